@@ -1,0 +1,311 @@
+"""The syntax tree of a rule file.
+
+Each class is one production of ``grammar/prune.lark``.  ``span`` never takes part in a comparison,
+so two trees are equal when they say the same thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from prunec.diagnostics import Span
+
+#: What an attribute of a node can hold once its text is read.
+Value = Union[None, bool, int, float, str, tuple["Value", ...]]
+
+
+def _span() -> Span:
+    return field(compare=False, repr=False)  # type: ignore[no-any-return]
+
+
+# --- expressions: sizes, attributes, guards -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A number, a quoted string, ``None``, ``True``, ``False`` (or a bare word inside ``{…}``)."""
+
+    value: Value
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Name:
+    """An axis name or an attribute name; which of the two, the rule's header and signature say."""
+
+    name: str
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Rest:
+    """``*x``: any number of axes, or the sizes of those axes."""
+
+    name: str
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Call:
+    """``function(arguments)``: one of the built-in functions of the language."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """``left operator right`` with ``+ - * /`` (whole-number division)."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``left operator right`` with ``== != < <= > >=``."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Membership:
+    """``item in {a, b}`` or ``item not in {a, b}``."""
+
+    item: Expression
+    choices: tuple[Literal, ...]
+    negated: bool
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Logic:
+    """``and`` / ``or`` over two or more guards."""
+
+    operator: str
+    items: tuple[Expression, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Not:
+    """``not guard``."""
+
+    item: Expression
+    span: Span = _span()
+
+
+Expression = Union[Literal, Name, Rest, Call, Arithmetic, Comparison, Membership, Logic, Not]
+
+
+# --- axes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A number in an axis list: an axis of exactly this size."""
+
+    size: int
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """``~c`` or ``~*x``: the axis, or an axis of size one in its place."""
+
+    item: Union[Name, Rest]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Product:
+    """``(g c)``: one axis made of several, outer to inner; ``(*x)`` takes all of a rest."""
+
+    items: tuple[AxisExpression, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``(a + b)``: one axis made of several, one behind the other."""
+
+    items: tuple[AxisExpression, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class VariadicSum:
+    """``(+ c)``: the sum of ``c`` over all tensors of a variadic input or output."""
+
+    item: Name
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Each:
+    """``*(p + c + q)`` or ``*(r x)``: a compound axis for each axis of the rests it names."""
+
+    item: Union[Product, Sum]
+    span: Span = _span()
+
+
+AxisExpression = Union[Name, Rest, Fixed, Broadcast, Product, Sum, VariadicSum, Each, Call]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An entry of an axis list; ``place`` (after ``@``) says at which index it stands."""
+
+    item: AxisExpression
+    place: Optional[Expression]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """``name[axes]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"`` (``*``)."""
+
+    name: str
+    kind: str
+    axes: tuple[Axis, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Signature:
+    """``data, data; parameters -> outputs``."""
+
+    data: tuple[Tensor, ...]
+    parameters: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    span: Span = _span()
+
+
+# --- statements ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``left = right``, read in both directions; only where ``when`` holds, if it is given."""
+
+    left: Expression
+    right: Expression
+    when: Optional[Expression]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Keep:
+    """``keep targets because "reason"``."""
+
+    targets: tuple[Union[Name, Rest, Call], ...]
+    because: Optional[str]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class ZeroCondition:
+    """Tensors joined by ``and`` or by ``or``, each known to be zero where a channel is masked."""
+
+    operator: str
+    tensors: tuple[Name, ...]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Mixes:
+    """``mixes targets unless zero a or b because "reason"``."""
+
+    targets: tuple[Union[Name, Rest, Call], ...]
+    unless: Optional[ZeroCondition]
+    because: Optional[str]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Zero:
+    """``zero out if condition when guard``: masked channels of ``out`` are zero."""
+
+    tensor: Name
+    condition: Optional[ZeroCondition]
+    when: Optional[Expression]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """``balanced c``: the parts named ``c`` of a variadic sum stay equal in size."""
+
+    name: Name
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """``neutral moving_var = 1``: the value that masks a parameter, where it is not zero."""
+
+    tensor: Name
+    value: Literal
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Discontinuous:
+    """``discontinuous``: a change in the last bit of an input can reorder the outputs."""
+
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class MultiplyAdds:
+    """``macs = expression``: what one run of the operator costs."""
+
+    count: Expression
+    span: Span = _span()
+
+
+Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Discontinuous, MultiplyAdds]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute in a rule's header, with the default the framework gives it, if any."""
+
+    name: str
+    default: Optional[Literal]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One ``op`` block.
+
+    An opaque rule (``opaque because "reason"``) has no signature and no statements: ``opaque``
+    holds the reason.
+    """
+
+    operators: tuple[Name, ...]
+    attributes: tuple[Attribute, ...]
+    label: str
+    specialises: tuple[Name, ...]
+    when: Optional[Expression]
+    signature: Optional[Signature]
+    statements: tuple[Statement, ...]
+    opaque: Optional[str]
+    documentation: str
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """All rules of a file, in its order."""
+
+    rules: tuple[Rule, ...]
+    span: Span = _span()
