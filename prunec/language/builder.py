@@ -1,0 +1,313 @@
+"""From a parse tree of Lark to the syntax tree of a rule file.
+
+The walk is a loop over the subtrees, children first, so that no nesting can exhaust the stack.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional, Union
+
+from lark import Token, Tree
+
+from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
+from prunec.language import syntax
+
+#: Deepest nesting of brackets, operators and ``not`` that is accepted.
+MAXIMUM_DEPTH = 64
+#: Longest whole number that is accepted, in digits.
+MAXIMUM_DIGITS = 18
+
+_Children = list[Any]
+
+
+def build(tree: Tree[Token], source: Source, offset: int) -> tuple[syntax.Rule, ...]:
+    """The rules of a parse tree whose text starts at character ``offset`` of ``source``.
+
+    Raises ``PrunecError``: P105 for a number out of bounds, P106 for nesting too deep.
+    """
+    builder = _Builder(source, offset)
+    built: dict[int, Any] = {}
+    depths: dict[int, int] = {}
+    for subtree in tree.iter_subtrees():
+        children = [built[id(child)] if isinstance(child, Tree) else child for child in subtree.children]
+        span = builder.span(subtree)
+        below = [depths[id(child)] for child in subtree.children if isinstance(child, Tree)]
+        depths[id(subtree)] = depth = 1 + max(below, default=0)
+        if depth > MAXIMUM_DEPTH:
+            raise PrunecError(_too_deep(span))
+        built[id(subtree)] = builder.node(str(subtree.data), children, span)
+    rules: tuple[syntax.Rule, ...] = built[id(tree)]
+    return rules
+
+
+def _too_deep(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "P106",
+        "this is nested too deeply",
+        annotations=(Annotation(span, f"more than {MAXIMUM_DEPTH} levels"),),
+        help="split the expression into several, or drop brackets that are not needed",
+    )
+
+
+class _Builder:
+    """One method per production that makes a node; a production without one gives its children."""
+
+    def __init__(self, source: Source, offset: int) -> None:
+        self.source = source
+        self.offset = offset
+
+    def span(self, item: Union[Token, Tree[Token]]) -> Span:
+        """The place of a token or of a production."""
+        if isinstance(item, Token):
+            start, end = item.start_pos or 0, item.end_pos or 0
+        elif item.meta.empty:
+            start = end = 0
+        else:
+            start, end = item.meta.start_pos, item.meta.end_pos
+        return Span(self.source, start + self.offset, end + self.offset)
+
+    def node(self, production: str, children: _Children, span: Span) -> Any:
+        """The node of a production, from the nodes and tokens it consists of."""
+        if production in _LITERALS:
+            return syntax.Literal(self.literal(production, children, span), span)
+        method: Optional[Callable[[_Children, Span], Any]] = getattr(self, f"make_{production}", None)
+        return children if method is None else method(children, span)
+
+    def name(self, token: Token) -> syntax.Name:
+        return syntax.Name(str(token), self.span(token))
+
+    # --- literals ---
+
+    def literal(self, production: str, children: _Children, span: Span) -> syntax.Value:
+        if production == "integer":
+            return self.integer(children[0])
+        if production == "float":
+            number = float(children[0])
+            if math.isinf(number):
+                raise PrunecError(_number_out_of_bounds(span))
+            return number
+        if production == "string":
+            return str(children[0])[1:-1]
+        if production == "word":
+            return str(children[0])
+        return _LITERALS[production]
+
+    def integer(self, token: Token) -> int:
+        if len(token) > MAXIMUM_DIGITS:
+            raise PrunecError(_number_out_of_bounds(self.span(token)))
+        return int(token)
+
+    # --- files and rules ---
+
+    def make_start(self, children: _Children, span: Span) -> tuple[syntax.Rule, ...]:
+        return tuple(children)
+
+    def make_names(self, children: _Children, span: Span) -> tuple[syntax.Name, ...]:
+        return tuple(self.name(token) for token in children)
+
+    def make_attribute(self, children: _Children, span: Span) -> syntax.Attribute:
+        return syntax.Attribute(str(children[0]), children[1] if len(children) > 1 else None, span)
+
+    def make_attributes(self, children: _Children, span: Span) -> _Header:
+        return _Header(attributes=tuple(c for c in children if isinstance(c, syntax.Attribute)))
+
+    def make_label(self, children: _Children, span: Span) -> _Header:
+        return _Header(label=str(children[0]))
+
+    def make_specialises(self, children: _Children, span: Span) -> _Header:
+        return _Header(specialises=children[0])
+
+    def make_when(self, children: _Children, span: Span) -> _Header:
+        return _Header(when=children[0])
+
+    def make_because(self, children: _Children, span: Span) -> str:
+        return str(children[0])[1:-1]
+
+    def make_opaque(self, children: _Children, span: Span) -> _Header:
+        return _Header(opaque=children[0])
+
+    def make_body(self, children: _Children, span: Span) -> _Header:
+        return _Header(signature=children[0], statements=tuple(children[1:]))
+
+    def make_rule(self, children: _Children, span: Span) -> syntax.Rule:
+        documentation = [c for c in children if isinstance(c, Token) and c.type == "DOC"]
+        keyword = children[len(documentation)]
+        operators = children[len(documentation) + 1]
+        header = _Header()
+        for part in children[len(documentation) + 2 :]:
+            header.update(part)
+        return syntax.Rule(
+            operators=operators,
+            attributes=header.get("attributes", ()),
+            label=header.get("label", operators[0].name),
+            specialises=header.get("specialises", ()),
+            when=header.get("when"),
+            signature=header.get("signature"),
+            statements=header.get("statements", ()),
+            opaque=header.get("opaque"),
+            documentation="\n".join(_documentation_line(token) for token in documentation),
+            span=self.span(keyword).to(span),
+        )
+
+    # --- tensors and axes ---
+
+    def make_signature(self, children: _Children, span: Span) -> syntax.Signature:
+        before, behind, outputs = (tuple(c or ()) for c in children if not isinstance(c, Token))
+        return syntax.Signature(before, behind, outputs, span)
+
+    def tensor(self, kind: str, children: _Children, span: Span) -> syntax.Tensor:
+        axes = children[-1] if isinstance(children[-1], list) else ()
+        return syntax.Tensor(str(children[0]), kind, tuple(axes), span)
+
+    def make_tensor(self, children: _Children, span: Span) -> syntax.Tensor:
+        return self.tensor("one", children, span)
+
+    def make_optional_tensor(self, children: _Children, span: Span) -> syntax.Tensor:
+        return self.tensor("optional", children, span)
+
+    def make_variadic_tensor(self, children: _Children, span: Span) -> syntax.Tensor:
+        return self.tensor("variadic", children, span)
+
+    def make_place(self, children: _Children, span: Span) -> syntax.Expression:
+        token = children[0]
+        return self.name(token) if token.type == "NAME" else syntax.Literal(self.integer(token), span)
+
+    def make_axis(self, children: _Children, span: Span) -> syntax.Axis:
+        return syntax.Axis(children[0], children[1] if len(children) > 1 else None, span)
+
+    def make_axis_name(self, children: _Children, span: Span) -> syntax.Name:
+        return self.name(children[0])
+
+    def make_axis_rest(self, children: _Children, span: Span) -> syntax.Rest:
+        return syntax.Rest(str(children[1]), span)
+
+    def make_fixed(self, children: _Children, span: Span) -> syntax.Fixed:
+        return syntax.Fixed(self.integer(children[0]), span)
+
+    def make_broadcast(self, children: _Children, span: Span) -> syntax.Broadcast:
+        return syntax.Broadcast(children[-1], span)
+
+    def make_product(self, children: _Children, span: Span) -> syntax.Product:
+        return syntax.Product(tuple(children), span)
+
+    def make_sum(self, children: _Children, span: Span) -> syntax.Sum:
+        return syntax.Sum(tuple(c for c in children if not isinstance(c, Token)), span)
+
+    def make_variadic_sum(self, children: _Children, span: Span) -> syntax.VariadicSum:
+        return syntax.VariadicSum(children[-1], span)
+
+    def make_each(self, children: _Children, span: Span) -> syntax.Each:
+        return syntax.Each(children[-1], span)
+
+    def make_axis_call(self, children: _Children, span: Span) -> syntax.Call:
+        return syntax.Call(str(children[0]), tuple(children[1]), span)
+
+    # --- expressions ---
+
+    make_name = make_axis_name
+    make_rest = make_axis_rest
+    make_call = make_axis_call
+
+    def make_arithmetic(self, children: _Children, span: Span) -> syntax.Arithmetic:
+        left, operator, right = children
+        return syntax.Arithmetic(str(operator), left, right, span)
+
+    def make_compare(self, children: _Children, span: Span) -> syntax.Comparison:
+        left, operator, right = children
+        return syntax.Comparison(str(operator), left, right, span)
+
+    def make_member(self, children: _Children, span: Span) -> syntax.Membership:
+        return syntax.Membership(children[0], tuple(children[1]), False, span)
+
+    def make_not_member(self, children: _Children, span: Span) -> syntax.Membership:
+        return syntax.Membership(children[0], tuple(children[1]), True, span)
+
+    def make_not(self, children: _Children, span: Span) -> syntax.Not:
+        return syntax.Not(children[0], span)
+
+    def make_any_of(self, children: _Children, span: Span) -> syntax.Logic:
+        return syntax.Logic("or", tuple(children), span)
+
+    def make_all_of(self, children: _Children, span: Span) -> syntax.Logic:
+        return syntax.Logic("and", tuple(children), span)
+
+    # --- statements ---
+
+    def make_equation(self, children: _Children, span: Span) -> syntax.Equation:
+        return syntax.Equation(children[0], children[1], _guard(children[2:]), span)
+
+    def make_keep(self, children: _Children, span: Span) -> syntax.Keep:
+        return syntax.Keep(tuple(children[0]), children[1] if len(children) > 1 else None, span)
+
+    def condition(self, operator: str, children: _Children, span: Span) -> syntax.ZeroCondition:
+        return syntax.ZeroCondition(operator, tuple(self.name(token) for token in children), span)
+
+    def make_zero_one(self, children: _Children, span: Span) -> syntax.ZeroCondition:
+        return self.condition("and", children, span)
+
+    def make_zero_all(self, children: _Children, span: Span) -> syntax.ZeroCondition:
+        return self.condition("and", children, span)
+
+    def make_zero_any(self, children: _Children, span: Span) -> syntax.ZeroCondition:
+        return self.condition("or", children, span)
+
+    def make_unless(self, children: _Children, span: Span) -> Any:
+        return children[0]
+
+    def make_mixes(self, children: _Children, span: Span) -> syntax.Mixes:
+        unless = [c for c in children[1:] if isinstance(c, syntax.ZeroCondition)]
+        because = [c for c in children[1:] if isinstance(c, str)]
+        first = unless[0] if unless else None
+        return syntax.Mixes(tuple(children[0]), first, because[0] if because else None, span)
+
+    def make_zero(self, children: _Children, span: Span) -> syntax.Zero:
+        conditions = [c for c in children[1:] if isinstance(c, syntax.ZeroCondition)]
+        guard = _guard([c for c in children[1:] if isinstance(c, _Header)])
+        return syntax.Zero(self.name(children[0]), conditions[0] if conditions else None, guard, span)
+
+    def make_balanced(self, children: _Children, span: Span) -> syntax.Balanced:
+        return syntax.Balanced(self.name(children[0]), span)
+
+    def make_neutral(self, children: _Children, span: Span) -> syntax.Neutral:
+        return syntax.Neutral(self.name(children[0]), children[1], span)
+
+    def make_discontinuous(self, children: _Children, span: Span) -> syntax.Discontinuous:
+        return syntax.Discontinuous(span)
+
+    def make_macs(self, children: _Children, span: Span) -> syntax.MultiplyAdds:
+        return syntax.MultiplyAdds(children[0], span)
+
+
+class _Header(dict[str, Any]):
+    """Parts of a rule on their way into it."""
+
+
+_LITERALS: dict[str, syntax.Value] = {
+    "integer": None,
+    "float": None,
+    "string": None,
+    "word": None,
+    "none": None,
+    "true": True,
+    "false": False,
+    "empty_tuple": (),
+}
+
+
+def _guard(parts: _Children) -> Any:
+    return parts[0]["when"] if parts else None
+
+
+def _documentation_line(token: Token) -> str:
+    text = str(token)[2:].rstrip()
+    return text[1:] if text.startswith(" ") else text
+
+
+def _number_out_of_bounds(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "P105",
+        "this number is too large",
+        annotations=(Annotation(span, f"at most {MAXIMUM_DIGITS} digits, or an exponent below 308"),),
+        help="sizes and attribute values are far smaller; check for a slip of the key",
+    )

@@ -1,0 +1,148 @@
+"""Reading rule files: text to syntax tree, with every syntax error of the file at once.
+
+The text is cut into chunks at each ``op`` that stands at the start of a line, and each chunk is
+parsed on its own: one bad rule does not hide the errors of the others, and a library of rules can
+parse only those it needs.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunec.diagnostics import Diagnostic, PrunecError, Source, Span, printable
+from prunec.language.resources import data_folder
+from prunec.language.syntax import Rule, RuleFile
+
+if TYPE_CHECKING:
+    from lark import Lark
+
+#: Largest rule file that is read, in bytes.
+MAXIMUM_BYTES = 4_000_000
+
+_RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
+
+
+def read_source(path: Path) -> Source:
+    """The text of a rule file; a byte order mark is left out.
+
+    Raises ``PrunecError``: P107 where the file cannot be read, P108 where it is not UTF-8,
+    P109 where it is larger than ``MAXIMUM_BYTES``.
+    """
+    name = printable(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PrunecError(
+            Diagnostic(
+                "P107",
+                f"cannot read the rule file {name}",
+                notes=(f"the system says: {reason}",),
+                help="check the path and that you may read the file",
+            )
+        ) from None
+    if len(data) > MAXIMUM_BYTES:
+        raise PrunecError(
+            Diagnostic(
+                "P109",
+                f"the rule file {name} is larger than {MAXIMUM_BYTES // 1_000_000} MB",
+                notes=("rules are a few lines each, so this is hardly a rule file",),
+                help="give the path of a .prune file, or split the file",
+            )
+        )
+    try:
+        return Source(str(path), data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PrunecError(
+            Diagnostic(
+                "P108",
+                f"the rule file {name} is not UTF-8 text",
+                notes=(f"byte {error.start} (line {line}) cannot be decoded",),
+                help="save the file as UTF-8",
+            )
+        ) from None
+
+
+def parse(source: Source) -> RuleFile:
+    """All rules of a file, in its order.
+
+    Raises ``PrunecError`` with the first syntax error of each chunk of the file: P101 to P106
+    and P111.
+    """
+    rules: list[Rule] = []
+    errors: list[Diagnostic] = []
+    for start, end in chunks(source.text):
+        try:
+            rules += parse_chunk(source, start, end)
+        except PrunecError as error:
+            errors += error.diagnostics
+    if errors:
+        raise PrunecError(*errors)
+    return RuleFile(tuple(rules), Span(source, 0, len(source.text)))
+
+
+def chunks(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the text is cut: start and end offsets, without gaps.
+
+    A chunk starts at an ``op`` in the first column, or at the first of the ``##`` lines above it.
+    """
+    starts = [_with_documentation(text, match.start()) for match in _RULE_START.finditer(text)]
+    if not starts or text[: starts[0]].strip():
+        starts.insert(0, 0)
+    return tuple(zip(starts, [*starts[1:], len(text)]))
+
+
+def _with_documentation(text: str, start: int) -> int:
+    """The start of the documentation above a rule, past comments and empty lines between."""
+    first = line_end = start
+    while line_end > 0:
+        line_start = text.rfind("\n", 0, line_end - 1) + 1
+        line = text[line_start:line_end].strip()
+        if line and not line.startswith("#"):
+            break
+        if line.startswith("##"):
+            first = line_start
+        line_end = line_start
+    return first
+
+
+def parse_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
+    """The rules between two offsets of a source. Raises ``PrunecError`` with one syntax error."""
+    from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+
+    from prunec.language.builder import build
+    from prunec.language.syntax_errors import unexpected_character, unexpected_token
+
+    try:
+        tree = grammar().parse(source.text[start:end])
+    except UnexpectedInput as error:
+        span = Span(source, start, end)
+        if isinstance(error, UnexpectedCharacters):
+            raise PrunecError(unexpected_character(error, span)) from None
+        raise PrunecError(unexpected_token(error, span)) from None
+    return build(tree, source, start)
+
+
+@lru_cache(maxsize=1)
+def grammar() -> Lark:
+    """The parser made from ``grammar/prune.lark``, once in the life of the process."""
+    from lark import Lark
+
+    path = data_folder("grammar") / "prune.lark"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        raise PrunecError(
+            Diagnostic(
+                "P107",
+                f"cannot read the grammar of the rule language, {path}",
+                notes=("the file comes with prunec, so the installation is incomplete",),
+                help="install prunec anew",
+            )
+        ) from None
+    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True)

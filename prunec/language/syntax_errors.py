@@ -1,0 +1,199 @@
+"""What to say of text that does not follow the grammar: what was found, what could stand there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Collection, Optional
+
+from prunec.diagnostics import Annotation, Diagnostic, Span, printable
+
+#: Terminals that stand for themselves.
+_SYMBOLS = {
+    "RBRACE": "}",
+    "RPAR": ")",
+    "RSQB": "]",
+    "COMMA": ",",
+    "SEMICOLON": ";",
+    "ARROW": "->",
+    "LBRACE": "{",
+    "LSQB": "[",
+    "EQUAL": "=",
+    "AT": "@",
+    "OPTIONAL": "?",
+    "VARIADIC": "*",
+    "LPAR": "(",
+    "TILDE": "~",
+    "PLUS": "+",
+    "OP": "op",
+}
+#: Groups of terminals under one word: the terminal that tells the group, its name, its members.
+_GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
+    (
+        "KEEP",
+        "a statement",
+        frozenset("KEEP MIXES ZERO BALANCED NEUTRAL DISCONTINUOUS MACS NAME REST FUNCTION".split()),
+    ),
+    ("TILDE", "an axis", frozenset("TILDE NAME REST FUNCTION INT LPAR".split())),
+    (
+        "STRING",
+        "a value",
+        frozenset("STRING INT SIGNED_INT FLOAT NONE TRUE FALSE NAME REST FUNCTION LPAR NOT".split()),
+    ),
+    ("MINUS", "an operator such as `+`", frozenset("PLUS MINUS MULTIPLY DIVIDE".split())),
+    ("COMPARE", "a comparison", frozenset("COMPARE IN NOT".split())),
+)
+_WORDS = {
+    "NAME": "a name",
+    "FUNCTION": "a function",
+    "REST": "`*` and a name",
+    "INT": "a number",
+    "SIGNED_INT": "a number",
+    "FLOAT": "a number",
+    "STRING": 'a text in "quotes"',
+    "DOC": "",
+    "$END": "the end of the file",
+}
+
+
+def expected_words(accepted: Collection[str]) -> str:
+    """The terminals that could stand somewhere, in plain words: ``"a, b or c"``."""
+    left = set(accepted)
+    if "STRING" in left and "INT" not in left:
+        left.remove("STRING")
+        left.add("a text")
+    words: list[str] = []
+    for sign, word, members in _GROUPS:
+        if sign in left:
+            words.append(word)
+            left -= members
+    if "a text" in left:
+        words.append(_WORDS["STRING"])
+        left.remove("a text")
+    for terminal in sorted(left - {"DOC"}, key=_order):
+        symbol = _SYMBOLS.get(terminal, terminal.lower())
+        word = _WORDS.get(terminal, f"`{symbol}`")
+        if word not in words:
+            words.append(word)
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+def _order(terminal: str) -> tuple[int, str]:
+    """Names first, then symbols in the order of the table, then keywords."""
+    if terminal in _WORDS:
+        return 0, terminal
+    if terminal in _SYMBOLS:
+        return 1, f"{list(_SYMBOLS).index(terminal):02}"
+    return 2, terminal
+
+
+def unexpected_token(error: Any, chunk: Span) -> Diagnostic:
+    """The diagnostic for a token that cannot stand where it does, or for an end too early."""
+    accepted = error.accepts or error.expected
+    token = error.token
+    if token.type == "$END":
+        return _unexpected_end(accepted, chunk)
+    start = chunk.start + token.start_pos
+    span = Span(chunk.source, start, start + len(token))
+    if token.type == "DOC":
+        return _misplaced_documentation(span)
+    return Diagnostic(
+        "P101",
+        f"`{printable(str(token), 40)}` cannot stand here",
+        annotations=(Annotation(span, f"expected {expected_words(accepted)}"),),
+        help=_advice(token, accepted, chunk, start),
+    )
+
+
+def unexpected_character(error: Any, chunk: Span) -> Diagnostic:
+    """The diagnostic for a character that begins nothing of the language."""
+    start = chunk.start + error.pos_in_stream
+    character = chunk.source.text[start]
+    accepted = error.interactive_parser.accepts() or error.allowed
+    if character == '"':
+        return _unclosed_text(chunk, start)
+    shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
+    advice = {
+        "'": 'texts stand in double quotes: "…"',
+        "!": "write `!=` or `not`",
+        "&": "write `and`",
+        "|": "write `or`",
+        "-": "write `->` between inputs and outputs",
+        "\u00a0": "this is a no-break space; write a plain one",
+    }
+    return Diagnostic(
+        "P103",
+        f"the character {shown} is not part of the language",
+        annotations=(
+            Annotation(Span(chunk.source, start, start + 1), f"expected {expected_words(accepted)}"),
+        ),
+        help=advice.get(character, "delete it, or put the text into double quotes"),
+    )
+
+
+def _unclosed_text(chunk: Span, start: int) -> Diagnostic:
+    end = chunk.source.text.find("\n", start)
+    end = len(chunk.source.text) if end < 0 else end
+    return Diagnostic(
+        "P104",
+        "this text has no closing quote",
+        annotations=(Annotation(Span(chunk.source, start, end), 'expected `"` before the line ends'),),
+        help="close the text on the same line; it cannot hold a quote itself",
+    )
+
+
+def _unexpected_end(accepted: Collection[str], chunk: Span) -> Diagnostic:
+    text = chunk.text
+    code = re.sub(r"\s*(?:#[^\n]*\s*)*\Z", "", text)
+    if not code or re.fullmatch(r"(?:\s|#[^\n]*(?:\n|\Z))*", text):
+        start = chunk.start + max(text.rfind("##"), 0)
+        return _misplaced_documentation(
+            Span(chunk.source, start, start + len(text[start - chunk.start :].rstrip()))
+        )
+    end = chunk.start + len(code)
+    keyword = re.search(r"^op\b", text, re.MULTILINE)
+    annotations = [
+        Annotation(Span(chunk.source, end - 1, end), f"expected {expected_words(accepted)} behind this")
+    ]
+    if keyword is not None:
+        first = chunk.start + keyword.start()
+        header = chunk.source.text[first:end].split("\n", 1)[0].rstrip()
+        if first + len(header) <= end - 1:
+            annotations.append(
+                Annotation(Span(chunk.source, first, first + len(header)), "the rule starts here")
+            )
+    return Diagnostic(
+        "P102",
+        "the rule ends too early",
+        annotations=tuple(annotations),
+        help="close it with `}`" if "RBRACE" in accepted else None,
+    )
+
+
+def _misplaced_documentation(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "P111",
+        "this documentation belongs to no rule",
+        annotations=(Annotation(span, "`##` documents the rule below it, and stands above its `op`"),),
+        help="write a plain comment with a single `#`",
+    )
+
+
+def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> Optional[str]:
+    """What to do about mistakes that are easily made."""
+    before = chunk.source.text[max(chunk.start, start - 200) : start]
+    if re.search(r"[\w.)]\*[A-Za-z_(][\w.]*\s*\Z", before) or (token.type == "REST" and before[-1:] != " "):
+        return "`*` touching a name means any number of axes; to multiply, put a space behind it: `a * b`"
+    if token.type == "LPAR" and re.search(r"[\w.][ \t]+\Z", before):
+        return "to call a function, write the bracket right behind its name: `f(x)`"
+    if token.type == "MULTIPLY" and "TILDE" in accepted:
+        return "factors of a product stand side by side: `(g c)`"
+    if token == "=" and "COMPARE" in accepted:
+        return "to compare, write `==`"
+    if token == "=" and before[-1:] == "=" and "COMPARE" not in accepted:
+        return "an equation has a single `=`"
+    if "KEEP" in accepted and "MINUS" not in accepted and token.type in _STATEMENT_NEVER_BEGINS:
+        return "a statement begins with a name or a function; turn the equation round"
+    return None
+
+
+_STATEMENT_NEVER_BEGINS = frozenset("INT SIGNED_INT FLOAT STRING LPAR NONE TRUE FALSE".split())
