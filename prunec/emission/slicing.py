@@ -1,0 +1,185 @@
+"""What is kept of each parameter, as plain data, and the two things done with it.
+
+A parameter is first seen through its *factored view*: the same elements in the same order, with
+compound axes split into their factors.  A list of takes then keeps some positions along single axes of
+the view, and what is left is reshaped to the new shape.  A grouped convolution's weight of shape
+``(g*o, i, k, k)``, of which every group keeps input and output channels of its own, has the view
+``(g, o, i, k, k)`` and the takes ``Take(2, (0,), inputs)`` and ``Take(1, (0,), outputs)``, where
+``inputs`` has the shape ``(g, inputs kept per group)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+Indices = Union[Sequence[int], NDArray[np.integer[Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """Keep some positions along ``axis`` of a factored view, and drop the others.
+
+    With ``rows == ()``, ``kept`` is one-dimensional: the positions kept.  Otherwise ``kept`` has the
+    shape (sizes of the row axes…, count) and each row keeps ``count`` positions of its own.  Takes are
+    applied in order, and each sees the axes as the takes before it left them: a take that shortens a
+    row axis stands behind the takes that have it among their ``rows``, or those list only the rows left.
+    """
+
+    axis: int
+    rows: tuple[int, ...]
+    kept: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        kept = np.array(self.kept, dtype=np.int64)
+        kept.flags.writeable = False
+        object.__setattr__(self, "kept", kept)
+        if kept.ndim != len(self.rows) + 1 or kept.size == 0 or int(kept.min()) < 0:
+            raise ValueError(f"a take over rows {self.rows} cannot keep positions of shape {kept.shape}")
+        if self.axis in self.rows or len(set(self.rows)) != len(self.rows):
+            raise ValueError(f"the row axes {self.rows} of a take along axis {self.axis} are not distinct")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Take):
+            return NotImplemented
+        same_place = (self.axis, self.rows) == (other.axis, other.rows)
+        return same_place and np.array_equal(self.kept, other.kept)
+
+    def __hash__(self) -> int:
+        return hash((self.axis, self.rows, self.kept.shape, self.kept.tobytes()))
+
+
+@dataclass(frozen=True)
+class ParameterSlice:
+    """What is kept of one parameter.
+
+    ``shape`` is the shape before and ``new_shape`` the one after; both have the same rank.  ``view`` is
+    the factored shape that the takes work on.  ``neutral`` is the value that makes a removed element
+    have no effect: zero, or one for a variance.  Raises ``ValueError`` where these do not fit together.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    view: tuple[int, ...]
+    takes: tuple[Take, ...]
+    new_shape: tuple[int, ...]
+    neutral: float = 0.0
+
+    def __post_init__(self) -> None:
+        if prod(self.view) != prod(self.shape):
+            raise ValueError(f"{self.name!r}: the view {self.view} does not hold a shape {self.shape}")
+        sizes = list(self.view)
+        for take in self.takes:
+            if not all(0 <= axis < len(sizes) for axis in (take.axis, *take.rows)):
+                raise ValueError(f"{self.name!r}: no axis {take.axis} or {take.rows} in {self.view}")
+            if take.kept.shape[:-1] != tuple(sizes[row] for row in take.rows):
+                raise ValueError(f"{self.name!r}: {take.kept.shape} does not list the rows of {sizes}")
+            if int(take.kept.max()) >= sizes[take.axis]:
+                raise ValueError(f"{self.name!r}: {take.kept.max()} is outside axis {take.axis} of {sizes}")
+            sizes[take.axis] = take.kept.shape[-1]
+        if prod(sizes) != prod(self.new_shape) or len(self.new_shape) != len(self.shape):
+            raise ValueError(f"{self.name!r}: {tuple(sizes)} cannot become {self.new_shape}")
+
+
+def apply(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+    """The part of ``array`` (shape ``parameter.shape``) that is kept, in ``parameter.new_shape``.
+
+    Raises :class:`PrunecError` (P620) for an array of another shape.
+    """
+    _check_shape(parameter, array)
+    return _taken(array.reshape(parameter.view), parameter.takes).reshape(parameter.new_shape)
+
+
+def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of ``array`` (shape ``parameter.shape``) with every removed element set to the neutral value.
+
+    Raises :class:`PrunecError` (P620) for an array of another shape.
+    """
+    _check_shape(parameter, array)
+    # The axes behind the last one a take looks at move as blocks, so only the leading ones need indices.
+    leading = 1 + max((max(take.axis, *take.rows, 0) for take in parameter.takes), default=-1)
+    sizes = parameter.view[:leading]
+    indices = np.arange(prod(sizes), dtype=np.intp).reshape(sizes)
+    kept = _taken(indices, parameter.takes).reshape(-1)
+    blocks = array.reshape(prod(sizes), prod(parameter.view[leading:]))
+    masked = np.full_like(blocks, parameter.neutral)
+    masked[kept] = blocks[kept]
+    return masked.reshape(parameter.shape)
+
+
+def _check_shape(parameter: ParameterSlice, array: NDArray[Any]) -> None:
+    if array.shape != parameter.shape:
+        name = printable(parameter.name)
+        raise PrunecError(
+            Diagnostic(
+                "P620",
+                f"the parameter {name!r} has the shape {array.shape}, not {parameter.shape}",
+                notes=(f"the plan was made for parameters where {name!r} has the shape {parameter.shape}",),
+                help="give the parameter file of the model that was pruned",
+            )
+        )
+
+
+def _taken(array: NDArray[Any], takes: Sequence[Take]) -> NDArray[Any]:
+    for take in takes:
+        array = _take_rows(array, take) if take.rows else np.take(array, take.kept, axis=take.axis)
+    return array
+
+
+def _take_rows(array: NDArray[Any], take: Take) -> NDArray[Any]:
+    # A loop over rows: numpy's take_along_axis gives the same result and moves single elements.
+    sizes = list(array.shape)
+    sizes[take.axis] = take.kept.shape[-1]
+    result = np.empty(sizes, array.dtype)
+    for row in np.ndindex(*take.kept.shape[:-1]):
+        place: list[slice] = [slice(None)] * array.ndim
+        for axis, position in zip(take.rows, row):
+            place[axis] = slice(position, position + 1)
+        result[tuple(place)] = np.take(array[tuple(place)], take.kept[row], axis=take.axis)
+    return result
+
+
+# --- ranges ----------------------------------------------------------------------------------
+
+
+def compact(indices: Indices) -> str:
+    """Indices (not negative) as ranges with exclusive ends: ``0:64, 70, 72:96:2``; ``expand`` reads them back.
+
+    Rising runs of one step become ranges; order and repetitions are kept.
+    """
+    return ", ".join(_ranges(np.asarray(indices, dtype=np.int64)))
+
+
+def expand(text: str) -> NDArray[np.int64]:
+    """The indices that :func:`compact` wrote."""
+    parts = [[int(number) for number in part.split(":")] for part in text.split(",") if part.strip()]
+    return np.array(
+        [index for part in parts for index in (range(*part) if len(part) > 1 else part)], np.int64
+    )
+
+
+def _ranges(indices: NDArray[np.int64]) -> Iterator[str]:
+    steps = np.diff(indices)
+    # Where the step changes; a run that starts at i may go on up to the first change at or after i.
+    changes = np.append(np.flatnonzero(np.diff(steps)) + 1, len(steps)).tolist()
+    values, step_of = indices.tolist(), steps.tolist()
+    at = change = 0
+    while at < len(values):
+        while change < len(changes) - 1 and changes[change] <= at:
+            change += 1
+        last = changes[change] if at < len(step_of) else at
+        step = step_of[at] if at < len(step_of) else 0
+        length = last - at + 1
+        if step < 1 or length < (2 if step == 1 else 3):
+            yield str(values[at])
+            at += 1
+            continue
+        yield f"{values[at]}:{values[last] + step}" + ("" if step == 1 else f":{step}")
+        at = last + 1
