@@ -1,0 +1,260 @@
+"""From the axis lists of a rule to plain axes: rests, broadcasting and axis functions resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
+from prunec.binding.expressions import indexed
+from prunec.binding.ranks import each_rests
+from prunec.binding.views import VIEWS, ViewError
+from prunec.graph.model import Shape
+from prunec.language.syntax import (
+    Axis,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Each,
+    Expression,
+    Fixed,
+    Literal,
+    Name,
+    Product,
+    Rest,
+    Sum,
+    Tensor,
+    Value,
+    VariadicSum,
+)
+
+
+class Open(Exception):
+    """An axis list cannot be written out yet: a rank or a size it needs is not known."""
+
+
+@dataclass
+class Expander:
+    """Writes out the axis lists of one rule for one node.
+
+    ``sizes`` may gain the sizes of names that an axis function makes; ``regroupings`` and ``fixed``
+    (names of axes that have a number for a size) are filled as lists are written out.
+    """
+
+    attributes: Mapping[str, Value]
+    ranks: Mapping[str, int]
+    counts: Mapping[str, int]
+    variadic: Mapping[str, str]
+    sizes: dict[str, int | None]
+    regroupings: list[Regrouping]
+    fixed: set[str]
+
+    def tensor(self, tensor: Tensor, index: int, shape: Shape | None) -> tuple[PlainAxis, ...]:
+        """The plain axes of a slot; ``index`` counts the tensors of a variadic slot.
+
+        Raises :class:`Open` where something is not known yet.
+        """
+        axes: list[PlainAxis] = []
+        for position, axis in enumerate(tensor.axes):
+            if isinstance(axis.item, Broadcast):
+                axes += self._broadcast(axis.item, tensor, position, shape)
+            else:
+                axes += self._axis(axis.item, index)
+        return tuple(axes)
+
+    def pick(self, target: Name | Rest | Call, indices: Mapping[str, int]) -> list[str]:
+        """The plain names that a target of ``keep`` or ``mixes`` stands for."""
+        if isinstance(target, Name):
+            if target.name in self.variadic:
+                return [indexed(target.name, i) for i in range(indices.get(self.variadic[target.name], 0))]
+            return [target.name]
+        if isinstance(target, Rest):
+            return self._rest(target.name)
+        names = self._rest_of(target)
+        return [names[i] for i in self._positions(target, 1, len(names), default_all=True)]
+
+    def _axis(self, item: AxisExpression, index: int) -> list[PlainAxis]:
+        if isinstance(item, Rest):
+            return [(name,) for name in self._rest(item.name)]
+        if isinstance(item, Each):
+            ranks = {self.ranks.get(name) for name in each_rests(item.item)}
+            if len(ranks) != 1 or None in ranks:
+                raise Open
+            rank = next(iter(ranks))
+            return [tuple(self._terms(item.item, index, each=i)) for i in range(rank or 0)]
+        if isinstance(item, Call):
+            return self._call(item)
+        return [tuple(self._terms(item, index))]
+
+    def _terms(self, item: AxisExpression, index: int, each: int | None = None) -> list[Term]:
+        if isinstance(item, Name):
+            return [self._leaf(item.name, index, each)]
+        if isinstance(item, Rest):
+            return list(self._rest(item.name)) if each is None else [indexed(item.name, each)]
+        if isinstance(item, Fixed):
+            return self._number(item.size)
+        if isinstance(item, Product):
+            return [term for part in item.items for term in self._terms(part, index, each)]
+        if isinstance(item, Sum):
+            return [SumTerm(tuple(tuple(self._terms(part, index, each)) for part in item.items))]
+        if isinstance(item, VariadicSum):
+            name = item.item.name
+            count = self.counts.get(self.variadic[name])
+            if count is None:
+                raise Open
+            return [SumTerm(tuple((indexed(name, i),) for i in range(count)))]
+        if isinstance(item, Call) and item.function == "reverse":
+            name = item.arguments[0]
+            return [Reversed(name.name)] if isinstance(name, Name) else []
+        raise Open
+
+    def _leaf(self, name: str, index: int, each: int | None) -> str:
+        if name in self.variadic:
+            return indexed(name, index)
+        return indexed(name, each) if each is not None and name in self.ranks else name
+
+    def _number(self, size: int) -> list[Term]:
+        if size == 1:
+            return []
+        name = f"{size}#{len(self.fixed)}"
+        self.fixed.add(name)
+        self.sizes[name] = size
+        return [name]
+
+    def _rest(self, name: str) -> list[str]:
+        if name not in self.ranks:
+            raise Open
+        return [indexed(name, i) for i in range(self.ranks[name])]
+
+    def _broadcast(
+        self, item: Broadcast, tensor: Tensor, position: int, shape: Shape | None
+    ) -> list[PlainAxis]:
+        if isinstance(item.item, Name):
+            size = shape[position] if shape is not None and position < len(shape) else None
+            single = size == 1 and self.sizes.get(item.item.name) != 1
+            return [()] if single else [(item.item.name,)]
+        names = self._rest(item.item.name)
+        if shape is None:
+            return [(name,) for name in names]
+        own = len(shape) - len(tensor.axes) + 1
+        aligned = names[len(names) - own :] if own else []
+        sizes = shape[position : position + own]
+        return [() if size == 1 and self.sizes.get(n) != 1 else (n,) for n, size in zip(aligned, sizes)]
+
+    # --- axis functions ---
+
+    def _rest_of(self, call: Call) -> list[str]:
+        first = call.arguments[0]
+        if not isinstance(first, Rest):
+            raise Open
+        return self._rest(first.name)
+
+    def _argument(self, call: Call, position: int) -> Value:
+        if position >= len(call.arguments):
+            return None
+        argument: Expression = call.arguments[position]
+        if isinstance(argument, Literal):
+            return argument.value
+        if isinstance(argument, Name):
+            return self.attributes.get(argument.name)
+        raise Open
+
+    def _positions(self, call: Call, position: int, rank: int, default_all: bool) -> list[int]:
+        value = self._argument(call, position)
+        exclude = bool(self._argument(call, position + 1))
+        if value is None or value == ():
+            return list(range(rank)) if default_all else []
+        entries = value if isinstance(value, tuple) else (value,)
+        chosen = {int(entry) % rank for entry in entries if isinstance(entry, int)} if rank else set()
+        return [i for i in range(rank) if (i in chosen) != exclude]
+
+    def _call(self, call: Call) -> list[PlainAxis]:
+        if call.function in VIEWS:
+            return self._view(call)
+        if call.function == "reverse" and isinstance(call.arguments[0], Name):
+            return [(Reversed(call.arguments[0].name),)]
+        names = self._rest_of(call)
+        rank = len(names)
+        axes: list[PlainAxis] = [(name,) for name in names]
+        if call.function == "permute":
+            order = self._argument(call, 1)
+            if not isinstance(order, tuple) or not order:
+                return axes[::-1]
+            if sorted(int(i) % rank for i in order if isinstance(i, int)) != list(range(rank)):
+                raise ViewError(f"{order} is not an order of {rank} axes")
+            return [axes[int(i)] for i in order if isinstance(i, int)]
+        if call.function == "swap":
+            first, second = (self._argument(call, i) for i in (1, 2))
+            if not isinstance(first, int) or not isinstance(second, int):
+                raise Open
+            axes[first], axes[second] = axes[second], axes[first]
+            return axes
+        if call.function == "squeeze":
+            return self._squeeze(call, names)
+        chosen = set(self._positions(call, 1, rank, default_all=True))
+        if call.function == "drop":
+            return [axis for i, axis in enumerate(axes) if i not in chosen]
+        if call.function == "ones":
+            return [() if i in chosen else axis for i, axis in enumerate(axes)]
+        if call.function == "reverse":
+            return [(Reversed(name),) if i in chosen else (name,) for i, name in enumerate(names)]
+        raise Open
+
+    def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
+        if self._argument(call, 1) is None:
+            if any(self.sizes.get(name) is None for name in names):
+                raise Open
+            return [(name,) for name in names if self.sizes[name] != 1]
+        chosen = set(self._positions(call, 1, len(names), default_all=False))
+        return [(name,) for i, name in enumerate(names) if i not in chosen]
+
+    def _view(self, call: Call) -> list[PlainAxis]:
+        names = self._rest_of(call)
+        codes = self._argument(call, 1)
+        if isinstance(codes, int):
+            codes = (codes,)
+        if not isinstance(codes, tuple) or not all(isinstance(code, int) for code in codes):
+            raise ViewError(f"{codes} is not a list of reshape codes")
+        shape = tuple(self.sizes.get(name) for name in names)
+        reverse = bool(self._argument(call, 2))
+        view = VIEWS[call.function]([int(code) for code in codes], shape, reverse)  # type: ignore[arg-type]
+        after = [indexed("=view", i) for i in range(len(view.sizes))]
+        self.sizes.update(zip(after, view.sizes))
+        for start, end, first, last in view.segments:
+            self.regroupings.append(Regrouping(tuple(names[start:end]), tuple(after[first:last])))
+        return [(name,) for name in after]
+
+
+def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
+    """Names that a variadic sum indexes, each with the variadic slot whose tensors it counts."""
+    indexed_names: set[str] = set()
+    for tensor in tensors:
+        for axis in tensor.axes:
+            indexed_names |= _variadic_in(axis)
+    slots: dict[str, str] = {}
+    for tensor in tensors:
+        if tensor.kind == "variadic":
+            for axis in tensor.axes:
+                for name in indexed_names:
+                    if isinstance(axis.item, (Name, Product)) and name in _plain_names(axis.item):
+                        slots.setdefault(name, tensor.name)
+    return slots
+
+
+def _variadic_in(axis: Axis) -> set[str]:
+    def walk(item: AxisExpression) -> set[str]:
+        if isinstance(item, VariadicSum):
+            return {item.item.name}
+        if isinstance(item, (Product, Sum)):
+            return set().union(*(walk(part) for part in item.items))
+        return set()
+
+    return walk(axis.item)
+
+
+def _plain_names(item: AxisExpression) -> set[str]:
+    if isinstance(item, Name):
+        return {item.name}
+    if isinstance(item, (Product, Sum)):
+        return set().union(*(_plain_names(part) for part in item.items))
+    return set()

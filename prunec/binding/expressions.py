@@ -1,0 +1,206 @@
+"""Expressions of a rule, spread over axes and evaluated.
+
+``spread`` turns an expression into a list of scalar expressions: ``*x`` into one for each axis, an
+attribute that holds a tuple into one for each entry.  A scalar expression is a number, a plain
+name (a string), or an operation on such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Union
+
+from prunec.binding.functions import ELEMENTWISE
+from prunec.language.syntax import (
+    Arithmetic,
+    Call,
+    Expression,
+    Literal,
+    Name,
+    Rest,
+    Value,
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``+ - * /`` or one of the elementwise functions, on scalar expressions."""
+
+    function: str
+    arguments: tuple[Scalar, ...]
+
+
+#: A number, "not given", a plain name, or an operation.
+Scalar = Union[None, int, str, Operation]
+
+
+class Unspreadable(Exception):
+    """The expression needs something that is not known (yet), or says nothing."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean in the expressions of one bound rule."""
+
+    attributes: Mapping[str, Value]
+    axis_names: frozenset[str]
+    ranks: Mapping[str, int]
+    counts: Mapping[str, int]
+    variadic: Mapping[str, str]
+    """Names that a variadic sum indexes, each with the slot it counts."""
+
+    def parts(self, name: str) -> list[str]:
+        """The plain names of an indexed name."""
+        return [indexed(name, i) for i in range(self.counts[self.variadic[name]])]
+
+
+def indexed(name: str, index: int) -> str:
+    """The plain name of one axis of a rest, or of one tensor's part."""
+    return f"{name}.{index}"
+
+
+def spread(expression: Expression, scope: Scope) -> list[Scalar]:
+    """The scalar expressions that an expression stands for.
+
+    Raises :class:`Unspreadable` where an attribute is ``None`` or a rest has no known rank.
+    """
+    if isinstance(expression, Literal):
+        return _spread_value(expression.value)
+    if isinstance(expression, Name):
+        if expression.name in scope.axis_names:
+            if expression.name in scope.variadic:
+                return list(scope.parts(expression.name))
+            return [expression.name]
+        value = scope.attributes.get(expression.name)
+        if value is None:
+            raise Unspreadable(expression.name)
+        return _spread_value(value)
+    if isinstance(expression, Rest):
+        if expression.name not in scope.ranks:
+            raise Unspreadable(expression.name)
+        return [indexed(expression.name, i) for i in range(scope.ranks[expression.name])]
+    if isinstance(expression, Arithmetic):
+        sides = (spread(expression.left, scope), spread(expression.right, scope))
+        return _zip(expression.operator, sides)
+    if isinstance(expression, Call):
+        return _spread_call(expression, scope)
+    raise Unspreadable(str(expression))
+
+
+def _spread_value(value: Value) -> list[Scalar]:
+    if isinstance(value, (tuple, list)):
+        return [_number(entry) for entry in value]
+    return [_number(value)]
+
+
+def _number(value: Value) -> Scalar:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if value is None or isinstance(value, int):
+        return None if value is None else int(value)
+    raise Unspreadable(str(value))
+
+
+def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
+    if call.function == "count":
+        name = call.arguments[0]
+        return [scope.counts[name.name] if isinstance(name, Name) else None]
+    if call.function in ELEMENTWISE:
+        return _zip(call.function, tuple(_spread_optional(argument, scope) for argument in call.arguments))
+    arguments = [spread(argument, scope) for argument in call.arguments]
+    if call.function == "interleave":
+        return [entry for pair in zip(*arguments) for entry in pair]
+    if call.function in ("offsets", "cuts"):
+        starts: list[Scalar] = [0]
+        for part in arguments[0][:-1]:
+            starts.append(Operation("+", (starts[-1], part)) if len(starts) > 1 else part)
+        return starts if call.function == "offsets" else starts[1:]
+    if call.function == "prod":
+        return [_fold("*", [entry for argument in arguments for entry in argument])]
+    raise Unspreadable(call.function)
+
+
+def _spread_optional(expression: Expression, scope: Scope) -> list[Scalar]:
+    """Like :func:`spread`, but an attribute that is not given is the number "not given"."""
+    if isinstance(expression, Name) and expression.name not in scope.axis_names:
+        value = scope.attributes.get(expression.name)
+        if value is None or value == ():
+            return [None]
+    return spread(expression, scope)
+
+
+def _fold(function: str, entries: list[Scalar]) -> Scalar:
+    result: Scalar = entries[0] if entries else 1
+    for entry in entries[1:]:
+        result = Operation(function, (result, entry))
+    return result
+
+
+def _zip(function: str, columns: tuple[list[Scalar], ...]) -> list[Scalar]:
+    length = max(len(column) for column in columns)
+    if any(not column for column in columns):
+        return []
+    padded = [column * length if len(column) == 1 else column for column in columns]
+    # A tuple that is too short says nothing of the axes behind its end, as slice's begin and end do.
+    padded = [column + [None] * (length - len(column)) for column in padded]
+    return [Operation(function, entries) for entries in zip(*padded)]
+
+
+def evaluate(scalar: Scalar, sizes: Mapping[str, int | None]) -> int | None:
+    """The value of a scalar expression, ``None`` where it needs a size that is not known."""
+    if scalar is None or isinstance(scalar, int):
+        return scalar
+    if isinstance(scalar, str):
+        return sizes.get(scalar)
+    values = [evaluate(argument, sizes) for argument in scalar.arguments]
+    if scalar.function in ELEMENTWISE:
+        return ELEMENTWISE[scalar.function](*values)
+    left, right = values
+    if left is None or right is None:
+        return None
+    return _arithmetic(scalar.function, left, right)
+
+
+def _arithmetic(operator: str, left: int, right: int) -> int | None:
+    if operator == "+":
+        return left + right
+    if operator == "-":
+        return left - right
+    if operator == "*":
+        return left * right
+    return left // right if right else None
+
+
+def solve(scalar: Scalar, value: int, sizes: Mapping[str, int | None]) -> tuple[str, int] | None:
+    """The one unknown name of a scalar expression and the size that gives it ``value``.
+
+    ``None`` where there is no unknown, more than one, or none that can be found by turning the
+    arithmetic round.
+    """
+    if isinstance(scalar, str):
+        return (scalar, value) if sizes.get(scalar) is None else None
+    if not isinstance(scalar, Operation) or scalar.function in ELEMENTWISE:
+        return None
+    left, right = scalar.arguments
+    left_value, right_value = evaluate(left, sizes), evaluate(right, sizes)
+    if (left_value is None) == (right_value is None):
+        return None
+    unknown, known = (left, right_value) if left_value is None else (right, left_value)
+    assert known is not None
+    if scalar.function == "+":
+        return solve(unknown, value - known, sizes)
+    if scalar.function == "-":
+        return solve(unknown, value + known if left_value is None else known - value, sizes)
+    if scalar.function == "*" and known and value % known == 0:
+        return solve(unknown, value // known, sizes)
+    return None
+
+
+def names_in(scalar: Scalar) -> frozenset[str]:
+    """The plain names of a scalar expression."""
+    if isinstance(scalar, str):
+        return frozenset((scalar,))
+    if isinstance(scalar, Operation):
+        return frozenset(name for argument in scalar.arguments for name in names_in(argument))
+    return frozenset()

@@ -1,0 +1,95 @@
+"""The size functions of the rule language, on whole numbers.
+
+``docs/language.md`` lists them.  ``None`` stands for a number that is not known, or, in an attribute,
+for "not given".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Optional
+
+Number = Optional[int]
+
+
+def _window(round_up: bool, size: Number, *rest: Number) -> Number:
+    kernel, stride, pad, dilate = _window_arguments(rest)
+    if size is None or kernel is None:
+        return None
+    span = size + 2 * pad - (dilate * (kernel - 1) + 1)
+    return (-(-span // stride) if round_up else span // stride) + 1
+
+
+def _window_arguments(rest: tuple[Number, ...]) -> tuple[Number, int, int, int]:
+    kernel, stride, pad, dilate = (tuple(rest) + (None,) * 4)[:4]
+    return kernel, stride or 1, pad or 0, dilate or 1
+
+
+def _unwindow(size: Number, *rest: Number) -> Number:
+    kernel, stride, pad, dilate = _window_arguments(rest[:4])
+    adjust = rest[4] if len(rest) > 4 else 0
+    if size is None or kernel is None:
+        return None
+    return (size - 1) * stride + dilate * (kernel - 1) + 1 - 2 * pad + (adjust or 0)
+
+
+def _start(begin: Number, size: Number) -> Number:
+    if begin is None:
+        return 0
+    if begin < 0:
+        return None if size is None else max(0, begin + size)
+    return begin if size is None else min(begin, size)
+
+
+def _stop(end: Number, size: Number) -> Number:
+    if end is None:
+        return size
+    if end < 0:
+        return None if size is None else max(0, end + size)
+    return end if size is None else min(end, size)
+
+
+def _copy_zero(value: Number, size: Number) -> Number:
+    return size if value == 0 else value
+
+
+def _smallest(*values: Number) -> Number:
+    known = [value for value in values if value is not None]
+    return min(known) if len(known) == len(values) else None
+
+
+def _largest(*values: Number) -> Number:
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None
+
+
+def _window_down(size: Number, *rest: Number) -> Number:
+    return _window(False, size, *rest)
+
+
+def _window_up(size: Number, *rest: Number) -> Number:
+    return _window(True, size, *rest)
+
+
+#: Functions that work on one number each of their arguments, axis by axis.
+ELEMENTWISE: dict[str, Callable[..., Number]] = {
+    "window": _window_down,
+    "window_up": _window_up,
+    "unwindow": _unwindow,
+    "start": _start,
+    "stop": _stop,
+    "copy_zero": _copy_zero,
+    "max": _largest,
+    "min": _smallest,
+}
+
+
+def restyle(function: str, old: Number, size: Number, value: int) -> Number:
+    """The attribute that makes ``start``, ``stop`` or ``copy_zero`` give ``value`` for an axis of
+    ``size``, written in the style of the ``old`` attribute: what counted from the end, was left
+    out, or pointed past the end still does."""
+    if ELEMENTWISE[function](old, size) == value:
+        return old
+    if function in ("start", "stop") and old is not None and old < 0 and size is not None:
+        return value - size if value < size or function == "start" else None
+    return value

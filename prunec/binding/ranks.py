@@ -1,0 +1,199 @@
+"""How many axes each rest of a rule stands for, from ranks of tensors, placed axes and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from prunec.language.syntax import (
+    Arithmetic,
+    Axis,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Each,
+    Equation,
+    Expression,
+    Literal,
+    Name,
+    Product,
+    Rest,
+    Rule,
+    Sum,
+    Tensor,
+    Value,
+)
+
+
+def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
+    """The rests that an axis or an expression names, except inside ``prod``."""
+    if isinstance(item, Rest):
+        yield item.name
+    elif isinstance(item, (Product, Sum)):
+        for part in item.items:
+            yield from rests_in(part)
+    elif isinstance(item, Each):
+        yield from each_rests(item.item)
+    elif isinstance(item, Broadcast):
+        yield from rests_in(item.item)
+    elif isinstance(item, Call) and item.function != "prod":
+        for argument in item.arguments:
+            yield from rests_in(argument)
+    elif isinstance(item, Arithmetic):
+        yield from rests_in(item.left)
+        yield from rests_in(item.right)
+
+
+def each_rests(item: AxisExpression) -> Iterator[str]:
+    """The rests that a compound written once for each axis, ``*(p + c + q)``, goes over."""
+    if isinstance(item, (Name, Rest)):
+        yield item.name
+    elif isinstance(item, (Product, Sum)):
+        for part in item.items:
+            yield from each_rests(part)
+
+
+def place_of(axis: Axis, attributes: Mapping[str, Value]) -> int | None:
+    """The index at which a placed axis stands, negative from the end; ``None`` if not known."""
+    if isinstance(axis.place, Literal):
+        value = axis.place.value
+    elif isinstance(axis.place, Name):
+        value = attributes.get(axis.place.name)
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+    else:
+        return None
+    return value if isinstance(value, int) else None
+
+
+class RankSolver:
+    """Finds the ranks of a rule's rests by going over what is known until nothing new comes."""
+
+    def __init__(
+        self, rule: Rule, attributes: Mapping[str, Value], tensors: Sequence[tuple[Tensor, int | None]]
+    ) -> None:
+        self.attributes = attributes
+        self.tensors = tensors
+        self.ranks: dict[str, int] = {}
+        self.sums: dict[tuple[str, ...], int] = {}
+        self.same = _same_rank_sets(rule)
+        self._from_attributes(rule)
+
+    def solve(self) -> dict[str, int]:
+        """Rest names and their ranks; a rest that stays open is absent."""
+        before = -1
+        while len(self.ranks) != before:
+            before = len(self.ranks)
+            for tensor, rank in self.tensors:
+                self._from_tensor(tensor, rank)
+            for names in self.same:
+                known = [self.ranks[name] for name in names if name in self.ranks]
+                if known:
+                    self.ranks.update((name, known[0]) for name in names if name not in self.ranks)
+            if len(self.ranks) == before:
+                self._from_broadcast()
+        return self.ranks
+
+    def _from_attributes(self, rule: Rule) -> None:
+        for statement in rule.statements:
+            if not isinstance(statement, Equation):
+                continue
+            for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
+                length = self._tuple_length(side)
+                rests = list(dict.fromkeys(rests_in(other)))
+                if length is None or not rests:
+                    continue
+                if isinstance(other, Call) and other.function == "interleave":
+                    length //= 2
+                self.ranks.update((name, length) for name in rests if name not in self.ranks)
+
+    def _tuple_length(self, side: Expression) -> int | None:
+        if isinstance(side, Name):
+            value = self.attributes.get(side.name)
+            return len(value) if isinstance(value, tuple) and value else None
+        if isinstance(side, Call) and side.function in ("window", "window_up", "unwindow", "copy_zero"):
+            lengths = [self._tuple_length(argument) for argument in side.arguments]
+            return next((length for length in lengths if length is not None), None)
+        return None
+
+    def _from_tensor(self, tensor: Tensor, rank: int | None) -> None:
+        if any(isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest) for axis in tensor.axes):
+            return
+        counted = self._count(tensor.axes)
+        if counted is None:
+            return
+        fixed, open_rests = counted
+        if rank is not None:
+            self._learn(fixed, open_rests, rank)
+            self.sums[tuple(sorted(self._all_rests(tensor.axes)))] = rank - self._plain(tensor.axes)
+        else:
+            rests = tuple(sorted(self._all_rests(tensor.axes)))
+            if rests in self.sums:
+                rank = self.sums[rests] + self._plain(tensor.axes)
+            elif not open_rests:
+                rank = fixed
+        for position, axis in enumerate(tensor.axes):
+            place = place_of(axis, self.attributes)
+            if place is None or (place < 0 and rank is None):
+                continue
+            index = place if place >= 0 else place + (rank or 0)
+            before = self._count(tensor.axes[:position])
+            if before is not None and index >= 0:
+                self._learn(before[0], before[1], index)
+
+    def _learn(self, fixed: int, open_rests: list[str], total: int) -> None:
+        if len(open_rests) == 1 and total >= fixed:
+            self.ranks.setdefault(open_rests[0], total - fixed)
+
+    def _count(self, axes: Sequence[Axis]) -> tuple[int, list[str]] | None:
+        fixed, open_rests = self._plain(axes), []
+        for name in self._all_rests(axes):
+            if name in self.ranks:
+                fixed += self.ranks[name]
+            else:
+                open_rests.append(name)
+        return None if any(isinstance(axis.item, Call) for axis in axes) else (fixed, open_rests)
+
+    @staticmethod
+    def _plain(axes: Sequence[Axis]) -> int:
+        return sum(1 for axis in axes if not isinstance(axis.item, (Rest, Each, Call)))
+
+    @staticmethod
+    def _all_rests(axes: Sequence[Axis]) -> list[str]:
+        names = []
+        for axis in axes:
+            if isinstance(axis.item, Rest):
+                names.append(axis.item.name)
+            elif isinstance(axis.item, Each):
+                names.append(next(rests_in(axis.item)))
+        return names
+
+    def _from_broadcast(self) -> None:
+        longest: dict[str, int] = {}
+        unknown: set[str] = set()
+        for tensor, rank in self.tensors:
+            for axis in tensor.axes:
+                if isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest):
+                    name = axis.item.item.name
+                    if rank is None:
+                        unknown.add(name)
+                    else:
+                        longest[name] = max(longest.get(name, 0), rank - len(tensor.axes) + 1)
+        for name, rank in longest.items():
+            if name not in unknown:
+                self.ranks.setdefault(name, rank)
+
+
+def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:
+    sets: list[tuple[str, ...]] = []
+    signature = rule.signature
+    assert signature is not None
+    for tensor in signature.data + signature.parameters + signature.outputs:
+        for axis in tensor.axes:
+            if isinstance(axis.item, Each):
+                sets.append(tuple(dict.fromkeys(rests_in(axis.item))))
+    for statement in rule.statements:
+        if isinstance(statement, Equation):
+            rests = tuple(dict.fromkeys([*rests_in(statement.left), *rests_in(statement.right)]))
+            if len(rests) > 1:
+                sets.append(rests)
+    return sets

@@ -1,0 +1,62 @@
+"""How the inputs of a node fill the slots of a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prunec.diagnostics import Span
+from prunec.language.syntax import Rule, Tensor
+
+
+class Contradiction(Exception):
+    """A node does not fit its rule: the message, the reason, and the place in the rule."""
+
+    def __init__(self, headline: str, span: Span, *notes: str) -> None:
+        super().__init__(headline)
+        self.headline, self.span, self.notes = headline, span, notes
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How a node's inputs fill a rule's slots."""
+
+    inputs: tuple[tuple[Tensor, int], ...]
+    implied: tuple[Tensor, ...]
+    counts: Mapping[str, int]
+
+
+def assign_slots(rule: Rule, input_count: int) -> Slots:
+    """Fills the slots in order; a variadic slot takes what the others leave.
+
+    Raises :class:`Contradiction` where the number of inputs does not fit.
+    """
+    signature = rule.signature
+    assert signature is not None
+    tensors = signature.data + signature.parameters
+    variadic = [t for t in tensors if t.kind == "variadic"]
+    single = [t for t in tensors if t.kind != "variadic"]
+    if input_count > len(single) and not variadic:
+        raise Contradiction(
+            f"the rule takes {len(single)} inputs at most, the node has {input_count}", rule.span
+        )
+    required = sum(1 for t in single if t.kind == "one")
+    # An optional slot is filled only when all required ones can be.
+    spare = input_count - required
+    inputs: list[tuple[Tensor, int]] = []
+    implied: list[Tensor] = []
+    counts = {t.name: 0 for t in tensors}
+    for tensor in tensors:
+        if tensor.kind == "variadic":
+            counts[tensor.name] = max(0, input_count - len(single))
+            inputs += [(tensor, i) for i in range(counts[tensor.name])]
+        elif len(inputs) < input_count and (tensor.kind == "one" or spare > 0):
+            spare -= tensor.kind == "optional"
+            counts[tensor.name] = 1
+            inputs.append((tensor, 0))
+        elif tensor.kind == "one" and tensor in signature.parameters:
+            counts[tensor.name] = 1
+            implied.append(tensor)
+        elif tensor.kind == "one":
+            raise Contradiction(f"the node has no input for {tensor.name}", tensor.span)
+    return Slots(tuple(inputs), tuple(implied), counts)

@@ -1,0 +1,192 @@
+"""Reshaping as regrouping: which input sizes stand behind each output axis, and the codes that say so.
+
+A reshape is written as a list of codes.  Reading it gives the output sizes; the channel algebra then
+needs nothing more, because splitting and merging axes is a matter of sizes alone.  When sizes shrink
+the codes are written again: a number that stood for a size changes, a code that copies or infers
+does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from prunec.graph.model import Shape
+
+
+class ViewError(Exception):
+    """The codes do not fit the shape."""
+
+
+@dataclass(frozen=True)
+class ViewCodes:
+    """What the codes of a reshape say.
+
+    ``sizes[k]`` is the size of output axis ``k``; ``literal[k]`` the index into the codes of the number
+    that gives this size, ``None`` where the axis is copied, merged or inferred.  ``segments`` pairs runs
+    of input axes with the runs of output axes that hold the same elements, as
+    ``(input start, input end, output start, output end)``; it covers all axes.
+    """
+
+    sizes: Shape
+    literal: tuple[int | None, ...]
+    segments: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    copy: int | None
+    infer: int
+    skip: int | None
+    copy_rest: int
+    merge: int
+    split: int
+
+
+_MXNET = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
+_NUMPY = _Dialect(copy=-2, infer=-1, skip=-3, copy_rest=-4, merge=-5, split=-6)
+
+
+def read_view(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
+    """Codes ``0 -1 -2 -3 -4`` as MXNet's Reshape documents them."""
+    return _read(_MXNET, codes, shape, reverse)
+
+
+def read_view_np(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
+    """Codes ``-1 … -6`` as MXNet's numpy-style reshape documents them."""
+    return _read(_NUMPY, codes, shape, reverse)
+
+
+#: The reshape functions of the rule language by name.
+VIEWS: dict[str, Callable[..., ViewCodes]] = {"view": read_view, "view_np": read_view_np}
+
+
+def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) -> ViewCodes:
+    if not reverse:
+        return _walk(dialect, list(enumerate(codes)), shape)
+    # Read from the right: the codes and the shape are mirrored, and so is what comes out.  The two
+    # numbers behind a split code keep their place behind it.
+    mirrored: list[tuple[int, int]] = []
+    position = 0
+    while position < len(codes):
+        width = 3 if codes[position] == dialect.split else 1
+        group = list(enumerate(codes))[position : position + width]
+        if width == 3:
+            group = [group[0], *reversed(group[1:])]
+        mirrored = group + mirrored
+        position += width
+    walked = _walk(dialect, mirrored, tuple(reversed(shape)))
+    before, after = len(shape), len(walked.sizes)
+    segments = tuple(
+        (before - b, before - a, after - d, after - c) for a, b, c, d in reversed(walked.segments)
+    )
+    return ViewCodes(tuple(reversed(walked.sizes)), tuple(reversed(walked.literal)), segments)
+
+
+def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
+    sizes: list[int | None] = []
+    literal: list[int | None] = []
+    inferred: int | None = None
+    source = 0
+    position = 0
+    segments: list[tuple[int, int, int, int]] = []
+    # Only while every code says which input axes it uses do the runs so far hold the same elements.
+    definite = True
+
+    def take() -> int | None:
+        nonlocal source
+        if source >= len(shape):
+            raise ViewError("the codes name more axes than the input has")
+        source += 1
+        return shape[source - 1]
+
+    while position < len(codes):
+        index, code = codes[position]
+        position += 1
+        begin = (source, len(sizes))
+        if code == dialect.copy:
+            sizes.append(take())
+            literal.append(None)
+        elif code == dialect.skip:
+            if take() not in (1, None):
+                raise ViewError("an axis to be left out is not of size one")
+        elif code == dialect.copy_rest:
+            while source < len(shape):
+                sizes.append(take())
+                literal.append(None)
+        elif code == dialect.merge:
+            first, second = take(), take()
+            sizes.append(None if first is None or second is None else first * second)
+            literal.append(None)
+        elif code == dialect.split:
+            if position + 2 > len(codes):
+                raise ViewError("a split code needs two sizes behind it")
+            parts = codes[position : position + 2]
+            position += 2
+            sizes += _split(take(), parts[0][1], parts[1][1])
+            literal += [at if size > 0 else None for at, size in parts]
+        elif code == dialect.infer:
+            if inferred is not None:
+                raise ViewError("more than one size is to be inferred")
+            inferred = len(sizes)
+            sizes.append(None)
+            literal.append(None)
+            source += 1
+        elif code < 0:
+            raise ViewError(f"{code} is not a reshape code")
+        else:
+            sizes.append(code)
+            literal.append(index)
+            source += 1
+        definite = definite and (code <= dialect.copy_rest or code in (dialect.copy, dialect.skip))
+        if definite:
+            segments.append((begin[0], source, begin[1], len(sizes)))
+    end = segments[-1] if segments else (0, 0, 0, 0)
+    if (end[1], end[3]) != (len(shape), len(sizes)):
+        segments.append((end[1], len(shape), end[3], len(sizes)))
+    if inferred is not None:
+        sizes[inferred] = _infer(sizes, inferred, shape)
+    _check_total(sizes, shape)
+    return ViewCodes(tuple(sizes), tuple(literal), tuple(segments))
+
+
+def _split(size: int | None, first: int, second: int) -> list[int | None]:
+    if first == -1 and second == -1:
+        raise ViewError("a split cannot infer both its sizes")
+    if size is None:
+        return [first if first != -1 else None, second if second != -1 else None]
+    if first == -1:
+        first = size // second if second else 0
+    if second == -1:
+        second = size // first if first else 0
+    if first * second != size:
+        raise ViewError(f"an axis of size {size} cannot be split into {first} by {second}")
+    return [first, second]
+
+
+def _infer(sizes: list[int | None], at: int, shape: Shape) -> int | None:
+    # Unknown sizes on both sides are cancelled: an axis copied through does not hide the rest.
+    rest = [size for i, size in enumerate(sizes) if i != at]
+    unknown = [size for size in shape if size is None]
+    if rest.count(None) != len(unknown):
+        return None
+    total, known = 1, 1
+    for size in shape:
+        total *= 1 if size is None else size
+    for size in rest:
+        known *= 1 if size is None else size
+    if not known or total % known:
+        raise ViewError(f"a size cannot be inferred: {total} elements do not divide by {known}")
+    return total // known
+
+
+def _check_total(sizes: Sequence[int | None], shape: Shape) -> None:
+    if None in sizes or None in shape:
+        return
+    before = after = 1
+    for size in shape:
+        before *= size or 0
+    for size in sizes:
+        after *= size or 0
+    if before != after:
+        raise ViewError(f"{before} elements cannot be seen as {after}")
