@@ -150,9 +150,9 @@ def _take_rows(array: NDArray[Any], take: Take) -> NDArray[Any]:
 
 
 def compact(indices: Indices) -> str:
-    """Indices (not negative) as ranges with exclusive ends: ``0:64, 70, 72:96:2``; ``expand`` reads them back.
+    """Indices (not negative) as ranges with exclusive ends: ``0:64, 70, 72:96:2``.
 
-    Rising runs of one step become ranges; order and repetitions are kept.
+    Rising runs of one step become ranges; order and repetitions are kept: ``expand`` gives them back.
     """
     return ", ".join(_ranges(np.asarray(indices, dtype=np.int64)))
 
@@ -160,9 +160,8 @@ def compact(indices: Indices) -> str:
 def expand(text: str) -> NDArray[np.int64]:
     """The indices that :func:`compact` wrote."""
     parts = [[int(number) for number in part.split(":")] for part in text.split(",") if part.strip()]
-    return np.array(
-        [index for part in parts for index in (range(*part) if len(part) > 1 else part)], np.int64
-    )
+    indices = [index for part in parts for index in (range(*part) if len(part) > 1 else part)]
+    return np.array(indices, dtype=np.int64)
 
 
 def _ranges(indices: NDArray[np.int64]) -> Iterator[str]:

@@ -1,0 +1,99 @@
+"""What is kept of a parameter: takes on factored views, masks, ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slice_examples import example, expected, module
+
+from prunec.diagnostics import PrunecError
+from prunec.emission.script import render_script
+from prunec.emission.slicing import ParameterSlice, Take, apply, compact, expand, mask
+
+
+@st.composite
+def parameter_slices(draw: st.DrawFn) -> ParameterSlice:
+    view = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
+    sizes, takes = list(view), []
+    for _ in range(draw(st.integers(0, 3))):
+        axis, *rows = draw(st.permutations(range(len(view))))
+        rows = rows[: draw(st.integers(0, len(rows)))]
+        count = draw(st.integers(1, sizes[axis]))
+        random = np.random.default_rng(draw(st.integers(0, 1000)))
+        shape = [sizes[row] for row in rows]
+        kept = [
+            np.sort(random.permutation(sizes[axis])[:count]) for _ in range(int(np.prod(shape, dtype=int)))
+        ]
+        takes.append(Take(axis, tuple(rows), np.array(kept).reshape(*shape, count)))
+        sizes[axis] = count
+    return ParameterSlice("w", view, view, tuple(takes), tuple(sizes), neutral=-1.0)
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return module(render_script([], "m", ""), tmp_path_factory.mktemp("script"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(parameter=parameter_slices())
+def test_library_and_script_do_what_numpy_does(script: Any, parameter: ParameterSlice) -> None:
+    array = np.arange(np.prod(parameter.shape), dtype=np.int32).reshape(parameter.shape)
+    wanted = expected(parameter, array)
+    assert np.array_equal(apply(parameter, array), wanted)
+    assert np.array_equal(mask(parameter, array), np.where(np.isin(array, wanted), array, -1))
+    script.KEPT.clear()
+    takes = []
+    for number, take in enumerate(parameter.takes):
+        script.KEPT[number] = [compact(row) for row in take.kept.reshape(-1, take.kept.shape[-1])]
+        takes.append(script.Take(take.axis, number, take.rows))
+    slices = script.Slice("", parameter.shape, parameter.new_shape, takes)
+    assert np.array_equal(script.sliced(array, slices), wanted)
+
+
+@given(st.lists(st.integers(0, 40), max_size=40))
+def test_ranges_round_trip(indices: list[int]) -> None:
+    assert expand(compact(indices)).tolist() == indices
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_ranges_of_sorted_positions_round_trip(indices: set[int]) -> None:
+    text = compact(sorted(indices))
+    assert expand(text).tolist() == sorted(indices)
+    assert text.count(",") < max(1, len(indices))
+
+
+def test_ranges_are_short() -> None:
+    assert compact([*range(64), 70, *range(72, 96)]) == "0:64, 70, 72:96"
+    assert compact(range(0, 64, 2)) == "0:64:2"
+    assert compact([5, 7]) == "5, 7"
+    assert compact([0, 2, 3, 4, 6, 8, 10]) == "0, 2:5, 6:12:2"
+    assert compact([]) == ""
+
+
+def test_neutral_elements_and_shape_errors() -> None:
+    slices, arrays = example()
+    variance = mask(slices[4], arrays["variance"])
+    assert variance.tolist() == [1, 1, *arrays["variance"][2:4].tolist(), 1, 1, 1, 1, 1]
+    for function in (apply, mask):
+        with pytest.raises(PrunecError, match=r"P620: the parameter 'bias' has the shape \(3,\), not \(9,\)"):
+            function(slices[0], np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((4,), (2, 3), (), (4,)), "the view (2, 3) does not hold a shape (4,)"),
+        (((4,), (4,), (Take(0, (), np.array([4])),), (1,)), "4 is outside axis 0 of [4]"),
+        (((4,), (2, 2), (Take(1, (0,), np.zeros((3, 1))),), (2,)), "(3, 1) does not list the rows of [2, 2]"),
+        (((4,), (4,), (Take(1, (), np.array([0])),), (1,)), "no axis 1 or () in (4,)"),
+        (((4,), (4,), (Take(0, (), np.array([0])),), (2,)), "(1,) cannot become (2,)"),
+    ],
+)
+def test_slices_that_do_not_fit_are_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        ParameterSlice("w", *arguments)
+    assert str(caught.value) == f"'w': {message}"
