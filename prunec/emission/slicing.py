@@ -152,7 +152,7 @@ def _take_rows(array: NDArray[Any], take: Take) -> NDArray[Any]:
 def compact(indices: Indices) -> str:
     """Indices (not negative) as ranges with exclusive ends: ``0:64, 70, 72:96:2``.
 
-    Rising runs of one step become ranges; order and repetitions are kept: ``expand`` gives them back.
+    Rising runs become ranges, those with gaps from four positions on; order and repetitions are kept: ``expand`` gives them back.
     """
     return ", ".join(_ranges(np.asarray(indices, dtype=np.int64)))
 
@@ -176,7 +176,7 @@ def _ranges(indices: NDArray[np.int64]) -> Iterator[str]:
         last = changes[change] if at < len(step_of) else at
         step = step_of[at] if at < len(step_of) else 0
         length = last - at + 1
-        if step < 1 or length < (2 if step == 1 else 3):
+        if step < 1 or length < (2 if step == 1 else 4):
             yield str(values[at])
             at += 1
             continue
