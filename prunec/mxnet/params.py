@@ -335,8 +335,8 @@ def _read_names(cursor: _Cursor, count: int) -> list[str]:
     (name_count,) = cursor.numbers("Q", "the list of names")
     if name_count != count:
         note = f"it has {count:,} arrays and {name_count:,} names"
-        help_text = "save the parameters as a dictionary of name and array"
-        _fail("P607", "arrays without names", cursor.name, note, help_text)
+        help_text = _HELP_DAMAGED if name_count else "save the parameters as a dictionary of name and array"
+        _fail("P607", "the arrays and their names do not agree", cursor.name, note, help_text)
     names = []
     for index in range(count):
         (length,) = cursor.numbers("Q", f"name {index}")
