@@ -152,7 +152,8 @@ def _take_rows(array: NDArray[Any], take: Take) -> NDArray[Any]:
 def compact(indices: Indices) -> str:
     """Indices (not negative) as ranges with exclusive ends: ``0:64, 70, 72:96:2``.
 
-    Rising runs become ranges, those with gaps from four positions on; order and repetitions are kept: ``expand`` gives them back.
+    Rising runs become ranges, those with gaps from four positions on.  Order and repetitions are kept, so
+    ``expand`` gives the same indices back.
     """
     return ", ".join(_ranges(np.asarray(indices, dtype=np.int64)))
 
