@@ -1,6 +1,6 @@
 """MXNet parameter files (``.params``): lists of arrays, read on a memory map, written one at a time.
 
-The layout, all little-endian (``NDArray::Save`` and ``NDArray::Load`` in MXNet's ``src/ndarray/ndarray.cc``)::
+The layout, all little-endian (source: ``NDArray::Save`` in MXNet's ``src/ndarray/ndarray.cc``)::
 
     u64 0x112   u64 reserved   u64 count   record…   u64 count   (u64 length, bytes)…
 
