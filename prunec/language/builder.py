@@ -94,7 +94,7 @@ class _Builder:
         return _LITERALS[production]
 
     def integer(self, token: Token) -> int:
-        if len(token) > MAXIMUM_DIGITS:
+        if len(token.lstrip("-")) > MAXIMUM_DIGITS:
             raise PrunecError(_number_out_of_bounds(self.span(token)))
         return int(token)
 
@@ -301,7 +301,7 @@ def _guard(parts: _Children) -> Any:
 
 def _documentation_line(token: Token) -> str:
     text = str(token)[2:].rstrip()
-    return text[1:] if text.startswith(" ") else text
+    return text.removeprefix(" ")
 
 
 def _number_out_of_bounds(span: Span) -> Diagnostic:

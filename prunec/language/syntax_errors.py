@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Collection, Optional
+from collections.abc import Collection
+from typing import Any, Optional
 
 from prunec.diagnostics import Annotation, Diagnostic, Span, printable
 
@@ -31,16 +32,44 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
     (
         "KEEP",
         "a statement",
-        frozenset("KEEP MIXES ZERO BALANCED NEUTRAL DISCONTINUOUS MACS NAME REST FUNCTION".split()),
+        frozenset(
+            [
+                "KEEP",
+                "MIXES",
+                "ZERO",
+                "BALANCED",
+                "NEUTRAL",
+                "DISCONTINUOUS",
+                "MACS",
+                "NAME",
+                "REST",
+                "FUNCTION",
+            ]
+        ),
     ),
-    ("TILDE", "an axis", frozenset("TILDE NAME REST FUNCTION INT LPAR".split())),
+    ("TILDE", "an axis", frozenset(["TILDE", "NAME", "REST", "FUNCTION", "INT", "LPAR"])),
     (
         "STRING",
         "a value",
-        frozenset("STRING INT SIGNED_INT FLOAT NONE TRUE FALSE NAME REST FUNCTION LPAR NOT".split()),
+        frozenset(
+            [
+                "STRING",
+                "INT",
+                "SIGNED_INT",
+                "FLOAT",
+                "NONE",
+                "TRUE",
+                "FALSE",
+                "NAME",
+                "REST",
+                "FUNCTION",
+                "LPAR",
+                "NOT",
+            ]
+        ),
     ),
-    ("MINUS", "an operator such as `+`", frozenset("PLUS MINUS MULTIPLY DIVIDE".split())),
-    ("COMPARE", "a comparison", frozenset("COMPARE IN NOT".split())),
+    ("MINUS", "an operator such as `+`", frozenset(["PLUS", "MINUS", "MULTIPLY", "DIVIDE"])),
+    ("COMPARE", "a comparison", frozenset(["COMPARE", "IN", "NOT"])),
 )
 _WORDS = {
     "NAME": "a name",
@@ -196,4 +225,4 @@ def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> O
     return None
 
 
-_STATEMENT_NEVER_BEGINS = frozenset("INT SIGNED_INT FLOAT STRING LPAR NONE TRUE FALSE".split())
+_STATEMENT_NEVER_BEGINS = frozenset(["INT", "SIGNED_INT", "FLOAT", "STRING", "LPAR", "NONE", "TRUE", "FALSE"])

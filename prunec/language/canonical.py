@@ -1,0 +1,327 @@
+"""The canonical text of expressions, axes, statements and rules.
+
+A rule with at most one statement stands on one line where that has at most ``WIDTH`` columns; any
+other has one statement a line, indented by two.  Longer headers, signatures and statements are
+broken between tensors, names, attributes and conditions.  ``printer.py`` puts rules and comments
+together to a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from prunec.language.syntax import (
+    Arithmetic,
+    Attribute,
+    Axis,
+    AxisExpression,
+    Balanced,
+    Broadcast,
+    Call,
+    Comparison,
+    Discontinuous,
+    Each,
+    Equation,
+    Expression,
+    Fixed,
+    Keep,
+    Literal,
+    Logic,
+    Membership,
+    Mixes,
+    MultiplyAdds,
+    Name,
+    Neutral,
+    Product,
+    Rest,
+    Rule,
+    Signature,
+    Statement,
+    Sum,
+    Tensor,
+    VariadicSum,
+    Zero,
+    ZeroCondition,
+)
+
+#: Longest line that is written where the text allows a break.
+WIDTH = 100
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_MARKS = {"one": "", "optional": "?", "variadic": "*"}
+# How strongly operators bind, from `or` to names and calls.
+_OR, _AND, _NOT, _COMPARISON, _SUM, _TERM, _ATOM = range(1, 8)
+
+
+# --- expressions ---------------------------------------------------------------------------
+
+
+def print_expression(expression: Expression, binding: int = _OR) -> str:
+    """The text of an expression, in brackets where it binds more loosely than ``binding``."""
+    text, own = _expression(expression)
+    return text if own >= binding else f"({text})"
+
+
+def _expression(expression: Expression) -> tuple[str, int]:
+    if isinstance(expression, Literal):
+        return print_literal(expression), _ATOM
+    if isinstance(expression, Name):
+        return expression.name, _ATOM
+    if isinstance(expression, Rest):
+        return f"*{expression.name}", _ATOM
+    if isinstance(expression, Call):
+        return _call(expression), _ATOM
+    if isinstance(expression, Arithmetic):
+        own = _SUM if expression.operator in "+-" else _TERM
+        left = print_expression(expression.left, own)
+        return f"{left} {expression.operator} {print_expression(expression.right, own + 1)}", own
+    if isinstance(expression, Comparison):
+        left = print_expression(expression.left, _SUM)
+        return f"{left} {expression.operator} {print_expression(expression.right, _SUM)}", _COMPARISON
+    if isinstance(expression, Membership):
+        choices = ", ".join(_choice(choice) for choice in expression.choices)
+        operator = "not in" if expression.negated else "in"
+        return f"{print_expression(expression.item, _SUM)} {operator} {{{choices}}}", _COMPARISON
+    if isinstance(expression, Logic):
+        own = _OR if expression.operator == "or" else _AND
+        items = [print_expression(item, own + 1) for item in expression.items]
+        return f" {expression.operator} ".join(items), own
+    return f"not {print_expression(expression.item, _NOT)}", _NOT
+
+
+def print_literal(literal: Literal) -> str:
+    """``None``, a number, or a text in quotes."""
+    return f'"{literal.value}"' if isinstance(literal.value, str) else repr(literal.value)
+
+
+def _choice(literal: Literal) -> str:
+    """Inside ``{…}`` a text that is a plain word needs no quotes."""
+    value = literal.value
+    if isinstance(value, str) and _WORD.fullmatch(value) and value not in ("None", "True", "False"):
+        return value
+    return print_literal(literal)
+
+
+def _call(call: Call) -> str:
+    return f"{call.function}({', '.join(print_expression(a, _SUM) for a in call.arguments)})"
+
+
+# --- tensors and axes ----------------------------------------------------------------------
+
+
+def print_axis(axis: Axis) -> str:
+    """An entry of an axis list, with its place."""
+    text = print_axis_expression(axis.item)
+    return text if axis.place is None else f"{text} @ {print_expression(axis.place)}"
+
+
+def print_axis_expression(item: AxisExpression) -> str:
+    """The text of an axis, simple or compound."""
+    if isinstance(item, Name):
+        return item.name
+    if isinstance(item, Rest):
+        return f"*{item.name}"
+    if isinstance(item, Fixed):
+        return str(item.size)
+    if isinstance(item, Broadcast):
+        return f"~{print_axis_expression(item.item)}"
+    if isinstance(item, Product):
+        return f"({' '.join(print_axis_expression(factor) for factor in item.items)})"
+    if isinstance(item, Sum):
+        return f"({' + '.join(print_axis_expression(part) for part in item.items)})"
+    if isinstance(item, VariadicSum):
+        return f"(+ {item.item.name})"
+    if isinstance(item, Each):
+        return f"*{print_axis_expression(item.item)}"
+    return _call(item)
+
+
+def print_tensor(tensor: Tensor) -> str:
+    """A slot with its axes."""
+    return f"{tensor.name}{_MARKS[tensor.kind]}[{', '.join(print_axis(axis) for axis in tensor.axes)}]"
+
+
+def print_signature(signature: Signature) -> str:
+    """``data; parameters -> outputs`` on one line."""
+    text = _tensors(signature.data)
+    if signature.parameters:
+        text += f"; {_tensors(signature.parameters)}"
+    return f"{text} -> {_tensors(signature.outputs)}".strip()
+
+
+def _tensors(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(print_tensor(tensor) for tensor in tensors)
+
+
+# --- statements ----------------------------------------------------------------------------
+
+
+def print_statement(statement: Statement) -> str:
+    """A statement on one line."""
+    if isinstance(statement, Equation):
+        sides = f"{print_expression(statement.left, _SUM)} = {print_expression(statement.right, _SUM)}"
+        return sides + _when(statement.when)
+    if isinstance(statement, Keep):
+        return f"keep {_targets(statement.targets)}{_because(statement.because)}"
+    if isinstance(statement, Mixes):
+        unless = f" unless zero {_condition(statement.unless)}" if statement.unless else ""
+        return f"mixes {_targets(statement.targets)}{unless}{_because(statement.because)}"
+    if isinstance(statement, Zero):
+        condition = f" if {_condition(statement.condition)}" if statement.condition else ""
+        return f"zero {statement.tensor.name}{condition}{_when(statement.when)}"
+    if isinstance(statement, Balanced):
+        return f"balanced {statement.name.name}"
+    if isinstance(statement, Neutral):
+        return f"neutral {statement.tensor.name} = {print_literal(statement.value)}"
+    if isinstance(statement, Discontinuous):
+        return "discontinuous"
+    assert isinstance(statement, MultiplyAdds)
+    return f"macs = {print_expression(statement.count, _SUM)}"
+
+
+def _targets(targets: Iterable[AxisExpression]) -> str:
+    return ", ".join(print_axis_expression(target) for target in targets)
+
+
+def _condition(condition: ZeroCondition) -> str:
+    return f" {condition.operator} ".join(tensor.name for tensor in condition.tensors)
+
+
+def _when(guard: Expression | None) -> str:
+    return "" if guard is None else f" when {print_expression(guard)}"
+
+
+def _because(reason: str | None) -> str:
+    return "" if reason is None else f' because "{reason}"'
+
+
+# --- rules ---------------------------------------------------------------------------------
+
+
+def print_rule(rule: Rule) -> str:
+    """The canonical text of a rule, its documentation above it, without a line end."""
+    one_line = print_on_one_line(rule)
+    if one_line is not None:
+        return "\n".join([*print_documentation(rule), one_line])
+    lines = [*print_documentation(rule), *print_header(rule)]
+    if rule.signature is not None:
+        lines += print_body_signature(rule.signature)
+        for statement in rule.statements:
+            lines += print_body_statement(statement)
+        lines.append("}")
+    return "\n".join(lines)
+
+
+def print_on_one_line(rule: Rule) -> str | None:
+    """The rule without its documentation, where it is short enough for one line."""
+    if len(rule.statements) > 1:
+        return None
+    text = _header(rule)
+    if rule.signature is not None:
+        body = [print_signature(rule.signature), *map(print_statement, rule.statements)]
+        text = f"{text} {{ {'  '.join(body)} }}"
+    else:
+        text += f" opaque{_because(rule.opaque or '')}"
+    return text if len(text) <= WIDTH else None
+
+
+def print_documentation(rule: Rule) -> list[str]:
+    """The ``##`` lines."""
+    return [f"## {line}".rstrip() for line in rule.documentation.split("\n")] if rule.documentation else []
+
+
+def print_header(rule: Rule) -> list[str]:
+    """The lines from ``op`` to the opening brace, or to the reason of an opaque rule."""
+    end = " {" if rule.signature is not None else f" opaque{_because(rule.opaque or '')}"
+    header = _header(rule) + end
+    if len(header) <= WIDTH:
+        return [header]
+    names = f"op {_names(rule.operators)}"
+    options = _options(rule)
+    guard = _when(rule.when) + end
+    lines: list[str]
+    if rule.attributes:
+        attributes = ", ".join(_attribute(attribute) for attribute in rule.attributes)
+        lines = [*wrap(f"{names}(", "", "    "), *wrap(attributes, "  ", "  ")]
+        options = f"){options}"
+    else:
+        lines = []
+        options = names + options
+    if len(options) + len(guard) <= WIDTH:
+        return [*lines, options + guard]
+    return [*lines, *wrap(options, "", "    "), *wrap(guard.strip(), "  ", "    ")]
+
+
+def print_body_signature(signature: Signature) -> list[str]:
+    """The signature as lines of a body: on one line, or its outputs on a line of their own."""
+    text = print_signature(signature)
+    if len(text) + 2 <= WIDTH:
+        return [f"  {text}"]
+    outputs = f"-> {_tensors(signature.outputs)}"
+    inputs = text[: len(text) - len(outputs)].rstrip()
+    return [*wrap(inputs, "  ", "    "), *wrap(outputs, "    ", "      ")]
+
+
+def print_body_statement(statement: Statement) -> list[str]:
+    """The statement as lines of a body."""
+    return wrap(print_statement(statement), "  ", "    ")
+
+
+def _header(rule: Rule) -> str:
+    attributes = ", ".join(_attribute(attribute) for attribute in rule.attributes)
+    names = f"op {_names(rule.operators)}" + (f"({attributes})" if attributes else "")
+    return names + _options(rule) + _when(rule.when)
+
+
+def _options(rule: Rule) -> str:
+    text = f" as {rule.label}" if rule.label != rule.operators[0].name else ""
+    return text + (f" specialises {_names(rule.specialises)}" if rule.specialises else "")
+
+
+def _names(names: Sequence[Name]) -> str:
+    return ", ".join(name.name for name in names)
+
+
+def _attribute(attribute: Attribute) -> str:
+    return (
+        attribute.name
+        if attribute.default is None
+        else f"{attribute.name} = {print_literal(attribute.default)}"
+    )
+
+
+_PIECES = re.compile(r'"[^"]*"|[,;] |.', re.DOTALL)
+_JOINING = re.compile(r"(?:and|or|when|because|specialises|as|unless)\b")
+
+
+def wrap(text: str, first: str, others: str) -> list[str]:
+    """The text in lines of at most ``WIDTH`` columns where it can be broken: behind commas outside
+    of brackets, and before the words that join conditions."""
+    lines: list[str] = []
+    line = first
+    for piece in _breakable(text):
+        if len((line + piece).rstrip()) > WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line = others
+            piece = piece.lstrip()
+        line += piece
+    lines.append(line.rstrip())
+    return lines
+
+
+def _breakable(text: str) -> list[str]:
+    """The text cut at each place where a line can end."""
+    pieces = [""]
+    depth = 0
+    for match in _PIECES.finditer(text):
+        token = match.group()
+        depth += (token in "[({") - (token in "])}")
+        if token in (", ", "; ") and depth == 0:
+            pieces[-1] += token
+            pieces.append("")
+        elif token == " " and _JOINING.match(text, match.end()):
+            pieces.append(" ")
+        else:
+            pieces[-1] += token
+    return pieces

@@ -1,0 +1,104 @@
+"""The built-in functions of the rule language: one table for checks, messages and documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+#: Where a call can stand.
+AXIS = "axis"  #: in the axis list of an output
+TARGET = "target"  #: behind ``keep`` and ``mixes``
+SIZE = "size"  #: in an equation and in ``macs``
+GUARD = "guard"  #: behind ``when``
+
+#: What an argument can be.
+ONE_AXIS = "axis"  #: the name of an axis
+REST = "rest"  #: ``*x``
+PARTS = "parts"  #: the name of an axis of a variadic slot
+VALUE = "value"  #: made of attributes and numbers
+MEASURE = "size"  #: made of attributes, numbers, axes and rests
+TENSOR = "tensor"  #: the name of a slot
+VARIADIC = "variadic"  #: the name of a variadic slot
+
+
+@dataclass(frozen=True)
+class Function:
+    """A built-in function.
+
+    ``kinds`` says where a call of it can stand, ``forms`` what arguments it takes: one entry for
+    each number of arguments, naming the kind of each.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    forms: tuple[tuple[str, ...], ...]
+    summary: str
+
+    def form(self, count: int) -> Optional[tuple[str, ...]]:
+        """The kinds of ``count`` arguments, or ``None`` where the function does not take so many."""
+        return next((form for form in self.forms if len(form) == count), None)
+
+    @property
+    def arity(self) -> str:
+        """The numbers of arguments it takes, in words: ``"2 or 3 arguments"``."""
+        counts = sorted(len(form) for form in self.forms)
+        noun = "argument" if counts == [1] else "arguments"
+        return f"{' or '.join(str(count) for count in counts)} {noun}"
+
+
+_TABLE = (
+    Function("permute", (AXIS,), ((REST, VALUE),), "the axes in another order"),
+    Function("swap", (AXIS,), ((REST, VALUE, VALUE),), "two axes exchanged"),
+    Function("view", (AXIS,), ((REST, VALUE), (REST, VALUE, VALUE)), "the axes reshaped"),
+    Function(
+        "view_np", (AXIS,), ((REST, VALUE),), "the axes reshaped, with the codes of numpy-style operators"
+    ),
+    Function("drop", (AXIS,), ((REST, VALUE), (REST, VALUE, VALUE)), "the axes without some of them"),
+    Function(
+        "ones",
+        (AXIS,),
+        ((REST,), (REST, VALUE), (REST, VALUE, VALUE)),
+        "the axes, some of them replaced by ones",
+    ),
+    Function("squeeze", (AXIS,), ((REST, VALUE),), "the axes without those of size one"),
+    Function("reverse", (AXIS,), ((ONE_AXIS,), (REST, VALUE)), "the elements in the opposite order"),
+    Function("pick", (TARGET,), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
+    Function(
+        "window",
+        (SIZE,),
+        ((MEASURE, MEASURE, MEASURE, MEASURE, MEASURE),),
+        "sizes after a sliding window, rounded down",
+    ),
+    Function(
+        "window_up",
+        (SIZE,),
+        ((MEASURE, MEASURE, MEASURE, MEASURE, MEASURE),),
+        "sizes after a sliding window, rounded up",
+    ),
+    Function(
+        "unwindow",
+        (SIZE,),
+        ((MEASURE, MEASURE, MEASURE, MEASURE, MEASURE, MEASURE),),
+        "sizes before a sliding window",
+    ),
+    Function("prod", (SIZE,), ((REST,),), "the product of the sizes"),
+    Function("max", (SIZE,), ((MEASURE, MEASURE),), "the larger size"),
+    Function("min", (SIZE,), ((MEASURE, MEASURE),), "the smaller size"),
+    Function("count", (SIZE, GUARD), ((VARIADIC,),), "the number of tensors in a variadic slot"),
+    Function("offsets", (SIZE,), ((PARTS,),), "where the parts of a variadic sum start"),
+    Function(
+        "cuts", (SIZE,), ((PARTS,),), "where the parts of a variadic sum start, without the leading zero"
+    ),
+    Function("interleave", (SIZE,), ((REST, REST),), "the sizes of two rests in turn"),
+    Function(
+        "start", (SIZE,), ((MEASURE, MEASURE),), "an index that starts a range on an axis of a given size"
+    ),
+    Function("stop", (SIZE,), ((MEASURE, MEASURE),), "an index that ends a range on an axis of a given size"),
+    Function("copy_zero", (SIZE,), ((MEASURE, REST),), "a shape in which 0 stands for the size in its place"),
+    Function("size", (GUARD,), ((TENSOR, VALUE),), "the size of an axis of a tensor"),
+    Function("rank", (GUARD,), ((TENSOR,),), "the number of axes of a tensor"),
+    Function("given", (GUARD,), ((TENSOR,),), "whether an optional input is connected"),
+)
+
+#: The functions by name.
+FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}

@@ -1,0 +1,160 @@
+"""A whole rule file in canonical text, with its comments.
+
+Comments stand nowhere in the syntax tree.  They are read from the source and put to what they are
+about: a comment at the end of a line stays behind what it follows, any other stands above what comes
+next; one inside a header, a signature or a statement moves above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from prunec.diagnostics import Source, Span
+from prunec.language.canonical import (
+    print_body_signature,
+    print_body_statement,
+    print_documentation,
+    print_header,
+    print_on_one_line,
+)
+from prunec.language.syntax import Rule, RuleFile
+
+_COMMENT = re.compile(r'"[^"\n]*"|##[^\n]*|(#[^\n]*)')
+
+
+@dataclass(frozen=True)
+class _Comment:
+    """A ``#`` comment: where it starts, its text, whether code precedes it on its line, and
+    whether an empty line stands above or below it."""
+
+    start: int
+    text: str
+    trailing: bool
+    space_above: bool
+    space_below: bool
+
+
+def format_file(file: RuleFile) -> str:
+    """The canonical text of a rule file.
+
+    It parses to an equal tree, holds every comment of ``file.span.source``, and is its own canonical text.
+    Between rules stands one empty line; between rules of one line each, only where the source
+    has one.  A tree made without a source has no comments.
+    """
+    source = file.span.source
+    comments = list(_comments(source))
+    lines: list[str] = []
+    previous_long = False
+    for index, rule in enumerate(file.rules):
+        end = file.rules[index + 1].span.start if index + 1 < len(file.rules) else len(source.text)
+        mine, comments = _until(comments, end)
+        leading, rest = _split_before(mine, rule)
+        block = _rule(rule, rest)
+        after = [c for c in rest if c.start >= rule.span.end and not c.trailing]
+        space = previous_long or len(block) > 1 or _space_above(source, rule, leading)
+        if lines and space and lines[-1]:
+            lines.append("")
+        lines += _own_lines(leading, "")
+        if leading and leading[-1].space_below and lines[-1]:
+            lines.append("")
+        lines += block
+        previous_long = len(block) > 1
+        comments = after + comments
+    lines += _closing(lines, comments)
+    return "\n".join(lines).strip("\n") + "\n" if lines else ""
+
+
+def _closing(lines: Sequence[str], comments: Sequence[_Comment]) -> list[str]:
+    """The comments behind the last rule."""
+    if not comments:
+        return []
+    return [*([""] if lines and comments[0].space_above else []), *_own_lines(comments, "")]
+
+
+def _comments(source: Source) -> Iterator[_Comment]:
+    text = source.text
+    for match in _COMMENT.finditer(text):
+        if match.group(1) is None:
+            continue
+        line_start = text.rfind("\n", 0, match.start()) + 1
+        above = text[text.rfind("\n", 0, max(line_start - 1, 0)) + 1 : max(line_start - 1, 0)]
+        below = text[match.end() + 1 :].split("\n", 1)[0]
+        trailing = bool(text[line_start : match.start()].strip())
+        space_above = line_start > 0 and not above.strip()
+        yield _Comment(match.start(), match.group(1).rstrip(), trailing, space_above, not below.strip())
+
+
+def _until(comments: Sequence[_Comment], end: int) -> tuple[list[_Comment], list[_Comment]]:
+    return [c for c in comments if c.start < end], [c for c in comments if c.start >= end]
+
+
+def _split_before(comments: Sequence[_Comment], rule: Rule) -> tuple[list[_Comment], list[_Comment]]:
+    """The comments above a rule (for an opaque rule, those inside as well), and the others."""
+    start = rule.span.start if rule.signature is not None else rule.span.end
+    return _until(comments, start)
+
+
+def _own_lines(comments: Sequence[_Comment], indent: str) -> list[str]:
+    lines: list[str] = []
+    for comment in comments:
+        if comment.space_above and lines and lines[-1]:
+            lines.append("")
+        lines.append(indent + comment.text)
+    return lines
+
+
+def _space_above(source: Source, rule: Rule, leading: Sequence[_Comment]) -> bool:
+    """Whether an empty line stands above a rule and what belongs to it."""
+    if leading:
+        return leading[0].space_above
+    before = source.text[: rule.span.start]
+    while True:
+        line = before.rstrip(" \t\r").rsplit("\n", 1)
+        if len(line) < 2:
+            return False
+        above = line[0].rsplit("\n", 1)[-1].strip()
+        if not above.startswith("##"):
+            return not above
+        before = line[0]
+
+
+def _rule(rule: Rule, comments: Sequence[_Comment]) -> list[str]:
+    """The lines of a rule with the comments inside it and at the end of its last line."""
+    inside, behind = _until(comments, rule.span.end)
+    trailing = [c for c in behind if c.trailing][:1]
+    lines = print_documentation(rule)
+    one_line = print_on_one_line(rule)
+    if one_line is not None and not inside:
+        lines.append(one_line)
+    else:
+        lines += print_header(rule)
+        if rule.signature is not None:
+            lines += _body(rule, inside)
+            lines.append("}")
+    if trailing:
+        lines[-1] += f"  {trailing[0].text}"
+    return lines
+
+
+def _body(rule: Rule, comments: Sequence[_Comment]) -> list[str]:
+    assert rule.signature is not None
+    items = [(rule.signature.span, print_body_signature(rule.signature))]
+    items += [(statement.span, print_body_statement(statement)) for statement in rule.statements]
+    left = list(comments)
+    lines: list[str] = []
+    for span, text in items:
+        above, left = _until(left, span.end)
+        lines += [f"  {comment.text}" for comment in above]
+        lines += text
+        if left and left[0].trailing and span.source.position(left[0].start)[0] == _last_line(span):
+            following = [other.start for other, _ in items if other.start >= span.end]
+            if not following or left[0].start < following[0]:
+                lines[-1] += f"  {left[0].text}"
+                left = left[1:]
+    return lines + [f"  {comment.text}" for comment in left]
+
+
+def _last_line(span: Span) -> int:
+    return span.source.position(max(span.end - 1, 0))[0]

@@ -1,0 +1,121 @@
+"""Canonical text: parsing it gives the tree back, comments stay, and it is its own canonical text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from prunec.diagnostics import Source
+from prunec.language.canonical import WIDTH
+from prunec.language.parser import parse
+from prunec.language.printer import format_file
+from prunec.language.syntax import RuleFile
+
+from .trees import files
+
+
+def formatted(text: str) -> str:
+    return format_file(parse(Source("rules.prune", text)))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files)
+def test_parsing_the_printed_tree_gives_the_tree(file: RuleFile) -> None:
+    text = format_file(file)
+    again = parse(Source("printed.prune", text))
+    assert repr(again.rules) == repr(file.rules)
+    assert again == file
+    assert format_file(again) == text
+
+
+def test_a_short_rule_stands_on_one_line() -> None:
+    text = "op relu ,  sigmoid{\n data[*x]->out[ *x ]\n zero   out\n}"
+    assert formatted(text) == "op relu, sigmoid { data[*x] -> out[*x]  zero out }\n"
+
+
+def test_a_rule_with_two_statements_has_one_statement_a_line() -> None:
+    text = 'op A(b) { d[c] -> o[c] zero o if d when b==1 keep c because "x" }'
+    assert formatted(text) == (
+        'op A(b) {\n  d[c] -> o[c]\n  zero o if d when b == 1\n  keep c because "x"\n}\n'
+    )
+
+
+def test_long_headers_and_signatures_are_broken() -> None:
+    many = ", ".join(f"attribute_number_{i} = {i}" for i in range(9))
+    slots = ", ".join(f"tensor_{i}[axis_a, (axis_b axis_c), *axis_d]" for i in range(4))
+    text = (
+        f'op First, Second({many}) as label specialises Third when attribute_number_1 in {{a, "b c"}} '
+        f"and attribute_number_2 > 1 or not attribute_number_3 {{ {slots}; w[axis_a] -> out[axis_a] }}"
+    )
+    result = formatted(text)
+    assert max(map(len, result.splitlines())) <= WIDTH
+    assert result == (
+        "op First, Second(\n"
+        "  attribute_number_0 = 0, attribute_number_1 = 1, attribute_number_2 = 2, attribute_number_3 = 3,\n"
+        "  attribute_number_4 = 4, attribute_number_5 = 5, attribute_number_6 = 6, attribute_number_7 = 7,\n"
+        "  attribute_number_8 = 8\n"
+        ") as label specialises Third\n"
+        '  when attribute_number_1 in {a, "b c"} and attribute_number_2 > 1 or not attribute_number_3 {\n'
+        "  tensor_0[axis_a, (axis_b axis_c), *axis_d], tensor_1[axis_a, (axis_b axis_c), *axis_d],\n"
+        "    tensor_2[axis_a, (axis_b axis_c), *axis_d], tensor_3[axis_a, (axis_b axis_c), *axis_d];\n"
+        "    w[axis_a]\n"
+        "    -> out[axis_a]\n"
+        "}\n"
+    )
+    assert formatted(result) == result
+
+
+COMMENTED = """\
+# Header of the file.
+
+# About the first rule.
+## Documentation.
+#in between
+op A(b) # behind the header
+{
+  # above the signature
+  d[c], # inside the signature
+   e[c] -> o[c]   # behind the signature
+  b = c # behind the equation "#1"
+  # above keep
+  keep c because "# no comment"
+  # above the brace
+} # behind the rule
+op B { d[c] -> o[c] } # behind a short rule
+op C { d[c] -> o[c] }
+
+# About D.
+
+op D opaque because "of this" # behind D
+# The end.
+"""
+
+
+def test_comments_stay() -> None:
+    result = formatted(COMMENTED)
+    assert result == (
+        "# Header of the file.\n\n"
+        "# About the first rule.\n#in between\n## Documentation.\n"
+        "op A(b) {\n"
+        "  # behind the header\n  # above the signature\n  # inside the signature\n"
+        "  d[c], e[c] -> o[c]  # behind the signature\n"
+        '  b = c  # behind the equation "#1"\n'
+        '  # above keep\n  keep c because "# no comment"\n  # above the brace\n'
+        "}  # behind the rule\n\n"
+        "op B { d[c] -> o[c] }  # behind a short rule\n"
+        "op C { d[c] -> o[c] }\n\n"
+        "# About D.\n\n"
+        'op D opaque because "of this"  # behind D\n'
+        "# The end.\n"
+    )
+    assert formatted(result) == result
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "# one\n\n# two\n"])
+def test_files_without_rules(text: str) -> None:
+    assert formatted(text) == text.strip("\n") + ("\n" if text.strip() else "")
+
+
+def test_windows_line_ends_become_plain_ones() -> None:
+    result = formatted("## doc\r\n# c\r\nop A {\r\n  d[c] -> o[c]\r\n}\r\n")
+    assert result == "# c\n## doc\nop A { d[c] -> o[c] }\n"
