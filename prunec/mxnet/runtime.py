@@ -23,9 +23,9 @@ from prunec.graph.model import Tensor
 #: taken for a label.
 PARAMETER_ENDINGS = ("weight", "bias", "gamma", "beta", "alpha", "mean", "var", "parameters", "const")
 
-#: Read by MXNet whenever a model is bound.  The backend called "default" fuses nothing; "NONE" does
-#: not either, but says so on the terminal each time.
-_NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default"}
+#: Read by MXNet whenever a model is bound.  The backend called "default" fuses nothing, and can be told
+#: not to write about itself on the terminal; "NONE" cannot.
+_NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"}
 _SOURCE_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
@@ -317,7 +317,7 @@ def _types(symbol: Any, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str,
     and fed float32 is run in float32."""
     arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
     try:
-        types, _, state_types = symbol.infer_type(
+        types, _, state_types = symbol.infer_type_partial(
             **{name: _plain(value).dtype.type for name, value in inputs.items()}
         )
     except Exception:  # MXNet's own error: without an answer the arrays keep their types

@@ -115,10 +115,8 @@ def compare(
     del session
     smaller: Session = open_session(pruned, pruned_parameters, first, watch)
     actual = smaller.run(first)
-    outputs = tuple(
-        _compare_output(name, *arrays, tolerance)
-        for name, *arrays in zip(_names(original, watch), expected, actual, other)
-    )
+    compared = zip(_names(original, watch), expected, actual, other)
+    outputs = tuple(_compare_output(name, a, b, c, tolerance) for name, a, b, c in compared)
     return Verdict(outputs, zeroed)
 
 

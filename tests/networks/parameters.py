@@ -33,7 +33,7 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     if name.endswith("gamma"):
         return generator.uniform(0.5, 1.5, shape) * generator.choice((-1.0, 1.0), shape)
     if len(shape) < 2 or name.endswith(("bias", "beta", "mean")):
-        return 0.3 * generator.standard_normal(shape)
+        return 0.1 * generator.standard_normal(shape)
     # The variance that keeps the size of activations through a rectifier.  Where the second axis has
     # size one there is one input channel to an output (depthwise), or a factor for each channel.
     fan_in = int(np.prod(shape[1:]))

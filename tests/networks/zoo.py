@@ -16,7 +16,7 @@ _MOBILENETS = tuple(
 #: Every network of the zoo, with the least side of a square picture that is worth running: the least one
 #: that is legal, or 32 for those that take any size (at 1, everything but the centre of a kernel is idle).
 SMALLEST = {
-    **{name: 32 for name in (*_RESNETS, *_VGGS, *_MOBILENETS)},
+    **dict.fromkeys((*_RESNETS, *_VGGS, *_MOBILENETS), 32),
     "alexnet": 63,
     **{f"densenet{depth}": 221 for depth in (121, 161, 169, 201)},
     "squeezenet1.0": 213,
