@@ -1,0 +1,332 @@
+"""The compiler's passes in order: bind, solve, plan, emit.
+
+This is the small Python interface of prunec::
+
+    model = read_model(Path("resnet50-symbol.json"))
+    analysis = analyse(model, load(["default.prune"]))
+    plan = make_plan(analysis, ratio=0.5)
+    pruned = emit(analysis, plan.removed)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Protocol, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.binding.bind import shape_text
+from prunec.binding.bound import Bound
+from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
+from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
+from prunec.emission.attributes import new_attributes
+from prunec.emission.shrink import Shrinker
+from prunec.emission.slicing import ParameterSlice
+from prunec.graph.model import Graph, Shape, Tensor
+from prunec.language.syntax import Neutral, Value
+from prunec.planning.select import Removed
+from prunec.solver.propagate import Channels, propagate
+from prunec.solver.solve import Solution, solve
+
+
+class Model(Protocol):
+    """What the compiler asks of a front end's model."""
+
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def input_shapes(self) -> Mapping[str, Shape]: ...
+    @property
+    def parameter_shapes(self) -> Optional[Mapping[str, tuple[int, ...]]]: ...
+    def parameter(self, name: str) -> NDArray[Any]: ...
+    def implied_name(self, node: int, slot: str) -> str: ...
+    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes: ...
+    def missing(self, node: int, attribute: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter with its channels; ``node`` is its variable, ``None`` if the graph does not mention it."""
+
+    name: str
+    node: Optional[int]
+    shape: Shape
+    channels: Channels
+    neutral: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A model whose channels are solved."""
+
+    model: Model
+    bound: BoundGraph
+    solution: Solution
+    parameters: tuple[Parameter, ...]
+    warnings: tuple[Diagnostic, ...]
+    strict: bool
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The smaller model: its bytes, and how each parameter is sliced."""
+
+    model: bytes
+    slices: tuple[ParameterSlice, ...]
+    shrinker: Shrinker
+
+
+def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
+    """Binds the rules to the model's graph and solves its channels.
+
+    ``strict`` keeps channels whose removal would change the values of what stays.  Raises
+    PrunecError with all contradictions, missing shapes and mismatching parameters.
+    """
+    bound = bind_graph(model.graph, rules)
+    parameters = _parameters(model, bound)
+    _check_shapes(model, bound, parameters)
+    propagation = propagate(bound, parameters, strict)
+    found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
+    solution = solve(propagation)
+    _check_parameters(model, found, parameters)
+    return Analysis(model, bound, solution, found, _barriers(bound, solution), strict)
+
+
+def emit(analysis: Analysis, removed: Removed) -> Pruned:
+    """The model without the removed units.
+
+    Raises PrunecError where an attribute that must change is not in the model file.
+    """
+    shrinker = Shrinker(analysis.solution, removed)
+    attributes: dict[tuple[int, str], Value] = {}
+    for index, node in enumerate(analysis.solution.propagation.nodes):
+        bound = analysis.bound.bounds[index]
+        if node is not None and bound is not None and shrinker.touched(node):
+            for name, value in new_attributes(bound, shrinker.named(node, bound.sizes)).items():
+                if analysis.model.missing(index, name):
+                    raise PrunecError(_absent(analysis, index, name, value))
+                attributes[index, name] = value
+    shapes: dict[int, Shape] = {}
+    slices: list[ParameterSlice] = []
+    for parameter in analysis.parameters:
+        new = shrinker.shape(parameter.channels)
+        if new == parameter.shape or all(shrinker.cut(a).dimension is None for a in parameter.channels.arrays):
+            continue
+        if parameter.node is not None:
+            shapes[parameter.node] = new
+        shape = tuple(size or 0 for size in parameter.shape)
+        slices.append(shrinker.parameter(parameter.name, parameter.channels, shape, parameter.neutral))
+    return Pruned(analysis.model.rewrite(attributes, shapes), tuple(slices), shrinker)
+
+
+# --- parameters ---
+
+
+def _parameters(model: Model, bound: BoundGraph) -> frozenset[int]:
+    """The learned variables: those the front end knows, and those in parameter slots of rules."""
+    graph = model.graph
+    if model.parameter_shapes is not None:
+        return graph.parameters
+    found = set(graph.parameters)
+    for index, rule in enumerate(bound.bounds):
+        if rule is None:
+            continue
+        for tensor, slot in zip(graph.nodes[index].inputs, rule.inputs):
+            variable = graph.nodes[tensor.node]
+            if variable.operator is None and slot.slot in rule.parameter_slots:
+                if variable.name not in model.input_shapes:
+                    found.add(tensor.node)
+    return frozenset(found)
+
+
+def _parameter_channels(
+    model: Model,
+    bound: BoundGraph,
+    channels: Mapping[Tensor, Channels],
+    implied: Mapping[tuple[int, str], Channels],
+) -> tuple[Parameter, ...]:
+    neutral = _neutral(bound)
+    found: dict[str, Parameter] = {}
+    graph = model.graph
+    for index, node in enumerate(graph.nodes):
+        tensor = Tensor(index, 0)
+        if node.operator is None and tensor in channels and channels[tensor].layout.arrays:
+            shape = bound.shapes.get(tensor, ())
+            found.setdefault(
+                node.name, Parameter(node.name, index, shape, channels[tensor], neutral.get(tensor, 0.0))
+            )
+    known = model.parameter_shapes
+    for (index, slot), own in implied.items():
+        name = model.implied_name(index, slot)
+        if own.layout.arrays and name not in found and (known is None or name in known):
+            rule = bound.bounds[index]
+            assert rule is not None
+            tensor_slot = next(t for t in rule.implied if t.slot == slot)
+            value = _neutral_value(rule, slot)
+            found[name] = Parameter(name, None, rule.shape(tensor_slot) or (), own, value)
+    return tuple(found.values())
+
+
+def _neutral(bound: BoundGraph) -> dict[Tensor, float]:
+    values: dict[Tensor, float] = {}
+    for index, rule in enumerate(bound.bounds):
+        if rule is None or not any(isinstance(s, Neutral) for s in rule.rule.statements):
+            continue
+        for tensor, slot in zip(bound.graph.nodes[index].inputs, rule.inputs):
+            value = _neutral_value(rule, slot.slot)
+            if value:
+                values[tensor] = value
+    return values
+
+
+def _neutral_value(rule: Bound, slot: str) -> float:
+    for statement in rule.rule.statements:
+        if isinstance(statement, Neutral) and statement.tensor.name == slot:
+            value = statement.value.value
+            return float(value) if isinstance(value, (int, float)) else 0.0
+    return 0.0
+
+
+# --- checks ---
+
+
+def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -> None:
+    """A node whose shapes stay open although nothing opaque stands before it needs an input's shape."""
+    graph = model.graph
+    behind_opaque: set[int] = set()
+    for index, node in enumerate(graph.nodes):
+        if index in bound.opaque or any(t.node in behind_opaque for t in node.inputs):
+            behind_opaque.add(index)
+    for index, rule in enumerate(bound.bounds):
+        if rule is None or index in behind_opaque or index in bound.opaque:
+            continue
+        if any(tensor.axes is None for tensor in rule.inputs + rule.outputs):
+            names = _inputs_without_shape(graph, bound, parameters, index)
+            if names:
+                raise PrunecError(_missing_shape(graph, bound, index, names))
+
+
+def _inputs_without_shape(
+    graph: Graph, bound: BoundGraph, parameters: frozenset[int], index: int
+) -> list[str]:
+    seen: set[int] = set()
+    stack, names = [index], []
+    while stack:
+        at = stack.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        node = graph.nodes[at]
+        shape = bound.shapes.get(Tensor(at, 0))
+        if node.operator is None and at not in parameters and (shape is None or None in shape):
+            names.append(node.name)
+        stack += [tensor.node for tensor in node.inputs]
+    return sorted(names)
+
+
+def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[str]) -> Diagnostic:
+    flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
+    return Diagnostic(
+        "P401",
+        f"the shape of {'an input' if len(names) == 1 else 'inputs'} is needed: {', '.join(names)}",
+        where=describe(graph, index, bound.shapes),
+        notes=("what this node does to channels depends on its sizes, which nothing in the model gives",),
+        help=f"give the shape{'s' if len(names) > 1 else ''}, for example {flags}",
+    )
+
+
+def _check_parameters(model: Model, found: Sequence[Parameter], parameters: frozenset[int]) -> None:
+    problems = []
+    known = model.parameter_shapes
+    for parameter in found:
+        if known is not None and parameter.name in known:
+            actual: Shape = known[parameter.name]
+            fits = len(actual) == len(parameter.shape) and all(
+                b is None or a == b for a, b in zip(actual, parameter.shape)
+            )
+            if not fits:
+                problems.append(
+                    Diagnostic(
+                        "P611",
+                        f"parameter {parameter.name!r} has another shape than the model needs",
+                        where=f"parameter {parameter.name!r}",
+                        notes=(
+                            f"the file has {shape_text(actual)}, the model needs {shape_text(parameter.shape)}",
+                        ),
+                        help="give the parameter file that belongs to this model with --params",
+                    )
+                )
+        for axis in parameter.channels.layout.factors:
+            if axis is None:
+                problems.append(
+                    Diagnostic(
+                        "P402",
+                        f"the shape of parameter {parameter.name!r} cannot be found",
+                        where=f"parameter {parameter.name!r}, {shape_text(parameter.shape)}",
+                        notes=("its slices depend on a size that nothing in the model gives",),
+                        help="give the parameters with --params, or the shapes of all inputs with --input NAME=1,3,224,224",
+                    )
+                )
+                break
+    if problems:
+        raise PrunecError(*problems)
+
+
+def _absent(analysis: Analysis, index: int, name: str, value: Value) -> Diagnostic:
+    return Diagnostic(
+        "P503",
+        f"attribute {name!r} must become {value}, but the node does not have it",
+        where=describe(analysis.model.graph, index, analysis.bound.shapes),
+        notes=("prunec changes values that are in the file and adds none",),
+        help=f"write {name} with its present value into the model file, or keep these channels by a rule",
+    )
+
+
+def _barriers(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
+    """One warning for each operator that no rule knows or fits."""
+    graph = bound.graph
+    by_operator: dict[tuple[str, str], list[int]] = {}
+    for index, opaque in bound.opaque.items():
+        if opaque.kind != "rule":
+            by_operator.setdefault((graph.nodes[index].operator or "", opaque.kind), []).append(index)
+    warnings = []
+    for (operator, kind), nodes in by_operator.items():
+        first = describe(graph, nodes[0], bound.shapes)
+        headline = (
+            f"no rule knows the operator {operator}"
+            if kind == "unknown operator"
+            else f"no rule of the operator {operator} holds for {'this node' if len(nodes) == 1 else 'these nodes'}"
+        )
+        span = bound.opaque[nodes[0]].span
+        channels = _channels_at(bound, solution, nodes)
+        warnings.append(
+            Diagnostic(
+                "P406",
+                headline,
+                where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
+                annotations=(Annotation(span, "the rules start here"),) if span is not None else (),
+                notes=(
+                    f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} and the {channels} channels that "
+                    f"enter {'them' if len(nodes) > 1 else 'it'} are kept as they are",
+                ),
+                help=f"write a rule, for example: op {operator} {{ data[*x] -> out[*x] }}, and add it with --rules",
+                severity=Severity.WARNING,
+            )
+        )
+    return tuple(warnings)
+
+
+def _channels_at(bound: BoundGraph, solution: Solution, nodes: Sequence[int]) -> int:
+    atoms = [
+        array.reshape(-1)
+        for index in nodes
+        for tensor in bound.graph.nodes[index].inputs
+        if tensor in solution.propagation.channels
+        for array in solution.propagation.channels[tensor].arrays
+    ]
+    return int(len(np.unique(np.concatenate(atoms)))) if atoms else 0

@@ -1,0 +1,133 @@
+"""New attribute values: the equations of a rule read from sizes to attributes."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional, Sequence
+
+from prunec.binding.bind import active_equations
+from prunec.binding.bound import Bound
+from prunec.binding.expansion import variadic_names
+from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, indexed, spread
+from prunec.binding.functions import restyle
+from prunec.binding.views import VIEWS
+from prunec.language.syntax import Axis, Call, Equation, Expression, Literal, Name, Rest, Value
+
+Sizes = Mapping[str, Optional[int]]
+
+_WRAPPERS = ("start", "stop", "copy_zero")
+
+
+def new_attributes(bound: Bound, sizes: Sizes) -> dict[str, Value]:
+    """The attributes of a node that change when its names take new sizes, with their new values."""
+    changes: dict[str, Value] = {}
+    for equation in active_equations(bound.rule, bound.attributes):
+        for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
+            name = _attribute(side, bound)
+            if name is not None:
+                value = _new_value(bound, equation, side, other, name, sizes)
+                if value is not None and value != bound.attributes[name]:
+                    changes[name] = value
+                break
+    changes.update(_new_codes(bound, sizes))
+    return changes
+
+
+def _attribute(side: Expression, bound: Bound) -> Optional[str]:
+    if isinstance(side, Call) and side.function in _WRAPPERS:
+        side = side.arguments[0]
+    if isinstance(side, Name) and bound.attributes.get(side.name) is not None:
+        return side.name
+    return None
+
+
+def _scope(bound: Bound) -> Scope:
+    signature = bound.rule.signature
+    assert signature is not None
+    tensors = signature.data + signature.parameters + signature.outputs
+    # Attributes win over nothing: a name that is not an attribute of the header is an axis.
+    declared = {attribute.name for attribute in bound.rule.attributes}
+    names = _AxisNames(declared)
+    return Scope(bound.attributes, names, bound.ranks, bound.counts, variadic_names(tensors))
+
+
+class _AxisNames(frozenset):  # type: ignore[type-arg]
+    """Every name but those of the header's attributes."""
+
+    def __contains__(self, name: object) -> bool:
+        return not frozenset.__contains__(self, name)
+
+
+def _new_value(
+    bound: Bound, equation: Equation, side: Expression, other: Expression, name: str, sizes: Sizes
+) -> Value:
+    scope = _scope(bound)
+    old = bound.attributes[name]
+    try:
+        values = [evaluate(scalar, sizes) for scalar in spread(other, scope)]
+        before = [evaluate(scalar, bound.sizes) for scalar in spread(other, scope)]
+        if isinstance(side, Call):
+            return _restyled(side, old, values, spread(side.arguments[1], scope), sizes)
+    except Unspreadable:
+        return None
+    if values == before or None in values:
+        return None
+    if isinstance(old, tuple):
+        return tuple(values) if len(values) == len(old) else None
+    return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+def _restyled(
+    side: Call, old: Value, values: Sequence[Optional[int]], wholes: Sequence[Scalar], sizes: Sizes
+) -> Value:
+    olds = list(old) if isinstance(old, tuple) else [old]
+    wholes = list(wholes) * len(olds) if len(wholes) == 1 else wholes
+    new = [
+        previous if value is None else restyle(side.function, _integer(previous), evaluate(whole, sizes), value)
+        for previous, whole, value in zip(olds, wholes, values)
+    ]
+    new += olds[len(new) :]
+    return tuple(new) if isinstance(old, tuple) else new[0]
+
+
+def _integer(value: Value) -> Optional[int]:
+    return int(value) if isinstance(value, (int, float)) else None
+
+
+def _new_codes(bound: Bound, sizes: Sizes) -> dict[str, Value]:
+    """Reshape codes with the numbers that stood for sizes written anew."""
+    signature = bound.rule.signature
+    assert signature is not None
+    changes: dict[str, Value] = {}
+    for tensor in signature.outputs:
+        for axis in tensor.axes:
+            call = _view_call(axis)
+            if call is None:
+                continue
+            rest, attribute = call.arguments[:2]
+            assert isinstance(rest, Rest) and isinstance(attribute, Name)
+            old = bound.attributes[attribute.name]
+            codes = old if isinstance(old, tuple) else (old,)
+            reverse = bool(_flag(call, bound))
+            shape = tuple(bound.sizes.get(indexed(rest.name, i)) for i in range(bound.ranks[rest.name]))
+            view = VIEWS[call.function](codes, shape, reverse)
+            new = list(codes)
+            for position, literal in enumerate(view.literal):
+                size = sizes.get(indexed("=view", position))
+                if literal is not None and size is not None:
+                    new[literal] = size
+            if tuple(new) != codes:
+                changes[attribute.name] = tuple(new) if isinstance(old, tuple) else new[0]
+    return changes
+
+
+def _view_call(axis: Axis) -> Optional[Call]:
+    return axis.item if isinstance(axis.item, Call) and axis.item.function in VIEWS else None
+
+
+def _flag(call: Call, bound: Bound) -> Value:
+    if len(call.arguments) < 3:
+        return None
+    argument = call.arguments[2]
+    if isinstance(argument, Literal):
+        return argument.value
+    return bound.attributes.get(argument.name) if isinstance(argument, Name) else None

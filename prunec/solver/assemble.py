@@ -1,0 +1,218 @@
+"""Putting together the layout of a tensor from a rule's names: reversal, sums, restriction, merging."""
+
+from __future__ import annotations
+
+from typing import Callable, Mapping, Optional, Sequence
+
+from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, axis_size
+from prunec.solver.layout import Layout, Reason, RuleReason, TensorResult
+from prunec.solver.scope import Array, FactorScope
+
+
+class Assembler:
+    """Builds layouts of outputs and parameters within a settled scope."""
+
+    def __init__(
+        self, scope: FactorScope, ids: Callable[[str], list[int]], sizes: Mapping[str, Optional[int]]
+    ) -> None:
+        self.scope = scope
+        self.ids = ids
+        self.sizes = sizes
+
+    def tensor(self, tensor: BoundTensor, zero: bool) -> TensorResult:
+        """The layout of a tensor whose axes the rule gives."""
+        scope = self.scope
+        scope.span = tensor.span
+        arrays = [Array(list(a.factors), a.value) for a in scope.arrays]
+        reasons = dict(scope.kept)
+        arrays, mirrored = self._reverse(tensor, arrays, reasons)
+        axes = [self._axis(axis, arrays, mirrored, reasons, tensor) for axis in tensor.axes or ()]
+        present = {factor for axis in axes for factor in axis}
+        arrays = self._restrict(arrays, present)
+        self._merge(axes, arrays, reasons)
+        order = [factor for axis in axes for factor in axis]
+        layout = Layout(
+            tuple(tuple(scope.sizes[f] for f in axis) for axis in axes),
+            tuple(tuple(order.index(f) for f in a.factors) for a in arrays),
+            zero,
+        )
+        spanned = {f for a in arrays for f in a.factors}
+        default = RuleReason("a row of a table of channels keeps its place", tensor.span)
+        why = tuple(None if f in spanned else reasons.get(f, default) for f in order)
+        return TensorResult(layout, tuple(a.value for a in arrays), why)
+
+    def _reverse(
+        self, tensor: BoundTensor, arrays: list[Array], reasons: dict[int, Reason]
+    ) -> tuple[list[Array], dict[int, int]]:
+        names = {t.name for axis in tensor.axes or () for t in axis if isinstance(t, Reversed)}
+        mirrored: dict[int, int] = {}
+        for name in sorted(names):
+            for factor in self.ids(name):
+                mirrored[factor] = self.scope.factor(self.scope.sizes[factor])
+                if factor in reasons:
+                    reasons[mirrored[factor]] = reasons[factor]
+        result = []
+        for array in arrays:
+            flipped = tuple(p for p, f in enumerate(array.factors) if f in mirrored)
+            if flipped:
+                value = self.scope.step("flip", array.value, flipped)
+                array = Array([mirrored.get(f, f) for f in array.factors], value)
+            result.append(array)
+        return result, mirrored
+
+    def _axis(
+        self,
+        axis: PlainAxis,
+        arrays: list[Array],
+        mirrored: Mapping[int, int],
+        reasons: dict[int, Reason],
+        tensor: BoundTensor,
+    ) -> list[int]:
+        factors: list[int] = []
+        for term in axis:
+            if isinstance(term, SumTerm):
+                factors += self._sum(term, arrays, mirrored, reasons, tensor)
+            elif isinstance(term, Reversed):
+                factors += [mirrored[f] for f in self.ids(term.name)]
+            else:
+                factors += self.ids(term)
+        return factors
+
+    def _sum(
+        self,
+        term: SumTerm,
+        arrays: list[Array],
+        mirrored: Mapping[int, int],
+        reasons: dict[int, Reason],
+        tensor: BoundTensor,
+    ) -> list[int]:
+        scope = self.scope
+        size = axis_size((term,), self.sizes)
+        if size == 1:
+            return []
+        total = scope.factor(size)
+        default = RuleReason("a part of size one of a sum", tensor.span)
+        pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
+        for part in term.parts:
+            factors = self._axis(part, arrays, mirrored, reasons, tensor)
+            reason = next((reasons[f] for f in factors if f in reasons), default)
+            part_size = axis_size(part, self.sizes)
+            if len(factors) > 1:
+                factors = list(factors)
+                self.flatten(factors, reason, arrays)
+            array = next((a for a in arrays if factors and a.factors[-1] == factors[0]), None)
+            pieces.append((array, part_size, reason))
+        if all(array is None for array, _, _ in pieces) or size is None:
+            for array, _, reason in pieces:
+                if array is not None:
+                    scope.keep(array.value, RuleReason("a sum of unknown size", tensor.span))
+            reasons[total] = pieces[0][2]
+            return [total]
+        rows = list(dict.fromkeys(f for a, _, _ in pieces if a is not None for f in a.factors[:-1]))
+        values = tuple(
+            self._piece(array, part_size or 0, rows, reason) for array, part_size, reason in pieces
+        )
+        value = values[0] if len(values) == 1 else scope.step("concat", values, len(rows))
+        arrays.append(Array([*rows, total], value))
+        return [total]
+
+    def _piece(self, array: Optional[Array], size: int, rows: Sequence[int], reason: Reason) -> int:
+        scope = self.scope
+        if array is None:
+            value = scope.step("fresh", (*scope.shape(rows), size))
+            scope.keep(value, reason)
+            return value
+        return scope.expand(array, [*rows, array.factors[-1]])
+
+    def _restrict(self, arrays: Sequence[Array], present: set[int]) -> list[Array]:
+        """The arrays over factors of one tensor: what shrinks a factor that is not there says nothing, and
+        rows that are not there are tied."""
+        result: list[Array] = []
+        for array in arrays:
+            if array.factors[-1] not in present:
+                continue
+            missing = [f for f in array.factors if f not in present]
+            if missing:
+                self.scope.reduce(array, [f for f in array.factors if f in present])
+            twin = next((a for a in result if a.factors == array.factors), None)
+            if twin is None:
+                result.append(array)
+            elif twin.value != array.value:
+                self.scope.tie(twin.value, array.value)
+        return result
+
+    def _merge(self, axes: list[list[int]], arrays: Sequence[Array], reasons: dict[int, Reason]) -> None:
+        """Makes one factor of neighbours that always go together, so that layouts stay short."""
+        for axis in axes:
+            at = 0
+            while at + 1 < len(axis):
+                outer, inner = axis[at], axis[at + 1]
+                if self._mergeable(outer, inner, arrays):
+                    self._merge_pair(axis, at, arrays, reasons)
+                else:
+                    at += 1
+
+    def _merge_pair(
+        self, axis: list[int], at: int, arrays: Sequence[Array], reasons: dict[int, Reason]
+    ) -> None:
+        scope = self.scope
+        outer, inner = axis[at], axis[at + 1]
+        a, b = scope.sizes[outer], scope.sizes[inner]
+        merged = scope.factor(None if a is None or b is None else a * b)
+        axis[at : at + 2] = [merged]
+        if outer in reasons or inner in reasons:
+            reasons[merged] = reasons.get(outer, reasons.get(inner))  # type: ignore[assignment]
+        for array in arrays:
+            if outer in array.factors:
+                position = array.factors.index(outer)
+                array.factors[position : position + 2] = [merged]
+                array.value = scope.step("reshape", array.value, scope.shape(array.factors))
+
+    @staticmethod
+    def _mergeable(outer: int, inner: int, arrays: Sequence[Array]) -> bool:
+        for array in arrays:
+            if (outer in array.factors) != (inner in array.factors):
+                return False
+            if outer in array.factors and array.factors.index(inner) != array.factors.index(outer) + 1:
+                return False
+        return True
+
+    def flatten(self, factors: list[int], reason: Reason, arrays: list[Array]) -> None:
+        """Makes one factor of all the factors of an axis (a list that is changed in place).
+
+        Only one array can be spread over the whole axis; where several live on it, the outermost
+        stays and what the others span is kept, for ``reason``.
+        """
+        scope = self.scope
+        sizes = [scope.sizes[f] for f in factors]
+        total = None
+        if None not in sizes:
+            total = 1
+            for size in sizes:
+                total *= size or 0
+        flat = scope.factor(total)
+        touching = [a for a in arrays if any(f in a.factors for f in factors)]
+        if total is None:
+            for array in touching:
+                scope.keep(array.value, reason)
+                arrays.remove(array)
+            touching = []
+        for array in touching[1:]:
+            scope.keep(array.value, reason)
+            arrays.remove(array)
+        if touching:
+            self._flatten_array(touching[0], factors, flat)
+        else:
+            scope.kept[flat] = next((scope.kept[f] for f in factors if f in scope.kept), reason)
+        factors[:] = [flat]
+
+    def _flatten_array(self, array: Array, factors: Sequence[int], flat: int) -> None:
+        scope = self.scope
+        inside = [f for f in array.factors if f in factors]
+        if inside != [f for f in factors if f in inside]:
+            # In another order the k-th of each row is no longer the k-th of the axis: tie the rows.
+            scope.reduce(array, [f for f in array.factors if f not in inside[:-1]])
+        rows = [f for f in array.factors if f not in factors]
+        value = scope.expand(array, [*rows, *factors])
+        array.value = scope.step("reshape", value, (*scope.shape(rows), scope.sizes[flat] or 0))
+        array.factors = [*rows, flat]

@@ -1,0 +1,258 @@
+"""Carrying atoms through a bound graph: every tensor gets its layout and its arrays of atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.binding.bound import Bound
+from prunec.binding.infer import BoundGraph
+from prunec.diagnostics import Span
+from prunec.graph.model import Graph, Tensor
+from prunec.solver.components import Atoms
+from prunec.solver.derive import InputLayout, Untouched, derive
+from prunec.solver.execute import execute
+from prunec.solver.layout import InputReason, Layout, Program, Reason, TensorResult
+
+#: The atom that stands for everything that stays.
+KEPT = 0
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something is kept or tied: the node, and the place in the rule or a text."""
+
+    kind: str
+    """``"input"``, ``"output"`` (the model's interface), ``"opaque"``, ``"rule"`` or ``"hold"``."""
+    text: str
+    node: int
+    span: Optional[Span] = None
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of a tensor: its layout, the atoms of each array, and for each factor that no array
+    spans, the number of the cause that keeps it (-1 elsewhere)."""
+
+    layout: Layout
+    arrays: tuple[Atoms, ...]
+    causes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Two arrays of one shape whose atoms are the same, element by element, and why."""
+
+    left: Atoms
+    right: Atoms
+    cause: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """An array with a condition on its rows, put down to a cause."""
+
+    atoms: Atoms
+    dimension: int
+    cause: int
+
+
+@dataclass(frozen=True)
+class NodeAtoms:
+    """The program of a node and all its values."""
+
+    program: Program
+    values: tuple[Atoms, ...]
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Everything known about atoms before they are joined.
+
+    ``channels`` covers inputs, parameters and outputs of operators; ``implied`` the parameters that the
+    graph does not mention, by node and slot.  ``balances`` are tables whose rows lose equally, ``fixed``
+    those of which no slice along ``dimension`` may vanish.
+    """
+
+    bound: BoundGraph
+    atom_count: int
+    channels: Mapping[Tensor, Channels]
+    implied: Mapping[tuple[int, str], Channels]
+    nodes: tuple[Optional[NodeAtoms], ...]
+    edges: tuple[Edge, ...]
+    balances: tuple[Table, ...]
+    fixed: tuple[Table, ...]
+    approximate: tuple[tuple[Atoms, int], ...]
+    causes: tuple[Cause, ...]
+
+
+def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Propagation:
+    """Carries atoms from the parameters that make them to everything they meet.
+
+    ``parameters`` are the variables that are learned; all other variables are the model's interface.
+    """
+    return _Propagator(bound, parameters, strict).run()
+
+
+class _Propagator:
+    def __init__(self, bound: BoundGraph, parameters: frozenset[int], strict: bool) -> None:
+        self.bound = bound
+        self.graph: Graph = bound.graph
+        self.parameters = parameters
+        self.strict = strict
+        self.next_atom = KEPT + 1
+        self.channels: dict[Tensor, Channels] = {}
+        self.implied: dict[tuple[int, str], Channels] = {}
+        self.nodes: list[Optional[NodeAtoms]] = [None] * len(self.graph.nodes)
+        self.edges: list[Edge] = []
+        self.balances: list[Table] = []
+        self.fixed: list[Table] = []
+        self.approximate: list[tuple[Atoms, int]] = []
+        self.causes: list[Cause] = []
+        self.cause_numbers: dict[Cause, int] = {}
+        self.programs: dict[object, Program] = {}
+
+    def run(self) -> Propagation:
+        for index, node in enumerate(self.graph.nodes):
+            if node.operator is None:
+                if index not in self.parameters:
+                    cause = self.cause(Cause("input", f"the model input {node.name!r}", index))
+                    self._keep_whole(Tensor(index, 0), cause)
+                continue
+            bound = self.bound.bounds[index]
+            if index in self.bound.opaque or bound is None or _is_open(bound):
+                self._opaque(index)
+            else:
+                self._apply(index, bound)
+        for tensor in self.graph.outputs:
+            name = self.graph.nodes[tensor.node].name
+            cause = self.cause(Cause("output", f"the model output {name!r}", tensor.node))
+            self._keep_whole(tensor, cause)
+        return Propagation(
+            self.bound,
+            self.next_atom,
+            self.channels,
+            self.implied,
+            tuple(self.nodes),
+            tuple(self.edges),
+            tuple(self.balances),
+            tuple(self.fixed),
+            tuple(self.approximate),
+            tuple(self.causes),
+        )
+
+    def cause(self, cause: Cause) -> int:
+        """The number of a cause."""
+        number = self.cause_numbers.get(cause)
+        if number is None:
+            number = self.cause_numbers[cause] = len(self.causes)
+            self.causes.append(cause)
+        return number
+
+    def _fresh(self, shape: tuple[int, ...]) -> Atoms:
+        size = 1
+        for length in shape:
+            size *= length
+        start, self.next_atom = self.next_atom, self.next_atom + size
+        return np.arange(start, self.next_atom, dtype=np.int64).reshape(shape)
+
+    def _keep_whole(self, tensor: Tensor, cause: int) -> None:
+        """Keeps every channel of a tensor; gives it a layout if it has none and its shape is known."""
+        known = self.channels.get(tensor)
+        if known is not None:
+            for array in known.arrays:
+                self.edges.append(Edge(array, np.zeros_like(array), cause))
+            return
+        shape = self.bound.shapes.get(tensor)
+        if shape is not None:
+            layout = Layout(tuple(() if size == 1 else (size,) for size in shape), (), False)
+            self.channels[tensor] = Channels(layout, (), (cause,) * len(layout.factors))
+
+    def _opaque(self, index: int) -> None:
+        known = self.bound.opaque.get(index)
+        text = known.reason if known is not None else "the shapes it works on are not known"
+        cause = self.cause(Cause("opaque", text, index, known.span if known is not None else None))
+        for tensor in self.graph.nodes[index].inputs:
+            self._keep_whole(tensor, cause)
+        bound = self.bound.bounds[index]
+        for k in range(len(bound.outputs) if bound is not None else 0):
+            self._keep_whole(Tensor(index, k), cause)
+
+    def _input_layout(self, tensor: Tensor) -> InputLayout:
+        channels = self.channels.get(tensor)
+        if channels is not None:
+            return channels.layout
+        is_parameter = self.graph.nodes[tensor.node].operator is None and tensor.node in self.parameters
+        return Untouched() if is_parameter else None
+
+    def _apply(self, index: int, bound: Bound) -> None:
+        node = self.graph.nodes[index]
+        layouts: list[InputLayout] = []
+        seen: set[Tensor] = set()
+        for tensor in node.inputs:
+            layout = self._input_layout(tensor)
+            if isinstance(layout, Untouched) and tensor in seen:
+                layout = self._adopt_plain(tensor)
+            seen.add(tensor)
+            layouts.append(layout)
+        key = (id(bound), tuple(layouts))
+        program = self.programs.get(key)
+        if program is None:
+            program = self.programs[key] = derive(bound, layouts, self.strict)
+        arrays = [a for t in node.inputs if t in self.channels for a in self.channels[t].arrays]
+        values = execute(program.steps, arrays, self._fresh)
+        self.nodes[index] = NodeAtoms(program, tuple(values))
+        self._record(index, program, values, node.inputs)
+        for slot, result in program.adopted.items():
+            self.channels[node.inputs[slot]] = self._channels(index, result, values, node.inputs)
+        for slot, result in zip(bound.implied, program.implied):
+            self.implied[index, slot.slot] = self._channels(index, result, values, node.inputs)
+        for k, result in enumerate(program.outputs):
+            self.channels[Tensor(index, k)] = self._channels(index, result, values, node.inputs)
+
+    def _adopt_plain(self, tensor: Tensor) -> InputLayout:
+        """A parameter that one node takes twice: plain atoms for each axis, tied by the rule."""
+        shape = self.bound.shapes.get(tensor)
+        if shape is None or None in shape:
+            return None
+        axes = tuple(() if size == 1 else (size,) for size in shape)
+        layout = Layout(axes, tuple((n,) for n in range(sum(map(len, axes)))), True)
+        arrays = tuple(self._fresh((size or 0,)) for size in layout.factors)
+        self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))
+        return layout
+
+    def _record(
+        self, index: int, program: Program, values: Sequence[Atoms], inputs: Sequence[Tensor]
+    ) -> None:
+        for left, right, span in program.ties:
+            self.edges.append(Edge(values[left], values[right], self._rule_cause(index, span)))
+        for value, reason in program.keeps:
+            array = values[value]
+            self.edges.append(Edge(array, np.zeros_like(array), self._reason(index, reason, inputs)))
+        for value, span in program.balances:
+            self.balances.append(Table(values[value], 0, self._rule_cause(index, span)))
+        for value, dimension, reason in program.fixed:
+            self.fixed.append(Table(values[value], dimension, self._reason(index, reason, inputs)))
+        for value, text, span in program.approximate:
+            cause = self.cause(Cause("rule", text, index, span))
+            self.approximate.append((values[value], cause))
+
+    def _rule_cause(self, index: int, span: Span) -> int:
+        return self.cause(Cause("rule", "", index, span))
+
+    def _reason(self, index: int, reason: Reason, inputs: Sequence[Tensor]) -> int:
+        if isinstance(reason, InputReason):
+            return self.channels[inputs[reason.slot]].causes[reason.factor]
+        return self.cause(Cause("rule", reason.text, index, reason.span))
+
+    def _channels(
+        self, index: int, result: TensorResult, values: Sequence[Atoms], inputs: Sequence[Tensor]
+    ) -> Channels:
+        causes = tuple(-1 if r is None else self._reason(index, r, inputs) for r in result.reasons)
+        return Channels(result.layout, tuple(values[v] for v in result.values), causes)
+
+
+def _is_open(bound: Bound) -> bool:
+    return any(tensor.axes is None for tensor in bound.inputs + bound.implied + bound.outputs)

@@ -1,0 +1,228 @@
+"""Factors and atom arrays while one rule is being derived: splitting, joining, tying.
+
+A factor is a number; lists of factors (of names, of tensor axes) and arrays refer to it.  Splitting or
+renaming a factor changes every list and array that mentions it, so that all of them always speak
+of the same factors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Sequence
+
+from prunec.diagnostics import Span
+from prunec.solver.layout import Reason, Step
+
+
+@dataclass
+class Array:
+    """An atom array: the factors it spans, outer to inner, and the number of its value."""
+
+    factors: list[int]
+    value: int
+    split: bool = False
+    """Whether it came to span more factors here: then its rows must be balanced."""
+
+
+@dataclass
+class FactorScope:
+    """The factors and arrays of one derivation, and the program steps made so far."""
+
+    first_value: int
+    sizes: list[Optional[int]] = field(default_factory=list)
+    lists: list[list[int]] = field(default_factory=list)
+    arrays: list[Array] = field(default_factory=list)
+    kept: dict[int, Reason] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    ties: list[tuple[int, int, Span]] = field(default_factory=list)
+    keeps: list[tuple[int, Reason]] = field(default_factory=list)
+    span: Optional[Span] = None
+    """The place in the rule that ties are put down to."""
+
+    def factor(self, size: Optional[int]) -> int:
+        """A new factor."""
+        self.sizes.append(size)
+        return len(self.sizes) - 1
+
+    def track(self, factors: Sequence[int]) -> list[int]:
+        """A list of factors that follows splits and renamings."""
+        tracked = list(factors)
+        self.lists.append(tracked)
+        return tracked
+
+    def step(self, *step: object) -> int:
+        """Adds a step; gives the number of its value."""
+        self.steps.append(step)
+        return self.first_value + len(self.steps) - 1
+
+    def shape(self, factors: Sequence[int]) -> tuple[int, ...]:
+        """The sizes of factors that are known to be known."""
+        return tuple(self.sizes[f] or 0 for f in factors)
+
+    def tie(self, left: int, right: int) -> None:
+        """The atoms of two values of one shape are the same."""
+        assert self.span is not None
+        self.ties.append((left, right, self.span))
+
+    def keep(self, value: int, reason: Reason) -> None:
+        """All atoms of a value stay."""
+        self.keeps.append((value, reason))
+
+    # --- changing factors ---
+
+    def split(self, factor: int, outer: int, inner: int) -> tuple[int, int]:
+        """Splits a factor into two, in every list and array."""
+        new = (self.factor(outer), self.factor(inner))
+        for factors in self.lists:
+            _replace(factors, factor, new)
+        for array in self.arrays:
+            if factor in array.factors:
+                _replace(array.factors, factor, new)
+                array.value = self.step("reshape", array.value, self.shape(array.factors))
+                array.split = True
+        if factor in self.kept:
+            reason = self.kept.pop(factor)
+            self.kept.update({new[0]: reason, new[1]: reason})
+        return new
+
+    def rename(self, old: int, new: int) -> None:
+        """Makes one factor of two of the same size."""
+        if self.sizes[new] is None:
+            self.sizes[new] = self.sizes[old]
+        for factors in self.lists:
+            _replace(factors, old, (new,))
+        for array in self.arrays:
+            _replace(array.factors, old, (new,))
+        if old in self.kept:
+            self.kept.setdefault(new, self.kept.pop(old))
+
+    def align(self, left: list[int], right: list[int], reason: Reason) -> None:
+        """Makes two tracked lists of factors with the same product one and the same list.
+
+        Factors are split to the common refinement of both lists.  Where there is none (2·3 against
+        3·2) or a size is unknown, what is left on both sides is kept, for ``reason``.
+        """
+        done = self._align_left(left, right)
+        if done == len(left) == len(right):
+            return
+        ends = self._align_right(left, right, done)
+        first, second = left[done : ends[0]], right[done : ends[1]]
+        if len(first) == len(second) and all(
+            None in (self.sizes[a], self.sizes[b]) for a, b in zip(first, second)
+        ):
+            for a, b in zip(first, second):
+                self.rename(b, a)
+            return
+        for factor in first + second:
+            self.kept.setdefault(factor, reason)
+
+    def _align_left(self, left: list[int], right: list[int]) -> int:
+        at = 0
+        while at < len(left) and at < len(right):
+            a, b = left[at], right[at]
+            size, other = self.sizes[a], self.sizes[b]
+            if a != b:
+                if size is None or other is None:
+                    break
+                if size == other:
+                    self.rename(b, a)
+                elif size and other % size == 0:
+                    self.split(b, size, other // size)
+                    continue
+                elif other and size % other == 0:
+                    self.split(a, other, size // other)
+                    continue
+                else:
+                    break
+            at += 1
+        return at
+
+    def _align_right(self, left: list[int], right: list[int], done: int) -> tuple[int, int]:
+        i, j = len(left), len(right)
+        while i > done and j > done:
+            a, b = left[i - 1], right[j - 1]
+            if self.sizes[a] is None or self.sizes[a] != self.sizes[b]:
+                break
+            if a != b:
+                self.rename(b, a)
+            i, j = i - 1, j - 1
+        return i, j
+
+    # --- changing arrays ---
+
+    def reduce(self, array: Array, factors: Sequence[int]) -> None:
+        """Ties an array along all factors but the given ones, so that it spans only those."""
+        if list(factors) == array.factors:
+            return
+        before_factors, before = list(array.factors), array.value
+        value = before
+        for position in reversed(range(len(before_factors))):
+            if before_factors[position] not in factors:
+                value = self.step("first", value, position)
+        array.factors, array.value = [f for f in before_factors if f in factors], value
+        self.tie(before, self.expand(array, before_factors))
+
+    def expand(self, array: Array, factors: Sequence[int]) -> int:
+        """The value of an array repeated over more factors, in the order given."""
+        order = [f for f in factors if f in array.factors]
+        permutation = tuple(array.factors.index(f) for f in order)
+        ones = tuple((self.sizes[f] or 0) if f in order else 1 for f in factors)
+        if permutation == tuple(range(len(permutation))) and len(order) == len(factors):
+            return array.value
+        return self.step("expand", array.value, permutation, ones, self.shape(factors))
+
+    def covered(self, factor: int) -> bool:
+        """Whether some array spans a factor."""
+        return any(factor in array.factors for array in self.arrays)
+
+    def settle(self) -> None:
+        """Ties arrays to each other until every factor means one thing.
+
+        Two arrays over the same factors are one.  A factor that is kept cannot be the one that shrinks.  Two
+        arrays that shrink the same factor agree on their rows.  A factor that shrinks by itself is no row.
+        """
+        while self._settle_once():
+            pass
+
+    def _settle_once(self) -> bool:
+        for array in self.arrays:
+            last = array.factors[-1]
+            if last in self.kept:
+                if len(array.factors) == 1:
+                    self.keep(array.value, self.kept[last])
+                    self.arrays.remove(array)
+                else:
+                    self.reduce(array, array.factors[:-1])
+                return True
+        for i, first in enumerate(self.arrays):
+            for second in self.arrays[i + 1 :]:
+                if self._settle_pair(first, second):
+                    return True
+        return False
+
+    def _settle_pair(self, first: Array, second: Array) -> bool:
+        if first.factors == second.factors:
+            if first.value != second.value:
+                self.tie(first.value, second.value)
+            self.arrays.remove(second)
+            return True
+        if set(first.factors) == set(second.factors):
+            # The same rows and columns in another order: what shrinks differs, so nothing may but the rows.
+            self.reduce(first, first.factors[-1:])
+            return True
+        if first.factors[-1] == second.factors[-1]:
+            common = [f for f in first.factors if f in second.factors]
+            self.reduce(first, common)
+            self.reduce(second, common)
+            return True
+        for row, table in ((first, second), (second, first)):
+            if row.factors[-1] in table.factors[:-1]:
+                self.reduce(table, table.factors[: table.factors.index(row.factors[-1]) + 1])
+                return True
+        return False
+
+
+def _replace(factors: list[int], old: int, new: Sequence[int]) -> None:
+    if old in factors:
+        at = factors.index(old)
+        factors[at : at + 1] = new
