@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from prunec.mxnet.runtime import Session, open_session
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[Any]
 
 #: Values that differ by less than this part of their magnitude are one value, in float32.
 RESOLUTION = 1e-6
