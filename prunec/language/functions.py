@@ -89,7 +89,7 @@ _TABLE = (
     Function(
         "cuts", (SIZE,), ((PARTS,),), "where the parts of a variadic sum start, without the leading zero"
     ),
-    Function("interleave", (SIZE,), ((REST, REST),), "the sizes of two rests in turn"),
+    Function("interleave", (SIZE,), ((MEASURE, MEASURE),), "sizes of two rests in turn"),
     Function(
         "start", (SIZE,), ((MEASURE, MEASURE),), "an index that starts a range on an axis of a given size"
     ),

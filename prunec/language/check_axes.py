@@ -1,0 +1,252 @@
+"""Checks of one rule's signature: its slots, its compounds, and that every size can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Union
+
+from prunec.diagnostics import Annotation, Diagnostic, Severity, Span
+from prunec.language.places import (
+    OUTPUTS,
+    Place,
+    compounds,
+    places,
+    slots,
+    subexpressions,
+)
+from prunec.language.syntax import (
+    Axis,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Each,
+    Equation,
+    Expression,
+    Fixed,
+    Keep,
+    Mixes,
+    Name,
+    Product,
+    Rest,
+    Rule,
+    Signature,
+    Sum,
+    VariadicSum,
+)
+
+
+def check_axes(rule: Rule) -> Iterator[Diagnostic]:
+    """Errors and warnings about a rule's signature: P206, P212, P213, P217, P218 and P225."""
+    if rule.signature is None:
+        return
+    yield from _variadic_slots(rule.signature)
+    for _, tensor in slots(rule.signature):
+        for axis in tensor.axes:
+            yield from _misplaced(axis)
+    found = places(rule.signature)
+    yield from _rests_twice(found)
+    yield from _variadic_sums(rule.signature, found)
+    yield from _single_places(rule, found)
+    yield from _sizes(rule, rule.signature, found)
+
+
+# --- slots and spelling --------------------------------------------------------------------
+
+
+def _variadic_slots(signature: Signature) -> Iterator[Diagnostic]:
+    for tensors in ((*signature.data, *signature.parameters), signature.outputs):
+        for tensor, follower in zip(tensors, tensors[1:]):
+            if tensor.kind == "variadic":
+                yield Diagnostic(
+                    "P212",
+                    f"the variadic tensor `{tensor.name}` is not the last one",
+                    annotations=(
+                        Annotation(tensor.span, "takes all that is left"),
+                        Annotation(follower.span, "so nothing is left for this"),
+                    ),
+                    help="move it to the end, or name its tensors one by one",
+                )
+
+
+def _misplaced(axis: Axis) -> Iterator[Diagnostic]:
+    if axis.place is not None and isinstance(axis.item, (Rest, Each, Call)):
+        advice = "put `@` behind one axis"
+        headline = "only a single axis can have a place"
+        yield _spelling(headline, axis.item.span, "stands for any number of axes", advice)
+    yield from _misplaced_in(axis.item, None)
+
+
+def _misplaced_in(item: AxisExpression, outer: Union[Product, Sum, Each, None]) -> Iterator[Diagnostic]:
+    if isinstance(item, (Product, Sum)):
+        for inner in item.items:
+            yield from _misplaced_in(inner, item)
+    elif isinstance(item, Each):
+        if outer is not None:
+            advice = "write it in the axis list, not inside another compound"
+            yield _spelling("`*(…)` cannot be part of an axis", item.span, "gives any number of axes", advice)
+        for inner in item.item.items:
+            yield from _misplaced_in(inner, item)
+    elif isinstance(item, Broadcast) and outer is not None:
+        advice = "put the `~` into an axis list of its own name"
+        yield _spelling("`~` cannot stand inside an axis", item.span, "part of a compound", advice)
+    elif isinstance(item, Rest) and isinstance(outer, Each):
+        advice = f"write `{item.name}`: inside `*(…)` a plain name stands for each axis of a rest"
+        yield _spelling("a rest inside `*(…)`", item.span, "already taken axis by axis", advice)
+    elif isinstance(item, Rest) and isinstance(outer, Sum):
+        advice = f"for each axis of rests, write `*(…)` with plain names; for one axis, `{item.name}`"
+        yield _spelling("a rest cannot be part of a sum", item.span, "stands for any number of axes", advice)
+
+
+def _spelling(headline: str, span: Span, text: str, advice: str) -> Diagnostic:
+    return Diagnostic("P225", headline, annotations=(Annotation(span, text),), help=advice)
+
+
+def _rests_twice(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+    seen: dict[tuple[str, str], Place] = {}
+    for place in found:
+        if not place.rest or place.in_each:
+            continue
+        first = seen.setdefault((place.tensor.name, place.name), place)
+        if first is not place and first.tensor is place.tensor:
+            yield Diagnostic(
+                "P206",
+                f"`*{place.name}` stands twice in the axes of `{place.tensor.name}`",
+                annotations=(Annotation(place.span, "again here"), Annotation(first.span, "first here")),
+                help="give the second one a name of its own",
+            )
+
+
+def _variadic_sums(signature: Signature, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+    held = {p.name for p in found if p.tensor.kind == "variadic" and not p.variadic_sum and not p.rest}
+    for place in found:
+        if place.variadic_sum and place.name not in held:
+            yield Diagnostic(
+                "P213",
+                f"no variadic tensor has an axis `{place.name}` that `(+ {place.name})` could add up",
+                annotations=(Annotation(place.span),),
+                help=f"put `{place.name}` into the axes of a tensor with a star: `data*[…, {place.name}, …]`",
+            )
+
+
+# --- one place only ------------------------------------------------------------------------
+
+
+def _single_places(rule: Rule, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+    by_name: dict[str, list[Place]] = {}
+    for place in found:
+        by_name.setdefault(place.name, []).append(place)
+    spoken_of = {
+        target.name
+        for statement in rule.statements
+        if isinstance(statement, (Keep, Mixes))
+        for target in statement.targets
+        if isinstance(target, Name)
+    }
+    equated = set().union(*(_unknowns(equation) for equation in _equations(rule)))
+    for name, occurrences in by_name.items():
+        place = occurrences[0]
+        if len(occurrences) > 1 or place.rest or place.in_sum or place.tensor.kind == "variadic":
+            continue
+        if name in spoken_of or (place.part == OUTPUTS and name in equated):
+            continue
+        yield Diagnostic(
+            "P217",
+            f"the axis `{name}` stands in one place only",
+            annotations=(Annotation(place.span, "so none of it can be removed"),),
+            help=f"if that is meant, say so: `keep {name}`; else use its name where the same channels are",
+            severity=Severity.WARNING,
+        )
+
+
+# --- sizes ---------------------------------------------------------------------------------
+
+
+def _sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+    """A part of a compound needs a size: from a place where it stands alone in an input, from an
+    equation, or as the only unknown part of an input's axis."""
+    known = _known_sizes(rule, signature, found)
+    reported: set[str] = set()
+    for _, compound, each in compounds(signature):
+        unknown = [part for part in _leaves(compound, each) if part[0] not in known | reported]
+        for key, span in unknown:
+            if key in reported:
+                continue
+            reported.add(key)
+            what = "factor" if isinstance(compound, Product) else "part"
+            yield Diagnostic(
+                "P218",
+                f"nothing gives the size of `{key}`",
+                annotations=(Annotation(span, f"a {what} of this axis"),),
+                notes=(
+                    "a name that stands inside compound axes only needs an equation, unless it is the "
+                    "only one of an input's axis whose size is not known",
+                ),
+                help=f"add an equation such as `attribute = {key}`, or let it stand alone in an input",
+            )
+
+
+def _known_sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> set[str]:
+    """The names (``*x`` for rests) whose sizes follow from the inputs' shapes and the attributes."""
+    known = {attribute.name for attribute in rule.attributes}
+    known |= {_key(place) for place in found if place.part != OUTPUTS and not place.compound}
+    equations = list(_equations(rule))
+    while True:
+        before = len(known)
+        for part, compound, each in compounds(signature):
+            unknown = {key for key, _ in _leaves(compound, each)} - known
+            if part != OUTPUTS and len(unknown) == 1:
+                known |= unknown
+        for equation in equations:
+            unknown = _unknowns(equation) - known
+            if len(unknown) == 1 or _gives_all(equation, known):
+                known |= unknown
+        if len(known) == before:
+            return known
+
+
+def _key(place: Place) -> str:
+    return f"*{place.name}" if place.rest else place.name
+
+
+def _leaves(item: AxisExpression, each: bool) -> Iterator[tuple[str, Span]]:
+    """The names a compound is made of; a call's result is not looked into."""
+    if isinstance(item, (Product, Sum)):
+        for inner in item.items:
+            yield from _leaves(inner, each)
+    elif isinstance(item, Each):
+        yield from _leaves(item.item, True)
+    elif isinstance(item, Name):
+        yield (f"*{item.name}" if each else item.name), item.span
+    elif isinstance(item, Rest):
+        yield f"*{item.name}", item.span
+    elif isinstance(item, (Broadcast, VariadicSum)):
+        yield from _leaves(item.item, each)
+    else:
+        assert isinstance(item, (Fixed, Call))
+
+
+def _equations(rule: Rule) -> Iterator[Equation]:
+    return (statement for statement in rule.statements if isinstance(statement, Equation))
+
+
+def _mentioned(expression: Expression) -> set[str]:
+    parts = tuple(subexpressions(expression))
+    names = {part.name for part in parts if isinstance(part, Name)}
+    return names | {f"*{part.name}" for part in parts if isinstance(part, Rest)}
+
+
+def _unknowns(equation: Equation) -> set[str]:
+    """The names in an equation, attributes among them."""
+    return _mentioned(equation.left) | _mentioned(equation.right)
+
+
+#: Functions whose value is a row of numbers, one for each of the sizes they are made of.
+_ROWS = ("interleave", "offsets", "cuts")
+
+
+def _gives_all(equation: Equation, known: set[str]) -> bool:
+    """Whether the equation takes a row of known numbers apart."""
+    for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
+        if isinstance(side, Call) and side.function in _ROWS and _mentioned(other) <= known:
+            return True
+    return False

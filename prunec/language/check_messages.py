@@ -1,0 +1,116 @@
+"""The messages about names and functions in a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from prunec.diagnostics import Annotation, Diagnostic, Span
+from prunec.language.functions import (
+    AXIS,
+    GUARD,
+    MEASURE,
+    ONE_AXIS,
+    PARTS,
+    REST,
+    SIZE,
+    TARGET,
+    TENSOR,
+    VALUE,
+    VARIADIC,
+    Function,
+)
+from prunec.language.syntax import Call, Expression
+
+_PLACES_OF_KINDS = {
+    AXIS: "the axes of an output",
+    TARGET: "`keep` and `mixes`",
+    SIZE: "equations and `macs`",
+    GUARD: "guards behind `when`",
+}
+_ARGUMENTS = {
+    ONE_AXIS: "the name of an axis",
+    REST: "a rest such as `*x`",
+    PARTS: "an axis that a variadic sum `(+ c)` adds up",
+    TENSOR: "the name of a tensor",
+    VARIADIC: "the name of a variadic tensor",
+}
+_EXAMPLES = {
+    ONE_AXIS: "c",
+    REST: "*x",
+    PARTS: "c",
+    TENSOR: "tensor",
+    VARIADIC: "tensor",
+    VALUE: "value",
+    MEASURE: "size",
+}
+
+
+def twice(code: str, headline: str, span: Span, first: Span) -> Diagnostic:
+    """Something that is declared or named once too often."""
+    return Diagnostic(
+        code,
+        headline,
+        annotations=(Annotation(span, "again here"), Annotation(first, "first here")),
+        help="rename or delete one of them",
+    )
+
+
+def unknown(
+    code: str, headline: str, span: Span, name: str, known: Iterable[str], default: str
+) -> Diagnostic:
+    """A name that stands for nothing; ``known`` are those it could be a slip of."""
+    close = get_close_matches(name, sorted(known), 1)
+    advice = f"did you mean `{close[0]}`?" if close else default
+    return Diagnostic(code, headline, annotations=(Annotation(span),), help=advice)
+
+
+def rest_or_name(span: Span, headline: str, advice: str) -> Diagnostic:
+    """``*x`` where ``x`` is meant, or the reverse."""
+    return Diagnostic("P205", headline, annotations=(Annotation(span),), help=advice)
+
+
+def axis_where_attribute(span: Span, text: str, context: str) -> Diagnostic:
+    """An axis in a guard, or where a value is expected."""
+    advice = "use an attribute or a number"
+    if context == GUARD:
+        advice = "ask for a size with `size(tensor, index)`, for the number of axes with `rank(tensor)`"
+    return Diagnostic(
+        "P204",
+        f"`{text}` is an axis, and only attributes can stand here",
+        annotations=(Annotation(span),),
+        help=advice,
+    )
+
+
+def function_out_of_place(call: Call, function: Function, context: str) -> Diagnostic:
+    """A function in a place that its kind does not allow."""
+    allowed = " and ".join(_PLACES_OF_KINDS[kind] for kind in function.kinds)
+    return Diagnostic(
+        "P211",
+        f"`{function.name}` cannot stand here",
+        annotations=(Annotation(call.span),),
+        notes=(f"it gives {function.summary}, for {allowed}",),
+        help="name the axes of an input, and put the function into the output" if context == "" else None,
+    )
+
+
+def wrong_argument(function: Function, argument: Expression, kind: str) -> Diagnostic:
+    """An argument of another kind than the function takes."""
+    return Diagnostic(
+        "P203",
+        f"`{function.name}` cannot take this argument",
+        annotations=(Annotation(argument.span, f"expected {_ARGUMENTS[kind]}"),),
+        help=f"it is written {usage(function)}: {function.summary}",
+    )
+
+
+def usage(function: Function) -> str:
+    """How a function is written, in its forms."""
+    forms = (f"`{function.name}({', '.join(_EXAMPLES[kind] for kind in form)})`" for form in function.forms)
+    return " or ".join(forms)
+
+
+def function_span(call: Call) -> Span:
+    """The name of the function in a call."""
+    return Span(call.span.source, call.span.start, call.span.start + len(call.function))
