@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Union
+from typing import Optional, Union
 
 from prunec.diagnostics import Annotation, Diagnostic, Severity, Span
 from prunec.language.places import (
@@ -12,9 +12,9 @@ from prunec.language.places import (
     compounds,
     places,
     slots,
-    subexpressions,
 )
 from prunec.language.syntax import (
+    Arithmetic,
     Axis,
     AxisExpression,
     Broadcast,
@@ -189,16 +189,24 @@ def _known_sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> 
     """The names (``*x`` for rests) whose sizes follow from the inputs' shapes and the attributes."""
     known = {attribute.name for attribute in rule.attributes}
     known |= {_key(place) for place in found if place.part != OUTPUTS and not place.compound}
-    equations = list(_equations(rule))
+    wholes = _wholes(signature)
+    equations = [
+        (_mentioned(equation.left, wholes), _mentioned(equation.right, wholes), equation)
+        for equation in _equations(rule)
+    ]
     while True:
         before = len(known)
         for part, compound, each in compounds(signature):
             unknown = {key for key, _ in _leaves(compound, each)} - known
             if part != OUTPUTS and len(unknown) == 1:
                 known |= unknown
-        for equation in equations:
-            unknown = _unknowns(equation) - known
-            if len(unknown) == 1 or _gives_all(equation, known):
+        for left, right, equation in equations:
+            unknown = (left | right) - known
+            if (
+                len(unknown) == 1
+                or (_is_row(equation.left) and right <= known)
+                or (_is_row(equation.right) and left <= known)
+            ):
                 known |= unknown
         if len(known) == before:
             return known
@@ -229,10 +237,44 @@ def _equations(rule: Rule) -> Iterator[Equation]:
     return (statement for statement in rule.statements if isinstance(statement, Equation))
 
 
-def _mentioned(expression: Expression) -> set[str]:
-    parts = tuple(subexpressions(expression))
-    names = {part.name for part in parts if isinstance(part, Name)}
-    return names | {f"*{part.name}" for part in parts if isinstance(part, Rest)}
+#: The names of a sum (``+``) or a product (``*``), in the order of their names.
+_Whole = tuple[str, tuple[str, ...]]
+
+
+def _wholes(signature: Signature) -> frozenset[_Whole]:
+    """The compounds of names that are an axis of an input: their sizes are known as a whole."""
+    found = set()
+    for part, compound, each in compounds(signature):
+        if part != OUTPUTS and all(isinstance(item, (Name, Rest)) for item in compound.items):
+            names = tuple(sorted(key for key, _ in _leaves(compound, each)))
+            found.add(("+" if isinstance(compound, Sum) else "*", names))
+    return frozenset(found)
+
+
+def _mentioned(expression: Expression, wholes: frozenset[_Whole] = frozenset()) -> set[str]:
+    """The names in an expression, but for those that make up the known size of an axis."""
+    if isinstance(expression, Name):
+        return {expression.name}
+    if isinstance(expression, Rest):
+        return {f"*{expression.name}"}
+    if isinstance(expression, Arithmetic):
+        names = _operands(expression, expression.operator)
+        if names is not None and (expression.operator, tuple(sorted(names))) in wholes:
+            return set()
+        return _mentioned(expression.left, wholes) | _mentioned(expression.right, wholes)
+    if isinstance(expression, Call):
+        return set().union(*(_mentioned(argument, wholes) for argument in expression.arguments))
+    return set()
+
+
+def _operands(expression: Expression, operator: str) -> Optional[list[str]]:
+    """The names that an expression joins with one operator; ``None`` where it holds anything else."""
+    if isinstance(expression, Arithmetic) and expression.operator == operator:
+        left, right = _operands(expression.left, operator), _operands(expression.right, operator)
+        return None if left is None or right is None else left + right
+    if isinstance(expression, (Name, Rest)):
+        return list(_mentioned(expression))
+    return None
 
 
 def _unknowns(equation: Equation) -> set[str]:
@@ -240,13 +282,6 @@ def _unknowns(equation: Equation) -> set[str]:
     return _mentioned(equation.left) | _mentioned(equation.right)
 
 
-#: Functions whose value is a row of numbers, one for each of the sizes they are made of.
-_ROWS = ("interleave", "offsets", "cuts")
-
-
-def _gives_all(equation: Equation, known: set[str]) -> bool:
-    """Whether the equation takes a row of known numbers apart."""
-    for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
-        if isinstance(side, Call) and side.function in _ROWS and _mentioned(other) <= known:
-            return True
-    return False
+def _is_row(expression: Expression) -> bool:
+    """Whether the value is a row of numbers, one for each of the sizes it is made of."""
+    return isinstance(expression, Call) and expression.function in ("interleave", "offsets", "cuts")

@@ -94,7 +94,9 @@ _TABLE = (
         "start", (SIZE,), ((MEASURE, MEASURE),), "an index that starts a range on an axis of a given size"
     ),
     Function("stop", (SIZE,), ((MEASURE, MEASURE),), "an index that ends a range on an axis of a given size"),
-    Function("copy_zero", (SIZE,), ((MEASURE, REST),), "a shape in which 0 stands for the size in its place"),
+    Function(
+        "copy_zero", (SIZE,), ((MEASURE, MEASURE),), "a shape in which 0 stands for the size in its place"
+    ),
     Function("size", (GUARD,), ((TENSOR, VALUE),), "the size of an axis of a tensor"),
     Function("rank", (GUARD,), ((TENSOR,),), "the number of axes of a tensor"),
     Function("given", (GUARD,), ((TENSOR,),), "whether an optional input is connected"),
