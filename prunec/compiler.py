@@ -115,7 +115,9 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
     slices: list[ParameterSlice] = []
     for parameter in analysis.parameters:
         new = shrinker.shape(parameter.channels)
-        if new == parameter.shape or all(shrinker.cut(a).dimension is None for a in parameter.channels.arrays):
+        if new == parameter.shape or all(
+            shrinker.cut(a).dimension is None for a in parameter.channels.arrays
+        ):
             continue
         if parameter.node is not None:
             shapes[parameter.node] = new
@@ -205,7 +207,7 @@ def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -
     for index, rule in enumerate(bound.bounds):
         if rule is None or index in behind_opaque or index in bound.opaque:
             continue
-        if any(tensor.axes is None for tensor in rule.inputs + rule.outputs):
+        if rule.open:
             names = _inputs_without_shape(graph, bound, parameters, index)
             if names:
                 raise PrunecError(_missing_shape(graph, bound, index, names))

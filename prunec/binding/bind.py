@@ -24,6 +24,7 @@ from prunec.binding.expressions import (
     names_in,
     solve,
     spread,
+    sum_key,
 )
 from prunec.binding.ranks import RankSolver, rests_in
 from prunec.binding.slots import Contradiction, Slots, assign_slots
@@ -42,6 +43,7 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Rule,
+    Signature,
     Sum,
     Tensor,
     Value,
@@ -169,15 +171,19 @@ class _Binder:
                         if size != 1 or not self._open_elsewhere(plain, slots):
                             self.sizes[plain] = size
 
-    def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Shape | None]]) -> bool:
+    def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> bool:
+        """Whether another slot may still show a larger size, so that a one settles nothing."""
         stem = plain.split(".")[0]
+        signature = self.rule.signature
+        assert signature is not None
         for tensor, _, shape in slots:
+            if tensor in signature.outputs:
+                continue
             if any(_is_broadcast(axis.item) and _stem(axis.item) == stem for axis in tensor.axes):
                 if shape is None or None in shape:
                     return True
-            elif any(stem in _stems(axis.item) for axis in tensor.axes) and (shape is None or None in shape):
-                if tensor in self.rule.signature.data:  # type: ignore[union-attr]
-                    return True
+            elif any(stem in _stems(axis.item) for axis in tensor.axes):
+                return True
         return False
 
     def _match(self, tensor: Tensor, axes: tuple[PlainAxis, ...], shape: Shape) -> None:
@@ -217,6 +223,9 @@ class _Binder:
             self._set(term.name if isinstance(term, Reversed) else term, size, origin)
 
     def _match_sum(self, term: SumTerm, size: int, origin: str, span: Span) -> None:
+        names = [part[0] for part in term.parts if len(part) == 1 and isinstance(part[0], str)]
+        if len(names) == len(term.parts):
+            self.sizes[sum_key(names)] = size  # type: ignore[arg-type]
         unknown = [part for part in term.parts if axis_size(part, self.sizes) is None]
         known = sum(axis_size(part, self.sizes) or 0 for part in term.parts if part not in unknown)
         if len(set(unknown)) == 1 and (size - known) % len(unknown) == 0 and size >= known:
@@ -329,7 +338,22 @@ class _Binder:
             made=made,
             mixed=mixed,
             balanced=balanced,
+            open=self._is_open(inputs + implied, outputs),
         )
+
+    def _is_open(self, taken: list[BoundTensor], given: list[BoundTensor]) -> bool:
+        """Whether an axis list that matters could not be written out: one of an output, or one that
+        shares a name with another slot."""
+        if any(tensor.axes is None for tensor in given):
+            return True
+        signature = self.rule.signature
+        assert signature is not None
+        stems = {t.name: set().union(*(_stems(axis.item) for axis in t.axes)) for t in _slots(signature)}
+        for tensor in taken:
+            others = set().union(*(names for slot, names in stems.items() if slot != tensor.slot))
+            if tensor.axes is None and stems[tensor.slot] & others:
+                return True
+        return False
 
     def _mark(
         self,
@@ -384,6 +408,10 @@ class _Binder:
                     except Unspreadable:
                         continue
         return frozenset(made & out)
+
+
+def _slots(signature: Signature) -> tuple[Tensor, ...]:
+    return signature.data + signature.parameters + signature.outputs
 
 
 def _is_attribute_side(side: Expression, axis_names: frozenset[str]) -> bool:

@@ -89,6 +89,8 @@ class Bound:
     made: frozenset[str]
     mixed: Mapping[str, Mixes]
     balanced: frozenset[str]
+    open: bool
+    """Whether an axis list could not be written out for want of a shape."""
 
     def shape(self, tensor: BoundTensor) -> Shape | None:
         """The sizes of a bound tensor, as far as they are known."""

@@ -158,8 +158,24 @@ def evaluate(scalar: Scalar, sizes: Mapping[str, int | None]) -> int | None:
         return ELEMENTWISE[scalar.function](*values)
     left, right = values
     if left is None or right is None:
-        return None
+        # The parts may be open while their sum, an axis of a known size, is not.
+        key = _sum_names(scalar)
+        return None if key is None else sizes.get(sum_key(key))
     return _arithmetic(scalar.function, left, right)
+
+
+def sum_key(names: Sequence[str]) -> str:
+    """The name under which the size of a whole sum of names is remembered."""
+    return " + ".join(names)
+
+
+def _sum_names(scalar: Scalar) -> Optional[list[str]]:
+    if isinstance(scalar, str):
+        return [scalar]
+    if isinstance(scalar, Operation) and scalar.function == "+":
+        left, right = (_sum_names(argument) for argument in scalar.arguments)
+        return None if left is None or right is None else left + right
+    return None
 
 
 def _arithmetic(operator: str, left: int, right: int) -> int | None:

@@ -84,12 +84,17 @@ ELEMENTWISE: dict[str, Callable[..., Number]] = {
 }
 
 
-def restyle(function: str, old: Number, size: Number, value: int) -> Number:
-    """The attribute that makes ``start``, ``stop`` or ``copy_zero`` give ``value`` for an axis of
-    ``size``, written in the style of the ``old`` attribute: what counted from the end, was left
-    out, or pointed past the end still does."""
-    if ELEMENTWISE[function](old, size) == value:
+def restyle(function: str, old: Number, old_size: Number, size: Number, value: int) -> Number:
+    """The attribute that makes ``start``, ``stop`` or ``copy_zero`` give ``value`` for an axis of ``size``.
+
+    It is written in the style of the ``old`` attribute, which stood for an axis of ``old_size``: what counted
+    from the end, was left out, or pointed past the end still does.
+    """
+    if old is None or (function == "copy_zero" and old == 0):
         return old
-    if function in ("start", "stop") and old is not None and old < 0 and size is not None:
-        return value - size if value < size or function == "start" else None
+    if function in ("start", "stop") and old_size is not None and size is not None:
+        if old > old_size or old < -old_size:
+            return old
+        if old < 0:
+            return value - size if value < size else None
     return value

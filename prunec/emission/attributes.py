@@ -66,7 +66,7 @@ def _new_value(
         values = [evaluate(scalar, sizes) for scalar in spread(other, scope)]
         before = [evaluate(scalar, bound.sizes) for scalar in spread(other, scope)]
         if isinstance(side, Call):
-            return _restyled(side, old, values, spread(side.arguments[1], scope), sizes)
+            return _restyled(side, old, values, spread(side.arguments[1], scope), bound.sizes, sizes)
     except Unspreadable:
         return None
     if values == before or None in values:
@@ -77,12 +77,21 @@ def _new_value(
 
 
 def _restyled(
-    side: Call, old: Value, values: Sequence[Optional[int]], wholes: Sequence[Scalar], sizes: Sizes
+    side: Call,
+    old: Value,
+    values: Sequence[Optional[int]],
+    wholes: Sequence[Scalar],
+    before: Sizes,
+    sizes: Sizes,
 ) -> Value:
     olds = list(old) if isinstance(old, tuple) else [old]
     wholes = list(wholes) * len(olds) if len(wholes) == 1 else wholes
     new = [
-        previous if value is None else restyle(side.function, _integer(previous), evaluate(whole, sizes), value)
+        previous
+        if value is None
+        else restyle(
+            side.function, _integer(previous), evaluate(whole, before), evaluate(whole, sizes), value
+        )
         for previous, whole, value in zip(olds, wholes, values)
     ]
     new += olds[len(new) :]

@@ -115,7 +115,9 @@ class Shrinker:
             size = new if size is None else min(size, new)
         return size
 
-    def parameter(self, name: str, channels: Channels, shape: tuple[int, ...], neutral: float) -> ParameterSlice:
+    def parameter(
+        self, name: str, channels: Channels, shape: tuple[int, ...], neutral: float
+    ) -> ParameterSlice:
         """How a parameter is sliced."""
         view = tuple(size or 0 for size in channels.layout.factors)
         by_rows: list[Take] = []

@@ -28,7 +28,13 @@ def uniform(solution: Solution, ratio: float, scores: NDArray[np.float64]) -> Re
         cells = np.concatenate([g.cells for g in groups])
         if (cells < 0).all():
             # A group without a table may still come apart into several cells of its own: it is one.
-            _remove_lowest(removed, units, np.concatenate([np.full(len(g.units), i) for i, g in enumerate(groups)]), ratio, scores)
+            _remove_lowest(
+                removed,
+                units,
+                np.concatenate([np.full(len(g.units), i) for i, g in enumerate(groups)]),
+                ratio,
+                scores,
+            )
         else:
             _remove_lowest(removed, units, cells, ratio, scores, equal=True)
     return removed
@@ -61,7 +67,9 @@ def illegal(solution: Solution, removed: Removed) -> list[str]:
     for group in solution.groups:
         gone = removed[group.units]
         if gone.all():
-            problems.append(f"group {group.number} would lose all its {len(group.units)} units; one must stay")
+            problems.append(
+                f"group {group.number} would lose all its {len(group.units)} units; one must stay"
+            )
         if (group.cells >= 0).any():
             cells, inverse = np.unique(group.cells, return_inverse=True)
             lost = np.bincount(inverse.reshape(-1), weights=gone, minlength=len(cells)).astype(int)

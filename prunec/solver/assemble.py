@@ -23,7 +23,7 @@ class Assembler:
         """The layout of a tensor whose axes the rule gives."""
         scope = self.scope
         scope.span = tensor.span
-        arrays = [Array(list(a.factors), a.value) for a in scope.arrays]
+        arrays = [Array(list(a.factors), a.value, of_rows=a.of_rows) for a in scope.arrays]
         reasons = dict(scope.kept)
         arrays, mirrored = self._reverse(tensor, arrays, reasons)
         axes = [self._axis(axis, arrays, mirrored, reasons, tensor) for axis in tensor.axes or ()]
@@ -35,6 +35,7 @@ class Assembler:
             tuple(tuple(scope.sizes[f] for f in axis) for axis in axes),
             tuple(tuple(order.index(f) for f in a.factors) for a in arrays),
             zero,
+            tuple(a.of_rows for a in arrays),
         )
         spanned = {f for a in arrays for f in a.factors}
         default = RuleReason("a row of a table of channels keeps its place", tensor.span)
@@ -56,7 +57,7 @@ class Assembler:
             flipped = tuple(p for p, f in enumerate(array.factors) if f in mirrored)
             if flipped:
                 value = self.scope.step("flip", array.value, flipped)
-                array = Array([mirrored.get(f, f) for f in array.factors], value)
+                array = Array([mirrored.get(f, f) for f in array.factors], value, of_rows=array.of_rows)
             result.append(array)
         return result, mirrored
 
@@ -125,11 +126,13 @@ class Assembler:
         return scope.expand(array, [*rows, array.factors[-1]])
 
     def _restrict(self, arrays: Sequence[Array], present: set[int]) -> list[Array]:
-        """The arrays over factors of one tensor: what shrinks a factor that is not there says nothing, and
-        rows that are not there are tied."""
+        """The arrays over factors of one tensor: rows that are not there are tied, and of a table whose
+        columns are not there the rows are followed."""
         result: list[Array] = []
+        without_columns: list[Array] = []
         for array in arrays:
             if array.factors[-1] not in present:
+                without_columns.append(array)
                 continue
             missing = [f for f in array.factors if f not in present]
             if missing:
@@ -139,7 +142,21 @@ class Assembler:
                 result.append(array)
             elif twin.value != array.value:
                 self.scope.tie(twin.value, array.value)
+        for array in without_columns:
+            rows = [f for f in array.factors if f in present]
+            if rows and not any(set(rows) <= set(other.factors) for other in result):
+                result.append(self._rows(array, rows))
         return result
+
+    def _rows(self, table: Array, rows: list[int]) -> Array:
+        """Atoms that follow rows of a table which may be known under mirrored factors only here."""
+        if any(a.value == table.value for a in self.scope.arrays):
+            return self.scope.row_array(rows)
+        value = self.scope.step("fresh", self.scope.shape(rows))
+        assert self.scope.span is not None
+        dimensions = tuple(table.factors.index(f) for f in rows)
+        self.scope.rows.append((table.value, dimensions, value, self.scope.span))
+        return Array(rows, value, of_rows=True)
 
     def _merge(self, axes: list[list[int]], arrays: Sequence[Array], reasons: dict[int, Reason]) -> None:
         """Makes one factor of neighbours that always go together, so that layouts stay short."""

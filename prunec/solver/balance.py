@@ -1,4 +1,4 @@
-"""Conditions on tables of atoms: rows that lose equally, slices that must not vanish.
+"""Conditions on tables of atoms: rows that lose equally, and atoms that follow rows.
 
 A table is an array of atoms whose last dimension may shrink while the others are rows.  Dimensions
 along which all atoms belong together say nothing and are left out; a table with one dimension left
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunec.solver.components import Atoms
 from prunec.solver.propagate import KEPT, Table
@@ -46,24 +47,34 @@ def as_matrix(labels: Atoms) -> Optional[Atoms]:
     return reduced.reshape(-1, reduced.shape[-1])
 
 
-def untidy(matrix: Atoms) -> bool:
-    """Whether classes run through the rows in a way that balanced removal cannot follow.
+def tidy(matrix: Atoms) -> tuple[Atoms, Atoms]:
+    """Edges that make a table one that balanced removal can follow; none where it is already.
 
-    A class must stand once in a single row, or once in every row, and all classes alike.
+    In such a table every class stands in a single row, all of them equally often, or every class stands
+    equally often in every row.  A class that runs through some rows only is kept; classes of
+    both kinds in one table are made one kind by tying the rows.
     """
     rows, width = matrix.shape
     classes, inverse = np.unique(matrix, return_inverse=True)
     inverse = inverse.reshape(-1)
-    total = np.bincount(inverse)
     row_of = np.repeat(np.arange(rows), width)
-    pairs = np.unique(row_of * len(classes) + inverse)
-    spread = np.bincount(pairs % len(classes), minlength=len(classes))
+    pairs, times = np.unique(row_of * len(classes) + inverse, return_counts=True)
+    of_pair = pairs % len(classes)
+    spread = np.bincount(of_pair, minlength=len(classes))
+    most = np.zeros(len(classes), dtype=np.int64)
+    np.maximum.at(most, of_pair, times)
+    total = np.bincount(inverse, minlength=len(classes))
     live = classes != KEPT
-    single = (spread == 1) & (total == 1)
-    everywhere = (spread == rows) & (total == rows)
-    return bool(
-        (~(single | everywhere) & live).any() or ((single & live).any() and (everywhere & live).any())
-    )
+    everywhere = live & (spread == rows) & (total == most * rows)
+    single = live & (spread == 1)
+    odd = live & ~everywhere & ~single
+    if not odd.any() and everywhere.any() and single.any():
+        return tie_rows(matrix)
+    if single.any():
+        # The commonest multiplicity stays; classes of another would unbalance the rows.
+        usual = np.bincount(total[single]).argmax()
+        odd |= (single & (total != usual)) | everywhere
+    return classes[odd], np.zeros(int(odd.sum()), dtype=np.int64)
 
 
 def tie_rows(matrix: Atoms) -> tuple[Atoms, Atoms]:
@@ -71,11 +82,11 @@ def tie_rows(matrix: Atoms) -> tuple[Atoms, Atoms]:
     return np.broadcast_to(matrix[0], matrix[1:].shape).reshape(-1), matrix[1:].reshape(-1)
 
 
-def vanishing(labels: Atoms, dimension: int) -> Atoms:
-    """Classes that make up a whole slice along a dimension, so that removing one removes the slice."""
-    slices = np.moveaxis(labels, dimension, 0).reshape(labels.shape[dimension], -1)
-    uniform = (slices == slices[:, :1]).all(axis=1) & (slices[:, 0] != KEPT)
-    return np.unique(slices[uniform, 0])
+def slice_classes(labels: Atoms, dimensions: tuple[int, ...]) -> tuple[Atoms, NDArray[np.bool_]]:
+    """For each slice along some dimensions its first class, and whether it is the only one."""
+    front = np.moveaxis(labels, dimensions, range(len(dimensions)))
+    slices = front.reshape(*front.shape[: len(dimensions)], -1)
+    return slices[..., 0], (slices == slices[..., :1]).all(axis=-1)
 
 
 def rows_of(table: Table, labels: Atoms) -> Optional[Rows]:
@@ -86,7 +97,8 @@ def rows_of(table: Table, labels: Atoms) -> Optional[Rows]:
     flat = matrix.reshape(-1)
     row_of = np.repeat(np.arange(matrix.shape[0]), matrix.shape[1])
     live = flat != KEPT
-    if len(np.unique(flat[live])) * matrix.shape[0] == int(live.sum()):
+    first_row = np.sort(matrix, axis=1)
+    if (first_row == first_row[:1]).all():
         return None  # every class stands in every row: balanced by itself
     return Rows(flat[live], row_of[live], matrix.shape[0], matrix)
 

@@ -18,7 +18,7 @@ from prunec.solver.layout import (
     RuleReason,
     TensorResult,
 )
-from prunec.solver.scope import Array, FactorScope
+from prunec.solver.scope import Array, FactorScope, refinable
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Derivation:
         untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
-        fixed = self._fixed()
+        scope.link_rows()
         self.balances += [(a.value, scope.span) for a in scope.arrays if a.split and len(a.factors) > 1]
         names = self._named_sizes()
         assembler = Assembler(scope, self._ids, self.bound.sizes)
@@ -85,7 +85,7 @@ class _Derivation:
             ties=tuple(scope.ties),
             keeps=tuple(scope.keeps),
             balances=tuple(self.balances),  # type: ignore[arg-type]
-            fixed=tuple(fixed),
+            rows=tuple(scope.rows),
             approximate=tuple(self.approximate),  # type: ignore[arg-type]
             produced=tuple(self.produced),
             outputs=outputs,
@@ -119,8 +119,10 @@ class _Derivation:
         for position, factor in enumerate(factors):
             if position not in spanned:
                 scope.kept[factor] = InputReason(slot, position)
+        flags = layout.of_rows or (False,) * len(layout.arrays)
         scope.arrays += [
-            Array([factors[p] for p in positions], value + n) for n, positions in enumerate(layout.arrays)
+            Array([factors[p] for p in positions], value + n, of_rows=flags[n])
+            for n, positions in enumerate(layout.arrays)
         ]
         del own
         start = 0
@@ -147,6 +149,8 @@ class _Derivation:
                 pattern += factors
             else:
                 pattern += self._ids(term.name if isinstance(term, Reversed) else term)
+        if not refinable([scope.sizes[f] for f in pattern], [scope.sizes[f] for f in local]):
+            self._flatten(local, reason)
         scope.align(scope.track(pattern), local, reason)
         for term, factors in sum_factors:
             self._cut(term, factors, tensor, reason)
@@ -292,14 +296,6 @@ class _Derivation:
                 value = scope.step("fresh", scope.shape(factors))
                 scope.arrays.append(Array(factors, value, split=True))
                 self.produced.append(value)
-
-    def _fixed(self) -> list[tuple[int, int, Reason]]:
-        return [
-            (array.value, position, self.scope.kept[factor])
-            for array in self.scope.arrays
-            for position, factor in enumerate(array.factors[:-1])
-            if factor in self.scope.kept
-        ]
 
     def _named_sizes(self) -> dict[str, tuple[NamedSize, ...]]:
         named = {}

@@ -3,7 +3,8 @@
 A tensor's axis is a product of *factors*.  An *atom array* spans some factors of a tensor and holds an
 atom for each of their combinations: an element of the tensor goes when any of the atoms over it
 goes.  A factor that no array spans is kept.  The last factor an array spans is the one that
-shrinks; the others are its rows.
+shrinks; the others are its rows.  Rows of a table may still vanish when everything in them does: an array
+of *row atoms* follows such rows in tensors that have the rows but not the columns.
 
 Deriving a rule's effect needs only layouts, not atoms, so it is done once for all nodes that look
 alike; the result is a :class:`Program`, a straight list of steps on arrays.
@@ -25,6 +26,8 @@ class Layout:
     axes: tuple[tuple[Optional[int], ...], ...]
     arrays: tuple[tuple[int, ...], ...]
     zero: bool
+    of_rows: tuple[bool, ...] = ()
+    """For each array whether it holds row atoms."""
 
     @property
     def factors(self) -> tuple[Optional[int], ...]:
@@ -78,16 +81,16 @@ class Program:
 
     Values are numbered: first the atom arrays of the inputs, then the results of ``steps``.  ``ties`` make
     two values of one shape the same atoms; ``keeps`` make all atoms of a value stay; ``balances``
-    are values whose rows lose equally; ``fixed`` are values of which no slice along a dimension may
-    vanish; ``approximate`` are values that the operator combines over; ``produced`` are the values
-    of fresh atoms.
+    are values whose rows lose equally; ``rows`` are a table, some of its dimensions, and the value of
+    the atoms that follow its slices along them; ``approximate`` are values that the operator combines
+    over; ``produced`` are the values of fresh atoms.
     """
 
     steps: tuple[Step, ...]
     ties: tuple[tuple[int, int, Span], ...]
     keeps: tuple[tuple[int, Reason], ...]
     balances: tuple[tuple[int, Span], ...]
-    fixed: tuple[tuple[int, int, Reason], ...]
+    rows: tuple[tuple[int, tuple[int, ...], int, Span], ...]
     approximate: tuple[tuple[int, str, Span], ...]
     produced: tuple[int, ...]
     outputs: tuple[TensorResult, ...]

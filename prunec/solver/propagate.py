@@ -52,10 +52,20 @@ class Edge:
 
 @dataclass(frozen=True)
 class Table:
-    """An array with a condition on its rows, put down to a cause."""
+    """An array whose rows lose equally, put down to a cause."""
 
     atoms: Atoms
-    dimension: int
+    cause: int
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """Atoms ``rows`` that follow the slices of ``table`` along ``dimensions``: where all of a slice is one
+    unit, that unit; elsewhere nothing of them goes."""
+
+    table: Atoms
+    dimensions: tuple[int, ...]
+    rows: Atoms
     cause: int
 
 
@@ -72,8 +82,7 @@ class Propagation:
     """Everything known about atoms before they are joined.
 
     ``channels`` covers inputs, parameters and outputs of operators; ``implied`` the parameters that the
-    graph does not mention, by node and slot.  ``balances`` are tables whose rows lose equally, ``fixed``
-    those of which no slice along ``dimension`` may vanish.
+    graph does not mention, by node and slot.
     """
 
     bound: BoundGraph
@@ -83,7 +92,7 @@ class Propagation:
     nodes: tuple[Optional[NodeAtoms], ...]
     edges: tuple[Edge, ...]
     balances: tuple[Table, ...]
-    fixed: tuple[Table, ...]
+    rows: tuple[RowsOf, ...]
     approximate: tuple[tuple[Atoms, int], ...]
     causes: tuple[Cause, ...]
 
@@ -108,7 +117,7 @@ class _Propagator:
         self.nodes: list[Optional[NodeAtoms]] = [None] * len(self.graph.nodes)
         self.edges: list[Edge] = []
         self.balances: list[Table] = []
-        self.fixed: list[Table] = []
+        self.rows: list[RowsOf] = []
         self.approximate: list[tuple[Atoms, int]] = []
         self.causes: list[Cause] = []
         self.cause_numbers: dict[Cause, int] = {}
@@ -122,7 +131,7 @@ class _Propagator:
                     self._keep_whole(Tensor(index, 0), cause)
                 continue
             bound = self.bound.bounds[index]
-            if index in self.bound.opaque or bound is None or _is_open(bound):
+            if index in self.bound.opaque or bound is None or bound.open:
                 self._opaque(index)
             else:
                 self._apply(index, bound)
@@ -138,7 +147,7 @@ class _Propagator:
             tuple(self.nodes),
             tuple(self.edges),
             tuple(self.balances),
-            tuple(self.fixed),
+            tuple(self.rows),
             tuple(self.approximate),
             tuple(self.causes),
         )
@@ -207,8 +216,8 @@ class _Propagator:
         self._record(index, program, values, node.inputs)
         for slot, result in program.adopted.items():
             self.channels[node.inputs[slot]] = self._channels(index, result, values, node.inputs)
-        for slot, result in zip(bound.implied, program.implied):
-            self.implied[index, slot.slot] = self._channels(index, result, values, node.inputs)
+        for tensor_slot, result in zip(bound.implied, program.implied):
+            self.implied[index, tensor_slot.slot] = self._channels(index, result, values, node.inputs)
         for k, result in enumerate(program.outputs):
             self.channels[Tensor(index, k)] = self._channels(index, result, values, node.inputs)
 
@@ -232,9 +241,10 @@ class _Propagator:
             array = values[value]
             self.edges.append(Edge(array, np.zeros_like(array), self._reason(index, reason, inputs)))
         for value, span in program.balances:
-            self.balances.append(Table(values[value], 0, self._rule_cause(index, span)))
-        for value, dimension, reason in program.fixed:
-            self.fixed.append(Table(values[value], dimension, self._reason(index, reason, inputs)))
+            self.balances.append(Table(values[value], self._rule_cause(index, span)))
+        for table, dimensions, value, span in program.rows:
+            cause = self._rule_cause(index, span)
+            self.rows.append(RowsOf(values[table], dimensions, values[value], cause))
         for value, text, span in program.approximate:
             cause = self.cause(Cause("rule", text, index, span))
             self.approximate.append((values[value], cause))
@@ -252,7 +262,3 @@ class _Propagator:
     ) -> Channels:
         causes = tuple(-1 if r is None else self._reason(index, r, inputs) for r in result.reasons)
         return Channels(result.layout, tuple(values[v] for v in result.values), causes)
-
-
-def _is_open(bound: Bound) -> bool:
-    return any(tensor.axes is None for tensor in bound.inputs + bound.implied + bound.outputs)

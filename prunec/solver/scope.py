@@ -14,7 +14,7 @@ from prunec.diagnostics import Span
 from prunec.solver.layout import Reason, Step
 
 
-@dataclass
+@dataclass(eq=False)
 class Array:
     """An atom array: the factors it spans, outer to inner, and the number of its value."""
 
@@ -22,6 +22,8 @@ class Array:
     value: int
     split: bool = False
     """Whether it came to span more factors here: then its rows must be balanced."""
+    of_rows: bool = False
+    """Whether it holds the atoms that follow the rows of a table."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class FactorScope:
     steps: list[Step] = field(default_factory=list)
     ties: list[tuple[int, int, Span]] = field(default_factory=list)
     keeps: list[tuple[int, Reason]] = field(default_factory=list)
+    rows: list[tuple[int, tuple[int, ...], int, Span]] = field(default_factory=list)
+    row_values: dict[tuple[int, ...], int] = field(default_factory=dict)
     span: Optional[Span] = None
     """The place in the rule that ties are put down to."""
 
@@ -179,7 +183,8 @@ class FactorScope:
         """Ties arrays to each other until every factor means one thing.
 
         Two arrays over the same factors are one.  A factor that is kept cannot be the one that shrinks.  Two
-        arrays that shrink the same factor agree on their rows.  A factor that shrinks by itself is no row.
+        arrays that shrink the same factor agree on their rows.  What shrinks a row of a table follows
+        the rows of that table.
         """
         while self._settle_once():
             pass
@@ -204,6 +209,7 @@ class FactorScope:
         if first.factors == second.factors:
             if first.value != second.value:
                 self.tie(first.value, second.value)
+            first.of_rows = first.of_rows and second.of_rows
             self.arrays.remove(second)
             return True
         if set(first.factors) == set(second.factors):
@@ -216,10 +222,55 @@ class FactorScope:
             self.reduce(second, common)
             return True
         for row, table in ((first, second), (second, first)):
-            if row.factors[-1] in table.factors[:-1]:
-                self.reduce(table, table.factors[: table.factors.index(row.factors[-1]) + 1])
+            if set(row.factors) <= set(table.factors[:-1]):
+                self._follow(table, row.factors, row.value)
+                self.row_values.setdefault(tuple(row.factors), row.value)
+                self.arrays.remove(row)
                 return True
         return False
+
+    # --- rows ---
+
+    def row_array(self, factors: Sequence[int]) -> Array:
+        """The array of the atoms that follow the slices along row factors of every table that has them."""
+        key = tuple(factors)
+        if key not in self.row_values:
+            self.row_values[key] = self.step("fresh", self.shape(key))
+            for table in self.arrays:
+                if set(key) <= set(table.factors[:-1]):
+                    self._follow(table, key, self.row_values[key])
+        return Array(list(key), self.row_values[key], of_rows=True)
+
+    def link_rows(self) -> None:
+        """Relates tables that share rows, and rows that are kept, to each other; once all is settled."""
+        outer = [f for array in self.arrays for f in dict.fromkeys(array.factors[:-1])]
+        for factor in dict.fromkeys(outer):
+            if factor in self.kept:
+                self.keep(self.row_array([factor]).value, self.kept[factor])
+            elif outer.count(factor) > 1:
+                self.row_array([factor])
+
+    def _follow(self, table: Array, factors: Sequence[int], value: int) -> None:
+        assert self.span is not None
+        self.rows.append((table.value, tuple(table.factors.index(f) for f in factors), value, self.span))
+
+
+def refinable(left: Sequence[Optional[int]], right: Sequence[Optional[int]]) -> bool:
+    """Whether two lists of known sizes with one product have a common refinement."""
+    a, b = list(left), list(right)
+    while a and b:
+        first, second = a.pop(), b.pop()
+        if first is None or second is None:
+            return True
+        if first == second:
+            continue
+        if first and second % first == 0:
+            b.append(second // first)
+        elif second and first % second == 0:
+            a.append(first // second)
+        else:
+            return False
+    return True
 
 
 def _replace(factors: list[int], old: int, new: Sequence[int]) -> None:

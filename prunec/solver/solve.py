@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.graph.model import Tensor
-from prunec.solver.balance import as_matrix, cells, rows_of, tie_rows, untidy, vanishing
+from prunec.solver.balance import Rows, as_matrix, cells, rows_of, slice_classes, tidy, tie_rows
 from prunec.solver.components import Atoms, connected_components
 from prunec.solver.propagate import KEPT, Cause, Channels, Edge, Propagation
 
@@ -79,6 +79,8 @@ class _Joiner:
         left = np.concatenate([p[0] for p in pairs]) if pairs else empty
         right = np.concatenate([p[1] for p in pairs]) if pairs else empty
         self.labels = connected_components(propagation.atom_count, left, right)
+        self.cell = np.full(propagation.atom_count, -1, dtype=np.int64)
+        self.tables: list[Rows] = []
         while self._enforce():
             pass
 
@@ -88,20 +90,40 @@ class _Joiner:
         self.labels = joined[self.labels]
 
     def _enforce(self) -> bool:
-        """Applies the conditions of all tables; says whether anything had to be joined."""
+        """Applies the conditions of all tables; says whether anything had to be joined.
+
+        Rows are settled before columns, and nothing is kept for want of a condition while another
+        condition can still make it hold.
+        """
+        if self._follow_rows(keep=False) or self._tidy_tables():
+            return True
+        return self._follow_rows(keep=True) or self._equal_cells()
+
+    def _follow_rows(self, keep: bool) -> bool:
         changed = False
-        for table in self.propagation.fixed:
-            classes = vanishing(self.labels[table.atoms], table.dimension)
-            if classes.size:
-                self._join(classes, np.zeros_like(classes), table.cause)
+        for table in self.propagation.rows:
+            first, uniform = slice_classes(self.labels[table.table], table.dimensions)
+            target = np.where(uniform, first, KEPT)
+            open_rows = self.labels[table.rows] != target
+            if not keep:
+                open_rows &= uniform
+            if open_rows.any():
+                self._join(table.rows[open_rows], target[open_rows], table.cause)
                 changed = True
+        return changed
+
+    def _tidy_tables(self) -> bool:
+        changed = False
         for table in self.propagation.balances:
             matrix = as_matrix(self.labels[table.atoms])
-            if matrix is not None and untidy(matrix):
-                self._join(*tie_rows(matrix), table.cause)
-                changed = True
-        if changed:
-            return True
+            if matrix is not None:
+                left, right = tidy(matrix)
+                if left.size:
+                    self._join(left, right, table.cause)
+                    changed = True
+        return changed
+
+    def _equal_cells(self) -> bool:
         causes, rows = [], []
         for table in self.propagation.balances:
             found = rows_of(table, self.labels)
