@@ -21,6 +21,7 @@ from prunec.binding.expressions import (
     Scope,
     Unspreadable,
     evaluate,
+    indexed,
     names_in,
     solve,
     spread,
@@ -33,6 +34,7 @@ from prunec.diagnostics import Span
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
     Balanced,
+    Broadcast,
     Call,
     Each,
     Equation,
@@ -81,9 +83,15 @@ class _Binder:
             self.attributes, self.ranks, self.counts, self.variadic, self.sizes, self.regroupings, self.fixed
         )
         axes = self._expand_and_solve(slots)
-        tensors = [BoundTensor(t.name, i, axes.get(n), t.span) for n, (t, i, _) in enumerate(slots)]
+        tensors = [
+            BoundTensor(t.name, i, axes.get(n), t.span, self._firm(t)) for n, (t, i, _) in enumerate(slots)
+        ]
         first, second = len(self.slots.inputs), len(self.slots.inputs) + len(self.slots.implied)
         return self._finish(tensors[:first], tensors[first:second], tensors[second:])
+
+    def _firm(self, tensor: Tensor) -> bool:
+        learned = tensor in self.rule.signature.parameters  # type: ignore[union-attr]
+        return learned or not any(_is_broadcast(axis.item) for axis in tensor.axes)
 
     # --- counts and ranks ---
 
@@ -132,14 +140,18 @@ class _Binder:
     ) -> dict[int, tuple[PlainAxis, ...]]:
         axes: dict[int, tuple[PlainAxis, ...]] = {}
         equations = self._scalar_equations()
-        self._learn_broadcast(slots)
+        self._learn_broadcast(slots, ones=False)
+        learned = self.rule.signature.parameters  # type: ignore[union-attr]
         before = (-1, -1)
-        while before != (len(axes), sum(size is not None for size in self.sizes.values())):
-            before = (len(axes), sum(size is not None for size in self.sizes.values()))
+        while True:
+            after = (len(axes), sum(size is not None for size in self.sizes.values()))
+            if before == after and not self._learn_broadcast(slots, ones=True):
+                break
+            before = after
             for n, (tensor, index, shape) in enumerate(slots):
                 if n not in axes:
                     try:
-                        axes[n] = self.expander.tensor(tensor, index, shape)
+                        axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned)
                     except Open:
                         continue
                     except ViewError as error:
@@ -150,26 +162,34 @@ class _Binder:
                 self._equate(left, right, equation)
         return axes
 
-    def _learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Shape | None]]) -> None:
-        # A size that broadcasts is the largest of those that meet; it must be known before it is decided
-        # which tensors hold the axis and which hold a one in its place.
+    def _learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]], ones: bool) -> bool:
+        """Learns sizes that broadcast: the largest of those that meet, before it is decided which tensors
+        hold the axis and which a one in its place; and one only when nothing else (``ones``) tells."""
+        learned = False
         for tensor, _, shape in slots:
-            for position, axis in enumerate(tensor.axes):
-                if shape is None or not _is_broadcast(axis.item):
+            for plain, size in self._broadcast_sizes(tensor, shape):
+                known = self.sizes.get(plain)
+                if size is None or size <= (known or 0) or (size == 1) != ones:
                     continue
-                if _is_broadcast_rest(axis.item):
-                    name = next(rests_in(axis.item))
-                    names = [f"{name}.{i}" for i in range(self.ranks.get(name, 0))]
-                    own = len(shape) - len(tensor.axes) + 1
-                    pairs = list(
-                        zip(names[len(names) - own :] if own else [], shape[position : position + own])
-                    )
-                else:
-                    pairs = [(axis.item.item.name, shape[position])]  # type: ignore[union-attr]
-                for plain, size in pairs:
-                    if size is not None and size > (self.sizes.get(plain) or 0):
-                        if size != 1 or not self._open_elsewhere(plain, slots):
-                            self.sizes[plain] = size
+                if ones and self._open_elsewhere(plain, slots):
+                    continue
+                self.sizes[plain] = size
+                learned = True
+        return learned
+
+    def _broadcast_sizes(self, tensor: Tensor, shape: Optional[Shape]) -> list[tuple[str, Optional[int]]]:
+        pairs: list[tuple[str, Optional[int]]] = []
+        for position, axis in enumerate(tensor.axes if shape is not None else ()):
+            assert shape is not None
+            if _is_broadcast_rest(axis.item):
+                name = next(rests_in(axis.item))
+                names = [indexed(name, i) for i in range(self.ranks.get(name, 0))]
+                own = len(shape) - len(tensor.axes) + 1
+                aligned = names[len(names) - own :] if own else []
+                pairs += zip(aligned, shape[position : position + own])
+            elif isinstance(axis.item, Broadcast) and position < len(shape):
+                pairs.append((axis.item.item.name, shape[position]))
+        return pairs
 
     def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> bool:
         """Whether another slot may still show a larger size, so that a one settles nothing."""
@@ -430,14 +450,10 @@ def active_equations(rule: Rule, attributes: Mapping[str, Value]) -> list[Equati
 
 
 def _is_broadcast(item: object) -> bool:
-    from prunec.language.syntax import Broadcast
-
     return isinstance(item, Broadcast)
 
 
 def _is_broadcast_rest(item: object) -> bool:
-    from prunec.language.syntax import Broadcast
-
     return isinstance(item, Broadcast) and isinstance(item.item, Rest)
 
 
@@ -447,8 +463,6 @@ def _stem(item: object) -> str:
 
 def _stems(item: object) -> set[str]:
     """The names and rests of an axis."""
-    from prunec.language.syntax import Broadcast
-
     if isinstance(item, (Name, Rest)):
         return {item.name}
     if isinstance(item, (Product, Sum)):

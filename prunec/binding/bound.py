@@ -57,6 +57,8 @@ class BoundTensor:
     index: int
     axes: tuple[PlainAxis, ...] | None
     span: Span
+    firm: bool = True
+    """Whether the axes tell the tensor's shape: where it may broadcast, they do not."""
 
     @property
     def label(self) -> str:

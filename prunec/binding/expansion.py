@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
-from prunec.binding.expressions import indexed
+from prunec.binding.expressions import chosen_positions, indexed
 from prunec.binding.ranks import each_rests
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
@@ -49,15 +49,18 @@ class Expander:
     regroupings: list[Regrouping]
     fixed: set[str]
 
-    def tensor(self, tensor: Tensor, index: int, shape: Shape | None) -> tuple[PlainAxis, ...]:
-        """The plain axes of a slot; ``index`` counts the tensors of a variadic slot.
+    def tensor(
+        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool
+    ) -> tuple[PlainAxis, ...]:
+        """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
+        it is a parameter's.
 
         Raises :class:`Open` where something is not known yet.
         """
         axes: list[PlainAxis] = []
         for position, axis in enumerate(tensor.axes):
             if isinstance(axis.item, Broadcast):
-                axes += self._broadcast(axis.item, tensor, position, shape)
+                axes += self._broadcast(axis.item, tensor, position, shape, learned)
             else:
                 axes += self._axis(axis.item, index)
         return tuple(axes)
@@ -127,7 +130,7 @@ class Expander:
         return [indexed(name, i) for i in range(self.ranks[name])]
 
     def _broadcast(
-        self, item: Broadcast, tensor: Tensor, position: int, shape: Shape | None
+        self, item: Broadcast, tensor: Tensor, position: int, shape: Shape | None, learned: bool
     ) -> list[PlainAxis]:
         if isinstance(item.item, Name):
             size = shape[position] if shape is not None and position < len(shape) else None
@@ -135,6 +138,9 @@ class Expander:
             return [()] if single else [(item.item.name,)]
         names = self._rest(item.item.name)
         if shape is None:
+            # It may hold a one anywhere: only a parameter is as large as what it meets.
+            if not learned:
+                raise Open
             return [(name,) for name in names]
         own = len(shape) - len(tensor.axes) + 1
         aligned = names[len(names) - own :] if own else []
@@ -162,11 +168,7 @@ class Expander:
     def _positions(self, call: Call, position: int, rank: int, default_all: bool) -> list[int]:
         value = self._argument(call, position)
         exclude = bool(self._argument(call, position + 1))
-        if value is None or value == ():
-            return list(range(rank)) if default_all else []
-        entries = value if isinstance(value, tuple) else (value,)
-        chosen = {int(entry) % rank for entry in entries if isinstance(entry, int)} if rank else set()
-        return [i for i in range(rank) if (i in chosen) != exclude]
+        return chosen_positions(value, exclude, rank, default_all)
 
     def _call(self, call: Call) -> list[PlainAxis]:
         if call.function in VIEWS:

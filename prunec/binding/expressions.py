@@ -103,9 +103,10 @@ def _number(value: Value) -> Scalar:
 
 
 def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
-    if call.function == "count":
-        name = call.arguments[0]
-        return [scope.counts[name.name] if isinstance(name, Name) else None]
+    if call.function in ("count", "length", "rank"):
+        return [_measure(call, scope)]
+    if call.function == "pick":
+        return _pick(call, scope)
     if call.function in ELEMENTWISE:
         return _zip(call.function, tuple(_spread_optional(argument, scope) for argument in call.arguments))
     arguments = [spread(argument, scope) for argument in call.arguments]
@@ -116,9 +117,51 @@ def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
         for part in arguments[0][:-1]:
             starts.append(Operation("+", (starts[-1], part)) if len(starts) > 1 else part)
         return starts if call.function == "offsets" else starts[1:]
+    if call.function == "join":
+        return [entry for argument in arguments for entry in argument]
     if call.function == "prod":
         return [_fold("*", [entry for argument in arguments for entry in argument])]
     raise Unspreadable(call.function)
+
+
+def _measure(call: Call, scope: Scope) -> Scalar:
+    """How many tensors a slot holds, entries an attribute has, or axes a rest stands for."""
+    argument = call.arguments[0]
+    if isinstance(argument, Rest) and argument.name in scope.ranks:
+        return scope.ranks[argument.name]
+    if isinstance(argument, Name) and call.function == "count":
+        return scope.counts[argument.name]
+    if isinstance(argument, Name):
+        return attribute_length(scope.attributes.get(argument.name))
+    raise Unspreadable(call.function)
+
+
+def attribute_length(value: Value) -> int:
+    """How many entries an attribute has: none if it is not given, one for a single value."""
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, tuple) else 1
+
+
+def chosen_positions(value: Value, exclude: bool, rank: int, default_all: bool) -> list[int]:
+    """The axes of ``rank`` that an attribute names (negative from the end), or all the others."""
+    if value is None or value == ():
+        return list(range(rank)) if default_all else []
+    entries = value if isinstance(value, tuple) else (value,)
+    chosen = {int(entry) % rank for entry in entries if isinstance(entry, int)} if rank else set()
+    return [i for i in range(rank) if (i in chosen) != exclude]
+
+
+def _pick(call: Call, scope: Scope) -> list[Scalar]:
+    names = spread(call.arguments[0], scope)
+    values: list[Value] = []
+    for argument in call.arguments[1:]:
+        if isinstance(argument, Literal):
+            values.append(argument.value)
+        elif isinstance(argument, Name):
+            values.append(scope.attributes.get(argument.name))
+    exclude = len(values) > 1 and bool(values[1])
+    return [names[i] for i in chosen_positions(values[0], exclude, len(names), default_all=True)]
 
 
 def _spread_optional(expression: Expression, scope: Scope) -> list[Scalar]:

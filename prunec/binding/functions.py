@@ -50,7 +50,7 @@ def _stop(end: Number, size: Number) -> Number:
 
 
 def _copy_zero(value: Number, size: Number) -> Number:
-    return size if value == 0 else value
+    return size if value in (0, None) else value
 
 
 def _smallest(*values: Number) -> Number:

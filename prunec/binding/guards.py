@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from prunec.binding.expressions import attribute_length
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
     Arithmetic,
@@ -101,6 +102,8 @@ def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Val
         return bool(shapes)
     if call.function == "count":
         return len(shapes)
+    if call.function == "length":
+        return attribute_length(attributes.get(first.name) if isinstance(first, Name) else None)
     if not shapes or shapes[0] is None:
         return _UNKNOWN
     shape = shapes[0]

@@ -119,7 +119,7 @@ class _Inference:
         self.bounds[index] = bound
         again: list[int] = []
         for tensor, slot in zip(node.inputs, bound.inputs):
-            if self._refine(tensor, bound.shape(slot)):
+            if slot.firm and self._refine(tensor, bound.shape(slot)):
                 again += [other for other in self.consumers[tensor] if other != index]
                 if self.graph.nodes[tensor.node].operator is not None:
                     again.append(tensor.node)

@@ -95,6 +95,8 @@ class Assembler:
         default = RuleReason("a part of size one of a sum", tensor.span)
         pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
         for part in term.parts:
+            if axis_size(part, self.sizes) == 0:
+                continue
             factors = self._axis(part, arrays, mirrored, reasons, tensor)
             reason = next((reasons[f] for f in factors if f in reasons), default)
             part_size = axis_size(part, self.sizes)

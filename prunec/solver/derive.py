@@ -7,6 +7,7 @@ from typing import Optional, Sequence
 
 from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Reversed, SumTerm, axis_size, names_of
 from prunec.binding.guards import holds
+from prunec.diagnostics import Span
 from prunec.language.syntax import Zero, ZeroCondition
 from prunec.solver.assemble import Assembler
 from prunec.solver.layout import (
@@ -47,9 +48,9 @@ class _Derivation:
         self.scope = FactorScope(first_value=count)
         self.scope.span = bound.rule.span
         self.names: dict[str, list[int]] = {}
-        self.approximate: list[tuple[int, str, object]] = []
+        self.approximate: list[tuple[int, str, Span]] = []
         self.produced: list[int] = []
-        self.balances: list[tuple[int, object]] = []
+        self.balances: list[tuple[int, Span]] = []
 
     def program(self) -> Program:
         bound, scope = self.bound, self.scope
@@ -67,9 +68,10 @@ class _Derivation:
             scope.align(before, after, reason)
         for name, (text, span) in bound.kept.items():
             self._keep(name, RuleReason(text, span))
-        self._mix()
+        self._keep_mixed()
         self._balance_parts()
         scope.settle()
+        self._mark_mixed()
         untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
@@ -84,9 +86,9 @@ class _Derivation:
             steps=tuple(scope.steps),
             ties=tuple(scope.ties),
             keeps=tuple(scope.keeps),
-            balances=tuple(self.balances),  # type: ignore[arg-type]
+            balances=tuple(self.balances),
             rows=tuple(scope.rows),
-            approximate=tuple(self.approximate),  # type: ignore[arg-type]
+            approximate=tuple(self.approximate),
             produced=tuple(self.produced),
             outputs=outputs,
             adopted=adopted,
@@ -99,7 +101,7 @@ class _Derivation:
     def _ids(self, name: str) -> list[int]:
         if name not in self.names:
             size = self.bound.sizes.get(name)
-            self.names[name] = self.scope.track([] if size == 1 else [self.scope.factor(size)])
+            self.names[name] = self.scope.track([] if size in (0, 1) else [self.scope.factor(size)])
         return self.names[name]
 
     def _keep(self, name: str, reason: Reason) -> None:
@@ -166,6 +168,8 @@ class _Derivation:
         whole = [array for array in scope.arrays if any(f in array.factors for f in factors)]
         usable = len(factors) == 1 and None not in sizes
         for part, size in zip(term.parts, sizes):
+            if size == 0:
+                continue
             piece = scope.track([] if size == 1 else [scope.factor(size)])
             for array in whole if usable else []:
                 position = array.factors.index(factors[0])
@@ -193,18 +197,32 @@ class _Derivation:
 
     # --- mixing, balance, zeros ---
 
-    def _mix(self) -> None:
-        for name, statement in self.bound.mixed.items():
-            if statement.unless is not None and self._zero_condition(statement.unless):
-                continue
-            text = statement.because or f"{self.bound.rule.operators[0].name} combines over {name}"
+    def _keep_mixed(self) -> None:
+        """In strict mode nothing goes of what the operator combines over."""
+        for name, text, span in self._mixed():
             if self.strict:
-                self._keep(name, RuleReason(text + " (strict)", statement.span))
-                continue
-            factors = self._ids(name)
-            for array in self.scope.arrays:
-                if any(factor in array.factors for factor in factors):
-                    self.approximate.append((array.value, text, statement.span))
+                self._keep(name, RuleReason(text + " (strict)", span))
+
+    def _mark_mixed(self) -> None:
+        """Marks the atoms that shorten an axis the operator combines over.
+
+        Rows of a table are no shorter when columns go, so only what shrinks a factor itself counts.
+        """
+        for name, text, span in self._mixed():
+            for factor in self._ids(name) if not self.strict else ():
+                for array in self.scope.arrays:
+                    if array.factors[-1] == factor:
+                        self.approximate.append((array.value, text, span))
+                if any(factor in array.factors[:-1] for array in self.scope.arrays):
+                    self.approximate.append((self.scope.row_array([factor]).value, text, span))
+
+    def _mixed(self) -> list[tuple[str, str, Span]]:
+        operator = self.bound.rule.operators[0].name
+        return [
+            (name, statement.because or f"{operator} combines over {name}", statement.span)
+            for name, statement in self.bound.mixed.items()
+            if statement.unless is None or not self._zero_condition(statement.unless)
+        ]
 
     def _balance_parts(self) -> None:
         """Parts that stay equally long are the rows of a table."""
@@ -300,6 +318,9 @@ class _Derivation:
     def _named_sizes(self) -> dict[str, tuple[NamedSize, ...]]:
         named = {}
         for name, factors in self.names.items():
+            if self.bound.sizes.get(name) == 0:
+                named[name] = (NamedSize(0, ()),)
+                continue
             named[name] = tuple(
                 NamedSize(
                     self.scope.sizes[f],
