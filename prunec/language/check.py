@@ -21,8 +21,10 @@ def check(files: Sequence[RuleFile], known: Sequence[Rule] = ()) -> tuple[Diagno
     found: list[Diagnostic] = []
     for rule in own:
         found += _operators_twice(rule)
-        found += check_names(rule)
-        found += check_axes(rule)
+        about = [*check_names(rule), *check_axes(rule)]
+        # An error elsewhere in the rule can be all that makes an axis stand alone.
+        wrong = any(diagnostic.severity is Severity.ERROR for diagnostic in about)
+        found += [diagnostic for diagnostic in about if not (wrong and diagnostic.code == "P217")]
     found += _Relations(own, known).diagnostics()
     order = {id(file.span.source): index for index, file in enumerate(files)}
 
@@ -146,7 +148,7 @@ class _Relations:
         return Diagnostic(
             "P219",
             f"two rules match one `{operator}`",
-            annotations=(_points(rule, "this rule"), _points(other, "and this rule can hold for one node")),
+            annotations=(_points(rule, "this rule"), _points(other, "and this one can hold for one node")),
             notes=("which one is meant is never guessed from their order",),
             help=f"let their guards exclude each other, or say which one is meant: "
             f"`op {operator} as {label} specialises {other.label}`",

@@ -36,7 +36,7 @@ from prunec.language.syntax import (
 
 
 def check_axes(rule: Rule) -> Iterator[Diagnostic]:
-    """Errors and warnings about a rule's signature: P206, P212, P213, P217, P218 and P225."""
+    """Errors and warnings about a rule's signature: P205, P206, P212, P213, P217, P218 and P225."""
     if rule.signature is None:
         return
     yield from _variadic_slots(rule.signature)
@@ -44,6 +44,7 @@ def check_axes(rule: Rule) -> Iterator[Diagnostic]:
         for axis in tensor.axes:
             yield from _misplaced(axis)
     found = places(rule.signature)
+    yield from _names_and_rests(found)
     yield from _rests_twice(found)
     yield from _variadic_sums(rule.signature, found)
     yield from _single_places(rule, found)
@@ -99,6 +100,23 @@ def _misplaced_in(item: AxisExpression, outer: Union[Product, Sum, Each, None]) 
 
 def _spelling(headline: str, span: Span, text: str, advice: str) -> Diagnostic:
     return Diagnostic("P225", headline, annotations=(Annotation(span, text),), help=advice)
+
+
+def _names_and_rests(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+    first: dict[str, Place] = {}
+    reported: set[str] = set()
+    for place in found:
+        other = first.setdefault(place.name, place)
+        if other.rest == place.rest or place.name in reported:
+            continue
+        reported.add(place.name)
+        one, several = (other, place) if place.rest else (place, other)
+        yield Diagnostic(
+            "P205",
+            f"`{place.name}` stands for one axis and for any number of axes",
+            annotations=(Annotation(one.span, "one axis"), Annotation(several.span, "any number of axes")),
+            help="give one of them another name; inside `*(…)` a plain name is a rest",
+        )
 
 
 def _rests_twice(found: tuple[Place, ...]) -> Iterator[Diagnostic]:

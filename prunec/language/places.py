@@ -105,7 +105,7 @@ def axis_arguments(call: Call) -> tuple[Union[Name, Rest], ...]:
     return tuple(
         argument
         for argument, kind in zip(call.arguments, form or ())
-        if kind in (ONE_AXIS, REST) and isinstance(argument, (Name, Rest))
+        if (kind == ONE_AXIS and isinstance(argument, Name)) or (kind == REST and isinstance(argument, Rest))
     )
 
 

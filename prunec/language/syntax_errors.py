@@ -170,14 +170,16 @@ def _unclosed_text(chunk: Span, start: int) -> Diagnostic:
     )
 
 
+_TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
+
+
 def _unexpected_end(accepted: Collection[str], chunk: Span) -> Diagnostic:
     text = chunk.text
+    if set(accepted) <= {"OP", "DOC"}:
+        last = [match for match in _TEXT_OR_COMMENT.finditer(text) if match.group().startswith("##")][-1]
+        start = chunk.start + last.start()
+        return _misplaced_documentation(Span(chunk.source, start, start + len(last.group().rstrip())))
     code = re.sub(r"\s*(?:#[^\n]*\s*)*\Z", "", text)
-    if not code or re.fullmatch(r"(?:\s|#[^\n]*(?:\n|\Z))*", text):
-        start = chunk.start + max(text.rfind("##"), 0)
-        return _misplaced_documentation(
-            Span(chunk.source, start, start + len(text[start - chunk.start :].rstrip()))
-        )
     end = chunk.start + len(code)
     keyword = re.search(r"^op\b", text, re.MULTILINE)
     annotations = [

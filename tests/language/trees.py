@@ -9,8 +9,30 @@ from prunec.language import syntax
 
 NOWHERE = Span(Source("generated", ""), 0, 0)
 KEYWORDS = frozenset(
-    "op as specialises when opaque because keep mixes unless zero if and or not balanced neutral "
-    "discontinuous macs in None True False".split()
+    [
+        "op",
+        "as",
+        "specialises",
+        "when",
+        "opaque",
+        "because",
+        "keep",
+        "mixes",
+        "unless",
+        "zero",
+        "if",
+        "and",
+        "or",
+        "not",
+        "balanced",
+        "neutral",
+        "discontinuous",
+        "macs",
+        "in",
+        "None",
+        "True",
+        "False",
+    ]
 )
 
 words = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,5}", fullmatch=True).filter(lambda w: w not in KEYWORDS)
