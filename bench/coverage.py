@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+
+def write_coverage(measured: list) -> None:
+    raise NotImplementedError
