@@ -13,8 +13,11 @@ from typing import Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.solver.components import Atoms
+from prunec.solver.components import Atoms, connected_components
 from prunec.solver.propagate import KEPT, Table
+
+
+_NONE: Atoms = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -51,29 +54,36 @@ def tidy(matrix: Atoms) -> tuple[Atoms, Atoms]:
     """Edges that make a table one that balanced removal can follow; none where it is already.
 
     In such a table every class stands in a single row, all of them equally often, or every class stands
-    equally often in every row.  A class that runs through some rows only is kept; classes of
-    both kinds in one table are made one kind by tying the rows.
+    equally often in every row.  There are two ways to get there, and the one that leaves more to remove is
+    taken: tying the rows to each other, or keeping the classes that do not fit.
     """
     rows, width = matrix.shape
     classes, inverse = np.unique(matrix, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    row_of = np.repeat(np.arange(rows), width)
-    pairs, times = np.unique(row_of * len(classes) + inverse, return_counts=True)
+    inverse = inverse.reshape(rows, width)
+    pairs, times = np.unique(np.arange(rows)[:, None] * len(classes) + inverse, return_counts=True)
     of_pair = pairs % len(classes)
     spread = np.bincount(of_pair, minlength=len(classes))
+    total = np.bincount(inverse.reshape(-1), minlength=len(classes))
     most = np.zeros(len(classes), dtype=np.int64)
     np.maximum.at(most, of_pair, times)
-    total = np.bincount(inverse, minlength=len(classes))
     live = classes != KEPT
     everywhere = live & (spread == rows) & (total == most * rows)
+    if (everywhere == live).all():
+        return _NONE, _NONE
+    # The commonest multiplicity of classes in one row; any other would unbalance the rows.
     single = live & (spread == 1)
-    odd = live & ~everywhere & ~single
-    if not odd.any() and everywhere.any() and single.any():
+    usual = np.bincount(total[single]).argmax() if single.any() else 0
+    fitting = single & (total == usual)
+    if (fitting == live).all():
+        return _NONE, _NONE
+    per_row = np.bincount(pairs[fitting[of_pair]] // len(classes), minlength=rows)
+    removable_kept = int(per_row.min()) * int(usual) * rows
+    left, right = tie_rows(inverse)
+    joined = connected_components(len(classes), left, right)
+    free = live & (joined != joined[0] if classes[0] == KEPT else live)
+    if len(np.unique(joined[free])) > 1 and int(total[free].sum()) > removable_kept * 5 // 4:
         return tie_rows(matrix)
-    if single.any():
-        # The commonest multiplicity stays; classes of another would unbalance the rows.
-        usual = np.bincount(total[single]).argmax()
-        odd |= (single & (total != usual)) | everywhere
+    odd = live & ~fitting
     return classes[odd], np.zeros(int(odd.sum()), dtype=np.int64)
 
 
@@ -107,17 +117,24 @@ def cells(tables: Sequence[Rows], class_count: int) -> tuple[Atoms, list[int]]:
     """Each class's cell (-1: none), and the tables that equal losses per cell would not balance.
 
     A cell is a set of classes that stand in the same rows of the same tables.  Removing equally many
-    of each cell balances a table when all its rows hold equally many cells.
+    of each cell balances a table when all its rows hold equally many cells.  Where tables overlap and their
+    cells differ in size, the smallest cell would hold back all others: those tables count as bad too.
     """
     cell = np.full(class_count, -1, dtype=np.int64)
+    overlap = np.zeros(class_count, dtype=bool)
     for table in tables:
+        overlap[table.classes] |= cell[table.classes] >= 0
         key = (cell[table.classes] + 1) * (table.row_count + 1) + table.rows
         order = np.unique(key, return_inverse=True)[1].reshape(-1)
         cell[table.classes] = order + cell.max() + 1
+    sizes = np.bincount(cell[cell >= 0])
     bad = []
     for number, table in enumerate(tables):
         pairs = np.unique(np.stack([table.rows, cell[table.classes]]), axis=1)
         counts = np.bincount(pairs[0], minlength=table.row_count)
-        if counts.min(initial=counts.max(initial=0)) != counts.max(initial=0):
+        unequal = counts.min(initial=counts.max(initial=0)) != counts.max(initial=0)
+        own = sizes[pairs[1]]
+        uneven = overlap[table.classes].any() and own.min(initial=own.max(initial=0)) != own.max(initial=0)
+        if unequal or uneven:
             bad.append(number)
     return cell, bad
