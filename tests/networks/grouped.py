@@ -81,7 +81,7 @@ def depthwise_on_data() -> Case:
 
 
 def _shuffled(name: str, shuffle: Any) -> Case:
-    x = conv_bn_relu(image(), "conv1", 12)
+    x = conv_bn_relu(image(), "conv1", 18)
     x = conv(shuffle(x), "conv2", 15, num_group=3)
     removable = (
         ("conv1_weight", 0),
@@ -104,8 +104,8 @@ def shuffle_codes() -> Case:
 @network
 def shuffle_literals() -> Case:
     def shuffle(x: Any) -> Any:
-        x = mx.sym.Reshape(x, shape=(2, 3, 4, 8, 8))
-        return mx.sym.Reshape(mx.sym.transpose(x, axes=(0, 2, 1, 3, 4)), shape=(2, 12, 8, 8))
+        x = mx.sym.Reshape(x, shape=(2, 3, 6, 8, 8))
+        return mx.sym.Reshape(mx.sym.transpose(x, axes=(0, 2, 1, 3, 4)), shape=(2, 18, 8, 8))
 
     return _shuffled("shuffle_literals", shuffle)
 
