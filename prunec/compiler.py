@@ -258,7 +258,8 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
                         f"parameter {parameter.name!r} has another shape than the model needs",
                         where=f"parameter {parameter.name!r}",
                         notes=(
-                            f"the file has {shape_text(actual)}, the model needs {shape_text(parameter.shape)}",
+                            f"the file has {shape_text(actual)}, "
+                            f"the model needs {shape_text(parameter.shape)}",
                         ),
                         help="give the parameter file that belongs to this model with --params",
                     )
@@ -271,7 +272,7 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
                         f"the shape of parameter {parameter.name!r} cannot be found",
                         where=f"parameter {parameter.name!r}, {shape_text(parameter.shape)}",
                         notes=("its slices depend on a size that nothing in the model gives",),
-                        help="give the parameters with --params, or the shapes of all inputs with --input NAME=1,3,224,224",
+                        help="give the parameters with --params, or shapes with --input NAME=1,3,224,224",
                     )
                 )
                 break
@@ -302,7 +303,7 @@ def _barriers(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
         headline = (
             f"no rule knows the operator {operator}"
             if kind == "unknown operator"
-            else f"no rule of the operator {operator} holds for {'this node' if len(nodes) == 1 else 'these nodes'}"
+            else f"no rule of the operator {operator} holds here"
         )
         span = bound.opaque[nodes[0]].span
         channels = _channels_at(bound, solution, nodes)
@@ -316,7 +317,7 @@ def _barriers(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
                     f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} and the {channels} channels that "
                     f"enter {'them' if len(nodes) > 1 else 'it'} are kept as they are",
                 ),
-                help=f"write a rule, for example: op {operator} {{ data[*x] -> out[*x] }}, and add it with --rules",
+                help=f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
                 severity=Severity.WARNING,
             )
         )

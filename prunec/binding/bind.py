@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence
 
 from prunec.binding.bound import (
     Bound,
@@ -58,14 +58,14 @@ class _Binder:
     rule: Rule
     attributes: Mapping[str, Value]
     slots: Slots
-    input_shapes: Sequence[Shape | None]
+    input_shapes: Sequence[Optional[Shape]]
     output_count: int
-    sizes: dict[str, int | None] = field(default_factory=dict)
+    sizes: dict[str, Optional[int]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     regroupings: list[Regrouping] = field(default_factory=list)
     fixed: set[str] = field(default_factory=set)
 
-    def bind(self, output_shapes: Sequence[Shape | None]) -> Bound:
+    def bind(self, output_shapes: Sequence[Optional[Shape]]) -> Bound:
         signature = self.rule.signature
         assert signature is not None
         everything = signature.data + signature.parameters + signature.outputs
@@ -120,7 +120,7 @@ class _Binder:
                     return length + (other.function == "cuts")
         return self.output_count
 
-    def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Shape | None]]) -> None:
+    def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> None:
         for tensor, _, shape in slots:
             if shape is None:
                 continue
@@ -136,7 +136,7 @@ class _Binder:
     # --- axes and sizes ---
 
     def _expand_and_solve(
-        self, slots: Sequence[tuple[Tensor, int, Shape | None]]
+        self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]
     ) -> dict[int, tuple[PlainAxis, ...]]:
         axes: dict[int, tuple[PlainAxis, ...]] = {}
         equations = self._scalar_equations()
@@ -245,7 +245,7 @@ class _Binder:
     def _match_sum(self, term: SumTerm, size: int, origin: str, span: Span) -> None:
         names = [part[0] for part in term.parts if len(part) == 1 and isinstance(part[0], str)]
         if len(names) == len(term.parts):
-            self.sizes[sum_key(names)] = size  # type: ignore[arg-type]
+            self.sizes[sum_key(names)] = size
         unknown = [part for part in term.parts if axis_size(part, self.sizes) is None]
         known = sum(axis_size(part, self.sizes) or 0 for part in term.parts if part not in unknown)
         if len(set(unknown)) == 1 and (size - known) % len(unknown) == 0 and size >= known:
@@ -289,7 +289,7 @@ class _Binder:
             right = right * length if len(right) == 1 else right
             if len(left) != len(right):
                 raise Contradiction(
-                    f"{equation.span.text.strip()}: {len(left)} values on the left, {len(right)} on the right",
+                    f"{equation.span.text.strip()}: {len(left)} values on the left, {len(right)} right",
                     equation.span,
                     self._shapes_note(),
                 )
@@ -474,7 +474,7 @@ def _stems(item: object) -> set[str]:
     return set()
 
 
-def shape_text(shape: Shape | None) -> str:
+def shape_text(shape: Optional[Shape]) -> str:
     """A shape as messages show it, ``?`` for a size that is not known."""
     if shape is None:
         return "unknown"
@@ -484,8 +484,8 @@ def shape_text(shape: Shape | None) -> str:
 def bind(
     rule: Rule,
     attributes: Mapping[str, Value],
-    input_shapes: Sequence[Shape | None],
-    output_shapes: Sequence[Shape | None],
+    input_shapes: Sequence[Optional[Shape]],
+    output_shapes: Sequence[Optional[Shape]],
     output_count: int,
 ) -> Bound:
     """Binds a rule to a node's attributes (defaults filled in) and what is known of its shapes.

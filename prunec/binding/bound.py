@@ -7,9 +7,8 @@ backwards, or a sum of such axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
+from typing import Mapping, Optional, Union
 
 from prunec.diagnostics import Span
 from prunec.graph.model import Shape
@@ -55,7 +54,7 @@ class BoundTensor:
 
     slot: str
     index: int
-    axes: tuple[PlainAxis, ...] | None
+    axes: Optional[tuple[PlainAxis, ...]]
     span: Span
     firm: bool = True
     """Whether the axes tell the tensor's shape: where it may broadcast, they do not."""
@@ -83,7 +82,7 @@ class Bound:
     implied: tuple[BoundTensor, ...]
     outputs: tuple[BoundTensor, ...]
     parameter_slots: frozenset[str]
-    sizes: Mapping[str, int | None]
+    sizes: Mapping[str, Optional[int]]
     ranks: Mapping[str, int]
     counts: Mapping[str, int]
     regroupings: tuple[Regrouping, ...]
@@ -94,14 +93,14 @@ class Bound:
     open: bool
     """Whether an axis list could not be written out for want of a shape."""
 
-    def shape(self, tensor: BoundTensor) -> Shape | None:
+    def shape(self, tensor: BoundTensor) -> Optional[Shape]:
         """The sizes of a bound tensor, as far as they are known."""
         if tensor.axes is None:
             return None
         return tuple(axis_size(axis, self.sizes) for axis in tensor.axes)
 
 
-def axis_size(axis: PlainAxis, sizes: Mapping[str, int | None]) -> int | None:
+def axis_size(axis: PlainAxis, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
     """The size of an axis, ``None`` where a name in it has no known size."""
     total = 1
     for term in axis:
@@ -112,7 +111,7 @@ def axis_size(axis: PlainAxis, sizes: Mapping[str, int | None]) -> int | None:
     return total
 
 
-def term_size(term: Term, sizes: Mapping[str, int | None]) -> int | None:
+def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
     """The size of one term of a product."""
     if isinstance(term, str):
         return sizes.get(term)

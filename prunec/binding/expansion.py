@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Mapping, Optional
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
 from prunec.binding.expressions import chosen_positions, indexed
@@ -45,7 +45,7 @@ class Expander:
     ranks: Mapping[str, int]
     counts: Mapping[str, int]
     variadic: Mapping[str, str]
-    sizes: dict[str, int | None]
+    sizes: dict[str, Optional[int]]
     regroupings: list[Regrouping]
     fixed: set[str]
 
@@ -89,7 +89,7 @@ class Expander:
             return self._call(item)
         return [tuple(self._terms(item, index))]
 
-    def _terms(self, item: AxisExpression, index: int, each: int | None = None) -> list[Term]:
+    def _terms(self, item: AxisExpression, index: int, each: Optional[int] = None) -> list[Term]:
         if isinstance(item, Name):
             return [self._leaf(item.name, index, each)]
         if isinstance(item, Rest):
@@ -107,11 +107,11 @@ class Expander:
                 raise Open
             return [SumTerm(tuple((indexed(name, i),) for i in range(count)))]
         if isinstance(item, Call) and item.function == "reverse":
-            name = item.arguments[0]
-            return [Reversed(name.name)] if isinstance(name, Name) else []
+            argument = item.arguments[0]
+            return [Reversed(argument.name)] if isinstance(argument, Name) else []
         raise Open
 
-    def _leaf(self, name: str, index: int, each: int | None) -> str:
+    def _leaf(self, name: str, index: int, each: Optional[int]) -> str:
         if name in self.variadic:
             return indexed(name, index)
         return indexed(name, each) if each is not None and name in self.ranks else name
@@ -130,7 +130,7 @@ class Expander:
         return [indexed(name, i) for i in range(self.ranks[name])]
 
     def _broadcast(
-        self, item: Broadcast, tensor: Tensor, position: int, shape: Shape | None, learned: bool
+        self, item: Broadcast, tensor: Tensor, position: int, shape: Optional[Shape], learned: bool
     ) -> list[PlainAxis]:
         if isinstance(item.item, Name):
             size = shape[position] if shape is not None and position < len(shape) else None

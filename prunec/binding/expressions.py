@@ -7,9 +7,8 @@ name (a string), or an operation on such.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
+from typing import Mapping, Optional, Sequence, Union
 
 from prunec.binding.functions import ELEMENTWISE
 from prunec.language.syntax import (
@@ -190,7 +189,7 @@ def _zip(function: str, columns: tuple[list[Scalar], ...]) -> list[Scalar]:
     return [Operation(function, entries) for entries in zip(*padded)]
 
 
-def evaluate(scalar: Scalar, sizes: Mapping[str, int | None]) -> int | None:
+def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
     """The value of a scalar expression, ``None`` where it needs a size that is not known."""
     if scalar is None or isinstance(scalar, int):
         return scalar
@@ -221,7 +220,7 @@ def _sum_names(scalar: Scalar) -> Optional[list[str]]:
     return None
 
 
-def _arithmetic(operator: str, left: int, right: int) -> int | None:
+def _arithmetic(operator: str, left: int, right: int) -> Optional[int]:
     if operator == "+":
         return left + right
     if operator == "-":
@@ -231,7 +230,7 @@ def _arithmetic(operator: str, left: int, right: int) -> int | None:
     return left // right if right else None
 
 
-def solve(scalar: Scalar, value: int, sizes: Mapping[str, int | None]) -> tuple[str, int] | None:
+def solve(scalar: Scalar, value: int, sizes: Mapping[str, Optional[int]]) -> Optional[tuple[str, int]]:
     """The one unknown name of a scalar expression and the size that gives it ``value``.
 
     ``None`` where there is no unknown, more than one, or none that can be found by turning the

@@ -6,8 +6,7 @@ for "not given".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Optional
+from typing import Callable, Optional
 
 Number = Optional[int]
 

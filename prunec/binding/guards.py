@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Mapping, Optional
 
 from prunec.binding.expressions import attribute_length
 from prunec.graph.model import Shape
@@ -20,7 +20,7 @@ from prunec.language.syntax import (
 )
 
 #: Shapes of a rule's slots by name (of a variadic slot, a list); a slot that is not connected is absent.
-SlotShapes = Mapping[str, list[Shape | None]]
+SlotShapes = Mapping[str, list[Optional[Shape]]]
 
 
 class _Unknown:
@@ -30,7 +30,7 @@ class _Unknown:
 _UNKNOWN = _Unknown()
 
 
-def holds(guard: Expression | None, attributes: Mapping[str, Value], slots: SlotShapes) -> bool | None:
+def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
     """Whether a guard holds; ``None`` where it needs a shape that is not known yet."""
     if guard is None:
         return True
@@ -54,7 +54,7 @@ def holds(guard: Expression | None, attributes: Mapping[str, Value], slots: Slot
     return None if isinstance(value, _Unknown) else bool(value)
 
 
-def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> bool | None:
+def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
     left = _value(guard.left, attributes, slots)
     right = _value(guard.right, attributes, slots)
     if isinstance(left, _Unknown) or isinstance(right, _Unknown):

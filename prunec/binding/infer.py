@@ -7,9 +7,8 @@ nodes around that tensor back to the queue, so sizes flow both ways until nothin
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Mapping, Optional, Protocol, Sequence
 
 from prunec.binding.bind import bind, shape_text
 from prunec.binding.bound import Bound
@@ -39,7 +38,7 @@ class Opaque:
 
     kind: str
     reason: str
-    span: Span | None = None
+    span: Optional[Span] = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class BoundGraph:
     """A graph with a rule and plain axes for each operator and a shape for each tensor."""
 
     graph: Graph
-    bounds: tuple[Bound | None, ...]
+    bounds: tuple[Optional[Bound], ...]
     opaque: Mapping[int, Opaque]
     shapes: Mapping[Tensor, Shape]
 
@@ -73,7 +72,7 @@ class _Inference:
         self.graph = graph
         self.rules = rules
         self.shapes: dict[Tensor, Shape] = {Tensor(n, 0): s for n, s in graph.shapes.items()}
-        self.bounds: list[Bound | None] = [None] * len(graph.nodes)
+        self.bounds: list[Optional[Bound]] = [None] * len(graph.nodes)
         self.opaque: dict[int, Opaque] = {}
         self.problems: dict[int, Diagnostic] = {}
         self.cache: dict[object, Bound] = {}
@@ -129,7 +128,7 @@ class _Inference:
                 again += self.consumers.get(tensor, [])
         return again
 
-    def _refine(self, tensor: Tensor, shape: Shape | None) -> bool:
+    def _refine(self, tensor: Tensor, shape: Optional[Shape]) -> bool:
         """Takes what is new; a tensor's shape is never contradicted here, that is bind's to say."""
         if shape is None:
             return False
@@ -147,8 +146,8 @@ class _Inference:
         self,
         rule: Rule,
         node: Node,
-        inputs: tuple[Shape | None, ...],
-        outputs: tuple[Shape | None, ...],
+        inputs: tuple[Optional[Shape], ...],
+        outputs: tuple[Optional[Shape], ...],
         count: int,
     ) -> Bound:
         attributes = attributes_of(rule, node)
@@ -160,7 +159,7 @@ class _Inference:
 
     # --- choosing the rule ---
 
-    def _choose(self, index: int, node: Node, inputs: tuple[Shape | None, ...]) -> Rule | None:
+    def _choose(self, index: int, node: Node, inputs: tuple[Optional[Shape], ...]) -> Optional[Rule]:
         assert node.operator is not None
         candidates = self.rules.rules_for(node.operator)
         if not candidates:
@@ -206,7 +205,7 @@ class _Inference:
             where=describe(self.graph, index, self.shapes),
             annotations=(Annotation(error.span, "this part of the rule"),),
             notes=tuple(error.notes),
-            help="if the model runs as it is, the shapes given with --input or --params, or the rule, are wrong",
+            help="if the model runs as it is, the rule, or a shape given with --input or --params, is wrong",
         )
 
 
@@ -221,11 +220,11 @@ def attributes_of(rule: Rule, node: Node) -> dict[str, Value]:
     return values
 
 
-def guard_holds(rule: Rule, node: Node, inputs: Sequence[Shape | None]) -> bool | None:
+def guard_holds(rule: Rule, node: Node, inputs: Sequence[Optional[Shape]]) -> Optional[bool]:
     """Whether a rule's guard holds for a node; a rule that the inputs do not fit does not hold."""
     if rule.when is None:
         return True
-    slots: dict[str, list[Shape | None]] = {}
+    slots: dict[str, list[Optional[Shape]]] = {}
     if rule.signature is not None:
         try:
             filled = assign_slots(rule, len(inputs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.language.syntax import (
     Arithmetic,
@@ -52,7 +52,7 @@ def each_rests(item: AxisExpression) -> Iterator[str]:
             yield from each_rests(part)
 
 
-def place_of(axis: Axis, attributes: Mapping[str, Value]) -> int | None:
+def place_of(axis: Axis, attributes: Mapping[str, Value]) -> Optional[int]:
     """The index at which a placed axis stands, negative from the end; ``None`` if not known."""
     if isinstance(axis.place, Literal):
         value = axis.place.value
@@ -69,7 +69,7 @@ class RankSolver:
     """Finds the ranks of a rule's rests by going over what is known until nothing new comes."""
 
     def __init__(
-        self, rule: Rule, attributes: Mapping[str, Value], tensors: Sequence[tuple[Tensor, int | None]]
+        self, rule: Rule, attributes: Mapping[str, Value], tensors: Sequence[tuple[Tensor, Optional[int]]]
     ) -> None:
         self.attributes = attributes
         self.tensors = tensors
@@ -106,7 +106,7 @@ class RankSolver:
                     length //= 2
                 self.ranks.update((name, length) for name in rests if name not in self.ranks)
 
-    def _tuple_length(self, side: Expression) -> int | None:
+    def _tuple_length(self, side: Expression) -> Optional[int]:
         if isinstance(side, Name):
             value = self.attributes.get(side.name)
             return len(value) if isinstance(value, tuple) and value else None
@@ -115,7 +115,7 @@ class RankSolver:
             return next((length for length in lengths if length is not None), None)
         return None
 
-    def _from_tensor(self, tensor: Tensor, rank: int | None) -> None:
+    def _from_tensor(self, tensor: Tensor, rank: Optional[int]) -> None:
         if any(isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest) for axis in tensor.axes):
             return
         counted = self._count(tensor.axes)
@@ -144,7 +144,7 @@ class RankSolver:
         if len(open_rests) == 1 and total >= fixed:
             self.ranks.setdefault(open_rests[0], total - fixed)
 
-    def _count(self, axes: Sequence[Axis]) -> tuple[int, list[str]] | None:
+    def _count(self, axes: Sequence[Axis]) -> Optional[tuple[int, list[str]]]:
         fixed, open_rests = self._plain(axes), []
         for name in self._all_rests(axes):
             if name in self.ranks:

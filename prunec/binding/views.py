@@ -8,8 +8,8 @@ does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Callable, Optional, Sequence
 
 from prunec.graph.model import Shape
 
@@ -29,15 +29,15 @@ class ViewCodes:
     """
 
     sizes: Shape
-    literal: tuple[int | None, ...]
+    literal: tuple[Optional[int], ...]
     segments: tuple[tuple[int, int, int, int], ...]
 
 
 @dataclass(frozen=True)
 class _Dialect:
-    copy: int | None
+    copy: Optional[int]
     infer: int
-    skip: int | None
+    skip: Optional[int]
     copy_rest: int
     merge: int
     split: int
@@ -84,16 +84,16 @@ def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) 
 
 
 def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
-    sizes: list[int | None] = []
-    literal: list[int | None] = []
-    inferred: int | None = None
+    sizes: list[Optional[int]] = []
+    literal: list[Optional[int]] = []
+    inferred: Optional[int] = None
     source = 0
     position = 0
     segments: list[tuple[int, int, int, int]] = []
     # Only while every code says which input axes it uses do the runs so far hold the same elements.
     definite = True
 
-    def take() -> int | None:
+    def take() -> Optional[int]:
         nonlocal source
         if source >= len(shape):
             raise ViewError("the codes name more axes than the input has")
@@ -150,7 +150,7 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
     return ViewCodes(tuple(sizes), tuple(literal), tuple(segments))
 
 
-def _split(size: int | None, first: int, second: int) -> list[int | None]:
+def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
     if first == -1 and second == -1:
         raise ViewError("a split cannot infer both its sizes")
     if size is None:
@@ -164,7 +164,7 @@ def _split(size: int | None, first: int, second: int) -> list[int | None]:
     return [first, second]
 
 
-def _infer(sizes: list[int | None], at: int, shape: Shape) -> int | None:
+def _infer(sizes: list[Optional[int]], at: int, shape: Shape) -> Optional[int]:
     # Unknown sizes on both sides are cancelled: an axis copied through does not hide the rest.
     rest = [size for i, size in enumerate(sizes) if i != at]
     unknown = [size for size in shape if size is None]
@@ -180,7 +180,7 @@ def _infer(sizes: list[int | None], at: int, shape: Shape) -> int | None:
     return total // known
 
 
-def _check_total(sizes: Sequence[int | None], shape: Shape) -> None:
+def _check_total(sizes: Sequence[Optional[int]], shape: Shape) -> None:
     if None in sizes or None in shape:
         return
     before = after = 1

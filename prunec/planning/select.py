@@ -83,6 +83,6 @@ def illegal(solution: Solution, removed: Removed) -> list[str]:
         found = losses.pop(group.domain, set())
         if len(found) > 1 and not problems:
             problems.append(
-                f"group {group.number} and those balanced against it must lose equally many units of every cell"
+                f"group {group.number} and those balanced against it must lose equally many of every cell"
             )
     return problems

@@ -106,7 +106,7 @@ class Assembler:
             array = next((a for a in arrays if factors and a.factors[-1] == factors[0]), None)
             pieces.append((array, part_size, reason))
         if all(array is None for array, _, _ in pieces) or size is None:
-            for array, _, reason in pieces:
+            for array, _, _ in pieces:
                 if array is not None:
                     scope.keep(array.value, RuleReason("a sum of unknown size", tensor.span))
             reasons[total] = pieces[0][2]
@@ -155,7 +155,6 @@ class Assembler:
         if any(a.value == table.value for a in self.scope.arrays):
             return self.scope.row_array(rows)
         value = self.scope.step("fresh", self.scope.shape(rows))
-        assert self.scope.span is not None
         dimensions = tuple(table.factors.index(f) for f in rows)
         self.scope.rows.append((table.value, dimensions, value, self.scope.span))
         return Array(rows, value, of_rows=True)

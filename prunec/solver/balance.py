@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from prunec.solver.components import Atoms, connected_components
 from prunec.solver.propagate import KEPT, Table
 
-
 _NONE: Atoms = np.zeros(0, dtype=np.int64)
 
 

@@ -11,9 +11,9 @@ Atoms = NDArray[np.int64]
 def connected_components(count: int, left: Atoms, right: Atoms) -> Atoms:
     """For each of ``count`` atoms the smallest atom it is connected to.
 
-    ``left`` and ``right`` hold the ends of the edges.  Every round each root that has a smaller neighbour hangs
-    itself under one, and paths are then halved until they are flat; a round leaves at most the local
-    minima as roots, so there are at most log2(count) rounds (Shiloach and Vishkin, "An O(log n)
+    ``left`` and ``right`` hold the ends of the edges.  Every round each root that has a smaller neighbour
+    hangs itself under one, and paths are then halved until they are flat; a round leaves at most the
+    local minima as roots, so there are at most log2(count) rounds (Shiloach and Vishkin, "An O(log n)
     parallel connectivity algorithm", 1982).
     """
     roots = np.arange(count, dtype=np.int64)

@@ -45,8 +45,7 @@ class _Derivation:
         self.layouts = layouts
         self.strict = strict
         count = sum(len(layout.arrays) for layout in layouts if isinstance(layout, Layout))
-        self.scope = FactorScope(first_value=count)
-        self.scope.span = bound.rule.span
+        self.scope = FactorScope(count, bound.rule.span)
         self.names: dict[str, list[int]] = {}
         self.approximate: list[tuple[int, str, Span]] = []
         self.produced: list[int] = []
@@ -316,7 +315,7 @@ class _Derivation:
                 self.produced.append(value)
 
     def _named_sizes(self) -> dict[str, tuple[NamedSize, ...]]:
-        named = {}
+        named: dict[str, tuple[NamedSize, ...]] = {}
         for name, factors in self.names.items():
             if self.bound.sizes.get(name) == 0:
                 named[name] = (NamedSize(0, ()),)

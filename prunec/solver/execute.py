@@ -25,11 +25,11 @@ def _reshape(values: list[Atoms], fresh: Fresh, value: int, shape: tuple[int, ..
 
 
 def _first(values: list[Atoms], fresh: Fresh, value: int, axis: int) -> Atoms:
-    return values[value].take(0, axis=axis)
+    return np.asarray(values[value].take(0, axis=axis))
 
 
 def _slice(values: list[Atoms], fresh: Fresh, value: int, axis: int, start: int, stop: int) -> Atoms:
-    return values[value][(slice(None),) * axis + (slice(start, stop),)]
+    return np.asarray(values[value][(slice(None),) * axis + (slice(start, stop),)])
 
 
 def _expand(

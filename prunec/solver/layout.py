@@ -20,8 +20,8 @@ from prunec.diagnostics import Span
 
 @dataclass(frozen=True)
 class Layout:
-    """Factor sizes axis by axis (size one is left out, ``None`` is unknown), the factors each atom array spans
-    (counted through all axes, outer to inner), and whether removed channels are zero when masked."""
+    """Factor sizes axis by axis (size one is left out, ``None`` is unknown), the factors each atom array
+    spans (counted through all axes, outer to inner), and whether removed channels are zero when masked."""
 
     axes: tuple[tuple[Optional[int], ...], ...]
     arrays: tuple[tuple[int, ...], ...]

@@ -31,6 +31,8 @@ class FactorScope:
     """The factors and arrays of one derivation, and the program steps made so far."""
 
     first_value: int
+    span: Span
+    """The place in the rule that ties are put down to."""
     sizes: list[Optional[int]] = field(default_factory=list)
     lists: list[list[int]] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
@@ -40,8 +42,6 @@ class FactorScope:
     keeps: list[tuple[int, Reason]] = field(default_factory=list)
     rows: list[tuple[int, tuple[int, ...], int, Span]] = field(default_factory=list)
     row_values: dict[tuple[int, ...], int] = field(default_factory=dict)
-    span: Optional[Span] = None
-    """The place in the rule that ties are put down to."""
 
     def factor(self, size: Optional[int]) -> int:
         """A new factor."""
@@ -65,7 +65,6 @@ class FactorScope:
 
     def tie(self, left: int, right: int) -> None:
         """The atoms of two values of one shape are the same."""
-        assert self.span is not None
         self.ties.append((left, right, self.span))
 
     def keep(self, value: int, reason: Reason) -> None:
@@ -251,7 +250,6 @@ class FactorScope:
                 self.row_array([factor])
 
     def _follow(self, table: Array, factors: Sequence[int], value: int) -> None:
-        assert self.span is not None
         self.rows.append((table.value, tuple(table.factors.index(f) for f in factors), value, self.span))
 
 

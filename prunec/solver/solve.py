@@ -18,9 +18,9 @@ from prunec.solver.propagate import KEPT, Cause, Channels, Edge, Propagation
 class Group:
     """Units with the same footprint: interchangeable candidates for removal.
 
-    ``units`` are unit numbers in order; ``cells`` says for each the balance cell it stands in (-1: none); groups
-    of one ``domain`` must lose equally many units per cell.  ``approximate`` holds the numbers of the
-    causes that make removal change the values of what stays.
+    ``units`` are unit numbers in order; ``cells`` says for each the balance cell it stands in (-1: none);
+    groups of one ``domain`` must lose equally many units per cell.  ``approximate`` holds the numbers of
+    the causes that make removal change the values of what stays.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Solution:
 
     def units(self, array: Atoms) -> Atoms:
         """The units of an array of atoms, -1 where nothing can be removed."""
-        return self.unit_of_atom[array]
+        return np.asarray(self.unit_of_atom[array])
 
 
 def solve(propagation: Propagation) -> Solution:
@@ -145,7 +145,7 @@ class _Joiner:
         joined = connected_components(
             self.propagation.atom_count, np.concatenate(left).astype(np.int64), np.concatenate(right)
         )
-        return joined[live]
+        return np.asarray(joined[live])
 
 
 def _distinct_arrays(propagation: Propagation) -> list[Atoms]:
@@ -180,7 +180,7 @@ def _groups(
     members = np.argsort(group_of, kind="stable")
     bounds = np.searchsorted(group_of[members], np.arange(len(order) + 1))
     domains = _group_domains(group_of, alone, len(order))
-    groups = []
+    groups: list[Group] = []
     for number in range(len(order)):
         units = members[bounds[number] : bounds[number + 1]]
         if not in_parameter[units[0]]:
