@@ -20,6 +20,7 @@ from prunec.graph.model import Tensor
 from prunec.language.library import load
 from prunec.language.syntax import MultiplyAdds
 from prunec.mxnet.frontend import MXNetModel, read_model
+from prunec.mxnet.symbol import read_symbol_file, to_graph
 from prunec.planning.select import illegal, uniform
 from prunec.solver.propagate import KEPT, Channels
 from prunec.solver.solve import Solution
@@ -100,9 +101,7 @@ def _analysed(network: Network, parameters: Optional[Path]) -> tuple[Analysis, f
     shapes = [network.inputs] if network.inputs else [{}, *GUESSES]
     for number, inputs in enumerate(shapes):
         try:
-            model: MXNetModel = read_model(network.path, parameters, inputs)
-            if parameters is None and model.parameters is not None:
-                raise AssertionError("the corpus has parameters beside a symbol file")
+            model = open_model(network.path, parameters, inputs)
             start = time.process_time()
             analysis = analyse(model, rules)
             return analysis, time.process_time() - start
@@ -113,6 +112,14 @@ def _analysed(network: Network, parameters: Optional[Path]) -> tuple[Analysis, f
             if number == len(shapes) - 1 or first.diagnostics[0].code not in ("P401", "P402"):
                 raise first from None
     raise AssertionError
+
+
+def open_model(path: Path, parameters: Optional[Path], inputs: Mapping[str, tuple[int, ...]]) -> MXNetModel:
+    """A model with the parameters given and no others, not even those beside it."""
+    if parameters is not None:
+        return read_model(path, parameters, inputs)
+    file = read_symbol_file(path)
+    return MXNetModel(path, file, to_graph(file, None, inputs), None, inputs)
 
 
 # --- parameters ---
