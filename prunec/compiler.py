@@ -104,10 +104,16 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
     """
     shrinker = Shrinker(analysis.solution, removed)
     attributes: dict[tuple[int, str], Value] = {}
+    # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
+    known: dict[tuple[int, tuple[Optional[int], ...]], dict[str, Value]] = {}
     for index, node in enumerate(analysis.solution.propagation.nodes):
         bound = analysis.bound.bounds[index]
         if node is not None and bound is not None and shrinker.touched(node):
-            for name, value in new_attributes(bound, shrinker.named(node, bound.sizes)).items():
+            sizes = shrinker.named(node, bound.sizes)
+            key = (id(bound), tuple(sizes.values()))
+            if key not in known:
+                known[key] = new_attributes(bound, sizes)
+            for name, value in known[key].items():
                 if analysis.model.missing(index, name):
                     raise PrunecError(_absent(analysis, index, name, value))
                 attributes[index, name] = value
