@@ -1,0 +1,116 @@
+"""Prunes every network of the corpus at random and compares with MXNet: ``python -m bench.exact [WORD…]``.
+
+Each network runs in a process of its own.  Results go to ``build/exact.jsonl``, and a run that broke
+off goes on from there; ``--again`` starts anew.  Exit status 1 when a network that runs is not exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench.networks import BUILD, CORPUS, ROOT, Network, chosen
+
+#: One core for each process: two run at once.
+_QUIET = {"OMP_NUM_THREADS": "1", "MXNET_ENGINE_TYPE": "NaiveEngine", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def main() -> int:
+    """Runs what has no result yet, and prints everything."""
+    parser = argparse.ArgumentParser(description="prune at random and compare with MXNet")
+    parser.add_argument("words", nargs="*", help="only networks whose file name holds one of these")
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="the folder with the networks")
+    parser.add_argument("--results", type=Path, default=BUILD / "exact.jsonl")
+    parser.add_argument("--again", action="store_true", help="forget earlier results")
+    parser.add_argument("--retry", action="store_true", help="run again what was not exact")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one network")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    if options.again and options.results.exists():
+        options.results.unlink()
+    known = {} if not options.results.exists() else _read(options.results)
+    if options.retry:
+        known = {key: one for key, one in known.items() if one["exact"]}
+    found = chosen(options.words, options.corpus)
+    work = [(n, False) for n in found] + [(n, True) for n in found if n.parameters is not None]
+    with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
+        results = []
+        for one in pool.map(lambda item: _one(item[0], item[1], known, options), work):
+            if (one["file"], one["real"]) not in known:
+                out.write(json.dumps(one) + "\n")
+                out.flush()
+            print(line(one), flush=True)
+            results.append(one)
+    print(totals(results))
+    return 1 if any(one["exact"] is False for one in results) else 0
+
+
+def _read(path: Path) -> dict[tuple[str, bool], dict[str, Any]]:
+    """The results of earlier runs; of several for one network the last counts."""
+    results = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines() if text]
+    return {(one["file"], one["real"]): one for one in results}
+
+
+def _one(
+    network: Network, real: bool, known: dict[tuple[str, bool], dict[str, Any]], options: argparse.Namespace
+) -> dict[str, Any]:
+    key = (network.file, real)
+    if key in known:
+        return known[key]
+    head = {"file": network.file, "label": network.label, "real": real}
+    if network.note.startswith("load_fail"):
+        return {**head, "exact": None, "reason": "MXNet cannot load it"}
+    command = [sys.executable, "-m", "bench.exact_one", network.file, "--corpus", str(options.corpus)]
+    command += ["--seed", str(options.seed)] + (["--real"] if real else [])
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **_QUIET}, capture_output=True, timeout=options.timeout
+        )
+    except subprocess.TimeoutExpired:
+        return {**head, "exact": None, "reason": f"longer than {options.timeout:.0f} s"}
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if done.returncode == 0 and lines:
+        return {**head, **json.loads(lines[-1])}
+    error = done.stderr.decode("utf-8", "replace").strip()
+    # Memory that is not there is a limit of the machine; everything else is a mistake.
+    short = "MemoryError" in error or "alloc" in error
+    last = error.splitlines()[-1][:300] if error else ""
+    return {**head, "exact": None if short else False, "reason": f"exit status {done.returncode}: {last}"}
+
+
+def line(one: dict[str, Any]) -> str:
+    """One network in one line."""
+    name = f"{one['file'][-60:]:60s}{' +params' if one['real'] else '        '}"
+    if "error" not in one:
+        return f"{name} {'not run' if one['exact'] is None else 'FAILED'}: {one['reason']}"
+    word = "exact" if one["exact"] else "NOT EXACT"
+    text = f"{name} {word} {one['error']:.1e} left {one['left']:.3f}"
+    if not one["informative"]:
+        text += f" (proves little: {', '.join(one['doubts'])})"
+    if one["watched"]:
+        text += f" {one['watched']} inner values compared"
+    return text + f" {one['seconds']} s" + "".join(f"\n    {worst}" for worst in one["worst"])
+
+
+def totals(results: list[dict[str, Any]]) -> str:
+    """The sums over all networks."""
+    exact = [one for one in results if one["exact"]]
+    wrong = [one for one in results if one["exact"] is False]
+    rest = [one for one in results if one["exact"] is None]
+    doubtful = sum(not one["informative"] for one in exact)
+    return (
+        f"{len(results)} runs: {len(exact)} exact ({doubtful} of them prove little),"
+        f" {len(wrong)} not exact, {len(rest)} that MXNet does not run here"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

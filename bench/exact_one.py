@@ -1,0 +1,283 @@
+"""One network, pruned at random and compared with its masked original in MXNet: ``python -m bench.exact_one FILE``.
+
+A process of its own for each network, since MXNet may abort.  Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from bench.measure import GUESSES
+from bench.networks import CORPUS, Network, networks
+from prunec.compiler import Analysis, analyse, emit
+from prunec.diagnostics import PrunecError
+from prunec.emission.slicing import apply, mask
+from prunec.graph.model import Tensor
+from prunec.language.library import load
+from prunec.language.syntax import Discontinuous
+from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.params import read_params
+from prunec.mxnet.symbol import read_symbol_file, to_graph
+from prunec.mxnet.verify import Verdict, compare
+from prunec.planning.select import uniform
+
+Array = np.ndarray[Any, Any]
+Shapes = Mapping[str, tuple[int, ...]]
+_SMALL_SIDES = (96, 128, 160, 224, 320)
+
+
+class CannotRun(Exception):
+    """MXNet does not run the original on these inputs."""
+
+
+def main() -> int:
+    """Runs the network named, on smaller inputs first; exit status 0 whatever comes out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file")
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--real", action="store_true", help="with the parameters of the corpus")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--memory", type=float, default=10.0, help="in gigabytes")
+    options = parser.parse_args()
+    limit = int(options.memory * (1 << 30))
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    network = next(n for n in networks(options.corpus) if n.file == options.file)
+    print(json.dumps(examine(network, options.real, options.seed)), flush=True)
+    return 0
+
+
+def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
+    """The outcome for one network: ``exact`` true or false, or ``None`` with a reason."""
+    start = time.monotonic()
+    reason = "no input shape is known"
+    for shapes in _candidates(network):
+        try:
+            found = _compared(network, shapes, real, seed)
+            return {**found, "inputs": shapes, "seconds": round(time.monotonic() - start, 1)}
+        except CannotRun as error:
+            reason = str(error)
+        except PrunecError as error:
+            diagnostic = error.diagnostics[0]
+            where = "" if diagnostic.where is None else f" at {diagnostic.where}"
+            found = {"exact": None if diagnostic.code.startswith("P4") else False}
+            reason = f"{diagnostic.code} {diagnostic.headline}{where}"[:300]
+            if found["exact"] is False:
+                return {**found, "reason": reason, "inputs": shapes}
+    return {"exact": None, "reason": reason}
+
+
+def _candidates(network: Network) -> Iterator[dict[str, tuple[int, ...]]]:
+    """Input shapes to try: with a batch of one and smaller sides, then as the tables say."""
+    if not network.inputs:
+        yield from (dict(guess) for guess in GUESSES)
+        return
+    given = dict(network.inputs)
+    images = [name for name, shape in given.items() if len(shape) in (4, 5) and min(shape[-2:]) > 96]
+    batches = {shape[0] for shape in given.values() if shape}
+    seen = []
+    for one, side in product((True, False), (*_SMALL_SIDES, None)):
+        shapes = dict(given)
+        for name in images:
+            if side is not None and side < min(shapes[name][-2:]):
+                shapes[name] = _smaller(shapes[name], side)
+        if one and len(batches) == 1:
+            shapes = {name: (1, *shape[1:]) for name, shape in shapes.items()}
+        if shapes not in seen:
+            seen.append(shapes)
+            yield shapes
+
+
+def _smaller(shape: tuple[int, ...], side: int) -> tuple[int, ...]:
+    # Sides keep their ratio, in steps of 32, which most networks divide by.
+    scale = side / min(shape[-2:])
+    sides = tuple(max(32, int(round(size * scale / 32)) * 32) for size in shape[-2:])
+    return shape[:-2] + sides
+
+
+def _compared(network: Network, inputs: Shapes, real: bool, seed: int) -> dict[str, Any]:
+    data = network.path.read_bytes()
+    if real:
+        assert network.parameters is not None
+        file = read_params(network.parameters)
+        parameters = {r.name: np.asarray(file.array(r.name)) for r in file.records if not r.empty}
+        _fits(data, inputs, {name: array.shape for name, array in parameters.items()})
+    else:
+        parameters = _random_parameters(data, inputs, seed)
+    analysis = _analysed(network.path, parameters, inputs)
+    generator = np.random.default_rng(seed)
+    removed = uniform(analysis.solution, 0.5, generator.random(analysis.solution.unit_count))
+    pruned = emit(analysis, removed)
+    masked, small = dict(parameters), dict(parameters)
+    for piece in pruned.slices:
+        masked[piece.name] = mask(piece, parameters[piece.name])
+        small[piece.name] = apply(piece, parameters[piece.name])
+    before = sum(array.size for array in parameters.values())
+    left = sum(array.size for array in small.values()) / max(before, 1)
+    values = _input_values(analysis, inputs, seed)
+    watch = watched(analysis)
+    verdict = _run(data, pruned.model, masked, small, values, watch)
+    if not verdict.informative and verdict.exact:
+        closer = before_heads(analysis)
+        if closer and closer != watch:
+            second = _run(data, pruned.model, masked, small, values, closer)
+            verdict, watch = (second, closer) if second.informative or not second.exact else (verdict, watch)
+    return {
+        "exact": verdict.exact,
+        "error": verdict.error,
+        "left": left,
+        "removed": int(removed.sum()),
+        "informative": verdict.informative,
+        "watched": 0 if watch is None else len(watch),
+        "doubts": sorted({o.doubt for o in verdict.outputs if o.doubt is not None}),
+        "worst": [str(o) for o in verdict.outputs if not o.exact][:4],
+    }
+
+
+def _run(
+    data: bytes,
+    pruned: bytes,
+    masked: Mapping[str, Array],
+    small: Mapping[str, Array],
+    values: Mapping[str, Array],
+    watch: Optional[Sequence[tuple[int, int]]],
+) -> Verdict:
+    """The comparison; where it fails, what fails tells whether the pruned model is to blame."""
+    try:
+        return compare(data, pruned, masked, small, values, watch=watch)
+    except PrunecError as error:
+        # The original alone: if it does not run either, the inputs do not suit it.
+        try:
+            compare(data, data, masked, masked, values, watch=watch)
+        except PrunecError as own:
+            raise CannotRun(f"MXNet: {' '.join(own.diagnostics[0].notes)[:300]}") from None
+        raise error
+
+
+def _analysed(path: Path, parameters: Mapping[str, Array], inputs: Shapes) -> Analysis:
+    file = read_symbol_file(path)
+    shapes = {name: array.shape for name, array in parameters.items()}
+    graph = to_graph(file, set(shapes), inputs, shapes)
+    model = _InMemory(path, file, graph, None, inputs)
+    object.__setattr__(model, "arrays", parameters)
+    return analyse(model, load(["default.prune"]), strict=True)
+
+
+class _InMemory(MXNetModel):
+    """A model whose parameters are in no file."""
+
+    arrays: Mapping[str, Array]
+
+    @property
+    def parameter_shapes(self) -> Optional[Mapping[str, tuple[int, ...]]]:
+        return {name: tuple(array.shape) for name, array in self.arrays.items()}
+
+
+# --- what is compared ---
+
+
+def watched(analysis: Analysis) -> Optional[list[tuple[int, int]]]:
+    """Where outputs pass operators that are not continuous: what enters the first of those, and the other
+    outputs.  ``None`` where there are none."""
+    graph, bounds = analysis.bound.graph, analysis.bound.bounds
+    breaks = [b is not None and any(isinstance(s, Discontinuous) for s in b.rule.statements) for b in bounds]
+    after = list(breaks)
+    for index, node in enumerate(graph.nodes):
+        after[index] = after[index] or any(after[tensor.node] for tensor in node.inputs)
+    if not any(after[tensor.node] for tensor in graph.outputs):
+        return None
+    found = [tensor for tensor in graph.outputs if not after[tensor.node]]
+    for index, node in enumerate(graph.nodes):
+        if breaks[index]:
+            found += [t for t in node.inputs if not after[t.node] and _computed(analysis, t)]
+    return list(dict.fromkeys((t.node, t.output) for t in found)) or None
+
+
+def before_heads(analysis: Analysis) -> list[tuple[int, int]]:
+    """What enters the nodes that make the outputs: there a softmax has not yet flattened all differences."""
+    graph = analysis.bound.graph
+    inputs = [t for head in graph.outputs for t in graph.nodes[head.node].inputs if _computed(analysis, t)]
+    return list(dict.fromkeys((t.node, t.output) for t in inputs))
+
+
+def _computed(analysis: Analysis, tensor: Tensor) -> bool:
+    return analysis.bound.graph.nodes[tensor.node].operator is not None
+
+
+# --- random values ---
+
+
+def _fits(data: bytes, inputs: Shapes, parameters: Shapes) -> None:
+    names, shapes = _inferred(data, {**parameters, **inputs})
+    for name, shape in zip(names, shapes):
+        if name in parameters and shape and tuple(shape) != tuple(parameters[name]):
+            raise CannotRun(f"parameter {name!r} is of shape {parameters[name]}, not {shape}")
+
+
+def _inferred(data: bytes, known: Shapes) -> tuple[list[str], list[tuple[int, ...]]]:
+    import mxnet as mx
+
+    try:
+        symbol = mx.sym.load_json(data.decode())
+        arguments = symbol.list_arguments()
+        given = {name: shape for name, shape in known.items() if name in arguments}
+        shapes, _, states = symbol.infer_shape_partial(**given)
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if "Error" in line] or [str(error)]
+        raise CannotRun(f"MXNet: {lines[-1][:300]}") from None
+    return [*arguments, *symbol.list_auxiliary_states()], [*(shapes or ()), *(states or ())]
+
+
+def _random_parameters(data: bytes, inputs: Shapes, seed: int) -> dict[str, Array]:
+    """Values that hide no mistake: all different, none zero or one; weights scaled by their fan-in."""
+    generator = np.random.default_rng(seed)
+    values: dict[str, Array] = {}
+    for name, shape in zip(*_inferred(data, inputs)):
+        if name in inputs or name.endswith("label"):
+            continue
+        if not shape or 0 in shape:
+            raise CannotRun(f"the shape of {name!r} does not follow from the inputs")
+        values[name] = _draw(name, tuple(shape), generator)
+    return values
+
+
+def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    if name.endswith("var"):
+        return generator.uniform(0.5, 2.0, shape).astype(np.float32)
+    if name.endswith("gamma"):
+        signs = generator.choice((-1.0, 1.0), shape)
+        return (generator.uniform(0.5, 1.5, shape) * signs).astype(np.float32)
+    normal = generator.standard_normal(shape, dtype=np.float32)
+    if len(shape) < 2 or name.endswith(("bias", "beta", "mean")):
+        return np.float32(0.1) * normal
+    return np.float32(np.sqrt(2.0 / prod(shape[1:]))) * normal
+
+
+def _input_values(analysis: Analysis, inputs: Shapes, seed: int) -> dict[str, Array]:
+    """Normally distributed values; whole numbers where an input chooses rows of a table."""
+    generator = np.random.default_rng(seed + 1)
+    graph = analysis.bound.graph
+    rows: dict[str, int] = {}
+    for index, bound in enumerate(analysis.bound.bounds):
+        if bound is not None and "input_dim" in bound.attributes:
+            source = graph.nodes[graph.nodes[index].inputs[0].node]
+            rows[source.name] = int(bound.attributes["input_dim"])  # type: ignore[arg-type]
+    return {
+        name: generator.integers(0, rows[name], shape).astype(np.float32)
+        if name in rows
+        else generator.standard_normal(shape).astype(np.float32)
+        for name, shape in inputs.items()
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
