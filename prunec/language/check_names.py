@@ -233,7 +233,7 @@ class _Names:
             return
         if context not in function.kinds:
             yield function_out_of_place(call, function, context)
-        form = function.form(len(call.arguments))
+        form = function.form(len(call.arguments), context)
         if form is None:
             yield Diagnostic(
                 "P202",

@@ -26,17 +26,23 @@ class Function:
     """A built-in function.
 
     ``kinds`` says where a call of it can stand, ``forms`` what arguments it takes: one entry for
-    each number of arguments, naming the kind of each.
+    each number of arguments, naming the kind of each; ``size_forms``, where there are any, take
+    their place in equations.
     """
 
     name: str
     kinds: tuple[str, ...]
     forms: tuple[tuple[str, ...], ...]
     summary: str
+    size_forms: tuple[tuple[str, ...], ...] = ()
 
-    def form(self, count: int) -> Optional[tuple[str, ...]]:
-        """The kinds of ``count`` arguments, or ``None`` where the function does not take so many."""
-        return next((form for form in self.forms if len(form) == count), None)
+    def form(self, count: int, context: str = "") -> Optional[tuple[str, ...]]:
+        """The kinds of ``count`` arguments, or ``None`` where the function does not take so many.
+
+        ``context`` is where the call stands.
+        """
+        forms = self.size_forms if context == SIZE and self.size_forms else self.forms
+        return next((form for form in forms if len(form) == count), None)
 
     @property
     def arity(self) -> str:
@@ -62,7 +68,8 @@ _TABLE = (
     ),
     Function("squeeze", (AXIS,), ((REST, VALUE),), "the axes without those of size one"),
     Function("reverse", (AXIS,), ((ONE_AXIS,), (REST, VALUE)), "the elements in the opposite order"),
-    Function("pick", (TARGET,), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
+    Function("pick", (TARGET, SIZE), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
+    Function("join", (SIZE,), ((MEASURE, MEASURE),), "the sizes of two rests, one behind the other"),
     Function(
         "window",
         (SIZE,),
@@ -98,7 +105,14 @@ _TABLE = (
         "copy_zero", (SIZE,), ((MEASURE, MEASURE),), "a shape in which 0 stands for the size in its place"
     ),
     Function("size", (GUARD,), ((TENSOR, VALUE),), "the size of an axis of a tensor"),
-    Function("rank", (GUARD,), ((TENSOR,),), "the number of axes of a tensor"),
+    Function(
+        "rank",
+        (SIZE, GUARD),
+        ((TENSOR,),),
+        "the number of axes of a tensor, in equations of a rest",
+        size_forms=((REST,),),
+    ),
+    Function("length", (SIZE, GUARD), ((VALUE,),), "the number of entries of an attribute"),
     Function("given", (GUARD,), ((TENSOR,),), "whether an optional input is connected"),
 )
 
