@@ -1,0 +1,83 @@
+"""prunec: a compiler that makes trained neural networks smaller.
+
+The Python interface, in the order in which it is used::
+
+    import prunec
+    from pathlib import Path
+
+    rules = prunec.load_rules(["default"])
+    model = prunec.read_model(Path("net-symbol.json"))          # with net-0000.params beside it, if there
+    analysis = prunec.analyse(model, rules)                     # groups: analysis.solution.groups
+    plan = prunec.make_plan(analysis, ratio=0.5)                # or a choice of one's own: plan.removed
+    pruned = prunec.emit(analysis, plan.removed)
+    Path("small-symbol.json").write_bytes(pruned.model)
+    weight = prunec.sliced(pruned.slices[0], model.parameter(pruned.slices[0].name))
+
+``plan.removed`` is an array of truth values, one for each unit; ``analysis.solution.groups[k].units`` are
+the numbers of the units of group ``k``.  Everything raises :class:`PrunecError`, which carries its messages
+as ``diagnostics``; :func:`render` turns one into text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from prunec.compiler import Analysis, Pruned, analyse, emit
+    from prunec.diagnostics import Diagnostic, PrunecError, render
+    from prunec.emission.slicing import apply as sliced
+    from prunec.emission.slicing import mask as masked
+    from prunec.language.library import RuleSet
+    from prunec.language.library import load as load_rules
+    from prunec.mxnet.frontend import MXNetModel, read_model
+    from prunec.planning.choose import Plan, make_plan
+
+#: Where each name lives; nothing is imported before it is used, so that the command line starts fast.
+_HOMES = {
+    "Analysis": ("prunec.compiler", "Analysis"),
+    "Diagnostic": ("prunec.diagnostics", "Diagnostic"),
+    "MXNetModel": ("prunec.mxnet.frontend", "MXNetModel"),
+    "Plan": ("prunec.planning.choose", "Plan"),
+    "Pruned": ("prunec.compiler", "Pruned"),
+    "PrunecError": ("prunec.diagnostics", "PrunecError"),
+    "RuleSet": ("prunec.language.library", "RuleSet"),
+    "analyse": ("prunec.compiler", "analyse"),
+    "emit": ("prunec.compiler", "emit"),
+    "load_rules": ("prunec.language.library", "load"),
+    "make_plan": ("prunec.planning.choose", "make_plan"),
+    "masked": ("prunec.emission.slicing", "mask"),
+    "read_model": ("prunec.mxnet.frontend", "read_model"),
+    "render": ("prunec.diagnostics", "render"),
+    "sliced": ("prunec.emission.slicing", "apply"),
+}
+
+__all__ = [
+    "Analysis",
+    "Diagnostic",
+    "MXNetModel",
+    "Plan",
+    "Pruned",
+    "PrunecError",
+    "RuleSet",
+    "analyse",
+    "emit",
+    "load_rules",
+    "make_plan",
+    "masked",
+    "read_model",
+    "render",
+    "sliced",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'prunec' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value: object = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value

@@ -1,0 +1,152 @@
+"""`prunec compile`: a smaller model, from reading the original to the files of DIR."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from prunec.cli.options import add_model_options, ratio
+
+if TYPE_CHECKING:
+    from prunec.cli.inputs import Inputs
+    from prunec.compiler import Pruned
+    from prunec.emission.artefacts import Artefacts
+    from prunec.planning.choose import Plan
+
+SUMMARY = "write a smaller model"
+DESCRIPTION = """Removes channels from a model and writes the smaller one into a folder: the model,
+slice_params.py (which slices the parameters), changes.diff, groups.json, plan.json and, when the
+parameters are at hand, the sliced parameters."""
+
+#: The share that goes unless the user says otherwise.
+DEFAULT_RATIO = 0.5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_model_options(parser)
+    parser.add_argument(
+        "--ratio", type=ratio, help="share of each group that goes, from 0 to below 1 (default 0.5)"
+    )
+    parser.add_argument(
+        "--criterion",
+        choices=("l1", "position"),
+        help="which channels go: those of least magnitude (l1, the default with parameters) or the last ones",
+    )
+    parser.add_argument("--plan", metavar="FILE", help="a plan.json that says what goes, instead of both")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-pruned)")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare original and result in MXNet; exit 1 if not exact"
+    )
+    parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compiles; the exit code is 1 where a verification was asked for and failed."""
+    if options.plan is not None and (options.ratio is not None or options.criterion is not None):
+        options.parser.error("argument --plan: the plan says what goes; leave out --ratio and --criterion")
+    from pathlib import Path
+
+    from prunec.cli.inputs import emit_checked, read_inputs
+    from prunec.cli.verification import prepare
+    from prunec.cli.verification import verify as run_verification
+    from prunec.emission.artefacts import check_folder, write
+    from prunec.mxnet.params import read_params
+
+    inputs = read_inputs(options, options.plan)
+    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
+    check_folder(folder, _names(inputs), inputs.files, options.force)
+    plan = _plan(options, inputs)
+    pruned = emit_checked(inputs.analysis, plan.removed)
+    comparison = prepare(inputs.analysis, pruned) if options.verify else None
+    artefacts = _artefacts(inputs, plan, pruned)
+    write(artefacts, folder)
+    _warn_of_approximation(inputs, plan)
+    if not options.quiet:
+        _report(inputs, plan, pruned, folder, artefacts)
+    if comparison is None or inputs.parameters is None:
+        return 0
+    sliced = read_params(folder / inputs.parameters.name)
+    return run_verification(inputs.analysis, plan, pruned, pruned.model, sliced, comparison, options.quiet)
+
+
+def _names(inputs: Inputs) -> tuple[str, ...]:
+    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT
+
+    parameters = () if inputs.parameters is None else (inputs.parameters.name,)
+    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *parameters)
+
+
+def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
+    from prunec.planning.choose import make_plan
+    from prunec.planning.planfile import plan_for
+
+    if inputs.plan is not None:
+        return plan_for(inputs.plan, inputs.analysis, inputs.origin)
+    share = DEFAULT_RATIO if options.ratio is None else options.ratio
+    return make_plan(inputs.analysis, share, options.criterion)
+
+
+def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
+    from prunec import __version__
+    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
+    from prunec.emission.diff import unified_diff
+    from prunec.emission.groups_file import group_members, group_names, groups_text
+    from prunec.emission.script import render_script
+    from prunec.planning.planfile import plan_text, refreshed
+
+    model, analysis, origin = inputs.model, inputs.analysis, inputs.origin
+    name = model.path.name
+    members = group_members(analysis)
+    planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
+    types = model.parameter_types()
+    script = render_script(pruned.slices, name, origin.model, types)
+    files = {
+        name: pruned.model,
+        SCRIPT: script.encode("ascii"),
+        DIFF: unified_diff(name, model.file.data, pruned.model),
+        GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
+        PLAN: plan_text(analysis, planned, plan, group_names(members), __version__).encode("ascii"),
+    }
+    return Artefacts(files, inputs.parameters)
+
+
+def _warn_of_approximation(inputs: Inputs, plan: Plan) -> None:
+    """One warning for each reason why the result is not exactly the masked original."""
+    import sys
+
+    from prunec.cli.verification import approximate_groups
+    from prunec.diagnostics import Diagnostic, Severity, render
+
+    found = approximate_groups(inputs.analysis, plan)
+    if found:
+        groups = sum(found.values())
+        warning = Diagnostic(
+            "P509",
+            f"{groups} of the groups that lose channels are approximate",
+            notes=tuple(list(found)[:5]),
+            help="what stays changes its values a little; --strict keeps these channels",
+            severity=Severity.WARNING,
+        )
+        print(render(warning), file=sys.stderr)
+
+
+def _report(inputs: Inputs, plan: Plan, pruned: Pruned, folder: object, artefacts: Artefacts) -> None:
+    from prunec.cli.summary import print_layers
+    from prunec.diagnostics import printable
+    from prunec.emission.layers import layers
+
+    print_layers(*layers(inputs.analysis, pruned))
+    print(printable(_method(inputs, plan), 500))
+    print(printable(f"written to {folder}: {', '.join(artefacts.names())}", 1000))
+
+
+def _method(inputs: Inputs, plan: Plan) -> str:
+    if inputs.plan is not None:
+        return f"chosen by the plan {inputs.plan.name}"
+    criterion, share = plan.method["criterion"], plan.method["ratio"]
+    if criterion == "position":
+        why = "" if inputs.parameters is not None else "no parameters at hand: "
+        return f"{why}chosen by position, the last channels of each group go; ratio {share}"
+    return f"chosen by criterion {criterion} from {inputs.parameters}; ratio {share}"

@@ -1,0 +1,57 @@
+"""`prunec groups`: which channels go together."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Sequence
+
+from prunec.cli.options import add_model_options
+
+if TYPE_CHECKING:
+    from prunec.cli.inputs import Inputs
+    from prunec.emission.groups_file import Member
+
+SUMMARY = "list the groups of channels that go together"
+DESCRIPTION = """Lists the groups of a model.  The units of a group are interchangeable candidates for
+removal; each is the smallest set of channels that can go.  --json prints groups.json, for programs that
+choose what goes."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_model_options(parser)
+    parser.add_argument("--json", action="store_true", help="print groups.json instead of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the groups."""
+    from prunec import __version__
+    from prunec.cli.inputs import read_inputs
+    from prunec.emission.groups_file import group_members, groups_text
+
+    inputs = read_inputs(options)
+    members = group_members(inputs.analysis)
+    if options.json:
+        print(groups_text(inputs.analysis, inputs.origin, members, __version__), end="")
+    else:
+        _print_groups(inputs, members)
+    return 0
+
+
+def _print_groups(inputs: Inputs, members: Sequence[Sequence[Member]]) -> None:
+    from prunec.cli.table import print_table
+    from prunec.emission.groups_file import approximate_reasons, group_names, unit_cost
+
+    rows = []
+    for group, name, own in zip(inputs.analysis.solution.groups, group_names(members), members):
+        cells = len({cell for cell in group.cells.tolist() if cell >= 0})
+        parameters = len({member.parameter.name for member in own})
+        reasons = approximate_reasons(inputs.analysis, group.number)
+        remarks = [f"{cells} cells that lose equally many"] if cells > 1 else []
+        remarks += [f"approximate: {reason}" for reason in reasons[:1]]
+        numbers = (str(len(group.units)), str(parameters), f"{unit_cost(own):,}")
+        rows.append((str(group.number), name, *numbers, "; ".join(remarks)))
+    columns = ("group", "name", "units", "parameters", "elements per unit", "")
+    print_table(columns, rows, frozenset((0, 2, 3, 4)))
+    units = sum(len(group.units) for group in inputs.analysis.solution.groups)
+    print(f"{len(rows)} groups with {units:,} units")

@@ -1,0 +1,111 @@
+"""The command ``prunec``: finds the command asked for, and turns failures into messages and exit codes.
+
+0: done.  1: the model, the rules, the plan or the parameters are at fault, or a verification failed.
+2: the command line is at fault.  130: interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn, Optional, Sequence
+
+from prunec import __version__
+from prunec.diagnostics import Diagnostic, PrunecError, printable, render, render_all
+
+#: Each command's module; it has SUMMARY, ``add_options(parser)`` and ``run(options) -> exit code``, and
+#: imports what is heavy inside ``run``.
+COMMANDS = {
+    "compile": "prunec.cli.compile_command",
+    "groups": "prunec.cli.groups_command",
+    "verify": "prunec.cli.verify_command",
+}
+
+#: Set to anything, this shows where in prunec an unexpected error came from.
+TRACEBACK_VARIABLE = "PRUNEC_TRACEBACK"
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Runs a command line (``sys.argv`` where none is given) and returns the exit code."""
+    if argv is None:
+        _prepare_process()
+    try:
+        options = _parser().parse_args(argv)
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # argparse: a usage error, --help or --version
+        return stop.code if isinstance(stop.code, int) else 2
+    except PrunecError as error:
+        return _fail(render_all(error.diagnostics))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _forget_output()
+        return 141
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        return _fail(render(_unexpected(error)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="prunec",
+        description="Makes trained neural networks smaller: removes channels of a serialised model, exactly.",
+    )
+    parser.add_argument("--version", action="version", version=f"prunec {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, path in COMMANDS.items():
+        module = import_module(path)
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION)
+        module.add_options(command)
+        command.set_defaults(run=module.run, parser=command)
+    return parser
+
+
+def _forget_output() -> None:
+    """The reader went away, as `head` does: what is still buffered must not fail again at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass  # an output that is no file of the system's has nothing to forget
+
+
+def _fail(text: str) -> int:
+    print(text, file=sys.stderr)
+    return 1
+
+
+def _unexpected(error: Exception) -> Diagnostic:
+    return Diagnostic(
+        "P999",
+        f"prunec failed in a way it should not: {type(error).__name__}",
+        notes=(printable(str(error), 500) or "no reason given",),
+        help=f"please report this with the model, and what is printed with {TRACEBACK_VARIABLE}=1 set",
+    )
+
+
+def _prepare_process() -> None:
+    """What only the process of the command itself may do: text that the terminal cannot show is escaped,
+    and a process that is asked to end cleans up first."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
+
+
+def _stop(number: int, frame: Optional[FrameType]) -> NoReturn:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

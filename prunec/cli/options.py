@@ -1,0 +1,82 @@
+"""Options that commands share, and the reading of their values; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+
+_LARGEST_SIZE = 2**31 - 1
+_MOST_AXES = 32
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The model, and what helps to understand it."""
+    parser.add_argument("model", metavar="MODEL", help="the model: an MXNet symbol file (…-symbol.json)")
+    parser.add_argument(
+        "--params", metavar="FILE", help="its parameters (default: <prefix>-0000.params beside it, if there)"
+    )
+    add_analysis_options(parser)
+
+
+def add_analysis_options(parser: argparse.ArgumentParser) -> None:
+    """Rules and input shapes."""
+    parser.add_argument(
+        "--rules",
+        metavar="FILE",
+        action="append",
+        help="rules: a .prune file or the name of a built-in one; repeatable (default: default.prune)",
+    )
+    parser.add_argument(
+        "--input",
+        metavar="NAME=1,3,224,224",
+        action="append",
+        default=[],
+        type=input_shape,
+        help="the shape of a model input; repeatable",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="keep channels whose removal changes the values of others"
+    )
+
+
+def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """``NAME=1,3,224,224`` as a name and a shape."""
+    name, sign, sizes = text.rpartition("=")
+    if not sign or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=1,3,224,224")
+    shape: list[int] = []
+    for size in sizes.strip("()").split(","):
+        size = size.strip()
+        if not size and shape and sizes.rstrip(") ").endswith(","):
+            continue  # a comma at the end, as in (8,)
+        if not (size.isascii() and size.isdigit()) or not 1 <= int(size[:11]) <= _LARGEST_SIZE:
+            raise argparse.ArgumentTypeError(
+                f"{size!r} in {text!r} is not a size: sizes are whole numbers from 1 on, with commas between"
+            )
+        shape.append(int(size))
+    if len(shape) > _MOST_AXES:
+        raise argparse.ArgumentTypeError(f"{len(shape)} axes in {text[:40]!r}…: at most {_MOST_AXES}")
+    return name, tuple(shape)
+
+
+def ratio(text: str) -> float:
+    """A share in [0, 1)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share: a number from 0 (nothing goes) to below 1 is"
+        )
+    return value
+
+
+def input_shapes(options: argparse.Namespace) -> dict[str, tuple[int, ...]]:
+    """The shapes given with ``--input``; one input given two shapes is a usage error."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in options.input:
+        if shapes.setdefault(name, shape) != shape:
+            options.parser.error(
+                f"argument --input: {name!r} is given two shapes, {shapes[name]} and {shape}"
+            )
+    return shapes

@@ -1,0 +1,195 @@
+"""Comparing the masked original with the smaller model, for `verify` and `compile --verify`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence
+
+from numpy.typing import NDArray
+
+from prunec.compiler import Analysis, Pruned
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.emission.groups_file import approximate_reasons
+from prunec.emission.slicing import mask
+from prunec.graph.model import Tensor
+from prunec.language.syntax import Discontinuous
+from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.params import ParameterFile
+from prunec.mxnet.runtime import PARAMETER_ENDINGS
+from prunec.mxnet.verify import Verdict, compare
+from prunec.planning.choose import Plan
+
+#: The seed of the random inputs.
+SEED = 0
+#: Variables whose names end like this are labels: no output of an inference depends on them.
+_LABEL_ENDING = "label"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The shapes of the inputs to draw, and the tensors to compare (``None``: the model's outputs)."""
+
+    inputs: Mapping[str, tuple[int, ...]]
+    watch: Optional[tuple[Tensor, ...]]
+
+
+def prepare(analysis: Analysis, pruned: Pruned) -> Comparison:
+    """Finds out what to compare, and on which inputs.
+
+    Raises PrunecError P508 without parameters, P710 where the shape of an input is not known.
+    """
+    if analysis.model.parameter_shapes is None:
+        raise PrunecError(
+            Diagnostic(
+                "P508",
+                "a comparison needs the parameters, and there are none",
+                notes=("neither were they given, nor do they stand beside the model",),
+                help="give the parameter file with --params",
+            )
+        )
+    needed = _ancestors(analysis, analysis.model.graph.outputs)
+    return Comparison(_input_shapes(analysis, needed), _watched(analysis, pruned))
+
+
+def verify(
+    analysis: Analysis,
+    plan: Plan,
+    pruned: Pruned,
+    symbol: bytes,
+    sliced: ParameterFile,
+    comparison: Comparison,
+    quiet: bool,
+) -> int:
+    """Compares ``symbol`` with parameters ``sliced`` with the masked original; prints how each output
+    compares, and returns the exit code: 0 where they agree.
+
+    Raises PrunecError P700 to P705 where MXNet is missing or refuses a model.
+    """
+    model = analysis.model
+    assert isinstance(model, MXNetModel)
+    verdict = compare(
+        model.file.data,
+        symbol,
+        _masked(model, pruned),
+        {name: sliced.array(name) for name in sliced.shapes},
+        comparison.inputs,
+        seed=SEED,
+        watch=comparison.watch,
+    )
+    if not quiet or not verdict.exact:
+        print("\n".join(_lines(analysis, plan, verdict, comparison)))
+    return 0 if verdict.exact else 1
+
+
+def approximate_groups(analysis: Analysis, plan: Plan) -> dict[str, int]:
+    """Why what a plan leaves changes its values: each reason, with how many groups it is the first of."""
+    found: Counter[str] = Counter()
+    for group in analysis.solution.groups:
+        if group.approximate and plan.removed[group.units].any():
+            found[approximate_reasons(analysis, group.number)[0]] += 1
+    return dict(found)
+
+
+def _lines(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> list[str]:
+    lines = [printable(line, 500) for line in str(verdict).splitlines()]
+    shapes = ", ".join(f"{name} {shape}" for name, shape in comparison.inputs.items())
+    lines.append(printable(f"on random inputs (seed {SEED}): {shapes or 'none'}", 500))
+    if comparison.watch is not None:
+        lines.append("compared where values enter operators that are not continuous, not behind them")
+    reasons = approximate_groups(analysis, plan)
+    if reasons and not verdict.exact:
+        lines.append("the comparison cannot be exact: the plan removes channels of approximate groups")
+        lines += [printable(f"  {reason}", 500) for reason in list(reasons)[:5]]
+        lines.append("compile with --strict to keep these channels")
+    return lines
+
+
+def _masked(model: MXNetModel, pruned: Pruned) -> dict[str, NDArray[Any]]:
+    assert model.parameters is not None
+    slices = {own.name: own for own in pruned.slices}
+    arrays = {name: model.parameter(name) for name in model.parameters.shapes}
+    return {name: mask(slices[name], array) if name in slices else array for name, array in arrays.items()}
+
+
+# --- what to run and to compare ----------------------------------------------------------------
+
+
+def _input_shapes(analysis: Analysis, needed: set[int]) -> dict[str, tuple[int, ...]]:
+    model = analysis.model
+    shapes: dict[str, tuple[int, ...]] = {}
+    unknown: list[str] = []
+    for index, node in enumerate(model.graph.nodes):
+        if node.operator is not None or index in model.graph.parameters or index not in needed:
+            continue
+        given = node.name in model.input_shapes
+        # A parameter that its file lacks is no input; the comparison says that it is missing.
+        if not given and node.name.endswith((_LABEL_ENDING, *PARAMETER_ENDINGS)):
+            continue
+        shape = analysis.bound.shapes.get(Tensor(index, 0))
+        known = [size for size in shape or () if size is not None]
+        if shape is None or len(known) < len(shape):
+            unknown.append(node.name)
+        else:
+            shapes[node.name] = tuple(known)
+    if unknown:
+        flags = " ".join(f"--input {name}=1,3,224,224" for name in unknown)
+        raise PrunecError(
+            Diagnostic(
+                "P710",
+                f"a comparison needs the shape of {', '.join(unknown)}",
+                notes=("both models are run on random inputs, and the model does not give their shapes",),
+                help=f"give them, for example {flags}",
+            )
+        )
+    return shapes
+
+
+def _ancestors(analysis: Analysis, tensors: Sequence[Tensor]) -> set[int]:
+    """The nodes that tensors depend on."""
+    nodes = analysis.model.graph.nodes
+    found: set[int] = set()
+    waiting = [tensor.node for tensor in tensors]
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting += [tensor.node for tensor in nodes[index].inputs]
+    return found
+
+
+def _watched(analysis: Analysis, pruned: Pruned) -> Optional[tuple[Tensor, ...]]:
+    """Where an output stands behind a node that is not continuous: the other outputs, and what enters such
+    nodes.  A node that is entered by a tensor that shrinks cannot be compared there, and is passed over."""
+    graph = analysis.model.graph
+    breaks = _discontinuous(analysis, pruned)
+    behind: set[int] = set()
+    for index, node in enumerate(graph.nodes):
+        if index in breaks or any(tensor.node in behind for tensor in node.inputs):
+            behind.add(index)
+    lost = [tensor for tensor in graph.outputs if tensor.node in behind]
+    if not lost:
+        return None
+    watched = [tensor for tensor in graph.outputs if tensor.node not in behind]
+    before = _ancestors(analysis, lost)
+    for index in sorted(breaks & before):
+        for tensor in graph.nodes[index].inputs:
+            if tensor.node not in behind and graph.nodes[tensor.node].operator is not None:
+                watched.append(tensor)
+    return tuple(dict.fromkeys(watched)) or None
+
+
+def _discontinuous(analysis: Analysis, pruned: Pruned) -> set[int]:
+    channels = analysis.solution.propagation.channels
+    found = set()
+    for index, bound in enumerate(analysis.bound.bounds):
+        if bound is None or not any(isinstance(s, Discontinuous) for s in bound.rule.statements):
+            continue
+        shrinks = [
+            tensor in channels
+            and any(pruned.shrinker.cut(array).dimension is not None for array in channels[tensor].arrays)
+            for tensor in analysis.model.graph.nodes[index].inputs
+        ]
+        if not any(shrinks):
+            found.add(index)
+    return found

@@ -1,0 +1,148 @@
+"""Writing the files of a compiled model: all of them or none, and never over an input."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Mapping, NoReturn, Optional, Sequence
+
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+SCRIPT = "slice_params.py"
+DIFF = "changes.diff"
+GROUPS = "groups.json"
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """The files to write, by name; ``script`` among them slices ``parameters``, where there are any, into a
+    file of the same name."""
+
+    files: Mapping[str, bytes]
+    parameters: Optional[Path]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all files, the sliced parameters last."""
+        return (*self.files, *([] if self.parameters is None else [self.parameters.name]))
+
+
+def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], force: bool) -> None:
+    """Whether the files ``names`` may be written into ``folder``, before any work is done.
+
+    Raises PrunecError: P510 for a folder that holds something (unless ``force``) or is none, P511 for a
+    file that is one of ``inputs``, by whatever path, P512 for two files of one name.
+    """
+    taken: set[str] = set()
+    for name in names:
+        if name.casefold() in taken:
+            note = "the model and its parameters keep their file names, and prunec writes files of its own"
+            _fail("P512", f"two files would be called {name!r}", folder, note, "rename the input")
+        taken.add(name.casefold())
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        _fail("P510", "the output folder is a file", folder, "it is there already", "give another --out")
+    try:
+        present = sorted(os.listdir(folder))
+    except OSError as error:
+        _cannot_write(folder, error)
+    for name in names:
+        for given in inputs:
+            if _same(folder / name, given):
+                note = f"{name} there is {given}, which was read"
+                help_text = "give another --out; inputs are never written over"
+                _fail("P511", "the output would replace an input", folder, note, help_text)
+    if present and not force:
+        shown = ", ".join(present[:5]) + (" …" if len(present) > 5 else "")
+        help_text = "give another --out, or --force to replace prunec's own files there"
+        _fail("P510", "the output folder is not empty", folder, f"it holds {shown}", help_text)
+    for name in names:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            help_text = "move it away or give another --out"
+            _fail("P510", f"{name} is a folder there", folder, "a file is to be written", help_text)
+
+
+def write(artefacts: Artefacts, folder: Path) -> None:
+    """Writes all files: into a folder of their own beside ``folder``, then in one move (or, where ``folder``
+    holds something already, file by file).  Whatever ends the run before leaves no trace.
+
+    Raises PrunecError P513 where the system cannot write, P514 where the script fails on the parameters.
+    """
+    with _staging(folder) as stage:
+        if artefacts.parameters is not None:
+            # Alone in the folder, so that no other file can stand in the way of what it imports.
+            (stage / SCRIPT).write_bytes(artefacts.files[SCRIPT])
+            _slice(stage, artefacts.parameters)
+        for name, data in artefacts.files.items():
+            (stage / name).write_bytes(data)
+        _move(stage, folder)
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A fresh folder on the file system of ``folder``, gone afterwards."""
+    beside = Path(os.path.abspath(folder)).parent
+    while not beside.is_dir() and beside != beside.parent:
+        beside = beside.parent
+    stage = beside / f".{folder.name}.{secrets.token_hex(6)}.part"
+    try:
+        stage.mkdir()
+        yield stage
+    except OSError as error:
+        _cannot_write(folder, error)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move(stage: Path, folder: Path) -> None:
+    if os.path.lexists(folder) and (folder.is_symlink() or os.listdir(folder)):
+        for path in sorted(stage.iterdir()):
+            os.replace(path, folder / path.name)
+        return
+    if folder.is_dir():
+        folder.rmdir()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(stage, folder)
+
+
+def _slice(stage: Path, parameters: Path) -> None:
+    command = [sys.executable, str(stage / SCRIPT), os.path.abspath(parameters), str(stage / parameters.name)]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+    if result.returncode != 0:
+        said = [line for line in result.stderr.splitlines() if line.strip()][:5]
+        notes = tuple(printable(line) for line in said) or (f"it ended with code {result.returncode}",)
+        raise PrunecError(
+            Diagnostic(
+                "P514",
+                f"{SCRIPT} cannot slice the parameters",
+                where=printable(str(parameters)),
+                notes=notes,
+                help="check that the parameter file belongs to the model and did not change meanwhile",
+            )
+        )
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _cannot_write(folder: Path, error: OSError) -> NoReturn:
+    note = f"the system says: {error.strerror or error}"
+    _fail("P513", "cannot write the output", folder, note, "check that the place exists and has room")
+
+
+def _fail(code: str, headline: str, folder: Path, note: str, help_text: str) -> NoReturn:
+    raise PrunecError(
+        Diagnostic(code, printable(headline), printable(str(folder)), notes=(note,), help=help_text)
+    ) from None

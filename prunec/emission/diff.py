@@ -1,0 +1,96 @@
+"""A unified diff of two texts that have the same lines but for their contents, as git reads it.
+
+The emitted model differs from the original in values only, and a value never spans lines, so lines
+correspond one to one and no search for common lines is needed.
+"""
+
+from __future__ import annotations
+
+#: Unchanged lines shown around a change.
+CONTEXT = 3
+
+_NO_NEWLINE = b"\n\\ No newline at end of file\n"
+_QUOTED = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r"}
+
+
+def unified_diff(name: str, old: bytes, new: bytes) -> bytes:
+    """The diff from ``old`` to ``new``, both called ``name``; nothing where they are equal.
+
+    ``git apply`` in the folder of ``name`` turns the one into the other, byte for byte.
+    """
+    if old == new:
+        return b""
+    before, after = _lines(old), _lines(new)
+    if len(before) == len(after):
+        changed = [i for i, (a, b) in enumerate(zip(before, after)) if a != b]
+        hunks = [(first, last, first, last) for first, last in _spans(changed, len(before))]
+    else:
+        hunks = [(0, len(before), 0, len(after))]
+    source, target = _path("a/", name), _path("b/", name)
+    # Git ends a name at a space unless a tab stands behind it.
+    end = b"\t\n" if b" " in source else b"\n"
+    pieces = [b"diff --git " + source + b" " + target + b"\n", b"--- " + source + end, b"+++ " + target + end]
+    for first, last, first_new, last_new in hunks:
+        pieces.append(
+            b"@@ -%s +%s @@\n" % (_range(first, last - first), _range(first_new, last_new - first_new))
+        )
+        pieces += _hunk(before[first:last], after[first_new:last_new])
+    return b"".join(pieces)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Lines as git counts them: they end at a line feed and nowhere else."""
+    lines = data.split(b"\n")
+    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def _spans(changed: list[int], count: int) -> list[tuple[int, int]]:
+    """First line and end of each hunk: the changes with their context, joined where they touch."""
+    spans: list[tuple[int, int]] = []
+    for line in changed:
+        first, last = max(0, line - CONTEXT), min(count, line + CONTEXT + 1)
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
+
+
+def _range(first: int, count: int) -> bytes:
+    # An empty range names the line before it.
+    start = first + 1 if count else first
+    return b"%d" % start if count == 1 else b"%d,%d" % (start, count)
+
+
+def _hunk(before: list[bytes], after: list[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    if len(before) != len(after):
+        return [_marked(b"-", line) for line in before] + [_marked(b"+", line) for line in after]
+    at = 0
+    while at < len(before):
+        end = at
+        while end < len(before) and before[end] != after[end]:
+            end += 1
+        pieces += [_marked(b"-", line) for line in before[at:end]]
+        pieces += [_marked(b"+", line) for line in after[at:end]]
+        if end < len(before):
+            pieces.append(_marked(b" ", before[end]))
+        at = end + 1
+    return pieces
+
+
+def _marked(mark: bytes, line: bytes) -> bytes:
+    return mark + line if line.endswith(b"\n") else mark + line + _NO_NEWLINE
+
+
+def _path(prefix: str, name: str) -> bytes:
+    """A path as git writes it: quoted like a C string where it holds anything out of the ordinary."""
+    raw = (prefix + name).encode("utf-8", "surrogateescape")
+    if all(32 <= byte < 127 and byte not in b'"\\' for byte in raw):
+        return raw
+    quoted = [
+        _QUOTED.get(byte)
+        or (b"\\%c" % byte if byte in b'"\\' else b"%c" % byte if 32 <= byte < 127 else b"\\%03o" % byte)
+        for byte in raw
+    ]
+    return b'"' + b"".join(quoted) + b'"'

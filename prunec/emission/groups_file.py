@@ -1,0 +1,189 @@
+"""groups.json: everything that a program of one's own needs to choose what goes.
+
+The format is described in ``docs/plan_and_files.md`` and ``prunec/schemas/groups.schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Sequence
+
+import numpy as np
+
+from prunec.compiler import Analysis, Parameter
+from prunec.planning.planfile import Origin
+from prunec.solver.components import Atoms
+
+FORMAT = "prunec groups"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """Where the units of a group stand in a parameter.
+
+    ``axes`` are axes of the parameter's view, ``sizes`` their sizes, and row ``i`` of ``positions``, which
+    has the shape (units, positions of one unit), holds the flat positions of unit ``i`` in an array of
+    these sizes.  ``axis`` is the axis of the parameter itself that the last of ``axes`` is a factor of.
+    """
+
+    parameter: Parameter
+    axis: int
+    axes: tuple[int, ...]
+    sizes: tuple[int, ...]
+    positions: Atoms
+
+
+def group_members(analysis: Analysis) -> tuple[tuple[Member, ...], ...]:
+    """The members of each group, in the order of the parameters."""
+    solution = analysis.solution
+    group_of = np.full(solution.unit_count + 1, -1, dtype=np.int64)
+    for group in solution.groups:
+        group_of[group.units] = group.number
+    members: list[list[Member]] = [[] for _ in solution.groups]
+    for parameter in analysis.parameters:
+        layout = parameter.channels.layout
+        axis_of = [axis for axis, factors in enumerate(layout.axes) for _ in factors]
+        for factors, array in zip(layout.arrays, parameter.channels.arrays):
+            units = solution.units(array).reshape(-1)
+            groups = group_of[units]
+            positions = np.flatnonzero(groups >= 0)
+            # Group by group, in each unit by unit, in each by position.
+            order = np.lexsort((units[positions], groups[positions]))
+            positions = positions[order]
+            found, starts = np.unique(groups[positions], return_index=True)
+            for number, part in zip(found.tolist(), np.split(positions, starts[1:])):
+                rows = part.reshape(len(solution.groups[number].units), -1)
+                member = Member(parameter, axis_of[factors[-1]], tuple(factors), array.shape, rows)
+                members[number].append(member)
+    return tuple(map(tuple, members))
+
+
+def group_names(members: Sequence[Sequence[Member]]) -> tuple[str, ...]:
+    """A readable name for each group: the first parameter that its units are produced by (where they stand
+    on the first axis), else the first they stand in.  Not unique; the number is."""
+    names = []
+    for own in members:
+        produced = [member for member in own if member.axis == 0 and len(member.parameter.shape) > 1]
+        names.append((produced or list(own))[0].parameter.name)
+    return tuple(names)
+
+
+def unit_cost(members: Sequence[Member]) -> int:
+    """How many parameter elements go with the first unit of a group when nothing else goes."""
+    total = 0
+    by_parameter: dict[str, list[Member]] = {}
+    for member in members:
+        by_parameter.setdefault(member.parameter.name, []).append(member)
+    for own in by_parameter.values():
+        view = [size or 0 for size in own[0].parameter.channels.layout.factors]
+        for i, member in enumerate(own):
+            total += member.positions.shape[1] * _rest(view, member.axes)
+            # An element that two positions of the unit share goes once.
+            total -= sum(_shared(view, member, other) for other in own[:i])
+    return total
+
+
+def _rest(view: Sequence[int], axes: Sequence[int]) -> int:
+    return prod(size for axis, size in enumerate(view) if axis not in axes)
+
+
+def _shared(view: Sequence[int], first: Member, second: Member) -> int:
+    common = [axis for axis in first.axes if axis in second.axes]
+    counts = []
+    for member in (first, second):
+        place = dict(zip(member.axes, np.unravel_index(member.positions[0], member.sizes)))
+        key = np.zeros(member.positions.shape[1], dtype=np.int64)
+        for axis in common:
+            key = key * view[axis] + place[axis]
+        counts.append(np.bincount(key, minlength=prod(view[axis] for axis in common)))
+    return int((counts[0] * counts[1]).sum()) * _rest(view, (*first.axes, *second.axes))
+
+
+# --- the file ---------------------------------------------------------------------------------
+
+
+def groups_text(analysis: Analysis, origin: Origin, members: Sequence[Sequence[Member]], version: str) -> str:
+    """The text of groups.json, one member of a group in a line; ``version`` is prunec's."""
+    head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    views = [f"    {json.dumps(p.name)}: {json.dumps(_view(p))}" for p in _parameters(members)]
+    lines.append(f'  "parameter_views": {_block("{", views, "}")}')
+    numbers: dict[int, int] = {}
+    cells: dict[int, int] = {}
+    names = group_names(members)
+    groups = [
+        _group(analysis, number, names[number], members[number], numbers, cells)
+        for number in range(len(members))
+    ]
+    lines.append(f'  "groups": {_block("[", groups, "]")}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _block(opening: str, entries: Sequence[str], closing: str) -> str:
+    return opening + "\n" + ",\n".join(entries) + f"\n  {closing}" if entries else opening + closing
+
+
+def _parameters(members: Sequence[Sequence[Member]]) -> list[Parameter]:
+    found: dict[str, Parameter] = {}
+    for own in members:
+        for member in own:
+            found.setdefault(member.parameter.name, member.parameter)
+    return list(found.values())
+
+
+def _view(parameter: Parameter) -> dict[str, Any]:
+    view = [int(size or 0) for size in parameter.channels.layout.factors]
+    shape = [int(size or 0) for size in parameter.shape]
+    return {"shape": shape, "view": view, "masked": parameter.neutral}
+
+
+def _group(
+    analysis: Analysis,
+    number: int,
+    name: str,
+    members: Sequence[Member],
+    numbers: dict[int, int],
+    cells: dict[int, int],
+) -> str:
+    group = analysis.solution.groups[number]
+    own = None
+    if (group.cells >= 0).any():
+        own = [cells.setdefault(cell, len(cells)) for cell in group.cells.tolist()]
+    head = {
+        "group": number,
+        "name": name,
+        "units": len(group.units),
+        "cells": own,
+        "domain": numbers.setdefault(group.domain, len(numbers)),
+        "approximate": approximate_reasons(analysis, number),
+        "cost": {"parameters": unit_cost(members)},
+    }
+    entries = ",\n".join(f"        {_member(member)}" for member in members)
+    return f'    {json.dumps(head)[:-1]}, "members": [\n{entries}\n      ]}}'
+
+
+def _member(member: Member) -> str:
+    return json.dumps(
+        {
+            "parameter": member.parameter.name,
+            "axis": member.axis,
+            "axes": list(member.axes),
+            "sizes": list(member.sizes),
+            "per_unit": member.positions.shape[1],
+            "positions": member.positions.reshape(-1).tolist(),
+        }
+    )
+
+
+def approximate_reasons(analysis: Analysis, number: int) -> list[str]:
+    """Why removing units of a group changes the values of what stays; empty where it does not."""
+    reasons = []
+    graph = analysis.model.graph
+    for cause_number in analysis.solution.groups[number].approximate:
+        cause = analysis.solution.causes[cause_number]
+        node = graph.nodes[cause.node]
+        reasons.append(f"{node.name} ({node.operator}): {cause.text or 'it combines over these channels'}")
+    return reasons
