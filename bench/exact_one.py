@@ -13,7 +13,7 @@ import time
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -69,18 +69,22 @@ def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
         except PrunecError as error:
             diagnostic = error.diagnostics[0]
             where = "" if diagnostic.where is None else f" at {diagnostic.where}"
-            found = {"exact": None if diagnostic.code.startswith("P4") else False}
-            reason = f"{diagnostic.code} {diagnostic.headline}{where}"[:300]
-            if found["exact"] is False:
-                return {**found, "reason": reason, "inputs": shapes}
+            return {
+                "exact": False,
+                "reason": f"{diagnostic.code} {diagnostic.headline}{where}"[:300],
+                "inputs": shapes,
+            }
     return {"exact": None, "reason": reason}
 
 
 def _candidates(network: Network) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Input shapes to try: with a batch of one and smaller sides, then as the tables say."""
-    if not network.inputs:
-        yield from (dict(guess) for guess in GUESSES)
-        return
+    """Input shapes to try: with a batch of one and smaller sides, then as the tables say, then guesses."""
+    if network.inputs:
+        yield from _given(network)
+    yield from (dict(guess) for guess in GUESSES)
+
+
+def _given(network: Network) -> Iterator[dict[str, tuple[int, ...]]]:
     given = dict(network.inputs)
     images = [name for name, shape in given.items() if len(shape) in (4, 5) and min(shape[-2:]) > 96]
     batches = {shape[0] for shape in given.values() if shape}
@@ -113,7 +117,11 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int) -> dict[s
         _fits(data, inputs, {name: array.shape for name, array in parameters.items()})
     else:
         parameters = _random_parameters(data, inputs, seed)
-    analysis = _analysed(network.path, parameters, inputs)
+    try:
+        analysis = _analysed(network.path, parameters, inputs)
+    except PrunecError:
+        _original_runs(data, parameters, inputs)
+        raise
     generator = np.random.default_rng(seed)
     removed = uniform(analysis.solution, 0.5, generator.random(analysis.solution.unit_count))
     pruned = emit(analysis, removed)
@@ -155,12 +163,18 @@ def _run(
     try:
         return compare(data, pruned, masked, small, values, watch=watch)
     except PrunecError as error:
-        # The original alone: if it does not run either, the inputs do not suit it.
-        try:
-            compare(data, data, masked, masked, values, watch=watch)
-        except PrunecError as own:
-            raise CannotRun(f"MXNet: {' '.join(own.diagnostics[0].notes)[:300]}") from None
+        _original_runs(data, masked, values)
         raise error
+
+
+def _original_runs(
+    data: bytes, parameters: Mapping[str, Array], inputs: Mapping[str, Union[tuple[int, ...], Array]]
+) -> None:
+    """Raises :class:`CannotRun` if the original does not run either: then the inputs do not suit it."""
+    try:
+        compare(data, data, parameters, parameters, inputs)
+    except PrunecError as error:
+        raise CannotRun(f"MXNet: {' '.join(error.diagnostics[0].notes)[:300]}") from None
 
 
 def _analysed(path: Path, parameters: Mapping[str, Array], inputs: Shapes) -> Analysis:
