@@ -13,7 +13,7 @@ import numpy as np
 
 from prunec.binding.bound import Bound, names_of
 from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import Scope, Unspreadable, evaluate, spread
+from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, spread
 from prunec.compiler import Analysis, Pruned
 from prunec.emission.shrink import Shrinker
 from prunec.graph.model import Shape, Tensor
@@ -84,6 +84,8 @@ class _Report:
         self.shrinker = shrinker
         self.channels = analysis.solution.propagation.channels
         self.causes: Optional[Atoms] = None
+        # Nodes that look alike share their bound rule; it is held by the analysis, so its id is its own.
+        self.known: dict[int, tuple[Optional[int], Scalar]] = {}
         self.after = {parameter.name: parameter for parameter in analysis.parameters}
 
     def costly(self) -> Iterator[tuple[int, Bound]]:
@@ -95,13 +97,15 @@ class _Report:
     def layer(self, index: int, bound: Bound) -> Layer:
         node = self.graph.nodes[index]
         channels, kept = None, ""
-        axis = produced_axis(bound)
+        if id(bound) not in self.known:
+            self.known[id(bound)] = (produced_axis(bound), _cost(bound))
+        axis, cost = self.known[id(bound)]
         if axis is not None:
             channels = self._channel_count(index, bound, axis)
             if channels[0] == channels[1]:
                 kept = self._reason(index, axis)
         own = _sum(list(self._parameters_of(index, bound).values()))
-        macs = (_multiply_adds(bound, bound.sizes), _multiply_adds(bound, self._new_sizes(index, bound)))
+        macs = (evaluate(cost, bound.sizes), evaluate(cost, self._new_sizes(index, bound)))
         return Layer(node.name, node.operator or "", channels, own, macs, kept)
 
     def all_parameters(self) -> dict[str, Change]:
@@ -200,7 +204,8 @@ def produced_axis(bound: Bound) -> Optional[int]:
     return None
 
 
-def _multiply_adds(bound: Bound, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+def _cost(bound: Bound) -> Scalar:
+    """The multiply-adds of a node as an expression of the sizes of its names; ``None`` where not known."""
     signature = bound.rule.signature
     assert signature is not None
     (statement,) = [s for s in bound.rule.statements if isinstance(s, MultiplyAdds)][:1]
@@ -209,7 +214,7 @@ def _multiply_adds(bound: Bound, sizes: Mapping[str, Optional[int]]) -> Optional
     tensors = signature.data + signature.parameters + signature.outputs
     scope = Scope(bound.attributes, axis_names, bound.ranks, bound.counts, variadic_names(tensors))
     try:
-        entries = [evaluate(scalar, sizes) for scalar in spread(statement.count, scope)]
+        entries = spread(statement.count, scope)
     except Unspreadable:
         return None
     return entries[0] if len(entries) == 1 else None
