@@ -1,0 +1,278 @@
+"""Drawing attribute values: from a rule's header and guard, from the operator's registry, from menus."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.binding.expressions import indexed
+from prunec.binding.guards import holds
+from prunec.binding.views import VIEWS
+from prunec.language.syntax import (
+    Axis,
+    Call,
+    Comparison,
+    Expression,
+    Keep,
+    Literal,
+    Logic,
+    Membership,
+    Mixes,
+    Name,
+    Not,
+    Rest,
+    Rule,
+    Tensor,
+    Value,
+)
+from prunec.proving.codes import reshape_codes
+from prunec.proving.registry import Argument, Operator
+from prunec.proving.templates import templates
+
+_MOST_GUARD_DRAWS = 40
+
+
+class AttributeDraw:
+    """The attributes of one node as they are drawn, step by step, into ``values``.
+
+    ``derived`` are the attributes that equations give; they are not drawn here.
+    """
+
+    def __init__(
+        self, rule: Rule, operator: Operator, random: np.random.Generator, derived: frozenset[str]
+    ) -> None:
+        self.rule, self.operator, self.random = rule, operator, random
+        self.values: dict[str, Value] = {}
+        self.derived = derived
+        self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
+        self.optional = {a.name for a in rule.attributes if a.default is not None}
+        self.placed = frozenset(self._placed())
+        self.fixed: Mapping[str, Value] = templates().operators.get(operator.name, {})
+
+    def _placed(self) -> Iterator[str]:
+        """Attributes that name axes: places, and arguments of axis functions."""
+        signature = self.rule.signature
+        assert signature is not None
+        for tensor in signature.data + signature.parameters + signature.outputs:
+            for axis in tensor.axes:
+                if isinstance(axis.place, Name):
+                    yield axis.place.name
+        for call in axis_calls(self.rule):
+            for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:
+                if isinstance(argument, Name):
+                    yield argument.name
+
+    # --- attributes that nothing ties ---
+
+    def free(self, tuple_rank: Callable[[str], int]) -> None:
+        """Draws what is neither derived nor the place of an axis, and some that the rule does not read."""
+        self.values.update(self.fixed)
+        for name in self.defaults:
+            if name in self.derived or name in self.placed or name in self.values:
+                continue
+            if name in self.optional and self.random.random() < 0.4:
+                self.values[name] = self.defaults[name]
+            else:
+                self.values[name] = self._value(name, tuple_rank(name))
+        for argument in self.operator.arguments:
+            name = argument.name
+            if name in self.defaults or name in self.fixed:
+                continue
+            known = argument.kind in ("boolean", "choice") or name in templates().values
+            if argument.required or (
+                known and name not in templates().leave and not self._typed(name) and self.random.random() < 0.2
+            ):
+                self.values[name] = self._value(name, tuple_rank(name))
+
+    @staticmethod
+    def _typed(name: str) -> bool:
+        # Number types other than the default would make a case about rounding.
+        return name.endswith("dtype")
+
+    def guard(self) -> None:
+        """Draws the attributes of the guard again until it can hold."""
+        candidates = {
+            name: values
+            for name, values in guard_values(self.rule.when).items()
+            if name in self.defaults and name not in self.derived and name not in self.fixed
+        }
+        placed = {name: values for name, values in candidates.items() if name in self.placed}
+        for name in placed:
+            del candidates[name]
+        for _ in range(_MOST_GUARD_DRAWS):
+            waiting = {n: None for n in (self.derived | self.placed) - self.values.keys()}
+            if not waiting and holds(self.rule.when, self.values, {}) is not False:
+                return
+            if waiting and self._may_hold(candidates):
+                return
+            for name, values in candidates.items():
+                options: list[Value] = [*values, self.defaults[name]]
+                argument = self.operator.argument(name)
+                if argument is not None and argument.kind == "boolean":
+                    options += [True, False]
+                if argument is not None and argument.kind == "choice":
+                    options += argument.choices
+                self.values[name] = options[int(self.random.integers(len(options)))]
+
+    def _may_hold(self, candidates: Mapping[str, Sequence[Value]]) -> bool:
+        """Whether the parts of the guard that speak of drawn attributes hold."""
+        guard = self.rule.when
+        parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+        for part in parts:
+            names = set(guard_values(part))
+            if part is not None and names and names <= self.values.keys() | candidates.keys():
+                if holds(part, self.values, {}) is False:
+                    return False
+        return True
+
+    def _value(self, name: str, rank: int) -> Value:
+        argument = self.operator.argument(name)
+        menu = templates().values.get(name)
+        if argument is None:
+            # The operator does not have it: what the framework ignores is left out, or takes its default.
+            options: list[Value] = [v for v in guard_values(self.rule.when).get(name, ()) if v is not None]
+            return options[int(self.random.integers(len(options)))] if options else self.defaults.get(name)
+        if argument.kind == "choice":
+            words = [w for w in argument.choices if menu is None or w in menu] or list(argument.choices)
+            return words[int(self.random.integers(len(words)))]
+        if argument.kind == "boolean":
+            return bool(self.random.integers(2))
+        if argument.kind == "tuple":
+            return tuple(self._number(argument, menu) for _ in range(rank))
+        return self._number(argument, menu)
+
+    def _number(self, argument: Argument, menu: Optional[Sequence[Value]]) -> Value:
+        if menu:
+            return menu[int(self.random.integers(len(menu)))]
+        if argument.kind == "integer" or argument.kind == "tuple":
+            return int(self.random.integers(1, 4))
+        if argument.kind == "float":
+            return round(float(self.random.uniform(0.2, 2.0)), 2)
+        return ""
+
+    # --- attributes that name axes ---
+
+    def places(self, tensors: Sequence[Tensor], before: Callable[[Tensor, int], int]) -> None:
+        """Where placed axes stand, from the front or from the end."""
+        for tensor in tensors:
+            for position, axis in enumerate(tensor.axes):
+                if not isinstance(axis.place, Name) or axis.place.name in self.values:
+                    continue
+                index, rank = before(tensor, position), before(tensor, len(tensor.axes))
+                negative = self.random.random() < 0.3
+                default = self.defaults.get(axis.place.name)
+                if isinstance(default, int) and default in (index, index - rank):
+                    self.values[axis.place.name] = default
+                else:
+                    self.values[axis.place.name] = index - rank if negative else index
+
+    def functions(self, tensors: Sequence[Tensor], ranks: Mapping[str, int]) -> dict[str, Optional[int]]:
+        """The arguments of axis functions; gives the sizes that these ask for (ones to be squeezed)."""
+        sizes: dict[str, Optional[int]] = {}
+        for call in axis_calls(self.rule):
+            rest = call.arguments[0]
+            if not isinstance(rest, Rest) or call.function in VIEWS:
+                continue
+            rank = ranks.get(rest.name, 0)
+            for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:
+                if isinstance(argument, Name) and argument.name not in self.values:
+                    self.values[argument.name] = self._axes(call.function, argument.name, rank)
+            if call.function == "squeeze" and isinstance(call.arguments[1], Name):
+                sizes.update(self._squeezed(rest.name, rank, self.values[call.arguments[1].name]))
+        return sizes
+
+    def _axes(self, function: str, name: str, rank: int) -> Value:
+        argument = self.operator.argument(name)
+        single = argument is not None and argument.kind == "integer"
+        if function == "swap":
+            return int(self.random.integers(max(rank, 1)))
+        if name in self.optional and self.random.random() < 0.2:
+            return self.defaults[name]
+        if function == "permute":
+            return tuple(int(i) for i in self.random.permutation(rank))
+        count = 1 if single or rank < 2 else int(self.random.integers(1, rank + 1))
+        chosen = sorted(int(i) for i in self.random.permutation(rank)[:count])
+        if self.random.random() < 0.3:
+            chosen = [index - rank for index in chosen]
+        return chosen[0] if chosen and (single or (len(chosen) == 1 and self.random.random() < 0.5)) else tuple(chosen)
+
+    def _squeezed(self, rest: str, rank: int, axes: Value) -> dict[str, Optional[int]]:
+        if axes is None:
+            return {indexed(rest, i): 1 for i in range(rank) if self.random.random() < 0.4}
+        entries = axes if isinstance(axes, tuple) else (axes,)
+        return {indexed(rest, int(i) % rank): 1 for i in entries if isinstance(i, int) and rank}
+
+    def views(self, tensors: Sequence[Tensor], ranks: Mapping[str, int], sizes: Mapping[str, Any]) -> None:
+        """The codes of a reshape, once the sizes are known."""
+        for call in axis_calls(self.rule):
+            rest, codes = call.arguments[0], call.arguments[1] if len(call.arguments) > 1 else None
+            if call.function in VIEWS and isinstance(rest, Rest) and isinstance(codes, Name):
+                shape = [int(sizes[indexed(rest.name, i)]) for i in range(ranks[rest.name])]
+                third = call.arguments[2] if len(call.arguments) > 2 else None
+                reverse = isinstance(third, Name) and bool(self.values.get(third.name))
+                self.values[codes.name] = reshape_codes(call.function, shape, reverse, self.random)
+
+    # --- the result ---
+
+    def shaped(self, name: str, numbers: Sequence[Optional[int]]) -> Value:
+        """Numbers as the value of an attribute: a tuple, or a single number where the operator takes one."""
+        argument = self.operator.argument(name)
+        if len(numbers) == 1 and (argument is None or argument.kind != "tuple"):
+            return numbers[0]
+        return tuple(numbers)
+
+    def given(self) -> dict[str, Value]:
+        """What the node says: all that is drawn, but for some defaults and what is not given."""
+        given: dict[str, Value] = {}
+        for name, value in self.values.items():
+            argument = self.operator.argument(name)
+            if value is None or value == "" or (argument is None and self.operator.arguments and name not in guard_values(self.rule.when)):
+                continue
+            if name in self.optional and value == self.defaults[name] and self.random.random() < 0.5:
+                continue
+            given[name] = value
+        return given
+
+
+def axis_calls(rule: Rule) -> Iterator[Call]:
+    """The axis functions of a rule: in its signature, and behind ``keep`` and ``mixes``."""
+    signature = rule.signature
+    assert signature is not None
+    axes: list[Axis] = [a for t in signature.data + signature.parameters + signature.outputs for a in t.axes]
+    for axis in axes:
+        if isinstance(axis.item, Call):
+            yield axis.item
+    for statement in rule.statements:
+        if isinstance(statement, (Keep, Mixes)):
+            for target in statement.targets:
+                if isinstance(target, Call):
+                    yield target
+
+
+def guard_values(guard: Optional[Expression]) -> dict[str, tuple[Value, ...]]:
+    """For each attribute of a guard the values that decide it, and those beside them."""
+    found: dict[str, list[Value]] = {}
+
+    def walk(item: Optional[Expression], wanted: bool) -> None:
+        if isinstance(item, Logic):
+            for part in item.items:
+                walk(part, wanted)
+        elif isinstance(item, Not):
+            walk(item.item, not wanted)
+        elif isinstance(item, Name):
+            found.setdefault(item.name, []).append(wanted)
+        elif isinstance(item, Membership) and isinstance(item.item, Name):
+            found.setdefault(item.item.name, []).extend(choice.value for choice in item.choices)
+        elif isinstance(item, Comparison):
+            for side, other in ((item.left, item.right), (item.right, item.left)):
+                if isinstance(side, Name) and isinstance(other, Literal):
+                    values = found.setdefault(side.name, [])
+                    values.append(other.value)
+                    if isinstance(other.value, (int, float)) and not isinstance(other.value, bool):
+                        values += [other.value + 1, other.value - 1]
+                elif isinstance(side, Name):
+                    found.setdefault(side.name, [])
+
+    walk(guard, True)
+    return {name: tuple(values) for name, values in found.items()}

@@ -1,0 +1,53 @@
+"""Random codes of a reshape: every way to write a shape that the reshape functions of rules can read."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Sequence
+
+import numpy as np
+
+#: The codes of each reshape function: copy one, copy the rest, merge two, split one.
+_CODES = {"view": (0, -2, -3, -4), "view_np": (-2, -4, -5, -6)}
+
+
+def reshape_codes(
+    function: str, shape: Sequence[int], reverse: bool, random: np.random.Generator
+) -> tuple[int, ...]:
+    """Codes for a tensor of that shape; with ``reverse`` they are read from the right."""
+    copy, rest, merge, split = _CODES[function]
+    sizes = list(reversed(shape)) if reverse else list(shape)
+    codes: list[int] = []
+    inferred = False
+    position = 0
+    while position < len(sizes):
+        left = len(sizes) - position
+        way = int(random.integers(7))
+        if way == 1 and not reverse and random.random() < 0.3:
+            codes.append(rest)
+            position = len(sizes)
+        elif way == 2 and left > 1 and not reverse:
+            codes.append(merge)
+            position += 2
+        elif way == 3 and sizes[position] > 3 and sizes[position] % 2 == 0 and not reverse:
+            outer = [2, sizes[position] // 2]
+            if random.random() < 0.3 and not inferred:
+                outer[int(random.integers(2))] = -1
+            codes += [split, *outer]
+            position += 1
+        elif way == 4 and not inferred:
+            count = int(random.integers(1, left + 1))
+            codes.append(-1)
+            position += count
+            inferred = True
+        elif way == 5:
+            count = int(random.integers(1, left + 1))
+            codes.append(prod(sizes[position : position + count]))
+            position += count
+        elif way == 6 and sizes[position] > 3 and sizes[position] % 2 == 0:
+            codes += [2, sizes[position] // 2] if random.random() < 0.5 else [sizes[position] // 2, 2]
+            position += 1
+        else:
+            codes.append(copy if len(codes) == position else sizes[position])
+            position += 1
+    return tuple(reversed(codes)) if reverse else tuple(codes)

@@ -1,0 +1,168 @@
+"""What MXNet says of its operators: their inputs, their attributes, and what values those take."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import re
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Optional
+
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+_CHOICES = re.compile(r"\{([^}]*)\}")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An attribute of an operator.
+
+    ``kind`` is ``"boolean"``, ``"integer"``, ``"float"``, ``"tuple"``, ``"choice"`` or ``"text"``; ``choices``
+    are the words of a choice.  ``nullable`` says that ``None`` is a value.
+    """
+
+    name: str
+    kind: str
+    choices: tuple[str, ...]
+    nullable: bool
+    required: bool
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the registry; ``counted_by`` is the attribute that holds its number of inputs."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    counted_by: Optional[str]
+
+    def argument(self, name: str) -> Optional[Argument]:
+        """The attribute of that name."""
+        return next((argument for argument in self.arguments if argument.name == name), None)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How an operator with given attributes is wired: its inputs' names, which of them are states that it
+    keeps (moving averages), and how many outputs a model can use."""
+
+    inputs: tuple[str, ...]
+    states: frozenset[str]
+    outputs: int
+
+
+def mxnet() -> Any:
+    """The MXNet module. Raises ``PrunecError`` (P700) where it cannot be imported."""
+    try:
+        return importlib.import_module("mxnet")
+    except Exception as error:  # an MXNet that does not fit its numpy fails in many ways
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PrunecError(
+            Diagnostic(
+                "P700",
+                "MXNet is not installed",
+                notes=(f"rules are proved by running the operators; importing MXNet gave: {reason}",),
+                help="pip install 'prunec[mxnet]', with Python 3.11 or older and numpy before 1.24",
+            )
+        ) from None
+
+
+def register_operators(path: Path) -> None:
+    """Runs a Python file that registers custom operators.
+
+    This executes the file; do it only where its author is trusted.  Raises ``PrunecError`` (P710) where
+    that fails.
+    """
+    mxnet()
+    try:
+        spec = importlib.util.spec_from_file_location(f"prunec_registered_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise ImportError("it is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's own code raises
+        reason = (str(error).splitlines() or [""])[0]
+        raise PrunecError(
+            Diagnostic(
+                "P710",
+                f"cannot run {printable(str(path))}",
+                notes=(f"{type(error).__name__}: {reason}",),
+                help="the file must register its operators when it is imported",
+            )
+        ) from None
+
+
+@lru_cache(maxsize=4096)
+def find_operator(name: str) -> Optional[Operator]:
+    """The operator of the registry with that name or alias, ``None`` where there is none."""
+    library = mxnet().base._LIB
+    handle = ctypes.c_void_p()
+    if library.NNGetOpHandle(name.encode(), ctypes.byref(handle)) != 0:
+        return None
+    texts = ctypes.POINTER(ctypes.c_char_p)
+    own, documentation, counted_by, result = (ctypes.c_char_p() for _ in range(4))
+    count = ctypes.c_uint()
+    names, types, descriptions = texts(), texts(), texts()
+    found = (own, documentation, count, names, types, descriptions, counted_by, result)
+    if library.MXSymbolGetAtomicSymbolInfo(handle, *(ctypes.byref(value) for value in found)) != 0:
+        return None
+    arguments = [_argument(_text(names[i]), _text(types[i])) for i in range(count.value)]
+    return Operator(name, tuple(a for a in arguments if a is not None), _text(counted_by.value) or None)
+
+
+def signature(name: str, attributes: dict[str, str]) -> Signature:
+    """How MXNet wires an operator with these attribute texts.  Raises MXNet's own error where it refuses them."""
+    mx = mxnet()
+    base = mx.base
+    handle = ctypes.c_void_p()
+    base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
+    symbol_handle = base.SymbolHandle()
+    keys, values = list(attributes), list(attributes.values())
+    base.check_call(
+        base._LIB.MXSymbolCreateAtomicSymbol(
+            handle,
+            ctypes.c_uint(len(keys)),
+            base.c_str_array(keys),
+            base.c_str_array(values),
+            ctypes.byref(symbol_handle),
+        )
+    )
+    symbol = mx.sym.Symbol(symbol_handle)
+    symbol._compose(name="node")
+    return Signature(
+        tuple(symbol.list_inputs()), frozenset(symbol.list_auxiliary_states()), len(symbol.list_outputs())
+    )
+
+
+def _text(value: Optional[bytes]) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+def _argument(name: str, kind: str) -> Optional[Argument]:
+    """An attribute from MXNet's own words for its type; ``None`` for a tensor."""
+    word = re.split(r",\s*(?:optional|required)", kind)[0]
+    if word.startswith(("NDArray", "Symbol")):
+        return None
+    required = "required" in kind
+    nullable = "or None" in word or "{None" in word or "'None'" in word
+    choices = _CHOICES.match(word)
+    if choices is not None:
+        words = [part.strip().strip("'") for part in choices.group(1).split(",")]
+        return Argument(name, "choice", tuple(w for w in words if w != "None"), nullable, required)
+    for start, meaning in (
+        ("boolean", "boolean"),
+        ("int", "integer"),
+        ("long", "integer"),
+        ("float", "float"),
+        ("double", "float"),
+        ("Shape", "tuple"),
+        ("tuple", "tuple"),
+    ):
+        if word.startswith(start):
+            return Argument(name, meaning, (), nullable, required)
+    return Argument(name, "text", (), nullable, required)

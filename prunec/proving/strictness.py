@@ -1,0 +1,123 @@
+"""Does a rule keep what could go?  The same rule with one thing kept less, tried on the same nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Iterator, Sequence
+
+import numpy as np
+
+from prunec.binding.ranks import rests_in
+from prunec.language.syntax import (
+    Axis,
+    Each,
+    Equation,
+    Keep,
+    Literal,
+    Mixes,
+    Name,
+    Rest,
+    Rule,
+    Statement,
+    Sum,
+    Tensor,
+)
+from prunec.proving.draw import stems
+from prunec.proving.model import RulesUnderTrial
+from prunec.proving.node import Node
+from prunec.proving.trial import build, prune_and_compare
+
+#: So many networks must have lost more, and be exact, before a rule is called too strict.
+_ENOUGH = 6
+_MOST_NETWORKS = 30
+
+
+def needless(rule: Rule, rules: RulesUnderTrial, nodes: Sequence[Node], seed: int) -> str:
+    """What the rule keeps although nothing in MXNet speaks against removing it; empty if there is nothing."""
+    found = [words for words, other in relaxed(rule) if _exact(rule, other, rules, nodes, seed)]
+    return "; ".join(found)
+
+
+def relaxed(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The rule with one target of ``keep`` or ``mixes`` less, or with one name free that stands alone."""
+    for position, statement in enumerate(rule.statements):
+        if not isinstance(statement, (Keep, Mixes)):
+            continue
+        for target in statement.targets:
+            rest = tuple(other for other in statement.targets if other is not target)
+            kept: tuple[Statement, ...] = (replace(statement, targets=rest),) if rest else ()
+            statements = rule.statements[:position] + kept + rule.statements[position + 1 :]
+            word = "keep" if isinstance(statement, Keep) else "mixes"
+            text = target.span.text
+            yield f"line {target.span.line}: `{word} {text}` is not needed", replace(rule, statements=statements)
+    yield from _freed(rule)
+
+
+def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """A name that stands in one place of the data only, as a part of a sum that may be dropped."""
+    signature = rule.signature
+    assert signature is not None
+    tensors = signature.data + signature.parameters + signature.outputs
+    everywhere = [name for tensor in tensors for axis in tensor.axes for name in stems(axis.item)]
+    for position, tensor in enumerate(signature.data):
+        for index, axis in enumerate(tensor.axes):
+            if not isinstance(axis.item, (Name, Rest)) or everywhere.count(axis.item.name) != 1:
+                continue
+            freed, equation = _as_part(axis)
+            changed = replace(tensor, axes=tensor.axes[:index] + (freed,) + tensor.axes[index + 1 :])
+            data: tuple[Tensor, ...] = signature.data[:position] + (changed,) + signature.data[position + 1 :]
+            name = axis.item.name
+            statements = tuple(s for s in _unkept(rule.statements, name)) + (equation,)
+            star = "*" if isinstance(axis.item, Rest) else ""
+            yield (
+                f"line {axis.span.line}: {star}{name} of {tensor.name} is not needed, as in ({name}_unread + {name})",
+                replace(rule, signature=replace(signature, data=data), statements=statements),
+            )
+
+
+def _as_part(axis: Axis) -> tuple[Axis, Equation]:
+    item, span = axis.item, axis.span
+    assert isinstance(item, (Name, Rest))
+    nothing = Name(f"{item.name}_unread", span)
+    freed = Sum((nothing, Name(item.name, span)), span)
+    zero = Literal(0, span)
+    if isinstance(item, Rest):
+        left = Rest(nothing.name, span)
+        return replace(axis, item=Each(freed, span)), Equation(left, zero, None, span)
+    return replace(axis, item=freed), Equation(nothing, zero, None, span)
+
+
+def _unkept(statements: Sequence[Statement], name: str) -> Iterator[Statement]:
+    for statement in statements:
+        if isinstance(statement, Keep):
+            targets = tuple(t for t in statement.targets if name not in [*stems(t), *rests_in(t)])
+            if targets:
+                yield replace(statement, targets=targets)
+        else:
+            yield statement
+
+
+def _exact(
+    rule: Rule, other: Rule, rules: RulesUnderTrial, nodes: Sequence[Node], seed: int
+) -> bool:
+    """Whether the relaxed rule removes more and every network stays exact."""
+    changed = rules.exchanged(rule, other)
+    more = 0
+    random = np.random.default_rng([seed, 1])
+    for turn in range(_MOST_NETWORKS):
+        node = nodes[int(random.integers(len(nodes)))] if turn >= len(nodes) else nodes[turn]
+        state = int(random.integers(2**31))
+        built = build(node, np.random.default_rng(state), live=0.8)
+        base = prune_and_compare(built, rules, state, run=False)
+        free = prune_and_compare(built, changed, state, run=False)
+        if free.failure is not None:
+            return False
+        if base.failure is not None or not free.left < base.left:
+            continue
+        outcome = prune_and_compare(built, changed, state)
+        if outcome.failure is not None:
+            return False
+        more += outcome.told
+        if more >= _ENOUGH:
+            return True
+    return False

@@ -1,0 +1,221 @@
+"""One network around a node: built, pruned at random, and run against the masked original in MXNet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.diagnostics import PrunecError
+from prunec.emission.slicing import apply, mask
+from prunec.mxnet.runtime import open_session
+from prunec.mxnet.verify import relative_error
+from prunec.planning.select import uniform
+from prunec.proving.model import GeneratedModel, RulesUnderTrial, generated_model
+from prunec.proving.network import Network, Value
+from prunec.proving.node import NODE, Node, Slot
+from prunec.proving.registry import mxnet
+from prunec.proving.templates import templates
+from prunec.proving.verdict import Failure
+
+#: Outputs that differ by more than this part of the largest value are different.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network around a node, with the values of its variables, and in words what it is."""
+
+    node: Node
+    model: GeneratedModel
+    inputs: Mapping[str, npt.NDArray[np.float32]]
+    index: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a network.
+
+    ``pruned`` says that channels of the operator were removed, ``told`` that the outputs were fit for a
+    comparison (finite, not all the same); ``left`` is how many elements of parameters stayed.
+    """
+
+    failure: Optional[Failure]
+    pruned: bool
+    told: bool
+    left: int
+
+
+def build(node: Node, random: np.random.Generator, live: float = 0.6) -> Built:
+    """A network around a node, wired at random; ``live`` is the chance of an axis to hold removable channels."""
+    network = Network(random)
+    chain: Sequence[Any] = ()
+    if random.random() < 0.5:
+        chain = templates().ranges[int(random.integers(len(templates().ranges)))]
+    words: list[str] = []
+    values: list[Value] = []
+    for position, slot in enumerate(node.slots):
+        values.append(_input(network, position, slot, values, chain, words, live))
+    index = network.add(node.operator, node.attributes, values, NODE)
+    used = [k for k in range(len(node.outputs)) if random.random() < 0.7] or [0]
+    for k in used:
+        shape = node.outputs[k]
+        if not shape:
+            continue
+        value = Value(index, k, shape)
+        network.heads.append(_after(network, k, value, values, words))
+    shapes = {name: value.shape for name, value in network.inputs.items()}
+    model = generated_model(network.json(), sorted(network.around), shapes, network.parameters)
+    return Built(node, model, network.inputs, index, "; ".join(words))
+
+
+def _input(
+    network: Network,
+    position: int,
+    slot: Slot,
+    before: Sequence[Value],
+    chain: Sequence[Any],
+    words: list[str],
+    live: float,
+) -> Value:
+    """Where an input of the node comes from."""
+    random, name = network.random, f"{NODE}_{position}_{slot.name}"
+    if slot.state or (slot.learned and random.random() < 0.85):
+        return network.add_parameter(name, slot.shape, positive=slot.positive)
+    same = [value for value in before if value.shape == slot.shape]
+    way = random.random()
+    if same and way < 0.1:
+        words.append(f"{slot.name} is another input as well")
+        return same[0]
+    if before and way < 0.35:
+        # Numbers that may be positions, below the smallest size there is.
+        whole = int(random.integers(2, 4)) if way < 0.25 else None
+        words.append(f"{slot.name} is an input{' of whole numbers' if whole else ''}")
+        return network.add_input(name, slot.shape, whole)
+    if way > 0.92:
+        words.append(f"{slot.name} is a parameter")
+        return network.add_parameter(name, slot.shape)
+    if not before and way < 0.1:
+        words.append(f"{slot.name} is an input of whole numbers")
+        return network.add_input(name, slot.shape, 3)
+    axes = [axis for axis, size in enumerate(slot.shape) if size > 1 and random.random() < live]
+    if not axes:
+        axes = [axis for axis, size in enumerate(slot.shape) if size > 1][-1:]
+    words.append(f"{slot.name} has channels on axes {axes}")
+    return network.produce(name, slot.shape, axes, chain)
+
+
+def _after(network: Network, k: int, value: Value, inputs: Sequence[Value], words: list[str]) -> Value:
+    """What an output of the node goes into; the result is an output of the network."""
+    random, shape = network.random, value.shape
+    name = f"after_{k}"
+    way = int(random.integers(5))
+    wide = [axis for axis, size in enumerate(shape) if size > 1]
+    if way == 1:
+        same = [other for other in inputs if other.shape == shape]
+        if same and random.random() < 0.5:
+            words.append(f"output {k} plus its input")
+            value = network.plus(value, same[0])
+        else:
+            axes = [axis for axis in wide if random.random() < 0.6]
+            words.append(f"output {k} plus a branch with channels on axes {axes}")
+            value = network.plus(value, network.produce(f"beside_{k}", shape, axes))
+    elif way == 2:
+        axis = int(random.integers(len(shape)))
+        other = tuple(int(random.integers(2, 5)) if i == axis else size for i, size in enumerate(shape))
+        axes = [a for a, size in enumerate(other) if size > 1 and random.random() < 0.6]
+        words.append(f"output {k} joined along axis {axis} with a branch with channels on axes {axes}")
+        value = network.join(value, network.produce(f"beside_{k}", other, axes), axis)
+    elif way == 3 and wide:
+        axis = wide[int(random.integers(len(wide)))]
+        words.append(f"output {k} summed over axis {axis}")
+        value = network.sum(value, axis)
+    axes = [int(axis) for axis in random.permutation(len(value.shape))]
+    if random.random() < 0.2:
+        axes = axes[1:]
+    words.append(f"axes {axes} of output {k} consumed")
+    return network.consume(name, value, axes)
+
+
+def prune_and_compare(
+    built: Built, rules: RulesUnderTrial, seed: int, ratio: float = 0.5, run: bool = True
+) -> Outcome:
+    """Prunes the network at a ratio with random scores and compares it with the masked original."""
+    node = built.node
+    try:
+        analysis = analyse(built.model, rules, strict=True)
+        scores = np.random.default_rng(seed).random(analysis.solution.unit_count)
+        removed = uniform(analysis.solution, ratio, scores)
+        pruned = emit(analysis, removed)
+    except PrunecError as error:
+        first = error.diagnostics[0]
+        if first.code == "P503":  # a default that would have to change: refused by intention
+            return Outcome(None, False, False, 0)
+        notes = "".join(f" ({note})" for note in first.notes)
+        failure = node.failure(f"prunec refuses the network: {first.headline}{notes}", built.words)
+        return Outcome(failure, False, False, 0)
+    except Exception as error:  # a bug of the compiler, to be told like any other failure
+        failure = node.failure(f"prunec fails: {type(error).__name__}: {error}", built.words)
+        return Outcome(failure, False, False, 0)
+    left = _left(built, pruned)
+    touched = _touched(analysis, pruned, built.index)
+    if not run or not pruned.slices:
+        return Outcome(None, touched, not pruned.slices, left)
+    return _compare(built, pruned, touched, left)
+
+
+def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
+    values = dict(built.model.values)
+    masked, small = dict(values), dict(values)
+    for cut in pruned.slices:
+        masked[cut.name], small[cut.name] = mask(cut, values[cut.name]), apply(cut, values[cut.name])
+    removal = ", ".join(f"{cut.name} {cut.shape} to {cut.new_shape}" for cut in pruned.slices)
+    words = f"{built.words}\nremoved: {removal}"
+    try:
+        expected = _run(built.model.file.data, masked, built.inputs)
+    except PrunecError:
+        return Outcome(None, False, False, left)
+    try:
+        actual = _run(pruned.model, small, built.inputs)
+    except PrunecError as error:
+        reason = (error.diagnostics[0].notes or (error.diagnostics[0].headline,))[0]
+        failure = built.node.failure(f"MXNet refuses the pruned network: {reason}", words)
+        return Outcome(failure, touched, True, left)
+    told = all(np.isfinite(value).all() for value in expected) and any(
+        value.size > 0 and np.ptp(value) > 0 for value in expected
+    )
+    for number, (first, second) in enumerate(zip(expected, actual)):
+        if first.shape != second.shape:
+            problem = f"output {number} of the pruned network has the shape {second.shape}, not {first.shape}"
+        elif told and relative_error(first, second) > TOLERANCE:
+            error_text = f"{relative_error(first, second):.1e}"
+            problem = f"output {number} of the pruned network differs: relative error {error_text}"
+        else:
+            continue
+        return Outcome(built.node.failure(problem, words), touched, told, left)
+    return Outcome(None, touched, told, left)
+
+
+def _run(
+    symbol: bytes, parameters: Mapping[str, npt.NDArray[Any]], inputs: Mapping[str, npt.NDArray[Any]]
+) -> list[npt.NDArray[Any]]:
+    session = open_session(symbol, parameters, inputs)
+    # Operators that draw random numbers draw the same ones each time.
+    mxnet().random.seed(7)
+    return session.run(inputs)
+
+
+def _left(built: Built, pruned: Pruned) -> int:
+    shapes = {name: value.shape for name, value in built.model.values.items()}
+    shapes.update({cut.name: cut.new_shape for cut in pruned.slices})
+    return sum(prod(shape) for shape in shapes.values())
+
+
+def _touched(analysis: Analysis, pruned: Pruned, index: int) -> bool:
+    atoms = analysis.solution.propagation.nodes[index]
+    return atoms is not None and pruned.shrinker.touched(atoms)
