@@ -26,7 +26,7 @@ from prunec.emission.slicing import ParameterSlice
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
-from prunec.solver.propagate import Channels, propagate
+from prunec.solver.propagate import Channels, Propagation, propagate
 from prunec.solver.solve import Solution, solve
 
 
@@ -91,6 +91,7 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     parameters = _parameters(model, bound)
     _check_shapes(model, bound, parameters)
     propagation = propagate(bound, parameters, strict)
+    _check_sizes(model, bound, propagation, parameters)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_parameters(model, found, parameters)
@@ -248,6 +249,30 @@ def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[
     )
 
 
+def _check_sizes(
+    model: Model, bound: BoundGraph, propagation: Propagation, parameters: frozenset[int]
+) -> None:
+    """A parameter that is kept for want of a size which an input's shape would give is an error."""
+    problems = []
+    for index, tensor in propagation.unsized:
+        names = _inputs_without_shape(model.graph, bound, parameters, index)
+        if names:
+            parameter = model.graph.nodes[tensor.node].name
+            flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
+            problems.append(
+                Diagnostic(
+                    "P402",
+                    f"how parameter {parameter!r} is made of channels depends on the shape of "
+                    f"{', '.join(names)}",
+                    where=describe(model.graph, index, bound.shapes),
+                    notes=("nothing in the model gives that shape",),
+                    help=f"give it, for example {flags}",
+                )
+            )
+    if problems:
+        raise PrunecError(*problems)
+
+
 def _check_parameters(model: Model, found: Sequence[Parameter], parameters: frozenset[int]) -> None:
     problems = []
     known = model.parameter_shapes
@@ -270,18 +295,6 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
                         help="give the parameter file that belongs to this model with --params",
                     )
                 )
-        for axis in parameter.channels.layout.factors:
-            if axis is None:
-                problems.append(
-                    Diagnostic(
-                        "P402",
-                        f"the shape of parameter {parameter.name!r} cannot be found",
-                        where=f"parameter {parameter.name!r}, {shape_text(parameter.shape)}",
-                        notes=("its slices depend on a size that nothing in the model gives",),
-                        help="give the parameters with --params, or shapes with --input NAME=1,3,224,224",
-                    )
-                )
-                break
     if problems:
         raise PrunecError(*problems)
 

@@ -27,7 +27,7 @@ from prunec.binding.expressions import (
     spread,
     sum_key,
 )
-from prunec.binding.ranks import RankSolver, rests_in
+from prunec.binding.ranks import RankSolver, own_rests, rests_in
 from prunec.binding.slots import Contradiction, Slots, assign_slots
 from prunec.binding.views import ViewError
 from prunec.diagnostics import Span
@@ -77,10 +77,18 @@ class _Binder:
         slots += [(t, 0, None) for t in self.slots.implied]
         slots += [(t, i, shapes.get(n)) for n, (t, i) in enumerate(outputs)]
         ranks = [(t, None if s is None else len(s)) for t, _, s in slots]
-        self.ranks = RankSolver(self.rule, self.attributes, ranks).solve()
+        own = own_rests(self.rule)
+        self.ranks = RankSolver(self.rule, self.attributes, ranks, own).solve()
         self._check_ranks(slots)
         self.expander = Expander(
-            self.attributes, self.ranks, self.counts, self.variadic, self.sizes, self.regroupings, self.fixed
+            self.attributes,
+            self.ranks,
+            self.counts,
+            self.variadic,
+            self.sizes,
+            self.regroupings,
+            self.fixed,
+            own,
         )
         axes = self._expand_and_solve(slots)
         tensors = [

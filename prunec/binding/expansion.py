@@ -48,6 +48,8 @@ class Expander:
     sizes: dict[str, Optional[int]]
     regroupings: list[Regrouping]
     fixed: set[str]
+    own: frozenset[str]
+    """Rests that each tensor of a variadic slot has for itself."""
 
     def tensor(
         self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool
@@ -59,7 +61,9 @@ class Expander:
         """
         axes: list[PlainAxis] = []
         for position, axis in enumerate(tensor.axes):
-            if isinstance(axis.item, Broadcast):
+            if isinstance(axis.item, Rest) and axis.item.name in self.own:
+                axes += self._own_rest(axis.item.name, tensor, index, shape)
+            elif isinstance(axis.item, Broadcast):
                 axes += self._broadcast(axis.item, tensor, position, shape, learned)
             else:
                 axes += self._axis(axis.item, index)
@@ -123,6 +127,12 @@ class Expander:
         self.fixed.add(name)
         self.sizes[name] = size
         return [name]
+
+    def _own_rest(self, name: str, tensor: Tensor, index: int, shape: Optional[Shape]) -> list[PlainAxis]:
+        if shape is None:
+            raise Open
+        rank = len(shape) - len(tensor.axes) + 1
+        return [(indexed(indexed(name, index), i),) for i in range(rank)]
 
     def _rest(self, name: str) -> list[str]:
         if name not in self.ranks:

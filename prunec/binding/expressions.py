@@ -160,6 +160,9 @@ def _pick(call: Call, scope: Scope) -> list[Scalar]:
         elif isinstance(argument, Name):
             values.append(scope.attributes.get(argument.name))
     exclude = len(values) > 1 and bool(values[1])
+    if isinstance(values[0], tuple) and values[0] and not exclude and names:
+        # In the attribute's order, so that what stands beside it goes to the axis it names.
+        return [names[int(entry) % len(names)] for entry in values[0] if isinstance(entry, int)]
     return [names[i] for i in chosen_positions(values[0], exclude, len(names), default_all=True)]
 
 

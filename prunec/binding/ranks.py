@@ -25,7 +25,8 @@ from prunec.language.syntax import (
 
 
 def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
-    """The rests that an axis or an expression names, except inside ``prod``."""
+    """The rests that an axis or an expression names, except inside functions whose result has a length of
+    its own."""
     if isinstance(item, Rest):
         yield item.name
     elif isinstance(item, (Product, Sum)):
@@ -35,12 +36,16 @@ def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
         yield from each_rests(item.item)
     elif isinstance(item, Broadcast):
         yield from rests_in(item.item)
-    elif isinstance(item, Call) and item.function != "prod":
+    elif isinstance(item, Call) and item.function not in _OTHER_LENGTH:
         for argument in item.arguments:
             yield from rests_in(argument)
     elif isinstance(item, Arithmetic):
         yield from rests_in(item.left)
         yield from rests_in(item.right)
+
+
+#: Functions that give fewer or more values than their rest has axes.
+_OTHER_LENGTH = ("prod", "pick", "join", "rank")
 
 
 def each_rests(item: AxisExpression) -> Iterator[str]:
@@ -69,13 +74,19 @@ class RankSolver:
     """Finds the ranks of a rule's rests by going over what is known until nothing new comes."""
 
     def __init__(
-        self, rule: Rule, attributes: Mapping[str, Value], tensors: Sequence[tuple[Tensor, Optional[int]]]
+        self,
+        rule: Rule,
+        attributes: Mapping[str, Value],
+        tensors: Sequence[tuple[Tensor, Optional[int]]],
+        own: frozenset[str],
     ) -> None:
+        self.own = own
         self.attributes = attributes
         self.tensors = tensors
         self.ranks: dict[str, int] = {}
         self.sums: dict[tuple[str, ...], int] = {}
         self.same = _same_rank_sets(rule)
+        self.joined: list[tuple[list[str], int]] = []
         self._from_attributes(rule)
 
     def solve(self) -> dict[str, int]:
@@ -85,6 +96,9 @@ class RankSolver:
             before = len(self.ranks)
             for tensor, rank in self.tensors:
                 self._from_tensor(tensor, rank)
+            for joined, length in self.joined:
+                known_length = sum(self.ranks.get(name, 0) for name in joined)
+                self._learn(known_length, [name for name in joined if name not in self.ranks], length)
             for names in self.same:
                 known = [self.ranks[name] for name in names if name in self.ranks]
                 if known:
@@ -99,6 +113,8 @@ class RankSolver:
                 continue
             for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
                 length = self._tuple_length(side)
+                if length is not None and isinstance(other, Call) and other.function == "join":
+                    self.joined.append(([a.name for a in other.arguments if isinstance(a, Rest)], length))
                 rests = list(dict.fromkeys(rests_in(other)))
                 if length is None or not rests:
                     continue
@@ -117,6 +133,8 @@ class RankSolver:
 
     def _from_tensor(self, tensor: Tensor, rank: Optional[int]) -> None:
         if any(isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest) for axis in tensor.axes):
+            return
+        if any(isinstance(axis.item, Rest) and axis.item.name in self.own for axis in tensor.axes):
             return
         counted = self._count(tensor.axes)
         if counted is None:
@@ -181,6 +199,28 @@ class RankSolver:
         for name, rank in longest.items():
             if name not in unknown:
                 self.ranks.setdefault(name, rank)
+
+
+def own_rests(rule: Rule) -> frozenset[str]:
+    """Rests that stand in one variadic slot and nowhere else: each of its tensors has its own."""
+    signature = rule.signature
+    assert signature is not None
+    slots: dict[str, set[str]] = {}
+    variadic: set[str] = set()
+    for tensor in signature.data + signature.parameters + signature.outputs:
+        for axis in tensor.axes:
+            for name in rests_in(axis.item):
+                slots.setdefault(name, set()).add(tensor.name)
+                if tensor.kind == "variadic" and isinstance(axis.item, Rest):
+                    variadic.add(name)
+    used = {
+        name
+        for statement in rule.statements
+        if isinstance(statement, Equation)
+        for side in (statement.left, statement.right)
+        for name in rests_in(side)
+    }
+    return frozenset(name for name in variadic - used if len(slots[name]) == 1)
 
 
 def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:

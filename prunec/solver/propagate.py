@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping, Optional, Sequence
 
 import numpy as np
@@ -95,6 +95,8 @@ class Propagation:
     rows: tuple[RowsOf, ...]
     approximate: tuple[tuple[Atoms, int], ...]
     causes: tuple[Cause, ...]
+    unsized: tuple[tuple[int, Tensor], ...]
+    """Parameters that are kept because a factor of theirs has no known size, with the node that has it."""
 
 
 def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Propagation:
@@ -122,6 +124,7 @@ class _Propagator:
         self.causes: list[Cause] = []
         self.cause_numbers: dict[Cause, int] = {}
         self.programs: dict[object, Program] = {}
+        self.unsized: list[tuple[int, Tensor]] = []
 
     def run(self) -> Propagation:
         for index, node in enumerate(self.graph.nodes):
@@ -150,6 +153,7 @@ class _Propagator:
             tuple(self.rows),
             tuple(self.approximate),
             tuple(self.causes),
+            tuple(self.unsized),
         )
 
     def cause(self, cause: Cause) -> int:
@@ -215,11 +219,27 @@ class _Propagator:
         self.nodes[index] = NodeAtoms(program, tuple(values))
         self._record(index, program, values, node.inputs)
         for slot, result in program.adopted.items():
-            self.channels[node.inputs[slot]] = self._channels(index, result, values, node.inputs)
+            channels = self._channels(index, result, values, node.inputs)
+            self.channels[node.inputs[slot]] = self._sized(index, node.inputs[slot], channels)
         for tensor_slot, result in zip(bound.implied, program.implied):
             self.implied[index, tensor_slot.slot] = self._channels(index, result, values, node.inputs)
         for k, result in enumerate(program.outputs):
             self.channels[Tensor(index, k)] = self._channels(index, result, values, node.inputs)
+
+    def _sized(self, index: int, tensor: Tensor, channels: Channels) -> Channels:
+        """A parameter's channels with all factors sized, from its shape if need be; kept if that fails."""
+        if None not in channels.layout.factors or not channels.arrays:
+            return channels
+        shape = self.bound.shapes.get(tensor) or (None,) * len(channels.layout.axes)
+        axes = tuple(_fill(axis, size) for axis, size in zip(channels.layout.axes, shape))
+        if all(None not in axis for axis in axes):
+            return replace(channels, layout=replace(channels.layout, axes=axes))
+        self.unsized.append((index, tensor))
+        cause = self.cause(Cause("opaque", "a size it depends on is not known", index))
+        for array in channels.arrays:
+            self.edges.append(Edge(array, np.zeros_like(array), cause))
+        plain = Layout(tuple(() if size == 1 else (size,) for size in shape), (), True)
+        return Channels(plain, (), (cause,) * len(plain.factors))
 
     def _adopt_plain(self, tensor: Tensor) -> InputLayout:
         """A parameter that one node takes twice: plain atoms for each axis, tied by the rule."""
@@ -262,3 +282,13 @@ class _Propagator:
     ) -> Channels:
         causes = tuple(-1 if r is None else self._reason(index, r, inputs) for r in result.reasons)
         return Channels(result.layout, tuple(values[v] for v in result.values), causes)
+
+
+def _fill(axis: Sequence[Optional[int]], size: Optional[int]) -> tuple[Optional[int], ...]:
+    """The factors of an axis, its one unknown factor found from the size of the whole."""
+    known = 1
+    for factor in axis:
+        known *= factor or 1
+    if size is None or list(axis).count(None) != 1 or size % known:
+        return tuple(axis)
+    return tuple(size // known if factor is None else factor for factor in axis)
