@@ -292,6 +292,8 @@ class _Binder:
                 left, right = spread(equation.left, scope), spread(equation.right, scope)
             except Unspreadable:
                 continue
+            if min(len(left), len(right)) == 0 and max(len(left), len(right)) == 1:
+                continue  # a single number stands for all axes, and there are none
             length = max(len(left), len(right))
             left = left * length if len(left) == 1 else left
             right = right * length if len(right) == 1 else right
