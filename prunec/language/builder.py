@@ -169,6 +169,12 @@ class _Builder:
     def make_variadic_tensor(self, children: _Children, span: Span) -> syntax.Tensor:
         return self.tensor("variadic", children, span)
 
+    def make_value_input(self, children: _Children, span: Span) -> syntax.Tensor:
+        return syntax.Tensor(str(children[0]), "one", (), span, value=True)
+
+    def make_optional_value_input(self, children: _Children, span: Span) -> syntax.Tensor:
+        return syntax.Tensor(str(children[0]), "optional", (), span, value=True)
+
     def make_place(self, children: _Children, span: Span) -> syntax.Expression:
         token = children[0]
         return self.name(token) if token.type == "NAME" else syntax.Literal(self.integer(token), span)
@@ -274,6 +280,9 @@ class _Builder:
 
     def make_discontinuous(self, children: _Children, span: Span) -> syntax.Discontinuous:
         return syntax.Discontinuous(span)
+
+    def make_holds(self, children: _Children, span: Span) -> syntax.Holds:
+        return syntax.Holds(self.name(children[0]), children[1], span)
 
     def make_macs(self, children: _Children, span: Span) -> syntax.MultiplyAdds:
         return syntax.MultiplyAdds(children[0], span)

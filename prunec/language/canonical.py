@@ -25,6 +25,7 @@ from prunec.language.syntax import (
     Equation,
     Expression,
     Fixed,
+    Holds,
     Keep,
     Literal,
     Logic,
@@ -138,7 +139,9 @@ def print_axis_expression(item: AxisExpression) -> str:
 
 
 def print_tensor(tensor: Tensor) -> str:
-    """A slot with its axes."""
+    """A slot with its axes, or without where it carries a value."""
+    if tensor.value:
+        return f"{tensor.name}{_MARKS[tensor.kind]}"
     return f"{tensor.name}{_MARKS[tensor.kind]}[{', '.join(print_axis(axis) for axis in tensor.axes)}]"
 
 
@@ -176,6 +179,8 @@ def print_statement(statement: Statement) -> str:
         return f"neutral {statement.tensor.name} = {print_literal(statement.value)}"
     if isinstance(statement, Discontinuous):
         return "discontinuous"
+    if isinstance(statement, Holds):
+        return f"{statement.tensor.name} holds {print_expression(statement.value, _SUM)}"
     assert isinstance(statement, MultiplyAdds)
     return f"macs = {print_expression(statement.count, _SUM)}"
 

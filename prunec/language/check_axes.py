@@ -23,6 +23,7 @@ from prunec.language.syntax import (
     Equation,
     Expression,
     Fixed,
+    Holds,
     Keep,
     Mixes,
     Name,
@@ -161,6 +162,7 @@ def _single_places(rule: Rule, found: tuple[Place, ...]) -> Iterator[Diagnostic]
         if isinstance(target, Name)
     }
     equated = set().union(*(_unknowns(equation) for equation in _equations(rule)))
+    spoken_of |= set().union(*(_mentioned(s.value) for s in rule.statements if isinstance(s, Holds)))
     for name, occurrences in by_name.items():
         place = occurrences[0]
         if len(occurrences) > 1 or place.rest or place.in_sum or place.tensor.kind == "variadic":
@@ -302,4 +304,4 @@ def _unknowns(equation: Equation) -> set[str]:
 
 def _is_row(expression: Expression) -> bool:
     """Whether the value is a row of numbers, one for each of the sizes it is made of."""
-    return isinstance(expression, Call) and expression.function in ("interleave", "offsets", "cuts")
+    return isinstance(expression, Call) and expression.function in ("interleave", "join", "offsets", "cuts")

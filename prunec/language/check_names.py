@@ -46,6 +46,7 @@ from prunec.language.syntax import (
     Call,
     Comparison,
     Expression,
+    Holds,
     Logic,
     Membership,
     Mixes,
@@ -135,6 +136,10 @@ class _Names:
     def _tensor_names(self) -> Iterator[Diagnostic]:
         seen: dict[str, Span] = {}
         for _, tensor in slots(self.rule.signature) if self.rule.signature else ():
+            if tensor.value and tensor.name not in self.attributes:
+                headline = f"the input `{tensor.name}` carries a value, and no attribute has its name"
+                default = f"write `op {self.rule.operators[0].name}({tensor.name})`, or give the input axes"
+                yield unknown("P204", headline, tensor.span, tensor.name, self.attributes, default)
             if tensor.name in seen:
                 headline = f"two tensors are called `{tensor.name}`"
                 yield twice("P209", headline, tensor.span, seen[tensor.name])
@@ -287,10 +292,10 @@ class _Names:
             else:
                 yield from self._axis(target)
         for statement in self.rule.statements:
-            if isinstance(statement, Zero):
+            if isinstance(statement, (Zero, Holds)):
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")
             if isinstance(statement, Neutral):
-                yield from self._tensor_of(statement.tensor, ("parameters",), "a parameter")
+                yield from self._tensor_of(statement.tensor, ("data", "parameters"), "an input")
             condition = None
             if isinstance(statement, Zero):
                 condition = statement.condition
@@ -314,5 +319,5 @@ class _Names:
                 "P223",
                 f"`{name.name}` is not {what} of this rule",
                 annotations=(Annotation(name.span, f"expected {what}"),),
-                help="`zero` speaks of outputs, `if` and `unless zero` of inputs, `neutral` of parameters",
+                help="`zero` and `holds` speak of outputs, `if`, `unless zero` and `neutral` of inputs",
             )

@@ -20,7 +20,7 @@ from prunec.language.parser import chunks, parse_chunk, read_source
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule, RuleFile
 
-_NAME = r"[A-Za-z_][A-Za-z0-9_.]*"
+_NAME = r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?"
 _HEADER = re.compile(
     rf"""op\s+(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*
     (?:\((?:"[^"\n]*"|\(\s*\)|[^()"\#])*\)\s*)?

@@ -18,6 +18,7 @@ from prunec.language.syntax import (
     Each,
     Equation,
     Expression,
+    Holds,
     Keep,
     Logic,
     Membership,
@@ -155,13 +156,15 @@ def guards(rule: Rule) -> Iterator[Expression]:
 
 
 def measures(rule: Rule) -> Iterator[Expression]:
-    """The sides of the rule's equations, and its multiply-adds."""
+    """The sides of the rule's equations, what its outputs hold, and its multiply-adds."""
     for statement in rule.statements:
         if isinstance(statement, Equation):
             yield statement.left
             yield statement.right
         elif isinstance(statement, MultiplyAdds):
             yield statement.count
+        elif isinstance(statement, Holds):
+            yield statement.value
 
 
 def axis_calls(signature: Signature) -> Iterator[tuple[str, Call]]:

@@ -170,12 +170,17 @@ class Axis:
 
 @dataclass(frozen=True)
 class Tensor:
-    """``name[axes]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"`` (``*``)."""
+    """``name[axes]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"`` (``*``).
+
+    ``value`` marks an input that is written without an axis list: what it holds is read as the attribute
+    of its name.
+    """
 
     name: str
     kind: str
     axes: tuple[Axis, ...]
     span: Span = _span()
+    value: bool = False
 
 
 @dataclass(frozen=True)
@@ -271,7 +276,16 @@ class MultiplyAdds:
     span: Span = _span()
 
 
-Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Discontinuous, MultiplyAdds]
+@dataclass(frozen=True)
+class Holds:
+    """``out holds expression``: the elements of an output are these sizes."""
+
+    tensor: Name
+    value: Expression
+    span: Span = _span()
+
+
+Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Discontinuous, MultiplyAdds, Holds]
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "NEUTRAL",
                 "DISCONTINUOUS",
                 "MACS",
+                "HOLDS",
                 "NAME",
                 "REST",
                 "FUNCTION",

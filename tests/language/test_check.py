@@ -143,7 +143,12 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[*x] -> o[*x]  keep x", ["P205 [x] `x` is a rest | write `*x`"]),
         ("d[c] -> o[c]  balanced z", ["P204 [z] no tensor of this rule has an axis `z`"]),
         ("d[c @ axis] -> o[c]", ["P204 [axis] `axis` is no attribute of this rule"]),
-        ("d[c]; w[c] -> o[c]  neutral d = 1", ["P223 [d] `d` is not a parameter of this rule"]),
+        ("d[c]; w[c] -> o[c]  neutral o = 1", ["P223 [o] `o` is not an input of this rule"]),
+        (
+            "d[c], shape -> o[c]",
+            ["P204 [shape] the input `shape` carries a value, and no attribute has its name"],
+        ),
+        ("d[*x] -> o[s]  d holds *x  keep s", ["P223 [d] `d` is not an output of this rule"]),
         ("d[c] -> o[c]  zero o if o", ["P223 [o] `o` is not an input of this rule"]),
         ("d[c] -> o[c]  mixes c unless zero o", ["P223 [o] `o` is not an input of this rule"]),
         ("d[c] -> o*[c], p[c]", ["P212 [o*[c]] the variadic tensor `o` is not the last one"]),

@@ -28,6 +28,7 @@ KEYWORDS = frozenset(
         "neutral",
         "discontinuous",
         "macs",
+        "holds",
         "in",
         "None",
         "True",
@@ -105,11 +106,22 @@ kinds = st.sampled_from(["one", "optional", "variadic"])
 tensors = st.builds(syntax.Tensor, words, kinds, st.lists(axes, max_size=3).map(tuple), st.just(NOWHERE))
 
 
+values_carried = st.builds(
+    syntax.Tensor,
+    words,
+    st.sampled_from(["one", "optional"]),
+    st.just(()),
+    st.just(NOWHERE),
+    st.just(True),
+)
+
+
 def slots(least: int) -> st.SearchStrategy[tuple[syntax.Tensor, ...]]:
     return st.lists(tensors, min_size=least, max_size=3).map(tuple)
 
 
-signatures = st.builds(syntax.Signature, slots(0), slots(0), slots(1), st.just(NOWHERE))
+inputs = st.lists(tensors | values_carried, max_size=3).map(tuple)
+signatures = st.builds(syntax.Signature, inputs, slots(0), slots(1), st.just(NOWHERE))
 
 targets = st.lists(names | rests | calls(expressions), min_size=1, max_size=3).map(tuple)
 reasons = st.none() | texts
@@ -131,6 +143,7 @@ statements = (
     | st.builds(syntax.Neutral, names, literals, st.just(NOWHERE))
     | st.builds(syntax.Discontinuous, st.just(NOWHERE))
     | st.builds(syntax.MultiplyAdds, expressions, st.just(NOWHERE))
+    | st.builds(syntax.Holds, names, expressions, st.just(NOWHERE))
 )
 
 attributes = st.builds(syntax.Attribute, words, st.none() | literals, st.just(NOWHERE))
