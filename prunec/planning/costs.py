@@ -1,0 +1,327 @@
+"""What a model costs as a function of how many steps each choice loses.
+
+A step of a choice takes the same number of positions from an axis wherever in the choice's ranking it
+stands, so the size of every axis is linear in the steps, and the exact cost of a plan follows without
+making it: multiply-adds from the ``macs`` statements of the rules, parameters from their shapes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import prod
+from typing import Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.binding.bound import Bound
+from prunec.binding.expansion import variadic_names
+from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, names_in, spread
+from prunec.compiler import Analysis
+from prunec.graph.model import Shape, Tensor
+from prunec.language.syntax import MultiplyAdds
+from prunec.planning.choices import Choice
+from prunec.solver.balance import varying_dimensions
+from prunec.solver.components import Atoms
+from prunec.solver.propagate import Channels, NodeAtoms
+from prunec.solver.solve import Solution
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A number in a cost: ``size``, or the least of some extents if one is less."""
+
+    size: Optional[int]
+    extents: tuple[int, ...]
+
+    def value(self, extents: Sequence[int]) -> Optional[int]:
+        """The factor when extents have the sizes given."""
+        least = self.size
+        for number in self.extents:
+            least = extents[number] if least is None else min(least, extents[number])
+        return least
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The multiply-adds of a node: ``count`` over names, each a product of factors; the other names have
+    fixed ``sizes``."""
+
+    node: int
+    count: Scalar
+    names: Mapping[str, tuple[Factor, ...]]
+    sizes: Mapping[str, Optional[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A parameter: its shape as a product of factors, and the bytes of an element."""
+
+    name: str
+    factors: tuple[Factor, ...]
+    item_size: int
+
+
+class CostModel:
+    """The costs of a model whose choices lose some steps.
+
+    ``extents`` are sizes of axes: ``base - per_step @ steps``.  Costs that depend on a size which is not
+    known are ``None``.
+    """
+
+    def __init__(self, analysis: Analysis, choices: Sequence[Choice]) -> None:
+        self.choices = tuple(choices)
+        builder = _Builder(analysis, choices)
+        self.layers = tuple(builder.layers())
+        self.weights = tuple(builder.weights())
+        self.base = np.array([size for size, _ in builder.extents], dtype=np.int64)
+        self.per_step = np.zeros((len(builder.extents), len(choices)))
+        for row, (_, losses) in enumerate(builder.extents):
+            for choice, loss in losses:
+                self.per_step[row, choice] = loss
+        self.widths = builder.widths()
+        self._known: dict[tuple[int, tuple[Optional[int], ...]], Optional[int]] = {}
+        self._headers = builder.header_bytes()
+
+    def none(self) -> Atoms:
+        """The steps of a plan that removes nothing."""
+        return np.zeros(len(self.choices), dtype=np.int64)
+
+    def multiply_adds(self, steps: Atoms) -> Optional[int]:
+        """Multiply-adds of one run, of all nodes whose rules count them."""
+        extents = self._extents(steps)
+        total = 0
+        for layer in self.layers:
+            count = self._layer(layer, extents)
+            if count is None:
+                return None
+            total += count
+        return total
+
+    def parameters(self, steps: Atoms) -> Optional[int]:
+        """Elements of all parameters."""
+        return self._weigh(steps, items=False)
+
+    def file_size(self, steps: Atoms) -> Optional[int]:
+        """Bytes of the parameter file; ``None`` without one."""
+        total = None if self._headers is None else self._weigh(steps, items=True)
+        return None if total is None or self._headers is None else total + self._headers
+
+    def channels(self, steps: Atoms) -> int:
+        """Units that are left, of those that can go."""
+        lost: int = sum(len(choice.cells) * count for choice, count in zip(self.choices, steps.tolist()))
+        return sum(len(choice.units) for choice in self.choices) - lost
+
+    def unknown_layers(self) -> tuple[int, ...]:
+        """The nodes whose multiply-adds are not known."""
+        extents = self._extents(self.none())
+        return tuple(layer.node for layer in self.layers if self._layer(layer, extents) is None)
+
+    def _extents(self, steps: Atoms) -> list[int]:
+        return [int(size) for size in (self.base - np.rint(self.per_step @ steps)).tolist()]
+
+    def _layer(self, layer: Layer, extents: Sequence[int]) -> Optional[int]:
+        sizes = {name: _product(factors, extents) for name, factors in layer.names.items()}
+        key = (layer.node, tuple(sizes.values()))
+        if key not in self._known:
+            self._known[key] = evaluate(layer.count, {**layer.sizes, **sizes})
+        return self._known[key]
+
+    def _weigh(self, steps: Atoms, items: bool) -> Optional[int]:
+        extents = self._extents(steps)
+        total = 0
+        for weights in self.weights:
+            count = _product(weights.factors, extents)
+            if count is None:
+                return None
+            total += count * (weights.item_size if items else 1)
+        return total
+
+
+class _Builder:
+    def __init__(self, analysis: Analysis, choices: Sequence[Choice]) -> None:
+        self.analysis = analysis
+        self.solution: Solution = analysis.solution
+        self.choices = choices
+        self.channels = analysis.solution.propagation.channels
+        self.group_of = np.full(self.solution.unit_count + 1, -1, dtype=np.int64)
+        for group in self.solution.groups:
+            self.group_of[group.units] = group.number
+        self.choice_of = {number: choice.number for choice in choices for number in choice.groups}
+        self.cell_counts = [
+            max(1, len(np.unique(group.cells))) / len(group.units) for group in self.solution.groups
+        ]
+        #: Size, and for each choice that takes from it how much a step takes.
+        self.extents: list[tuple[int, tuple[tuple[int, float], ...]]] = []
+        self.numbers: dict[tuple[int, tuple[tuple[int, float], ...]], int] = {}
+        #: The arrays are held, so that the identity of one is not taken by another.
+        self.arrays: dict[int, tuple[Atoms, Optional[int], tuple[tuple[int, float], ...]]] = {}
+
+    # --- extents ---
+
+    def losses(self, array: Atoms) -> tuple[Optional[int], tuple[tuple[int, float], ...]]:
+        """The dimension along which an array shrinks, and the elements that a step of each choice takes."""
+        known = self.arrays.get(id(array))
+        if known is None:
+            units = self.solution.units(array)
+            found = np.bincount(self.group_of[units.reshape(-1)] + 1, minlength=1)[1:]
+            by_choice: dict[int, float] = {}
+            for group in np.flatnonzero(found).tolist():
+                choice = self.choice_of[group]
+                elements = float(found[group]) * self.cell_counts[group]
+                by_choice[choice] = by_choice.get(choice, 0.0) + elements
+            varying = varying_dimensions(units) if by_choice else ()
+            dimension = varying[-1] if varying else None
+            known = self.arrays[id(array)] = (array, dimension, tuple(sorted(by_choice.items())))
+        return known[1], known[2]
+
+    def extent(self, array: Atoms, dimension: int) -> Optional[int]:
+        """The number of the extent of an array's dimension; ``None`` where nothing of it goes."""
+        shrinking, losses = self.losses(array)
+        if shrinking != dimension or not losses:
+            return None
+        rows = array.size // array.shape[dimension]
+        key = (array.shape[dimension], tuple((choice, loss / rows) for choice, loss in losses))
+        if key not in self.numbers:
+            self.numbers[key] = len(self.extents)
+            self.extents.append(key)
+        return self.numbers[key]
+
+    def widths(self) -> tuple[int, ...]:
+        """For each choice how many channels of a parameter's axis a step takes, at the least."""
+        least = [0] * len(self.choices)
+        for parameter in self.analysis.parameters:
+            layout = parameter.channels.layout
+            axis_of = [axis for axis, factors in enumerate(layout.axes) for _ in factors]
+            for factors, array in zip(layout.arrays, parameter.channels.arrays):
+                dimension, losses = self.losses(array)
+                if dimension is None:
+                    continue
+                # Rows on another axis of the parameter do not widen this one.
+                others = [d for d, f in enumerate(factors) if axis_of[f] != axis_of[factors[dimension]]]
+                rows = prod(array.shape[d] for d in others)
+                for choice, loss in losses:
+                    width = max(1, round(loss / rows))
+                    least[choice] = min(least[choice] or width, width)
+        return tuple(width or 1 for width in least)
+
+    def factors(self, channels: Channels) -> tuple[Factor, ...]:
+        """The factors of a tensor's size."""
+        extents: list[list[int]] = [[] for _ in channels.layout.factors]
+        for spanned, array in zip(channels.layout.arrays, channels.arrays):
+            for dimension, factor in enumerate(spanned):
+                number = self.extent(array, dimension)
+                if number is not None:
+                    extents[factor].append(number)
+        return tuple(Factor(size, tuple(own)) for size, own in zip(channels.layout.factors, extents))
+
+    # --- multiply-adds ---
+
+    def layers(self) -> Iterator[Layer]:
+        counts: dict[int, Scalar] = {}
+        for index, bound in enumerate(self.analysis.bound.bounds):
+            if bound is None or not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
+                continue
+            # Nodes that look alike share their bound rule, which the analysis holds.
+            if id(bound) not in counts:
+                counts[id(bound)] = _count(bound)
+            count = counts[id(bound)]
+            used = names_in(count)
+            node = self.solution.propagation.nodes[index]
+            names = {} if node is None else self._names(node, used)
+            yield Layer(index, count, names, {name: bound.sizes.get(name) for name in used})
+
+    def _names(self, node: NodeAtoms, used: frozenset[str]) -> dict[str, tuple[Factor, ...]]:
+        result = {}
+        for name, factors in node.program.names.items():
+            if name not in used:
+                continue
+            own = []
+            for factor in factors:
+                numbers = [self.extent(node.values[v], d) for v, d in factor.arrays]
+                own.append(Factor(factor.size, tuple(n for n in numbers if n is not None)))
+            result[name] = tuple(own)
+        return result
+
+    # --- parameters ---
+
+    def weights(self) -> Iterator[Weights]:
+        graph, model = self.analysis.model.graph, self.analysis.model
+        sliced = {parameter.name: parameter for parameter in self.analysis.parameters}
+        shapes: dict[str, tuple[Shape, Optional[Channels]]] = {}
+        for index in sorted(self._variables()):
+            shapes[graph.nodes[index].name] = self._shape(Tensor(index, 0))
+        for index, bound in enumerate(self.analysis.bound.bounds):
+            for slot in bound.implied if bound is not None else ():
+                assert bound is not None
+                name = model.implied_name(index, slot.slot)
+                if model.parameter_shapes is None or name in model.parameter_shapes:
+                    known = sliced.get(name)
+                    shapes.setdefault(
+                        name, (bound.shape(slot) or (None,), None if known is None else known.channels)
+                    )
+        types = self._item_sizes()
+        for name, (shape, channels) in shapes.items():
+            factors = tuple(Factor(size, ()) for size in shape)
+            if channels is not None:
+                factors = self.factors(channels)
+            yield Weights(name, factors, types.get(name, 0))
+
+    def _variables(self) -> set[int]:
+        """The variables that are learned: those the front end knows, and those in parameter slots."""
+        graph, model = self.analysis.model.graph, self.analysis.model
+        found = set(graph.parameters)
+        for index, bound in enumerate(self.analysis.bound.bounds):
+            if bound is None:
+                continue
+            for tensor, slot in zip(graph.nodes[index].inputs, bound.inputs):
+                variable = graph.nodes[tensor.node]
+                if variable.operator is None and variable.name not in model.input_shapes:
+                    if slot.slot in bound.parameter_slots:
+                        found.add(tensor.node)
+        return found
+
+    def _shape(self, tensor: Tensor) -> tuple[Shape, Optional[Channels]]:
+        return self.analysis.bound.shapes.get(tensor, (None,)), self.channels.get(tensor)
+
+    def _item_sizes(self) -> dict[str, int]:
+        model = self.analysis.model
+        if model.parameter_shapes is None:
+            return {}
+        return {name: int(model.parameter(name).dtype.itemsize) for name in model.parameter_shapes}
+
+    def header_bytes(self) -> Optional[int]:
+        """Bytes of the parameter file besides the elements: headers, whose size pruning does not change."""
+        model = self.analysis.model
+        if model.parameter_shapes is None:
+            return None
+        path = getattr(getattr(model, "parameters", None), "path", None)
+        if path is None:
+            return 0
+        data = sum(int(model.parameter(name).nbytes) for name in model.parameter_shapes)
+        return max(0, os.path.getsize(path) - data)
+
+
+def _count(bound: Bound) -> Scalar:
+    signature = bound.rule.signature
+    assert signature is not None
+    statement = next(s for s in bound.rule.statements if isinstance(s, MultiplyAdds))
+    declared = {attribute.name for attribute in bound.rule.attributes}
+    axis_names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
+    tensors = signature.data + signature.parameters + signature.outputs
+    scope = Scope(bound.attributes, axis_names, bound.ranks, bound.counts, variadic_names(tensors))
+    try:
+        entries = spread(statement.count, scope)
+    except Unspreadable:
+        return None
+    return entries[0] if len(entries) == 1 else None
+
+
+def _product(factors: Sequence[Factor], extents: Sequence[int]) -> Optional[int]:
+    total = 1
+    for factor in factors:
+        size = factor.value(extents)
+        if size is None:
+            return None
+        total *= size
+    return total
