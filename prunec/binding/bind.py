@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
@@ -20,6 +21,7 @@ from prunec.binding.expressions import (
     Scalar,
     Scope,
     Unspreadable,
+    attribute_length,
     evaluate,
     indexed,
     names_in,
@@ -39,6 +41,7 @@ from prunec.language.syntax import (
     Each,
     Equation,
     Expression,
+    Holds,
     Keep,
     Mixes,
     Name,
@@ -115,10 +118,14 @@ class _Binder:
             if not isinstance(statement, Equation):
                 continue
             for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
-                if not isinstance(other, Call) or not isinstance(side, Name):
+                if not isinstance(side, Name):
+                    continue
+                value = self.attributes.get(side.name)
+                if isinstance(other, Name) and self.variadic.get(other.name) == slot and value is not None:
+                    return attribute_length(value)
+                if not isinstance(other, Call):
                     continue
                 target = other.arguments[0]
-                value = self.attributes.get(side.name)
                 if value is None or not isinstance(target, Name):
                     continue
                 if other.function == "count" and target.name == slot and isinstance(value, int):
@@ -339,6 +346,7 @@ class _Binder:
         signature = self.rule.signature
         assert signature is not None
         made = self._made(inputs, implied, outputs)
+        held = self._held()
         mixed: dict[str, Mixes] = {}
         kept: dict[str, tuple[str, Span]] = {}
         for statement in self.rule.statements:
@@ -346,7 +354,7 @@ class _Binder:
                 for target in statement.targets:
                     self._mark(statement, target, kept, mixed)
         for name, span in self._alone(inputs + implied + outputs):
-            if name not in made and name not in mixed:
+            if name not in made and name not in mixed and name not in held:
                 kept.setdefault(name, (f"the rule uses it in one place only, {span.text}", span))
         for name in self.fixed:
             kept.setdefault(name, ("the rule gives it a fixed size", signature.span))
@@ -420,6 +428,17 @@ class _Binder:
             for name, (count, in_sum, span) in places.items()
             if count == 1 and not in_sum and name not in regrouped
         ]
+
+    def _held(self) -> frozenset[str]:
+        """The names whose sizes an output holds."""
+        names: set[str] = set()
+        for statement in self.rule.statements:
+            if isinstance(statement, Holds):
+                with suppress(Unspreadable):
+                    names |= {
+                        n for scalar in spread(statement.value, self._scope()) for n in names_in(scalar)
+                    }
+        return frozenset(names)
 
     def _made(
         self, inputs: list[BoundTensor], implied: list[BoundTensor], outputs: list[BoundTensor]
@@ -497,11 +516,13 @@ def bind(
     input_shapes: Sequence[Optional[Shape]],
     output_shapes: Sequence[Optional[Shape]],
     output_count: int,
+    given: Sequence[bool] = (),
 ) -> Bound:
     """Binds a rule to a node's attributes (defaults filled in) and what is known of its shapes.
 
-    ``output_count`` is the number of outputs that the graph uses.  Raises :class:`Contradiction`
+    ``output_count`` is the number of outputs that the graph uses, ``given`` says which inputs are
+    connected where some are left out.  Raises :class:`Contradiction`
     where the node does not fit the rule.
     """
-    slots = assign_slots(rule, len(input_shapes))
+    slots = assign_slots(rule, len(input_shapes), given)
     return _Binder(rule, attributes, slots, input_shapes, output_count).bind(output_shapes)

@@ -199,6 +199,8 @@ class Expander:
             first, second = (self._argument(call, i) for i in (1, 2))
             if not isinstance(first, int) or not isinstance(second, int):
                 raise Open
+            if not (-rank <= first < rank and -rank <= second < rank):
+                raise ViewError(f"there are no axes {first} and {second} among {rank}")
             axes[first], axes[second] = axes[second], axes[first]
             return axes
         if call.function == "squeeze":

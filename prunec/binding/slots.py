@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Mapping
+from dataclasses import dataclass, replace
+from typing import Mapping, Sequence
 
 from prunec.diagnostics import Span
-from prunec.language.syntax import Rule, Tensor
+from prunec.language.syntax import Axis, Rest, Rule, Tensor
 
 
 class Contradiction(Exception):
@@ -26,14 +26,17 @@ class Slots:
     counts: Mapping[str, int]
 
 
-def assign_slots(rule: Rule, input_count: int) -> Slots:
+def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Slots:
     """Fills the slots in order; a variadic slot takes what the others leave.
 
-    Raises :class:`Contradiction` where the number of inputs does not fit.
+    ``given`` says for each input of the node whether it is connected, where that is known; ``input_count``
+    counts those that are.  Raises :class:`Contradiction` where the number of inputs does not fit.
     """
     signature = rule.signature
     assert signature is not None
-    tensors = signature.data + signature.parameters
+    tensors = tuple(map(_with_axes, signature.data + signature.parameters))
+    if given:
+        return _by_position(rule, tensors, given)
     variadic = [t for t in tensors if t.kind == "variadic"]
     single = [t for t in tensors if t.kind != "variadic"]
     if input_count > len(single) and not variadic:
@@ -60,3 +63,30 @@ def assign_slots(rule: Rule, input_count: int) -> Slots:
         elif tensor.kind == "one":
             raise Contradiction(f"the node has no input for {tensor.name}", tensor.span)
     return Slots(tuple(inputs), tuple(implied), counts)
+
+
+def _by_position(rule: Rule, tensors: Sequence[Tensor], given: Sequence[bool]) -> Slots:
+    """Fills the slots of a node that says which of its inputs are left out."""
+    inputs: list[tuple[Tensor, int]] = []
+    counts = {tensor.name: 0 for tensor in tensors}
+    for position, connected in enumerate(given):
+        slot = min(position, len(tensors) - 1)
+        if connected and (slot < 0 or (slot < position and tensors[slot].kind != "variadic")):
+            raise Contradiction(
+                f"the rule takes {len(tensors)} inputs at most, the node has {len(given)}", rule.span
+            )
+        if connected:
+            tensor = tensors[slot]
+            inputs.append((tensor, counts[tensor.name]))
+            counts[tensor.name] += 1
+    for tensor in tensors:
+        if tensor.kind == "one" and not counts[tensor.name]:
+            raise Contradiction(f"the node has no input for {tensor.name}", tensor.span)
+    return Slots(tuple(inputs), (), counts)
+
+
+def _with_axes(tensor: Tensor) -> Tensor:
+    """An input that carries a value has axes that stand nowhere else."""
+    if not tensor.value:
+        return tensor
+    return replace(tensor, axes=(Axis(Rest(f"{tensor.name} holds", tensor.span), None, tensor.span),))

@@ -19,11 +19,15 @@ class Assembler:
         self.ids = ids
         self.sizes = sizes
 
-    def tensor(self, tensor: BoundTensor, zero: bool) -> TensorResult:
-        """The layout of a tensor whose axes the rule gives."""
+    def tensor(self, tensor: BoundTensor, zero: Callable[[Array], bool]) -> TensorResult:
+        """The layout of a tensor whose axes the rule gives; ``zero`` says whether it is zero where an array
+        removes something."""
         scope = self.scope
         scope.span = tensor.span
-        arrays = [Array(list(a.factors), a.value, of_rows=a.of_rows) for a in scope.arrays]
+        arrays = [
+            Array(list(a.factors), a.value, of_rows=a.of_rows, zero_in=a.zero_in, zero=zero(a))
+            for a in scope.arrays
+        ]
         reasons = dict(scope.kept)
         arrays, mirrored = self._reverse(tensor, arrays, reasons)
         axes = [self._axis(axis, arrays, mirrored, reasons, tensor) for axis in tensor.axes or ()]
@@ -34,7 +38,7 @@ class Assembler:
         layout = Layout(
             tuple(tuple(scope.sizes[f] for f in axis) for axis in axes),
             tuple(tuple(order.index(f) for f in a.factors) for a in arrays),
-            zero,
+            tuple(bool(a.zero) for a in arrays),
             tuple(a.of_rows for a in arrays),
         )
         spanned = {f for a in arrays for f in a.factors}
@@ -57,7 +61,8 @@ class Assembler:
             flipped = tuple(p for p, f in enumerate(array.factors) if f in mirrored)
             if flipped:
                 value = self.scope.step("flip", array.value, flipped)
-                array = Array([mirrored.get(f, f) for f in array.factors], value, of_rows=array.of_rows)
+                factors = [mirrored.get(f, f) for f in array.factors]
+                array = Array(factors, value, of_rows=array.of_rows, zero=array.zero)
             result.append(array)
         return result, mirrored
 
@@ -116,7 +121,8 @@ class Assembler:
             self._piece(array, part_size or 0, rows, reason) for array, part_size, reason in pieces
         )
         value = values[0] if len(values) == 1 else scope.step("concat", values, len(rows))
-        arrays.append(Array([*rows, total], value))
+        zero = all(array.zero for array, _, _ in pieces if array is not None)
+        arrays.append(Array([*rows, total], value, zero=zero))
         return [total]
 
     def _piece(self, array: Optional[Array], size: int, rows: Sequence[int], reason: Reason) -> int:
@@ -144,6 +150,7 @@ class Assembler:
                 result.append(array)
             elif twin.value != array.value:
                 self.scope.tie(twin.value, array.value)
+                twin.zero = bool(twin.zero and array.zero)
         for array in without_columns:
             rows = [f for f in array.factors if f in present]
             if rows and not any(set(rows) <= set(other.factors) for other in result):

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Reversed, SumTerm, axis_size, names_of
-from prunec.binding.guards import holds
 from prunec.diagnostics import Span
-from prunec.language.syntax import Zero, ZeroCondition
 from prunec.solver.assemble import Assembler
 from prunec.solver.layout import (
     InputReason,
@@ -20,6 +18,7 @@ from prunec.solver.layout import (
     TensorResult,
 )
 from prunec.solver.scope import Array, FactorScope, refinable
+from prunec.solver.zeros import Zeros
 
 
 @dataclass(frozen=True)
@@ -67,20 +66,20 @@ class _Derivation:
             scope.align(before, after, reason)
         for name, (text, span) in bound.kept.items():
             self._keep(name, RuleReason(text, span))
-        self._keep_mixed()
         self._balance_parts()
         scope.settle()
-        self._mark_mixed()
         untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
+        zeros = Zeros(bound, self._ids, untouched)
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
+        self._mix(zeros)
         scope.link_rows()
         self.balances += [(a.value, scope.span) for a in scope.arrays if a.split and len(a.factors) > 1]
         names = self._named_sizes()
         assembler = Assembler(scope, self._ids, self.bound.sizes)
-        adopted = {n: assembler.tensor(bound.inputs[n], True) for n in untouched}
-        implied = tuple(assembler.tensor(t, True) for t in bound.implied)
-        outputs = tuple(assembler.tensor(t, self._zero(t.slot)) for t in bound.outputs)
+        adopted = {n: assembler.tensor(bound.inputs[n], _always) for n in untouched}
+        implied = tuple(assembler.tensor(t, _always) for t in bound.implied)
+        outputs = tuple(assembler.tensor(t, zeros.output(t.slot)) for t in bound.outputs)
         return Program(
             steps=tuple(scope.steps),
             ties=tuple(scope.ties),
@@ -121,8 +120,9 @@ class _Derivation:
             if position not in spanned:
                 scope.kept[factor] = InputReason(slot, position)
         flags = layout.of_rows or (False,) * len(layout.arrays)
+        zero = layout.zero or (False,) * len(layout.arrays)
         scope.arrays += [
-            Array([factors[p] for p in positions], value + n, of_rows=flags[n])
+            Array([factors[p] for p in positions], value + n, of_rows=flags[n], zero_in={slot: zero[n]})
             for n, positions in enumerate(layout.arrays)
         ]
         del own
@@ -180,7 +180,9 @@ class _Derivation:
                 else:
                     kept_factors[position] = piece[0]
                 if kept_factors:
-                    scope.arrays.append(Array(kept_factors, value, split=len(kept_factors) > 1))
+                    piece_array = Array(kept_factors, value, split=len(kept_factors) > 1)
+                    piece_array.zero_in = dict(array.zero_in)
+                    scope.arrays.append(piece_array)
                 elif size == 1 and part:
                     scope.keep(value, RuleReason("a part of size one of a sum", tensor.span))
             if factors and factors[0] in scope.kept and piece:
@@ -196,32 +198,26 @@ class _Derivation:
 
     # --- mixing, balance, zeros ---
 
-    def _keep_mixed(self) -> None:
-        """In strict mode nothing goes of what the operator combines over."""
-        for name, text, span in self._mixed():
-            if self.strict:
-                self._keep(name, RuleReason(text + " (strict)", span))
-
-    def _mark_mixed(self) -> None:
-        """Marks the atoms that shorten an axis the operator combines over.
+    def _mix(self, zeros: Zeros) -> None:
+        """Marks, or in strict mode keeps, what shortens an axis that the operator combines over.
 
         Rows of a table are no shorter when columns go, so only what shrinks a factor itself counts.
         """
-        for name, text, span in self._mixed():
-            for factor in self._ids(name) if not self.strict else ():
-                for array in self.scope.arrays:
-                    if array.factors[-1] == factor:
-                        self.approximate.append((array.value, text, span))
-                if any(factor in array.factors[:-1] for array in self.scope.arrays):
-                    self.approximate.append((self.scope.row_array([factor]).value, text, span))
-
-    def _mixed(self) -> list[tuple[str, str, Span]]:
         operator = self.bound.rule.operators[0].name
-        return [
-            (name, statement.because or f"{operator} combines over {name}", statement.span)
-            for name, statement in self.bound.mixed.items()
-            if statement.unless is None or not self._zero_condition(statement.unless)
-        ]
+        for name, statement in self.bound.mixed.items():
+            text = statement.because or f"{operator} combines over {name}"
+            for factor in self._ids(name):
+                arrays = [a for a in self.scope.arrays if a.factors[-1] == factor]
+                if statement.unless is not None:
+                    arrays = [a for a in arrays if not zeros.where(statement.unless, a)]
+                if any(factor in a.factors[:-1] for a in self.scope.arrays):
+                    arrays.append(self.scope.row_array([factor]))
+                if self.strict:
+                    reason = RuleReason(text + " (strict)", statement.span)
+                    for array in arrays:
+                        self.scope.keep(array.value, reason)
+                else:
+                    self.approximate += [(a.value, text, statement.span) for a in arrays]
 
     def _balance_parts(self) -> None:
         """Parts that stay equally long are the rows of a table."""
@@ -260,26 +256,6 @@ class _Derivation:
                 continue
             for factor in ids + parts[0]:
                 scope.kept.setdefault(factor, reason)
-
-    def _zero_condition(self, condition: ZeroCondition) -> bool:
-        answers = []
-        for name in condition.tensors:
-            slots = [n for n, t in enumerate(self.bound.inputs) if t.slot == name.name]
-            layouts = [self.layouts[n] for n in slots]
-            answers.append(
-                all(isinstance(lay, Untouched) or (isinstance(lay, Layout) and lay.zero) for lay in layouts)
-            )
-        return any(answers) if condition.operator == "or" else all(answers)
-
-    def _zero(self, slot: str) -> bool:
-        for statement in self.bound.rule.statements:
-            if not isinstance(statement, Zero) or statement.tensor.name != slot:
-                continue
-            if holds(statement.when, self.bound.attributes, {}) is False:
-                continue
-            if statement.condition is None or self._zero_condition(statement.condition):
-                return True
-        return False
 
     # --- fresh atoms ---
 
@@ -328,6 +304,11 @@ class _Derivation:
                 for f in factors
             )
         return named
+
+
+def _always(array: Array) -> bool:
+    """A parameter's removed elements are zero when masked."""
+    return True
 
 
 __all__ = ["InputLayout", "TensorResult", "Untouched", "derive"]

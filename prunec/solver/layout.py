@@ -21,11 +21,12 @@ from prunec.diagnostics import Span
 @dataclass(frozen=True)
 class Layout:
     """Factor sizes axis by axis (size one is left out, ``None`` is unknown), the factors each atom array
-    spans (counted through all axes, outer to inner), and whether removed channels are zero when masked."""
+    spans (counted through all axes, outer to inner), and for each array whether what it removes is zero
+    in the masked original."""
 
     axes: tuple[tuple[Optional[int], ...], ...]
     arrays: tuple[tuple[int, ...], ...]
-    zero: bool
+    zero: tuple[bool, ...] = ()
     of_rows: tuple[bool, ...] = ()
     """For each array whether it holds row atoms."""
 

@@ -180,7 +180,7 @@ class _Propagator:
             return
         shape = self.bound.shapes.get(tensor)
         if shape is not None:
-            layout = Layout(tuple(() if size == 1 else (size,) for size in shape), (), False)
+            layout = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
             self.channels[tensor] = Channels(layout, (), (cause,) * len(layout.factors))
 
     def _opaque(self, index: int) -> None:
@@ -238,7 +238,7 @@ class _Propagator:
         cause = self.cause(Cause("opaque", "a size it depends on is not known", index))
         for array in channels.arrays:
             self.edges.append(Edge(array, np.zeros_like(array), cause))
-        plain = Layout(tuple(() if size == 1 else (size,) for size in shape), (), True)
+        plain = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
         return Channels(plain, (), (cause,) * len(plain.factors))
 
     def _adopt_plain(self, tensor: Tensor) -> InputLayout:
@@ -247,7 +247,7 @@ class _Propagator:
         if shape is None or None in shape:
             return None
         axes = tuple(() if size == 1 else (size,) for size in shape)
-        layout = Layout(axes, tuple((n,) for n in range(sum(map(len, axes)))), True)
+        layout = Layout(axes, tuple((n,) for n in range(sum(map(len, axes)))), (True,) * sum(map(len, axes)))
         arrays = tuple(self._fresh((size or 0,)) for size in layout.factors)
         self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))
         return layout

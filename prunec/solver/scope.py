@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Optional, Sequence
 
 from prunec.diagnostics import Span
-from prunec.solver.layout import Reason, Step
+from prunec.solver.layout import Reason, RuleReason, Step
 
 
 @dataclass(eq=False)
@@ -24,6 +24,10 @@ class Array:
     """Whether it came to span more factors here: then its rows must be balanced."""
     of_rows: bool = False
     """Whether it holds the atoms that follow the rows of a table."""
+    zero_in: dict[int, bool] = field(default_factory=dict)
+    """For each input that it came from whether what it removes is zero there."""
+    zero: Optional[bool] = None
+    """Whether what it removes is zero in the tensor being put together, where that is settled."""
 
 
 @dataclass
@@ -209,16 +213,18 @@ class FactorScope:
             if first.value != second.value:
                 self.tie(first.value, second.value)
             first.of_rows = first.of_rows and second.of_rows
+            for slot, zero in second.zero_in.items():
+                first.zero_in[slot] = first.zero_in.get(slot, True) and zero
             self.arrays.remove(second)
             return True
         if set(first.factors) == set(second.factors):
             # The same rows and columns in another order: what shrinks differs, so nothing may but the rows.
-            self.reduce(first, first.factors[-1:])
+            self._tie_rows(first, first.factors[-1:])
             return True
         if first.factors[-1] == second.factors[-1]:
             common = [f for f in first.factors if f in second.factors]
-            self.reduce(first, common)
-            self.reduce(second, common)
+            self._tie_rows(first, common)
+            self._tie_rows(second, common)
             return True
         for row, table in ((first, second), (second, first)):
             if set(row.factors) <= set(table.factors[:-1]):
@@ -227,6 +233,16 @@ class FactorScope:
                 self.arrays.remove(row)
                 return True
         return False
+
+    def _tie_rows(self, array: Array, factors: Sequence[int]) -> None:
+        """Ties the rows of a table to each other.  They cannot vanish any more, so nothing else may
+        shrink the factors that they were counted by."""
+        for factor in array.factors:
+            if factor not in factors:
+                self.kept.setdefault(
+                    factor, RuleReason("a row of a table of channels keeps its place", self.span)
+                )
+        self.reduce(array, factors)
 
     # --- rows ---
 

@@ -1,0 +1,75 @@
+"""Following zeros: is an element that goes zero in the masked original?
+
+A rule claims it with ``zero out`` (in the channels its parameters make or scale) or ``zero out if data``
+(where it was zero before).  The answer differs from array to array of one tensor: a dense layer's outputs are
+zero in a removed output channel, but not in a removed row of its input, where its bias stands.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Sequence
+
+from prunec.binding.bound import Bound, BoundTensor, names_of
+from prunec.binding.guards import holds
+from prunec.language.syntax import Zero, ZeroCondition
+from prunec.solver.scope import Array
+
+
+class Zeros:
+    """The zeros of one derivation.  ``untouched`` are the inputs that are parameters without a layout."""
+
+    def __init__(self, bound: Bound, ids: Callable[[str], list[int]], untouched: Sequence[int]) -> None:
+        self.bound = bound
+        self.ids = ids
+        self.untouched = untouched
+
+    def output(self, slot: str) -> Callable[[Array], bool]:
+        """Whether an output is zero where an array of its removes something."""
+        claims = [
+            statement
+            for statement in self.bound.rule.statements
+            if isinstance(statement, Zero)
+            and statement.tensor.name == slot
+            and holds(statement.when, self.bound.attributes, {}) is not False
+        ]
+
+        def answer(array: Array) -> bool:
+            if array.zero is not None:
+                return array.zero
+            return any(
+                self._own(array) if claim.condition is None else self.where(claim.condition, array)
+                for claim in claims
+            )
+
+        return answer
+
+    def where(self, condition: ZeroCondition, array: Array) -> bool:
+        """Whether the tensors of a condition are zero where an array removes something."""
+        answers = [self._input(name.name, array) for name in condition.tensors]
+        return any(answers) if condition.operator == "or" else all(answers)
+
+    def _input(self, slot: str, array: Array) -> bool:
+        known: list[bool] = []
+        for number, tensor in enumerate(self.bound.inputs):
+            if tensor.slot != slot:
+                continue
+            if number in array.zero_in:
+                known.append(array.zero_in[number])
+            elif number in self.untouched and array.factors[-1] in self._factors(tensor):
+                known.append(True)
+        return bool(known) and all(known)
+
+    def _own(self, array: Array) -> bool:
+        """An unconditional claim holds for channels that parameters make or scale, and for those the
+        operator makes; not for what it only carries from its data."""
+        data, parameters = False, False
+        for tensor in self.bound.inputs + self.bound.implied:
+            if array.factors[-1] in self._factors(tensor):
+                if tensor.slot in self.bound.parameter_slots:
+                    parameters = True
+                else:
+                    data = True
+        return parameters or not data
+
+    def _factors(self, tensor: BoundTensor) -> set[int]:
+        return {f for axis in tensor.axes or () for name in names_of(axis) for f in self.ids(name)}
