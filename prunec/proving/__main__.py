@@ -28,6 +28,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         "--register", type=Path, metavar="FILE", help="a Python file that registers operators; it is executed"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes to run MXNet in (default: 1)")
     parser.add_argument("--no-strictness", action="store_true", help="do not look for what is kept without need")
     options = parser.parse_args(arguments)
     try:
@@ -38,6 +39,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             options.register,
             options.operator,
             not options.no_strictness,
+            options.jobs,
         )
     except PrunecError as error:
         print(render_all(error.diagnostics), file=sys.stderr)

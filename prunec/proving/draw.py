@@ -7,12 +7,12 @@ the rest.  What is drawn need not be legal: MXNet and the rule's guard decide th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Iterator, Mapping, Optional, Union
 
 import numpy as np
 
-from prunec.binding.bound import Regrouping, axis_size
-from prunec.binding.expansion import Expander, Open, variadic_names
+from prunec.binding.expansion import variadic_names
 from prunec.binding.expressions import Scope, Unspreadable, evaluate, indexed, solve, spread
 from prunec.binding.guards import holds
 from prunec.binding.ranks import rests_in
@@ -25,6 +25,7 @@ from prunec.language.syntax import (
     Each,
     Equation,
     Expression,
+    Fixed,
     Name,
     Product,
     Rest,
@@ -67,7 +68,7 @@ def draw(rule: Rule, operator: Operator, random: np.random.Generator) -> Draw:
     """A random node for a rule.  Raises :class:`NotDrawn` where this draw cannot be finished."""
     try:
         return _Drawing(rule, operator, random).run()
-    except (Open, Unspreadable, ViewError, IndexError, ZeroDivisionError) as error:
+    except (Unspreadable, ViewError, IndexError, ZeroDivisionError) as error:
         raise NotDrawn(str(error)) from None
 
 
@@ -258,15 +259,8 @@ class _Drawing:
     # --- shapes ---
 
     def _shape(self, tensor: Tensor, index: int, full: bool) -> tuple[int, ...]:
-        regroupings: list[Regrouping] = []
-        expander = Expander(
-            self.attributes, self.ranks, self.counts, self.variadic, dict(self.sizes), regroupings, set()
-        )
         shape: list[int] = []
-        for axis, plain in self._axes(expander, tensor, index):
-            size = axis_size(plain, expander.sizes)
-            if size is None:
-                raise NotDrawn("a size stays open")
+        for axis, size in self._axis_sizes(tensor, index):
             if isinstance(axis, Broadcast) and not full and self.random.random() < 0.3:
                 size = 1
             shape.append(size)
@@ -274,16 +268,48 @@ class _Drawing:
         if isinstance(lead, Broadcast) and isinstance(lead.item, Rest) and not full:
             if self.random.random() < 0.25 and self.ranks[lead.item.name]:
                 shape = shape[int(self.random.integers(1, self.ranks[lead.item.name] + 1)) :]
-        if len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
+        if not shape or len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
             raise NotDrawn("too large or empty")
         return tuple(shape)
 
-    @staticmethod
-    def _axes(expander: Expander, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, tuple]]:  # type: ignore[type-arg]
+    def _axis_sizes(self, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, int]]:
         for axis in tensor.axes:
-            part = Tensor(tensor.name, tensor.kind, (axis,), tensor.span)
-            for plain in expander.tensor(part, index, None, False):
-                yield axis.item, plain
+            item = axis.item
+            if isinstance(item, (Rest, Each)) or (isinstance(item, Broadcast) and isinstance(item.item, Rest)):
+                inner = item.item if isinstance(item, (Each, Broadcast)) else item
+                for position in range(self._axis_count(item)):
+                    yield item, self._item_size(inner, index, position)
+            else:
+                yield item, self._item_size(item, index, None)
+
+    def _item_size(self, item: AxisExpression, index: int, each: Optional[int]) -> int:
+        """The size of an axis; ``index`` counts the tensors of a variadic slot, ``each`` the axes of a rest."""
+        if isinstance(item, (Name, Rest)):
+            name = item.name
+            if name in self.variadic:
+                return self._known(indexed(name, index))
+            if name not in self.ranks:
+                return self._known(name)
+            if each is not None:
+                return self._known(indexed(name, each))
+            return prod(self._known(plain) for plain in self._plain(name))
+        if isinstance(item, Fixed):
+            return item.size
+        if isinstance(item, Product):
+            return prod(self._item_size(part, index, each) for part in item.items)
+        if isinstance(item, Sum):
+            return sum(self._item_size(part, index, each) for part in item.items)
+        if isinstance(item, VariadicSum):
+            return sum(self._known(plain) for plain in self._plain(item.item.name))
+        if isinstance(item, Broadcast):
+            return self._item_size(item.item, index, each)
+        raise NotDrawn("an axis function among the inputs")
+
+    def _known(self, plain: str) -> int:
+        size = self.sizes.get(plain)
+        if size is None:
+            raise NotDrawn("a size stays open")
+        return size
 
 
 # --- walking the syntax tree ---

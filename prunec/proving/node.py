@@ -154,6 +154,8 @@ def _bound(
         first = error.diagnostics[0]
         reasons = "".join(f" ({note})" for note in first.notes)
         raise refuted(f"prunec refuses what MXNet accepts: {first.headline}{reasons}") from None
+    except Exception as error:  # a bug of the compiler, to be told like any other failure
+        raise refuted(f"prunec fails: {type(error).__name__}: {error}") from None
     if bound is None or bound.rule is not rule:
         raise Illegal("the guard does not hold, or another rule is for it")
     return bound

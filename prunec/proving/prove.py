@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.proving.draw import NotDrawn, draw
+from prunec.proving.draw import Draw, NotDrawn, draw
 from prunec.proving.model import RulesUnderTrial
 from prunec.proving.node import Illegal, Node, Refuted, legal_node
 from prunec.proving.registry import Operator, find_operator, mxnet, register_operators
 from prunec.proving.strictness import needless
 from prunec.proving.trial import build, prune_and_compare
 from prunec.proving.verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
+from prunec.proving.worker import Crash, Notice, Worker
 
 #: How many draws may come to nothing for each case that is wanted.
 _DRAWS_PER_CASE = 30
 #: What a network counts, in cases, whose pruning tests nothing of the operator.
 _IDLE = 0.34
+#: How often a rule is begun anew after MXNet crashed.
+_MOST_CRASHES = 4
 
 
 @dataclass
@@ -36,6 +40,17 @@ class _Record:
     untried: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """One rule, by its position; ``salts`` give other draws to operators that made MXNet crash before, and
+    ``without`` are operators given up, with the reason."""
+
+    position: int
+    salts: Mapping[str, int]
+    without: Mapping[str, str]
+    strictness: bool
+
+
 def prove(
     rules: Union[RuleSet, Sequence[Rule]],
     seed: int = 0,
@@ -43,112 +58,173 @@ def prove(
     register: Optional[Path] = None,
     only: Optional[Sequence[str]] = None,
     strictness: bool = True,
+    jobs: int = 1,
 ) -> tuple[RuleVerdict, ...]:
     """Runs the operators of rules in MXNet, in small networks that are pruned at random.
 
     About ``cases`` networks are made for each rule, shared among its operators, at least two for each;
     the same ``seed`` gives the same networks.  ``register`` is a Python file that registers custom
     operators; it is executed.  ``only`` restricts the proof to rules with these labels or operators.
-    ``strictness`` also tries whether what a rule keeps could go.
+    ``strictness`` also tries whether what a rule keeps could go.  MXNet runs in ``jobs`` processes of
+    its own, where crashes do no harm.
 
     Raises ``PrunecError``: P700 without MXNet, P710 where the file to register fails.
     """
-    mxnet()
-    if register is not None:
-        register_operators(register)
     listed = tuple(rules.all_rules() if isinstance(rules, RuleSet) else rules)
-    trial = RulesUnderTrial(listed, load(["default"]))
-    wanted = [rule for rule in listed if only is None or _named(rule, only)]
-    return tuple(_prove_rule(rule, trial, seed, cases, only, strictness) for rule in wanted)
+    wanted = [n for n, rule in enumerate(listed) if only is None or _named(rule, only)]
+    arguments = (listed, seed, cases, None if register is None else str(register), only)
+    verdicts: dict[int, RuleVerdict] = {}
+
+    def share(positions: Sequence[int]) -> None:
+        with Worker(_prepare, arguments) as worker:
+            for position in positions:
+                verdicts[position] = _verdict_from(worker, listed[position], position, strictness)
+
+    parts = [wanted[start::jobs] for start in range(jobs)]
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as threads:
+        for finished in [threads.submit(share, part) for part in parts if part]:
+            finished.result()
+    return tuple(verdicts[position] for position in wanted)
 
 
 def _named(rule: Rule, only: Sequence[str]) -> bool:
     return rule.label in only or any(operator.name in only for operator in rule.operators)
 
 
-def _prove_rule(
-    rule: Rule,
-    rules: RulesUnderTrial,
-    seed: int,
-    cases: int,
-    only: Optional[Sequence[str]],
-    strictness: bool,
-) -> RuleVerdict:
-    span = span_of(rule)
-    if rule.signature is None:
-        return RuleVerdict(
-            rule.label, span, NOT_TRIED, 0, 0, reason="an opaque rule keeps everything and claims nothing"
-        )
-    names = list(dict.fromkeys(name.name for name in rule.operators))
-    if only is not None and rule.label not in only:
-        names = [name for name in names if name in only]
-    record = _Record()
-    known = [operator for operator in map(find_operator, names) if operator is not None]
-    record.untried += [(name, "MXNet has no such operator") for name in names if find_operator(name) is None]
-    share = max(2, -(-cases // max(len(known), 1)))
-    for operator in known:
+def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -> RuleVerdict:
+    """The verdict of a rule; after a crash it is begun anew with other draws for the operator at fault."""
+    salts: dict[str, int] = {}
+    without: dict[str, str] = {}
+    for _ in range(_MOST_CRASHES):
+        result = worker.run(_Task(position, salts, without, strictness))
+        if not isinstance(result, Crash):
+            # The spans of this process: equal texts, but one source for all.
+            return replace(result, span=span_of(rule))
+        if not result.operator:
+            strictness = False
+            continue
+        salts[result.operator] = salts.get(result.operator, 0) + 1
+        if salts[result.operator] > 2:
+            without[result.operator] = f"{result.reason} on {result.words}"
+    reason = f"MXNet crashes again and again: {result.reason} on {result.operator} {result.words}"
+    return RuleVerdict(rule.label, span_of(rule), NOT_TRIED, 0, 0, None, reason)
+
+
+def _prepare(
+    listed: tuple[Rule, ...], seed: int, cases: int, register: Optional[str], only: Optional[Sequence[str]]
+) -> Callable[[_Task, Notice], Any]:
+    """Called once in the process that runs MXNet."""
+    mxnet()
+    if register is not None:
+        register_operators(Path(register))
+    rules = RulesUnderTrial(listed, load(["default"]))
+
+    def run(task: _Task, notice: Notice) -> RuleVerdict:
+        return _Proof(listed[task.position], rules, seed, cases, only, task, notice).run()
+
+    return run
+
+
+class _Proof:
+    """The proof of one rule."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        rules: RulesUnderTrial,
+        seed: int,
+        cases: int,
+        only: Optional[Sequence[str]],
+        task: _Task,
+        notice: Notice,
+    ) -> None:
+        self.rule, self.rules, self.seed, self.cases, self.only = rule, rules, seed, cases, only
+        self.task, self.notice = task, notice
+        self.record = _Record()
+
+    def run(self) -> RuleVerdict:
+        rule = self.rule
+        if rule.signature is None:
+            reason = "an opaque rule keeps everything and claims nothing"
+            return RuleVerdict(rule.label, span_of(rule), NOT_TRIED, 0, 0, reason=reason)
+        names = list(dict.fromkeys(name.name for name in rule.operators))
+        if self.only is not None and rule.label not in self.only:
+            names = [name for name in names if name in self.only]
+        known: list[Operator] = []
+        for name in names:
+            operator = find_operator(name)
+            if name in self.task.without:
+                self.record.untried.append((name, self.task.without[name]))
+            elif operator is None:
+                self.record.untried.append((name, "MXNet has no such operator"))
+            else:
+                known.append(operator)
+        for operator in known:
+            self._try_operator(operator, max(2, -(-self.cases // len(known))))
+        return self._verdict()
+
+    def _try_operator(self, operator: Operator, cases: int) -> None:
         # Each operator has draws of its own, so that the same case comes whatever else is proved.
-        random = np.random.default_rng([seed, zlib.crc32(f"{rule.label}/{operator.name}".encode())])
-        _try_operator(rule, rules, operator, share, random, record)
-    return _verdict(rule, rules, record, seed, strictness)
+        text = f"{self.rule.label}/{operator.name}"
+        random = np.random.default_rng(
+            [self.seed, zlib.crc32(text.encode()), self.task.salts.get(operator.name, 0)]
+        )
+        done, reasons, before = 0.0, [], self.record.cases
+        for _ in range(cases * _DRAWS_PER_CASE):
+            if done >= cases:
+                break
+            try:
+                drawn = draw(self.rule, operator, random)
+                self.notice(operator.name, _words(drawn))
+                node = legal_node(self.rule, self.rules, operator, drawn)
+            except (NotDrawn, Illegal) as error:
+                reasons.append(str(error))
+                continue
+            except Refuted as error:
+                self.record.failures.append(error.failure)
+                done += _IDLE
+                continue
+            self.record.nodes.append(node)
+            done += 1.0 if self._try_node(node, random) else _IDLE
+        if self.record.cases == before:
+            self.record.untried.append((operator.name, _commonest(reasons)))
+
+    def _try_node(self, node: Node, random: np.random.Generator) -> bool:
+        """One network around the node; whether the removal of channels was put to the test."""
+        state = int(random.integers(2**31))
+        built = build(node, np.random.default_rng(state))
+        ratio = float(random.choice((0.34, 0.5, 0.67)))
+        outcome = prune_and_compare(built, self.rules, state, ratio)
+        if outcome.failure is not None:
+            self.record.failures.append(outcome.failure)
+        if outcome.told or outcome.failure is not None:
+            self.record.cases += 1
+            self.record.pruned += outcome.pruned
+        return outcome.told and outcome.pruned
+
+    def _verdict(self) -> RuleVerdict:
+        rule, record = self.rule, self.record
+        untried = tuple(record.untried)
+        base = RuleVerdict(rule.label, span_of(rule), RIGHT, record.cases, record.pruned, untried=untried)
+        if record.failures:
+            smallest = min(record.failures, key=lambda failure: failure.size)
+            return replace(base, verdict=WRONG, failure=smallest)
+        if not record.cases:
+            return replace(base, verdict=NOT_TRIED, reason=untried[0][1] if untried else "no case was found")
+        if self.task.strictness:
+            self.notice("", "")
+            spare = needless(rule, self.rules, record.nodes, self.seed)
+            if spare:
+                return replace(base, verdict=TOO_STRICT, reason=spare)
+        if not record.pruned:
+            reason = "nothing was removed around it in any case, so that only its shapes were tried"
+            return replace(base, verdict=NOT_TRIED, reason=reason)
+        return base
 
 
-def _try_operator(
-    rule: Rule,
-    rules: RulesUnderTrial,
-    operator: Operator,
-    cases: int,
-    random: np.random.Generator,
-    record: _Record,
-) -> None:
-    done, reasons, before = 0.0, [], record.cases
-    for _ in range(cases * _DRAWS_PER_CASE):
-        if done >= cases:
-            break
-        try:
-            node = legal_node(rule, rules, operator, draw(rule, operator, random))
-        except (NotDrawn, Illegal) as error:
-            reasons.append(str(error))
-            continue
-        except Refuted as error:
-            record.failures.append(error.failure)
-            done += _IDLE
-            continue
-        record.nodes.append(node)
-        done += 1.0 if _try_node(node, rules, random, record) else _IDLE
-    if record.cases == before:
-        record.untried.append((operator.name, _commonest(reasons)))
-
-
-def _try_node(node: Node, rules: RulesUnderTrial, random: np.random.Generator, record: _Record) -> bool:
-    """One network around the node; whether the removal of channels was put to the test."""
-    state = int(random.integers(2**31))
-    built = build(node, np.random.default_rng(state))
-    outcome = prune_and_compare(built, rules, state, ratio=float(random.choice((0.34, 0.5, 0.67))))
-    if outcome.failure is not None:
-        record.failures.append(outcome.failure)
-    if outcome.told or outcome.failure is not None:
-        record.cases += 1
-        record.pruned += outcome.pruned
-    return outcome.told and outcome.pruned
-
-
-def _verdict(
-    rule: Rule, rules: RulesUnderTrial, record: _Record, seed: int, strictness: bool
-) -> RuleVerdict:
-    span, untried = span_of(rule), tuple(record.untried)
-    if record.failures:
-        smallest = min(record.failures, key=lambda failure: failure.size)
-        return RuleVerdict(rule.label, span, WRONG, record.cases, record.pruned, smallest, "", untried)
-    if not record.cases:
-        reason = untried[0][1] if untried else "no case was found"
-        return RuleVerdict(rule.label, span, NOT_TRIED, 0, 0, None, reason, untried)
-    spare = needless(rule, rules, record.nodes, seed) if strictness else ""
-    if not record.pruned and not spare:
-        spare = "nothing was removed around it in any case, so that only its shapes were tried"
-        return RuleVerdict(rule.label, span, NOT_TRIED, record.cases, 0, None, spare, untried)
-    verdict = TOO_STRICT if spare else RIGHT
-    return RuleVerdict(rule.label, span, verdict, record.cases, record.pruned, None, spare, untried)
+def _words(drawn: Draw) -> str:
+    attributes = ", ".join(f"{name}={value}" for name, value in drawn.attributes.items())
+    return f"({attributes}) with data {', '.join(map(str, drawn.shapes.values()))}"
 
 
 def _commonest(reasons: Sequence[str]) -> str:

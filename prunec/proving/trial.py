@@ -187,7 +187,7 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
         failure = built.node.failure(f"MXNet refuses the pruned network: {reason}", words)
         return Outcome(failure, touched, True, left)
     told = all(np.isfinite(value).all() for value in expected) and any(
-        value.size > 0 and np.ptp(value) > 0 for value in expected
+        value.size > 0 and np.ptp(value.astype(np.float64)) > 0 for value in expected
     )
     for number, (first, second) in enumerate(zip(expected, actual)):
         if first.shape != second.shape:

@@ -1,0 +1,121 @@
+"""A process of its own for MXNet, which can crash on what no check of its own refuses."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Callable, Optional
+
+from prunec.diagnostics import Diagnostic, PrunecError
+
+#: Tells a listener what is about to be run in MXNet.
+Notice = Callable[[str, str], None]
+
+#: A case that takes longer than this, in seconds, is given up.
+_PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The process ended, or did not answer, while it tried ``operator``; ``words`` describe the case."""
+
+    operator: str
+    words: str
+    reason: str
+
+
+class Worker:
+    """Runs tasks in another process, which is started when it is needed and again after a crash.
+
+    ``prepare`` is called there once with ``arguments``; it gives the function that does a task.
+    """
+
+    def __init__(self, prepare: Callable[..., Callable[[Any, Notice], Any]], arguments: tuple[Any, ...]) -> None:
+        self._prepare, self._arguments = prepare, arguments
+        self._process: Optional[multiprocessing.process.BaseProcess] = None
+        self._connection: Optional[Connection] = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def run(self, task: Any) -> Any:
+        """The result of a task, or a :class:`Crash`.  Raises the ``PrunecError`` that the task raised."""
+        if self._process is None:
+            self._start()
+        assert self._connection is not None
+        operator = words = ""
+        try:
+            self._connection.send(task)
+            while self._connection.poll(_PATIENCE):
+                kind, first, second = self._connection.recv()
+                if kind == "at":
+                    operator, words = first, second
+                elif kind == "refused":
+                    self._stop()
+                    raise PrunecError(*first)
+                else:
+                    return first
+            reason = f"MXNet does not come back within {_PATIENCE:.0f} seconds"
+        except (EOFError, OSError):
+            code = None
+            if self._process is not None:
+                self._process.join(5)
+                code = self._process.exitcode
+            reason = f"MXNet crashes (exit code {code})"
+        self._stop()
+        return Crash(operator, words, reason)
+
+    def _start(self) -> None:
+        # A fresh interpreter: MXNet's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._prepare, self._arguments), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+
+def _serve(connection: Connection, prepare: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    # MXNet writes warnings of its own, and a crash report, which belong to no case.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+
+    def notice(operator: str, words: str) -> None:
+        connection.send(("at", operator, words))
+
+    task_of: Optional[Callable[[Any, Notice], Any]] = None
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            if task_of is None:
+                task_of = prepare(*arguments)
+            connection.send(("done", task_of(task, notice), None))
+        except PrunecError as error:
+            connection.send(("refused", error.diagnostics, None))
+        except Exception as error:  # told in the parent, which has the user's terminal
+            problem = Diagnostic(
+                "P712",
+                "the proof of a rule failed",
+                notes=(f"{type(error).__name__}: {error}",),
+                help="this is a fault of prunec; please report it with the rule",
+            )
+            connection.send(("refused", (problem,), None))
+
+
