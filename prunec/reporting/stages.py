@@ -1,0 +1,197 @@
+"""The network in pieces that a reader can take in: boxes of nodes, and stages of boxes.
+
+A box is a node with those behind it that only pass its result on (one input, one consumer, no cost
+of their own).  Stages are runs of boxes in the model's order, cut where few tensors cross and
+names change their scope.  As inputs always stand before their consumers, edges between runs go
+forward only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import sqrt
+from typing import Sequence
+
+from prunec.compiler import Analysis
+from prunec.graph.model import Tensor
+from prunec.language.syntax import MultiplyAdds
+from prunec.reporting.names import common_scopes, scopes, shown
+
+_MOST_FOLLOWERS = 5
+_LEAST_STAGE, _LARGEST_STAGE = 5, 28
+
+
+@dataclass(frozen=True)
+class Box:
+    """Nodes drawn as one, in order: the first gives the box its name, the last its output."""
+
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The boxes from ``first`` up to ``end``, and a title."""
+
+    title: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Boxes in order, the tensors between them (source box, target box, tensor), and the stages."""
+
+    boxes: tuple[Box, ...]
+    edges: tuple[tuple[int, int, Tensor], ...]
+    stages: tuple[Stage, ...]
+
+
+def picture(analysis: Analysis) -> Picture:
+    """The boxes, edges and stages of a model: its operators and inputs, without its parameters."""
+    boxes = _boxes(analysis)
+    box_of = {node: number for number, box in enumerate(boxes) for node in box.nodes}
+    edges: dict[tuple[int, int, Tensor], None] = {}
+    for number, box in enumerate(boxes):
+        for tensor in analysis.model.graph.nodes[box.nodes[0]].inputs:
+            if tensor.node in box_of:
+                edges[box_of[tensor.node], number, tensor] = None
+    found = tuple(edges)
+    return Picture(boxes, found, _stages(analysis, boxes, found))
+
+
+def costly(analysis: Analysis, node: int) -> bool:
+    """Whether a node's rule says what it costs: then it is a layer."""
+    bound = analysis.bound.bounds[node]
+    return bound is not None and any(isinstance(s, MultiplyAdds) for s in bound.rule.statements)
+
+
+def _drawn(analysis: Analysis) -> list[int]:
+    parameters = {p.node for p in analysis.parameters if p.node is not None}
+    parameters |= analysis.model.graph.parameters
+    used = {tensor.node for node in analysis.model.graph.nodes for tensor in node.inputs}
+    return [
+        index
+        for index, node in enumerate(analysis.model.graph.nodes)
+        if node.operator is not None or (index not in parameters and index in used)
+    ]
+
+
+def _boxes(analysis: Analysis) -> tuple[Box, ...]:
+    graph = analysis.model.graph
+    drawn = _drawn(analysis)
+    consumers = [0] * len(graph.nodes)
+    for index in drawn:
+        for tensor in graph.nodes[index].inputs:
+            consumers[tensor.node] += 1
+    for tensor in graph.outputs:
+        consumers[tensor.node] += 1
+    is_drawn = set(drawn)
+    chains: dict[int, list[int]] = {}
+    chain_of: dict[int, list[int]] = {}
+    for index in drawn:
+        node = graph.nodes[index]
+        sources = [t.node for t in node.inputs if t.node in is_drawn]
+        layer = node.operator is not None and costly(analysis, index)
+        chain = chain_of[sources[0]] if len(sources) == 1 else None
+        joins = (
+            chain is not None
+            and not layer
+            and graph.nodes[chain[-1]].operator is not None
+            and chain[-1] == sources[0]
+            and consumers[sources[0]] == 1
+            and len(chain) <= _MOST_FOLLOWERS
+        )
+        if chain is not None and joins:
+            chain.append(index)
+        else:
+            chain = chains[index] = [index]
+        chain_of[index] = chain
+    return tuple(Box(tuple(chain)) for chain in chains.values())
+
+
+# --- stages -----------------------------------------------------------------------------------
+
+
+def _stages(
+    analysis: Analysis, boxes: Sequence[Box], edges: Sequence[tuple[int, int, Tensor]]
+) -> tuple[Stage, ...]:
+    if not boxes:
+        return ()
+    parts = [scopes(analysis.model.graph.nodes[box.nodes[0]].name) for box in boxes]
+    cost = _cut_costs(parts, edges)
+    cuts = _best_cuts(cost)
+    everywhere = _usual_scope(parts)
+    titles = [_title(parts[first:end], everywhere) for first, end in zip(cuts, cuts[1:])]
+    total: dict[str, int] = {}
+    for title in titles:
+        total[title] = total.get(title, 0) + 1
+    seen: dict[str, int] = {}
+    stages = []
+    for title, first, end in zip(titles, cuts, cuts[1:]):
+        seen[title] = seen.get(title, 0) + 1
+        numbered = title if total[title] == 1 else f"{title} ({seen[title]} of {total[title]})"
+        stages.append(Stage(numbered, first, end))
+    return tuple(stages)
+
+
+def _cut_costs(parts: Sequence[tuple[str, ...]], edges: Sequence[tuple[int, int, Tensor]]) -> list[float]:
+    """What it costs the reader to cut before each box: tensors that cross, and names that belong together."""
+    last: dict[int, int] = {}
+    for source, target, _ in edges:
+        last[source] = max(last.get(source, source), target)
+    change = [0] * (len(parts) + 1)
+    for source, target in last.items():
+        change[source + 1] += 1
+        change[target + 1] -= 1
+    shared = len(_usual_scope(parts))
+    kinship = [0, *(common_scopes(pair) - shared for pair in zip(parts, parts[1:]))]
+    costs, crossing = [], 0
+    for box in range(len(parts)):
+        crossing += change[box]
+        # Each further scope that two names share counts half of the one around it.
+        costs.append(1.5 * min(max(crossing - 1, 0), 6) + 10.0 * (1 - 0.5 ** max(kinship[box], 0)))
+    return costs
+
+
+def _best_cuts(cost: Sequence[float]) -> list[int]:
+    """The cuts of least cost in sum, where a stage costs the more the further it is from the usual size."""
+    count = len(cost)
+    usual = min(max(sqrt(count) * 1.4, _LEAST_STAGE), 0.7 * _LARGEST_STAGE)
+    best = [0.0] + [float("inf")] * count
+    previous = [0] * (count + 1)
+    for end in range(1, count + 1):
+        for first in range(max(0, end - _LARGEST_STAGE), end):
+            size = 1.5 * ((end - first - usual) / usual) ** 2
+            total = best[first] + size + (cost[first] if first else 0.0)
+            if total < best[end]:
+                best[end], previous[end] = total, first
+    cuts = [count]
+    while cuts[-1]:
+        cuts.append(previous[cuts[-1]])
+    return cuts[::-1]
+
+
+def _usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The longest leading parts that at least three quarters of the names have."""
+    found: tuple[str, ...] = ()
+    own = list(parts)
+    while True:
+        counts = Counter(name[: len(found) + 1] for name in own if len(name) > len(found))
+        if not counts:
+            return found
+        scope, count = max(counts.items(), key=lambda item: item[1])
+        if count < 0.75 * len(parts):
+            return found
+        found = scope
+        own = [name for name in own if name[: len(found)] == found]
+
+
+def _title(parts: Sequence[tuple[str, ...]], everywhere: tuple[str, ...]) -> str:
+    depth = len(everywhere)
+    own = _usual_scope(parts)
+    if len(own) > depth and own[:depth] == everywhere:
+        return shown("_".join(own[depth:]), 48)
+    first, last = (name[depth:] if name[:depth] == everywhere else name for name in (parts[0], parts[-1]))
+    ends = [shown("_".join(name[:1]) or "unnamed", 28) for name in (first, last)]
+    return ends[0] if ends[0] == ends[1] else " … ".join(ends)
