@@ -60,7 +60,8 @@ def totals(measured: list[Measurement]) -> str:
     done = [one for one in measured if one.outcome in ("pruned", "kept")]
     alone = [one for one in done if not one.with_parameters]
     counts = {
-        word: sum(one.outcome == word for one in measured) for word in ("pruned", "kept", "refused", "traceback")
+        word: sum(one.outcome == word for one in measured)
+        for word in ("pruned", "kept", "refused", "traceback")
     }
     lines = [
         f"{len(measured)} runs: " + ", ".join(f"{count} {word}" for word, count in counts.items()),

@@ -97,6 +97,8 @@ def line(one: dict[str, Any]) -> str:
         text += f" (proves little: {', '.join(one['doubts'])})"
     if one["watched"]:
         text += f" {one['watched']} inner values compared"
+    if "refused" in one:
+        text += f" (refused for {one['refused']})"
     return text + f" {one['seconds']} s" + "".join(f"\n    {worst}" for worst in one["worst"])
 
 

@@ -170,7 +170,7 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
 
 
 def produced_axis(bound: Bound) -> Optional[int]:
-    """The axis of the first output that holds a name which parameters make, for rules that count multiply-adds."""
+    """The axis of the first output that holds a name which parameters make, for rules with multiply-adds."""
     if not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements) or not bound.outputs:
         return None
     learned: set[str] = set()
@@ -249,7 +249,7 @@ class Reasons:
 
 
 def _spread(count: int, left: np.ndarray, right: np.ndarray, cause: np.ndarray) -> np.ndarray:
-    """For each atom the cause of the join that ties it, or what it is joined to, to the kept atom; -1 for none."""
+    """For each atom the cause of the join that ties it, or what it is joined to, to the kept one; else -1."""
     found = np.full(count, -1, dtype=np.int64)
     direct = (right == KEPT) | (left == KEPT)
     found[np.where(right == KEPT, left, right)[direct]] = cause[direct]
