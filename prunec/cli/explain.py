@@ -1,0 +1,68 @@
+"""`prunec explain`: why channels go together, and why others stay."""
+
+from __future__ import annotations
+
+import argparse
+
+from prunec.cli.options import add_model_options
+
+SUMMARY = "say what a channel goes with, or why it stays"
+DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with them, and the
+chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the reason.  --kept
+lists all layers that keep channels."""
+
+FORMATS = ("text", "json", "mermaid", "dot")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_model_options(parser)
+    parser.add_argument("name", metavar="NODE_OR_PARAMETER", nargs="?", help="what to explain")
+    parser.add_argument("--channel", metavar="N", type=number, help="only this channel, counted from 0")
+    parser.add_argument(
+        "--axis",
+        metavar="N",
+        type=int,
+        help="only this axis (default: all; with --channel the first that can shrink)",
+    )
+    parser.add_argument("--kept", action="store_true", help="list all layers that keep channels, with reasons")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+
+
+def number(text: str) -> int:
+    """A whole number from 0 on."""
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the explanation."""
+    if options.kept == (options.name is not None):
+        options.parser.error("give the name of a node or parameter, or --kept")
+    if options.kept and (options.channel is not None or options.axis is not None):
+        options.parser.error("--kept speaks of whole layers: leave out --channel and --axis")
+    from prunec.cli.inputs import read_inputs
+    from prunec.explaining import diagrams, text
+    from prunec.explaining.explain import explain
+    from prunec.explaining.kept import kept
+
+    analysis = read_inputs(options).analysis
+    if options.kept:
+        layers = kept(analysis)
+        shown = {
+            "text": lambda: text.kept_text(layers),
+            "json": lambda: text.kept_json(layers),
+            "mermaid": lambda: diagrams.mermaid(diagrams.kept_diagram(layers)),
+            "dot": lambda: diagrams.dot(diagrams.kept_diagram(layers)),
+        }[options.format]()
+    else:
+        found = explain(analysis, options.name, options.axis, options.channel)
+        shown = {
+            "text": lambda: text.explanation_text(found),
+            "json": lambda: text.explanation_json(found),
+            "mermaid": lambda: diagrams.mermaid(diagrams.explanation_diagram(found)),
+            "dot": lambda: diagrams.dot(diagrams.explanation_diagram(found)),
+        }[options.format]()
+    print(shown, end="")
+    return 0

@@ -1,0 +1,1 @@
+"""Explaining: why channels go together, and why others stay."""

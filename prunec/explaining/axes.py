@@ -1,0 +1,92 @@
+"""The channels of one axis of a tensor: which atoms stand over its positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.solver.components import Atoms
+from prunec.solver.layout import Layout
+from prunec.solver.propagate import Channels
+from prunec.solver.solve import Solution
+
+
+@dataclass(frozen=True, eq=False)
+class AxisChannels:
+    """For each position of an axis its unit (-1: it stays) and one atom over it (-1: none).
+
+    ``factor`` is the first factor of the axis that no array spans, ``None`` where all are spanned.
+    """
+
+    units: Atoms
+    atoms: Atoms
+    factor: Optional[int]
+
+
+def axis_factors(layout: Layout, axis: int) -> range:
+    """The numbers of the factors that make up an axis."""
+    start = sum(len(factors) for factors in layout.axes[:axis])
+    return range(start, start + len(layout.axes[axis]))
+
+
+def axis_size(layout: Layout, axis: int) -> Optional[int]:
+    """The size of an axis, ``None`` where it is not known."""
+    total = 1
+    for size in layout.axes[axis]:
+        if size is None:
+            return None
+        total *= size
+    return total
+
+
+def axis_channels(solution: Solution, channels: Channels, axis: int) -> AxisChannels:
+    """What stands over the positions of an axis; arrays that only have their rows on it do not count."""
+    layout = channels.layout
+    own = axis_factors(layout, axis)
+    size = axis_size(layout, axis) or 0
+    units = np.full(size, -1, dtype=np.int64)
+    atoms = units.copy()
+    spanned: set[int] = set()
+    for factors, array in zip(layout.arrays, channels.arrays):
+        spanned.update(factors)
+        if factors[-1] not in own:
+            continue
+        first = _over_axis(factors, array, own, layout)
+        of_first = solution.unit_of_atom[first]
+        better = (atoms < 0) | ((units < 0) & (of_first >= 0))
+        units[better], atoms[better] = of_first[better], first[better]
+    unspanned = [factor for factor in own if factor not in spanned]
+    return AxisChannels(units, atoms, unspanned[0] if unspanned else None)
+
+
+def positions_of(solution: Solution, channels: Channels, axis: int, unit: int) -> NDArray[np.bool_]:
+    """The positions of an axis at which a unit stands, counting arrays that shrink this axis only."""
+    layout = channels.layout
+    own = axis_factors(layout, axis)
+    found = np.zeros(axis_size(layout, axis) or 0, dtype=bool)
+    for factors, array in zip(layout.arrays, channels.arrays):
+        if factors[-1] in own:
+            hit = solution.unit_of_atom[array] == unit
+            outside = tuple(d for d, factor in enumerate(factors) if factor not in own)
+            inside = tuple(factor for factor in factors if factor in own)
+            found |= _spread(inside, np.asarray(hit.any(axis=outside)), own, layout)
+    return found
+
+
+def _over_axis(factors: tuple[int, ...], array: Atoms, own: range, layout: Layout) -> Atoms:
+    index = tuple(slice(None) if factor in own else 0 for factor in factors)
+    inside = tuple(factor for factor in factors if factor in own)
+    return np.asarray(_spread(inside, array[index], own, layout))
+
+
+def _spread(inside: tuple[int, ...], values: Atoms, own: range, layout: Layout) -> Atoms:
+    """Values over some factors of an axis, repeated over the others, flattened to positions."""
+    sizes = layout.factors
+    order = sorted(range(len(inside)), key=lambda d: inside[d])
+    values = values.transpose(order)
+    shape = tuple((sizes[f] or 0) if f in inside else 1 for f in own)
+    full = tuple(sizes[f] or 0 for f in own)
+    return np.broadcast_to(values.reshape(shape), full).reshape(-1)

@@ -1,0 +1,248 @@
+"""Chains: paths of atoms told as nodes and rule lines."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from prunec.binding.bound import BoundTensor
+from prunec.diagnostics import Span
+from prunec.explaining.findings import Chain, Kept, Step
+from prunec.explaining.links import Carrier, Links, input_factor
+from prunec.explaining.paths import Hop
+from prunec.graph.model import Tensor
+from prunec.solver.layout import Reason, TensorResult
+from prunec.solver.propagate import KEPT, Cause
+
+
+@dataclass
+class _Visit:
+    """A node on the way: by which carriers the chain enters and leaves it, and the hops made there."""
+
+    node: int
+    entered: Optional[Carrier]
+    left: Optional[Carrier]
+    hops: list[Hop]
+
+
+class Teller:
+    """Tells paths of one solution."""
+
+    def __init__(self, links: Links) -> None:
+        self.links = links
+        self.graph = links.solution.propagation.bound.graph
+
+    def chain(self, start: Carrier, source: int, hops: Sequence[Hop], end: Carrier) -> Chain:
+        """From a tensor that carries atom ``source``, over hops, to a tensor that carries the last atom."""
+        visits = self._visits(start, source, hops, set(self.links.touching(end)))
+        if visits:
+            visits[-1].left = visits[-1].left or end
+        return self._chain(visits, hops)
+
+    def kept_atom(self, start: Carrier, source: int, hops: Sequence[Hop]) -> Kept:
+        """Why an atom stays; ``hops`` lead from it to what is kept."""
+        visits = self._visits(start, source, hops, None)
+        last = hops[-1]
+        origin = self.links.origins[last.edge]
+        cause = self.links.solution.causes[self.links.solution.edges[last.edge].cause]
+        chain = self._chain(visits, hops)
+        if origin.kind in ("balance", "rows"):
+            text = cause.text or _TABLE_REASONS[origin.kind]
+            return self._kept(Cause("table", text, cause.node, cause.span), chain)
+        follow = input_factor(origin.reason)
+        if follow is not None:
+            taken = self.graph.nodes[origin.node].inputs[follow[0]]
+            steps, final = self._factor(taken, follow[1], taken)
+            return self._kept(final or cause, Chain((*chain.steps, *steps), chain.edges))
+        return self._kept(cause, chain)
+
+    def kept_factor(self, start: Carrier, factor: int) -> Kept:
+        """Why a factor of a tensor that nothing shrinks stays."""
+        channels = self.links.channels(start)
+        assert channels is not None
+        cause = self.links.solution.causes[channels.causes[factor]]
+        steps, final = self._factor(start, factor)
+        return self._kept(final or cause, Chain(tuple(steps)))
+
+    # --- from hops to visits ---
+
+    def _visits(
+        self, start: Carrier, source: int, hops: Sequence[Hop], goals: Optional[set[int]]
+    ) -> list[_Visit]:
+        visits: list[_Visit] = []
+        at: set[int] = set(self.links.touching(start))
+        atom = source
+        for hop in hops:
+            node = self.links.origins[hop.edge].node
+            self._extend(visits, atom, at, {node}, start)
+            if visits and visits[-1].node == node:
+                visits[-1].hops.append(hop)
+            else:
+                visits.append(_Visit(node, None, None, [hop]))
+            at, atom = {node}, hop.end
+        if goals is not None:
+            self._extend(visits, atom, at, goals, start)
+        return visits
+
+    def _extend(
+        self, visits: list[_Visit], atom: int, starts: set[int], goals: set[int], start: Carrier
+    ) -> None:
+        """Adds the nodes by which an atom gets from one of some nodes to one of others."""
+        route = self._route(atom, starts, goals)
+        for position, (node, entered) in enumerate(route):
+            if position == 0 and visits and visits[-1].node == node:
+                continue
+            if visits:
+                visits[-1].left = visits[-1].left or entered
+            visits.append(_Visit(node, entered if visits else start, None, []))
+
+    def _route(self, atom: int, starts: set[int], goals: set[int]) -> list[tuple[int, Optional[Carrier]]]:
+        """The shortest way through tensors that carry an atom; each node with the tensor that leads to it."""
+        carriers = self.links.carriers.of(atom) if atom != KEPT else []
+        around: dict[int, list[Carrier]] = {}
+        for carrier in carriers:
+            for node in self.links.touching(carrier):
+                around.setdefault(node, []).append(carrier)
+        came: dict[int, tuple[Optional[int], Optional[Carrier]]] = {n: (None, None) for n in sorted(starts)}
+        queue = deque(sorted(starts))
+        while queue:
+            node = queue.popleft()
+            if node in goals:
+                return _walk(came, node)
+            for carrier in around.get(node, ()):
+                for other in self.links.touching(carrier):
+                    if other not in came:
+                        came[other] = (node, carrier)
+                        queue.append(other)
+        return []
+
+    # --- kept factors ---
+
+    def _factor(
+        self, carrier: Carrier, factor: int, through: Optional[Carrier] = None
+    ) -> tuple[list[Step], Optional[Cause]]:
+        """The nodes that hand a kept factor on, from a tensor back to where it is kept, and the cause there."""
+        steps: list[Step] = []
+        seen: set[tuple[Carrier, int]] = set()
+        while (carrier, factor) not in seen:
+            seen.add((carrier, factor))
+            node, result = self._maker(carrier)
+            if node is None or result is None:
+                return steps, self._cause(carrier, factor)
+            reason: Optional[Reason] = result.reasons[factor]
+            slot = self._slot(node, carrier)
+            follow = input_factor(reason)
+            if follow is None:
+                cause = self._cause(carrier, factor)
+                span = cause.span if cause is not None and cause.span is not None else None
+                steps.append(self._step(node, span or (slot.span if slot else None), "keeps", through))
+                return steps, cause
+            steps.append(self._step(node, slot.span if slot else None, "carries", through))
+            carrier, factor = self.graph.nodes[node].inputs[follow[0]], follow[1]
+            through = carrier
+        return steps, None
+
+    def _maker(self, carrier: Carrier) -> tuple[Optional[int], Optional[TensorResult]]:
+        """The node whose rule gave a tensor its layout, and what the rule said."""
+        propagation = self.links.solution.propagation
+        if not isinstance(carrier, Tensor):
+            node = propagation.nodes[carrier[0]]
+            bound = propagation.bound.bounds[carrier[0]]
+            if node is None or bound is None:
+                return None, None
+            slots = [tensor.slot for tensor in bound.implied]
+            return carrier[0], node.program.implied[slots.index(str(carrier[1]))]
+        own = propagation.nodes[carrier.node]
+        if own is not None:
+            return carrier.node, own.program.outputs[carrier.output]
+        for consumer in self.links.consumers.get(carrier, ()):
+            node = propagation.nodes[consumer]
+            for slot, result in node.program.adopted.items() if node is not None else ():
+                if self.graph.nodes[consumer].inputs[slot] == carrier:
+                    return consumer, result
+        return None, None
+
+    def _cause(self, carrier: Carrier, factor: int) -> Optional[Cause]:
+        channels = self.links.channels(carrier)
+        if channels is None or channels.causes[factor] < 0:
+            return None
+        return self.links.solution.causes[channels.causes[factor]]
+
+    # --- from visits to steps ---
+
+    def _chain(self, visits: Sequence[_Visit], hops: Sequence[Hop]) -> Chain:
+        steps = tuple(self._told(visit) for visit in visits)
+        return Chain(steps, tuple((hop.start, hop.end, hop.edge) for hop in hops))
+
+    def _told(self, visit: _Visit) -> Step:
+        for hop in visit.hops:
+            origin = self.links.origins[hop.edge]
+            cause = self.links.solution.causes[self.links.solution.edges[hop.edge].cause]
+            # A keep handed on from an input is told where it comes from, not here.
+            inherited = input_factor(origin.reason) is not None
+            if cause.span is not None and cause.node == visit.node and not inherited:
+                return self._step(visit.node, cause.span, _ROLES[origin.kind], visit.entered)
+        slot = self._slot(visit.node, visit.entered) or self._slot(visit.node, visit.left)
+        role = _ROLES[self.links.origins[visit.hops[0].edge].kind] if visit.hops else "carries"
+        return self._step(visit.node, slot.span if slot else None, role, visit.entered)
+
+    def _slot(self, node: int, carrier: Optional[Carrier]) -> Optional[BoundTensor]:
+        bound = self.links.solution.propagation.bound.bounds[node]
+        if bound is None or carrier is None:
+            return None
+        if not isinstance(carrier, Tensor):
+            return next((t for t in bound.implied if t.slot == carrier[1]), None)
+        if carrier.node == node:
+            return bound.outputs[carrier.output] if carrier.output < len(bound.outputs) else None
+        pairs = zip(self.graph.nodes[node].inputs, bound.inputs)
+        return next((slot for tensor, slot in pairs if tensor == carrier), None)
+
+    def _step(self, index: int, span: Optional[Span], role: str, through: Optional[Carrier]) -> Step:
+        node = self.graph.nodes[index]
+        bound = self.links.solution.propagation.bound.bounds[index]
+        span = span or (bound.rule.operators[0].span if bound is not None else None)
+        if span is None:
+            return Step(node.name, node.operator or "", "", "", "", role, self.name(through), index, through)
+        rule = bound.rule.label if bound is not None else node.operator or ""
+        own = (node.name, node.operator or "", rule, span.place, excerpt(span), role)
+        return Step(*own, self.name(through), index, through)
+
+    def _kept(self, cause: Cause, chain: Chain) -> Kept:
+        node = self.graph.nodes[cause.node]
+        place = cause.span.place if cause.span is not None else ""
+        return Kept(cause.kind, cause.text, node.name, node.operator or "", place, chain)
+
+    def name(self, carrier: Optional[Carrier]) -> str:
+        """What a tensor is called: its variable, or its node and output."""
+        if carrier is None:
+            return ""
+        if not isinstance(carrier, Tensor):
+            return f"{self.graph.nodes[carrier[0]].name}_{carrier[1]}"
+        node = self.graph.nodes[carrier.node]
+        return node.name if carrier.output == 0 else f"{node.name}[{carrier.output}]"
+
+
+_ROLES = {"tie": "ties", "keep": "keeps", "interface": "keeps", "balance": "balances", "rows": "rows"}
+_TABLE_REASONS = {
+    "balance": "rows of this table must lose equally many channels, and these do not fit",
+    "rows": "a row of this table goes only as a whole, and the channels in it are not one",
+}
+
+
+def excerpt(span: Span, limit: int = 70) -> str:
+    """The first line under a span, shortened."""
+    text = " ".join(span.text.strip().split("\n", 1)[0].split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _walk(
+    came: dict[int, tuple[Optional[int], Optional[Carrier]]], node: int
+) -> list[tuple[int, Optional[Carrier]]]:
+    route: list[tuple[int, Optional[Carrier]]] = []
+    at: Optional[int] = node
+    while at is not None:
+        before, carrier = came[at]
+        route.append((at, carrier))
+        at = before
+    return route[::-1]

@@ -1,0 +1,114 @@
+"""What an explanation says, free of how it was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node on a chain and the rule line that passes the channel on: ``place`` is ``file:line:column``, ``text``
+    the piece of the rule there, ``role`` what it does: ``"carries"``, ``"ties"``, ``"balances"``, ``"rows"`` or
+    ``"keeps"``.  ``through`` names the tensor by which the chain came here from the node before; ``index`` and
+    ``carrier`` are the node and that tensor in the graph."""
+
+    node: str
+    operator: str
+    rule: str
+    place: str
+    text: str
+    role: str
+    through: str = ""
+    index: int = -1
+    carrier: Optional[tuple[int, object]] = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The nodes between two places, in order, and the edges used (numbers in ``solution.edges``)."""
+
+    steps: tuple[Step, ...]
+    edges: tuple[tuple[int, int, int], ...] = ()
+    """For each link on the way: its two atoms and its edge."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return tuple(step.node for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Positions of one axis of a parameter or of a layer's output."""
+
+    name: str
+    axis: int
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Something that goes with the subject, and the chain that leads to it."""
+
+    place: Place
+    chain: Chain
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Why channels stay: ``kind`` is ``"input"``, ``"output"``, ``"opaque"``, ``"rule"``, ``"hold"``,
+    ``"table"`` or ``"single"``; ``node`` and ``place`` say where, ``chain`` leads there."""
+
+    kind: str
+    reason: str
+    node: str
+    operator: str
+    place: str
+    chain: Chain
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of some channels of one axis.
+
+    ``channels`` share this fate; the chains are those of ``example``.  Either ``group`` and ``unit`` are given,
+    with everything that goes with the example, or ``kept``; a unit without a group touches no parameter.
+    """
+
+    axis: int
+    channels: tuple[int, ...]
+    example: int
+    unit: Optional[int] = None
+    group: Optional[int] = None
+    group_size: int = 0
+    balanced: bool = False
+    approximate: tuple[str, ...] = ()
+    ties: tuple[Tie, ...] = ()
+    kept: Optional[Kept] = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The fates of the channels of a parameter (``kind`` ``"parameter"``) or of a node's output (``"output"``)."""
+
+    name: str
+    kind: str
+    operator: str
+    shape: tuple[Optional[int], ...]
+    fates: tuple[Fate, ...]
+
+
+@dataclass(frozen=True)
+class KeptLayer:
+    """A layer that loses less than all its channels could: ``side`` is ``"output channels"`` or
+    ``"input channels"``, of which ``stay`` out of ``total`` cannot go; ``parameters`` counts the layer's elements."""
+
+    node: str
+    operator: str
+    parameters: int
+    side: str
+    axis: int
+    stay: int
+    total: int
+    reasons: tuple[Kept, ...]

@@ -1,0 +1,75 @@
+"""Analyses of the test networks, and cuts through them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunec.compiler import Analysis, analyse
+from prunec.explaining.findings import Chain
+from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.language.library import load
+from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.symbol import read_symbol, to_graph
+
+#: The built-in rules; parsed rules are kept from one analysis to the next.
+RULES = load(["default.prune"])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Stands for a parameter file of which only the shapes are asked for."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def array(self, name: str) -> Any:
+        return np.zeros(self.shapes[name], np.float32)
+
+
+def analysed(case: Any) -> Analysis:
+    """The analysis of a test network, or of anything with ``json``, ``symbol`` and ``inputs``."""
+    import networks
+
+    values = networks.random_parameters(case.symbol, case.inputs, seed=1)
+    shapes = {name: value.shape for name, value in values.items()}
+    return analyse(model_of(case.json, shapes, case.inputs), RULES)
+
+
+def model_of(json: bytes, shapes: Mapping[str, tuple[int, ...]], inputs: Mapping[str, Shape]) -> MXNetModel:
+    file = read_symbol(json, "net-symbol.json")
+    graph = to_graph(file, set(shapes), inputs, shapes)
+    parameters: Any = Parameters(shapes)
+    return MXNetModel(Path("net-symbol.json"), file, graph, parameters, inputs)
+
+
+def cut(analysis: Analysis, chain: Chain) -> Analysis:
+    """The analysis of a network whose last link on a chain is cut: of the last two nodes, the one that takes the
+    tensor between them takes a fresh parameter of its shape instead."""
+    before, last = chain.steps[-2], chain.steps[-1]
+    graph = analysis.model.graph
+    assert isinstance(last.carrier, Tensor)
+    taker = last.index if last.carrier in graph.nodes[last.index].inputs else before.index
+    shape = analysis.bound.shapes[last.carrier]
+    changed = _detached(graph, last.carrier, taker, shape)
+    return analyse(replace(analysis.model, graph=changed), RULES)  # type: ignore[type-var]
+
+
+def _detached(graph: Graph, tensor: Tensor, taker: int, shape: Shape) -> Graph:
+    """The graph with a new variable in front; all nodes move up by one."""
+
+    def moved(entry: Tensor, node: int) -> Tensor:
+        return Tensor(0, 0) if node == taker and entry == tensor else Tensor(entry.node + 1, entry.output)
+
+    name = f"cut{len(graph.nodes)}"
+    nodes = [Node(name, None, {}, ())]
+    nodes += [replace(n, inputs=tuple(moved(t, i) for t in n.inputs)) for i, n in enumerate(graph.nodes)]
+    return Graph(
+        tuple(nodes),
+        tuple(Tensor(t.node + 1, t.output) for t in graph.outputs),
+        frozenset({0, *(n + 1 for n in graph.parameters)}),
+        {0: shape, **{n + 1: s for n, s in graph.shapes.items()}},
+    )
