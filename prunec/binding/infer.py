@@ -7,15 +7,16 @@ nodes around that tensor back to the queue, so sizes flow both ways until nothin
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Mapping, Optional, Protocol, Sequence
 
 from prunec.binding.bind import bind, shape_text
 from prunec.binding.bound import Bound
 from prunec.binding.guards import holds
 from prunec.binding.slots import Contradiction, assign_slots
+from prunec.binding.values import carried, folded, held_arrays, sizes_used
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Span
-from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.graph.model import Graph, Known, Node, Shape, Tensor, as_value, same
 from prunec.language.syntax import Rule, Value
 
 _MOST_PASSES = 20
@@ -32,8 +33,8 @@ class Rules(Protocol):
 class Opaque:
     """Why nothing is known of a node: everything it touches is kept.
 
-    ``kind`` is ``"unknown operator"``, ``"no matching rule"``, ``"rule"`` (a rule says so) or
-    ``"unknown shape"``.
+    ``kind`` is ``"unknown operator"``, ``"no matching rule"``, ``"rule"`` (a rule says so),
+    ``"unknown value"`` (an input carries a value that is not known) or ``"unknown shape"``.
     """
 
     kind: str
@@ -43,12 +44,14 @@ class Opaque:
 
 @dataclass(frozen=True)
 class BoundGraph:
-    """A graph with a rule and plain axes for each operator and a shape for each tensor."""
+    """A graph with a rule and plain axes for each operator, a shape for each tensor, and what tensors hold
+    where that is known."""
 
     graph: Graph
     bounds: tuple[Optional[Bound], ...]
     opaque: Mapping[int, Opaque]
     shapes: Mapping[Tensor, Shape]
+    known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
 
 
 def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
@@ -77,7 +80,8 @@ class _Inference:
         self.problems: dict[int, Diagnostic] = {}
         self.cache: dict[object, Bound] = {}
         self.chosen: dict[object, tuple[Rule, ...]] = {}
-        self.output_counts = [1] * len(graph.nodes)
+        self.known: dict[Tensor, Known] = dict(graph.known)
+        self.output_counts = [max(1, node.output_count) for node in graph.nodes]
         self.consumers: dict[Tensor, list[int]] = {}
         for index, node in enumerate(graph.nodes):
             for tensor in node.inputs:
@@ -99,7 +103,9 @@ class _Inference:
                     heapq.heappush(queue, other)
         if self.problems:
             raise PrunecError(*(self.problems[i] for i in sorted(self.problems)))
-        return BoundGraph(self.graph, tuple(self.bounds), self.opaque, self.shapes)
+        for index, names in sizes_used(self.graph, self.bounds, self.known).items():
+            self.bounds[index] = _with_kept(self.bounds[index], names)
+        return BoundGraph(self.graph, tuple(self.bounds), self.opaque, self.shapes, self.known)
 
     def _visit(self, index: int) -> list[int]:
         """Binds one node; gives the nodes that should be visited again."""
@@ -108,8 +114,8 @@ class _Inference:
         self.problems.pop(index, None)
         try:
             rule = self._choose(index, node, inputs)
-            if rule is None or rule.opaque is not None:
-                return []
+            if rule is None or rule.opaque is not None or self._lacks_value(index, rule, node):
+                return self._take_hints(index)
             outputs = tuple(self.shapes.get(Tensor(index, k)) for k in range(self.output_counts[index]))
             bound = self._bind(rule, node, inputs, outputs, self.output_counts[index])
         except Contradiction as error:
@@ -125,6 +131,38 @@ class _Inference:
         for k, slot in enumerate(bound.outputs):
             tensor = Tensor(index, k)
             if self._refine(tensor, bound.shape(slot)):
+                again += self.consumers.get(tensor, [])
+        return again + self._learn_values(index, bound)
+
+    def _take_hints(self, index: int) -> list[int]:
+        """Behind a node of which nothing is known, shapes are what the graph says they are."""
+        again: list[int] = []
+        for k in range(self.output_counts[index]):
+            tensor = Tensor(index, k)
+            if self._refine(tensor, self.graph.hints.get(tensor)):
+                again += self.consumers.get(tensor, [])
+        return again
+
+    def _lacks_value(self, index: int, rule: Rule, node: Node) -> bool:
+        for name, position in carried(rule, node):
+            if node.inputs[position] not in self.known:
+                text = f"what its input {name} holds is known only when the model runs"
+                self.opaque[index] = Opaque("unknown value", text, rule.span)
+                return True
+        return False
+
+    def _learn_values(self, index: int, bound: Bound) -> list[int]:
+        """Computes what the outputs hold where that is possible; gives the nodes that take them."""
+        found = held_arrays(bound, bound.sizes)
+        if not found:
+            shapes = [self.shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
+            found = dict(enumerate(folded(self.graph, index, self.known, shapes) or ()))
+        again: list[int] = []
+        for k, array in found.items():
+            tensor = Tensor(index, k)
+            old = self.known.get(tensor)
+            if old is None or not same(old, array):
+                self.known[tensor] = array
                 again += self.consumers.get(tensor, [])
         return again
 
@@ -150,11 +188,11 @@ class _Inference:
         outputs: tuple[Optional[Shape], ...],
         count: int,
     ) -> Bound:
-        attributes = attributes_of(rule, node)
-        key = (id(rule), tuple(attributes.items()), inputs, outputs, count)
+        attributes = attributes_of(rule, node, self.known)
+        key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
         bound = self.cache.get(key)
         if bound is None:
-            bound = self.cache[key] = bind(rule, attributes, inputs, outputs, count)
+            bound = self.cache[key] = bind(rule, attributes, inputs, outputs, count, node.given)
         return bound
 
     # --- choosing the rule ---
@@ -165,11 +203,12 @@ class _Inference:
         if not candidates:
             self.opaque[index] = Opaque("unknown operator", f"no rule knows the operator {node.operator}")
             return None
-        key = (node.operator, tuple(node.attributes.items()), inputs)
+        values = [self.known[t].tobytes() if t in self.known else None for t in node.inputs]
+        key = (node.operator, tuple(node.attributes.items()), inputs, node.given, *values)
         matching = self.chosen.get(key)
         if matching is None:
             matching = self.chosen[key] = tuple(
-                rule for rule in candidates if guard_holds(rule, node, inputs) is True
+                rule for rule in candidates if guard_holds(rule, node, inputs, self.known) is True
             )
         matching = most_special(matching)
         if len(matching) > 1:
@@ -209,30 +248,47 @@ class _Inference:
         )
 
 
-def attributes_of(rule: Rule, node: Node) -> dict[str, Value]:
-    """The attributes a rule reads: the node's own, else the defaults of the rule's header."""
+def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) -> dict[str, Value]:
+    """The attributes a rule reads: what inputs carry, the node's own, else the defaults of the header."""
     values: dict[str, Value] = {}
     for attribute in rule.attributes:
         if attribute.name in node.attributes:
             values[attribute.name] = node.attributes[attribute.name]
         else:
             values[attribute.name] = attribute.default.value if attribute.default is not None else None
+    for name, position in carried(rule, node):
+        held = known.get(node.inputs[position])
+        if held is not None:
+            values[name] = as_value(held)
     return values
 
 
-def guard_holds(rule: Rule, node: Node, inputs: Sequence[Optional[Shape]]) -> Optional[bool]:
+def _with_kept(bound: Optional[Bound], names: frozenset[str]) -> Optional[Bound]:
+    """The bound rule with axes kept whose sizes the model computes with."""
+    if bound is None:
+        return None
+    reason = ("the model computes with the size of this axis", bound.rule.span)
+    return replace(bound, kept={**bound.kept, **dict.fromkeys(sorted(names), reason)})
+
+
+def guard_holds(
+    rule: Rule,
+    node: Node,
+    inputs: Sequence[Optional[Shape]],
+    known: Mapping[Tensor, Known] = {},
+) -> Optional[bool]:
     """Whether a rule's guard holds for a node; a rule that the inputs do not fit does not hold."""
     if rule.when is None:
         return True
     slots: dict[str, list[Optional[Shape]]] = {}
     if rule.signature is not None:
         try:
-            filled = assign_slots(rule, len(inputs))
+            filled = assign_slots(rule, len(inputs), node.given)
         except Contradiction:
             return False
         for (tensor, _), shape in zip(filled.inputs, inputs):
             slots.setdefault(tensor.name, []).append(shape)
-    return holds(rule.when, attributes_of(rule, node), slots)
+    return holds(rule.when, attributes_of(rule, node, known), slots)
 
 
 def most_special(matching: Sequence[Rule]) -> tuple[Rule, ...]:

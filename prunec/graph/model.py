@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Mapping, NamedTuple, Optional
+from dataclasses import dataclass, field
+from typing import Any, Mapping, NamedTuple, Optional, Protocol, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prunec.language.syntax import Value
+
+#: What a tensor holds, where that is known: a small array.
+Known = NDArray[Any]
+
+#: Arrays with more elements than this are not computed with.
+MAXIMUM_KNOWN = 4096
 
 #: Sizes of a tensor, ``None`` where a size is not known.
 Shape = tuple[Optional[int], ...]
@@ -24,12 +33,24 @@ class Node:
 
     ``attributes`` holds what the file says, its text read into a value; attributes that say
     nothing about the computation (learning rates, context groups) are left out by the reader.
+
+    ``given`` says for each input the operator has, in order, whether ``inputs`` holds a tensor for it; left
+    empty, none is left out before the last.  ``output_count`` is how many outputs the file lists, zero
+    where it does not.
     """
 
     name: str
     operator: Optional[str]
     attributes: Mapping[str, Value]
     inputs: tuple[Tensor, ...]
+    given: tuple[bool, ...] = ()
+    output_count: int = 0
+
+
+class Fold(Protocol):
+    """Computes the outputs of a node (by index) from what its inputs hold; ``None`` where it cannot."""
+
+    def __call__(self, node: int, inputs: Sequence[Known]) -> Optional[Sequence[Known]]: ...
 
 
 @dataclass(frozen=True)
@@ -38,10 +59,26 @@ class Graph:
 
     ``parameters`` holds the node indices of learned variables; the other variables are model
     inputs.  ``shapes`` gives what is known of the variables' shapes, by node index: from the
-    parameter file, from shape hints in the model, and from the user.
+    parameter file, from shape hints in the model, and from the user.  ``known`` gives what small
+    constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators, and
+    ``fold`` computes with constants.
     """
 
     nodes: tuple[Node, ...]
     outputs: tuple[Tensor, ...]
     parameters: frozenset[int]
     shapes: Mapping[int, Shape]
+    known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
+    hints: Mapping[Tensor, Shape] = field(default_factory=dict)
+    fold: Optional[Fold] = field(default=None, compare=False)
+
+
+def as_value(array: Known) -> Value:
+    """An array as an attribute: a number for one without axes, else its elements in order."""
+    entries = array.reshape(-1).tolist()
+    return tuple(entries) if array.ndim else entries[0]
+
+
+def same(left: Known, right: Known) -> bool:
+    """Whether two arrays have the same shape, type and elements."""
+    return left.dtype == right.dtype and np.array_equal(left, right)
