@@ -278,6 +278,9 @@ class _Builder:
     def make_neutral(self, children: _Children, span: Span) -> syntax.Neutral:
         return syntax.Neutral(self.name(children[0]), children[1], span)
 
+    def make_scales(self, children: _Children, span: Span) -> syntax.Scales:
+        return syntax.Scales(self.name(children[0]), _guard(children[1:]), span)
+
     def make_discontinuous(self, children: _Children, span: Span) -> syntax.Discontinuous:
         return syntax.Discontinuous(span)
 

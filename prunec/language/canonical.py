@@ -37,6 +37,7 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Rule,
+    Scales,
     Signature,
     Statement,
     Sum,
@@ -177,6 +178,8 @@ def print_statement(statement: Statement) -> str:
         return f"balanced {statement.name.name}"
     if isinstance(statement, Neutral):
         return f"neutral {statement.tensor.name} = {print_literal(statement.value)}"
+    if isinstance(statement, Scales):
+        return f"scales {statement.tensor.name}{_when(statement.when)}"
     if isinstance(statement, Discontinuous):
         return "discontinuous"
     if isinstance(statement, Holds):

@@ -55,6 +55,7 @@ from prunec.language.syntax import (
     Not,
     Rest,
     Rule,
+    Scales,
     Tensor,
     Zero,
 )
@@ -296,6 +297,8 @@ class _Names:
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")
             if isinstance(statement, Neutral):
                 yield from self._tensor_of(statement.tensor, ("data", "parameters"), "an input")
+            if isinstance(statement, Scales):
+                yield from self._tensor_of(statement.tensor, ("parameters",), "a parameter")
             condition = None
             if isinstance(statement, Zero):
                 condition = statement.condition

@@ -29,6 +29,7 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Rule,
+    Scales,
     Signature,
     Sum,
     Tensor,
@@ -151,7 +152,7 @@ def guards(rule: Rule) -> Iterator[Expression]:
     if rule.when is not None:
         yield rule.when
     for statement in rule.statements:
-        if isinstance(statement, (Equation, Zero)) and statement.when is not None:
+        if isinstance(statement, (Equation, Zero, Scales)) and statement.when is not None:
             yield statement.when
 
 

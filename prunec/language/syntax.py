@@ -262,6 +262,16 @@ class Neutral:
 
 
 @dataclass(frozen=True)
+class Scales:
+    """``scales gamma when guard``: a parameter that channels are multiplied by, whose size tells how much
+    they matter."""
+
+    tensor: Name
+    when: Optional[Expression]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
 class Discontinuous:
     """``discontinuous``: a change in the last bit of an input can reorder the outputs."""
 
@@ -285,7 +295,7 @@ class Holds:
     span: Span = _span()
 
 
-Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Discontinuous, MultiplyAdds, Holds]
+Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Scales, Discontinuous, MultiplyAdds, Holds]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "ZERO",
                 "BALANCED",
                 "NEUTRAL",
+                "SCALES",
                 "DISCONTINUOUS",
                 "MACS",
                 "HOLDS",

@@ -143,6 +143,7 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[*x] -> o[*x]  keep x", ["P205 [x] `x` is a rest | write `*x`"]),
         ("d[c] -> o[c]  balanced z", ["P204 [z] no tensor of this rule has an axis `z`"]),
         ("d[c @ axis] -> o[c]", ["P204 [axis] `axis` is no attribute of this rule"]),
+        ("d[c]; w[c] -> o[c]  scales d", ["P223 [d] `d` is not a parameter of this rule"]),
         ("d[c]; w[c] -> o[c]  neutral o = 1", ["P223 [o] `o` is not an input of this rule"]),
         (
             "d[c], shape -> o[c]",

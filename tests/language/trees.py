@@ -26,6 +26,7 @@ KEYWORDS = frozenset(
         "not",
         "balanced",
         "neutral",
+        "scales",
         "discontinuous",
         "macs",
         "holds",
@@ -141,6 +142,7 @@ statements = (
     | st.builds(syntax.Zero, names, st.none() | conditions(), st.none() | guards, st.just(NOWHERE))
     | st.builds(syntax.Balanced, names, st.just(NOWHERE))
     | st.builds(syntax.Neutral, names, literals, st.just(NOWHERE))
+    | st.builds(syntax.Scales, names, st.none() | guards, st.just(NOWHERE))
     | st.builds(syntax.Discontinuous, st.just(NOWHERE))
     | st.builds(syntax.MultiplyAdds, expressions, st.just(NOWHERE))
     | st.builds(syntax.Holds, names, expressions, st.just(NOWHERE))
