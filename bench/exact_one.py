@@ -126,6 +126,12 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int, scale: fl
         _original_runs(data, parameters, inputs)
         raise
     generator = np.random.default_rng(seed)
+    if not real:
+        # Variances, whatever they are called.
+        for parameter in analysis.parameters:
+            if parameter.neutral == 1 and parameter.name in parameters:
+                shape = parameters[parameter.name].shape
+                parameters[parameter.name] = generator.uniform(0.5, 2.0, shape).astype(np.float32)
     removed = uniform(analysis.solution, 0.5, generator.random(analysis.solution.unit_count))
     pruned = emit(analysis, removed)
     masked, small = dict(parameters), dict(parameters)
