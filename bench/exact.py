@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="the folder with the networks")
     parser.add_argument("--results", type=Path, default=BUILD / "exact.jsonl")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
-    parser.add_argument("--retry", action="store_true", help="run again what was not exact")
+    parser.add_argument("--retry", action="store_true", help="run again what was not exact or proved little")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one network")
     parser.add_argument("--seed", type=int, default=0)
@@ -38,7 +38,7 @@ def main() -> int:
         options.results.unlink()
     known = {} if not options.results.exists() else _read(options.results)
     if options.retry:
-        known = {key: one for key, one in known.items() if one["exact"]}
+        known = {key: one for key, one in known.items() if one["exact"] and one["informative"]}
     found = chosen(options.words, options.corpus)
     work = [(n, False) for n in found] + [(n, True) for n in found if n.parameters is not None]
     with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
