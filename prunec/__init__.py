@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from prunec.language.library import load as load_rules
     from prunec.mxnet.frontend import MXNetModel, read_model
     from prunec.planning.choose import Plan, make_plan
+    from prunec.planning.select import uniform
 
 #: Where each name lives; nothing is imported before it is used, so that the command line starts fast.
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "read_model": ("prunec.mxnet.frontend", "read_model"),
     "render": ("prunec.diagnostics", "render"),
     "sliced": ("prunec.emission.slicing", "apply"),
+    "uniform": ("prunec.planning.select", "uniform"),
 }
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "read_model",
     "render",
     "sliced",
+    "uniform",
 ]
 
 
