@@ -11,7 +11,7 @@ This is the small Python interface of prunec::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Protocol, Sequence
+from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
 from prunec.emission.attributes import new_attributes
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
+from prunec.emission.values import Changes, changes
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
@@ -47,6 +48,13 @@ class Model(Protocol):
     def implied_name(self, node: int, slot: str) -> str: ...
     def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes: ...
     def missing(self, node: int, attribute: str) -> bool: ...
+
+
+@runtime_checkable
+class GraphModel(Protocol):
+    """A model whose graph holds shapes and values besides attributes: it is told all changes at once."""
+
+    def rewrite_graph(self, changes: Changes, slices: Sequence[ParameterSlice]) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -114,10 +122,11 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
             key = (id(bound), tuple(sizes.values()))
             if key not in known:
                 known[key] = new_attributes(bound, sizes)
-            for name, value in known[key].items():
-                if analysis.model.missing(index, name):
-                    raise PrunecError(_absent(analysis, index, name, value))
-                attributes[index, name] = value
+            attributes.update(((index, name), value) for name, value in known[key].items())
+    changed = changes(analysis.bound, shrinker, attributes)
+    for (index, name), value in changed.attributes.items():
+        if analysis.model.missing(index, name):
+            raise PrunecError(_absent(analysis, index, name, value))
     shapes: dict[int, Shape] = {}
     slices: list[ParameterSlice] = []
     for parameter in analysis.parameters:
@@ -130,7 +139,9 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
             shapes[parameter.node] = new
         shape = tuple(size or 0 for size in parameter.shape)
         slices.append(shrinker.parameter(parameter.name, parameter.channels, shape, parameter.neutral))
-    return Pruned(analysis.model.rewrite(attributes, shapes), tuple(slices), shrinker)
+    if isinstance(analysis.model, GraphModel):
+        return Pruned(analysis.model.rewrite_graph(changed, slices), tuple(slices), shrinker)
+    return Pruned(analysis.model.rewrite(changed.attributes, shapes), tuple(slices), shrinker)
 
 
 # --- parameters ---
@@ -322,6 +333,8 @@ def _barriers(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
         headline = (
             f"no rule knows the operator {operator}"
             if kind == "unknown operator"
+            else f"what inputs of {operator} hold is known only when the model runs"
+            if kind == "unknown value"
             else f"no rule of the operator {operator} holds here"
         )
         span = bound.opaque[nodes[0]].span
