@@ -10,8 +10,8 @@ from prunec.emission.layers import Change, Layer
 from prunec.reporting.names import amount, exact, percent_less, shown
 
 _HEIGHT, _LEFT, _TOP, _BOTTOM = 170.0, 46.0, 8.0, 16.0
-_WIDTH = 840.0
-_NARROWEST, _WIDEST = 3.0, 22.0
+_WIDTH = 1080.0
+_NARROWEST, _WIDEST = 3.0, 60.0
 
 
 def skyline(layers: Sequence[Layer], changes: Sequence[Change], label: str) -> Markup:

@@ -29,6 +29,17 @@ def shown(text: str, limit: int = NAME_LIMIT) -> str:
     return printable(text, 8 * limit)
 
 
+def ending(text: str, limit: int) -> str:
+    """The end of a text that fits, from the beginning of a part on where there is one, as :func:`shown`."""
+    if len(text) > limit:
+        text = text[len(text) - limit + 1 :]
+        match = _SEPARATORS.search(text)
+        if match is not None and 0 < match.end() <= limit // 2:
+            text = text[match.end() :]
+        text = f"…{text}"
+    return printable(text, 8 * limit)
+
+
 def scopes(name: str) -> tuple[str, ...]:
     """The parts of a name between its separators, outermost first."""
     return tuple(part for part in _SEPARATORS.split(name[:_SCOPE_LIMIT]) if part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
@@ -11,14 +12,16 @@ from prunec.compiler import Analysis, Pruned
 from prunec.emission.layers import Layer
 from prunec.graph.model import Shape, Tensor
 from prunec.reporting.layered import Drawing, Point, draw
-from prunec.reporting.names import amount, common_scopes, exact, scopes, shown, size_text, without_scopes
-from prunec.reporting.stages import Box, Picture, Stage
+from prunec.reporting.names import amount, ending, exact, scopes, shown, size_text, without_scopes
+from prunec.reporting.stages import Box, Picture, Stage, usual_scope
+
+_BREAK = re.compile(r"([_/.]+)(?=[^_/.])")
 
 #: Groups differ by one of so many colours and one of so many patterns; beyond, by their numbers only.
 HUES, PATTERNS = 8, 4
 #: Boxes above which there are no pictures: nobody can read them, and the page would grow without bound.
 MOST_BOXES = 4000
-_WIDTH, _HEIGHT, _LINE = 196.0, 40.0, 13.0
+_WIDTH, _HEIGHT, _LINE = 210.0, 40.0, 13.0
 _PILL_WIDTH, _PILL_HEIGHT = 150.0, 18.0
 _MARGIN = 8.0
 #: Groups that a box, an edge or a stage names.
@@ -33,7 +36,7 @@ class StageView:
 
     number: int
     title: str
-    boxes: int
+    operators: int
     layers: int
     parameters: tuple[Optional[int], Optional[int]]
     groups: tuple[int, ...]
@@ -108,27 +111,27 @@ class _Drawer:
     def stage(self, number: int, stage: Stage) -> StageView:
         """A stage with its picture."""
         boxes = self.picture.boxes[stage.first : stage.end]
-        parts = [scopes(self.graph.nodes[box.nodes[0]].name) for box in boxes]
-        shared = common_scopes([p[:-1] for p in parts])
-        views = [self._box(box, shared) for box in boxes]
+        scope = usual_scope([scopes(self.graph.nodes[box.nodes[0]].name) for box in boxes])
+        views = [self._box(box, scope) for box in boxes]
         own = [self.layers[node] for box in boxes for node in box.nodes if node in self.layers]
         passing = dict.fromkeys(group for view in views for group in view.groups)
         return StageView(
             number,
             stage.title,
-            len(boxes),
+            sum(len(box.nodes) for box in boxes),
             len(own),
             (_total([x.parameters[0] for x in own]), _total([x.parameters[1] for x in own])),
             tuple(passing),
             self._stage_svg(number, stage, views),
         )
 
-    def _box(self, box: Box, shared: int) -> _BoxView:
+    def _box(self, box: Box, scope: tuple[str, ...]) -> _BoxView:
         head, tail = self.graph.nodes[box.nodes[0]], box.nodes[-1]
         tensors = self.outputs.get(tail, [])
         groups = dict.fromkeys(g for t in tensors for g in self.groups.get(t, ()))
         followers = [self.graph.nodes[node].operator or "" for node in box.nodes[1:]]
         channels, share = self._change(tensors)
+        shared = len(scope) if scopes(head.name)[: len(scope)] == scope else 0
         layer = self.layers.get(box.nodes[0])
         title = [f"{shown(head.name, 200)} ({shown(head.operator or 'input')})"]
         for node, operator in zip(box.nodes[1:], followers):
@@ -138,10 +141,10 @@ class _Drawer:
             if layer.kept:
                 title.append(f"kept: {shown(layer.kept, 300)}")
         return _BoxView(
-            shown(without_scopes(head.name, shared), 27),
+            without_scopes(head.name, shared),
             "\n".join(title),
             shown(head.operator or "input", 18),
-            shown("then " + ", ".join(followers), 36) if followers else "",
+            shown("then " + ", ".join(followers), 38) if followers else "",
             channels,
             share,
             tuple(groups)[:_MOST_GROUPS],
@@ -329,21 +332,23 @@ def _band(groups: Sequence[int], height: float) -> Markup:
 def _box_svg(corner: Point, view: _BoxView) -> Markup:
     width, height = view.size
     outline = "b k" if view.kept else "b"
+    label = "kept" if view.kept else ""
+    if view.groups:
+        label = f"G{view.groups[0]}" + (f" +{len(view.groups) - 1}" if len(view.groups) > 1 else "")
+    # A bold character of the widest usual font takes 7.4 units, one of the label 6.6.
+    room = int((width - 26 - 6.6 * len(label)) / 7.4)
     pieces = [
         Markup("<title>{}</title>").format(view.title),
         Markup(f'<rect class="{outline}" width="{_number(width)}" height="{_number(height)}" rx="4"/>'),
         _band(view.groups, height),
-        Markup('<text x="14" y="15" class="t1">{}</text>').format(view.name),
+        Markup('<text x="14" y="15" class="t1">{}</text>').format(ending(view.name, room)),
         Markup('<text x="14" y="29" class="t2">{}</text>').format(view.operator),
         Markup('<text x="{}" y="29" class="t2 end">{}</text>').format(_number(width - 6), view.channels),
     ]
     if view.followers:
         pieces.append(Markup('<text x="14" y="42" class="t3">{}</text>').format(view.followers))
-    if view.groups:
-        label = f"G{view.groups[0]}" + (f" +{len(view.groups) - 1}" if len(view.groups) > 1 else "")
+    if label:
         pieces.append(Markup(f'<text x="{_number(width - 6)}" y="15" class="t2 end">{label}</text>'))
-    elif view.kept:
-        pieces.append(Markup(f'<text x="{_number(width - 6)}" y="15" class="t3 end">kept</text>'))
     if view.share is not None:
         full, left = width - 20, (width - 20) * view.share
         top = _number(height - 6)
@@ -363,6 +368,8 @@ def _box_svg(corner: Point, view: _BoxView) -> Markup:
 def _stage_box(corner: Point, stage: StageView) -> Markup:
     before, after = stage.parameters
     figures = f"{stage.layers} layer{'' if stage.layers == 1 else 's'}"
+    if not stage.layers:
+        figures = f"{stage.operators} operator{'' if stage.operators == 1 else 's'}, no layers"
     if before:
         figures += f", {amount(before)} → {amount(after)} parameters"
     pieces = [
@@ -399,4 +406,6 @@ def chip(group: int) -> Markup:
 
 def text_of(value: str) -> Markup:
     """A name for the page: safe characters, escaped, and apart from the direction of what stands around."""
-    return Markup("<bdi>") + escape(shown(value)) + Markup("</bdi>")
+    # A long name may break behind its separators.
+    safe = _BREAK.sub(r"\1<wbr>", str(escape(shown(value))))
+    return Markup(f"<bdi>{safe}</bdi>")

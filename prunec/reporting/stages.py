@@ -121,7 +121,7 @@ def _stages(
     parts = [scopes(analysis.model.graph.nodes[box.nodes[0]].name) for box in boxes]
     cost = _cut_costs(parts, edges)
     cuts = _best_cuts(cost)
-    everywhere = _usual_scope(parts)
+    everywhere = usual_scope(parts)
     titles = [_title(parts[first:end], everywhere) for first, end in zip(cuts, cuts[1:])]
     total: dict[str, int] = {}
     for title in titles:
@@ -144,7 +144,7 @@ def _cut_costs(parts: Sequence[tuple[str, ...]], edges: Sequence[tuple[int, int,
     for source, target in last.items():
         change[source + 1] += 1
         change[target + 1] -= 1
-    shared = len(_usual_scope(parts))
+    shared = len(usual_scope(parts))
     kinship = [0, *(common_scopes(pair) - shared for pair in zip(parts, parts[1:]))]
     costs, crossing = [], 0
     for box in range(len(parts)):
@@ -172,7 +172,7 @@ def _best_cuts(cost: Sequence[float]) -> list[int]:
     return cuts[::-1]
 
 
-def _usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The longest leading parts that at least three quarters of the names have."""
     found: tuple[str, ...] = ()
     own = list(parts)
@@ -189,7 +189,7 @@ def _usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def _title(parts: Sequence[tuple[str, ...]], everywhere: tuple[str, ...]) -> str:
     depth = len(everywhere)
-    own = _usual_scope(parts)
+    own = usual_scope(parts)
     if len(own) > depth and own[:depth] == everywhere:
         return shown("_".join(own[depth:]), 48)
     first, last = (name[depth:] if name[:depth] == everywhere else name for name in (parts[0], parts[-1]))
