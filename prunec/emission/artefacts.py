@@ -117,7 +117,9 @@ def _slice(stage: Path, parameters: Path) -> None:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
     if result.returncode != 0:
-        said = [line for line in result.stderr.splitlines() if line.strip()][:5]
+        lines = [line for line in result.stderr.splitlines() if line.strip()]
+        # What the script itself says; of anything else, such as a numpy that does not load, the last line.
+        said = [line for line in lines if line.startswith("error: ")][:5] or lines[-1:]
         notes = tuple(printable(line) for line in said) or (f"it ended with code {result.returncode}",)
         raise PrunecError(
             Diagnostic(
