@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("mxnet", reason="needs MXNet")
 
 import networks
+from core.plans import all_but_one, any_legal, one_unit
 
-from exactness.plans import all_but_one, any_legal, one_unit
 from exactness.pruning import at_ratio, network_of, prune, zoo_network
 
 CASES = {build.__name__: build for build in networks.BUILDERS}

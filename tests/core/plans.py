@@ -19,22 +19,25 @@ def by_domain(solution: Any) -> list[list[Any]]:
     return list(domains.values())
 
 
-def _cells(groups: list[Any]) -> list[np.ndarray]:
-    """The units of each cell of a domain; groups without cells are cells of their own."""
+def _cells(groups: list[Any], generator: np.random.Generator) -> list[np.ndarray]:
+    """What may go of each cell of a domain: one unit of each group, drawn, has to stay.  A group
+    without cells is a cell of its own."""
     cells: dict[tuple[str, int], list[int]] = {}
     for group in groups:
+        stays = int(generator.choice(group.units))
         for unit, cell in zip(group.units.tolist(), group.cells.tolist()):
-            cells.setdefault(("cell", cell) if cell >= 0 else ("group", group.number), []).append(unit)
-    return [np.array(units) for units in cells.values()]
+            own = cells.setdefault(("cell", cell) if cell >= 0 else ("group", group.number), [])
+            own += [] if unit == stays else [unit]
+    return [generator.permutation(np.array(units, dtype=np.int64)) for units in cells.values()]
 
 
 def _lose(solution: Any, generator: np.random.Generator, count: Callable[[int], int]) -> Removed:
     removed = np.zeros(solution.unit_count, dtype=bool)
     for groups in by_domain(solution):
-        cells = _cells(groups)
-        lost = count(min(len(units) for units in cells) - 1)
+        cells = _cells(groups, generator)
+        lost = count(min(map(len, cells)))
         for units in cells:
-            removed[generator.permutation(units)[:lost]] = True
+            removed[units[:lost]] = True
     return removed
 
 
@@ -55,8 +58,9 @@ def one_unit(number: int) -> Chooser:
         solution = analysis.solution
         removed = np.zeros(solution.unit_count, dtype=bool)
         domain = solution.groups[number].domain
-        for units in _cells([group for group in solution.groups if group.domain == domain]):
-            removed[generator.choice(units)] = True
+        cells = _cells([group for group in solution.groups if group.domain == domain], generator)
+        if all(map(len, cells)):
+            removed[[units[0] for units in cells]] = True
         return removed
 
     return choose
