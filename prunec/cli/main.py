@@ -23,6 +23,7 @@ COMMANDS = {
     "compile": "prunec.cli.compile_command",
     "groups": "prunec.cli.groups_command",
     "verify": "prunec.cli.verify_command",
+    "explain": "prunec.cli.explain",
 }
 
 #: Set to anything, this shows where in prunec an unexpected error came from.
