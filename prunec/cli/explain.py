@@ -7,9 +7,9 @@ import argparse
 from prunec.cli.options import add_model_options
 
 SUMMARY = "say what a channel goes with, or why it stays"
-DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with them, and the
-chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the reason.  --kept
-lists all layers that keep channels."""
+DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with
+them, and the chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the
+reason.  --kept lists all layers that keep channels."""
 
 FORMATS = ("text", "json", "mermaid", "dot")
 
@@ -25,7 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="only this axis (default: all; with --channel the first that can shrink)",
     )
-    parser.add_argument("--kept", action="store_true", help="list all layers that keep channels, with reasons")
+    parser.add_argument(
+        "--kept", action="store_true", help="list all layers that keep channels, with reasons"
+    )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
 
 

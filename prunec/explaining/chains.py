@@ -71,7 +71,7 @@ class Teller:
         self, start: Carrier, source: int, hops: Sequence[Hop], goals: Optional[set[int]]
     ) -> list[_Visit]:
         visits: list[_Visit] = []
-        at: set[int] = set(self.links.touching(start))
+        at = self._start(start)
         atom = source
         for hop in hops:
             node = self.links.origins[hop.edge].node
@@ -84,6 +84,12 @@ class Teller:
         if goals is not None:
             self._extend(visits, atom, at, goals, start)
         return visits
+
+    def _start(self, carrier: Carrier) -> set[int]:
+        """Where a chain begins: at the node that makes a tensor, at any node that takes a parameter."""
+        nodes = self.links.touching(carrier)
+        made = isinstance(carrier, Tensor) and self.graph.nodes[carrier.node].operator is not None
+        return set(nodes[:1] if made else nodes)
 
     def _extend(
         self, visits: list[_Visit], atom: int, starts: set[int], goals: set[int], start: Carrier
@@ -104,7 +110,7 @@ class Teller:
         for carrier in carriers:
             for node in self.links.touching(carrier):
                 around.setdefault(node, []).append(carrier)
-        came: dict[int, tuple[Optional[int], Optional[Carrier]]] = {n: (None, None) for n in sorted(starts)}
+        came: dict[int, tuple[Optional[int], Optional[Carrier]]] = dict.fromkeys(sorted(starts), (None, None))
         queue = deque(sorted(starts))
         while queue:
             node = queue.popleft()
@@ -122,7 +128,7 @@ class Teller:
     def _factor(
         self, carrier: Carrier, factor: int, through: Optional[Carrier] = None
     ) -> tuple[list[Step], Optional[Cause]]:
-        """The nodes that hand a kept factor on, from a tensor back to where it is kept, and the cause there."""
+        """The nodes that hand a kept factor on, from a tensor back to where it is kept; the cause there."""
         steps: list[Step] = []
         seen: set[tuple[Carrier, int]] = set()
         while (carrier, factor) not in seen:
@@ -182,10 +188,18 @@ class Teller:
             # A keep handed on from an input is told where it comes from, not here.
             inherited = input_factor(origin.reason) is not None
             if cause.span is not None and cause.node == visit.node and not inherited:
-                return self._step(visit.node, cause.span, _ROLES[origin.kind], visit.entered)
+                span = self._narrowed(visit.node, cause.span)
+                return self._step(visit.node, span, _ROLES[origin.kind], visit.entered)
         slot = self._slot(visit.node, visit.entered) or self._slot(visit.node, visit.left)
         role = _ROLES[self.links.origins[visit.hops[0].edge].kind] if visit.hops else "carries"
         return self._step(visit.node, slot.span if slot else None, role, visit.entered)
+
+    def _narrowed(self, node: int, span: Span) -> Span:
+        """The signature of a rule instead of all of it."""
+        bound = self.links.solution.propagation.bound.bounds[node]
+        if bound is not None and bound.rule.signature is not None and span == bound.rule.span:
+            return bound.rule.signature.span
+        return span
 
     def _slot(self, node: int, carrier: Optional[Carrier]) -> Optional[BoundTensor]:
         bound = self.links.solution.propagation.bound.bounds[node]
@@ -223,7 +237,7 @@ class Teller:
         return node.name if carrier.output == 0 else f"{node.name}[{carrier.output}]"
 
 
-_ROLES = {"tie": "ties", "keep": "keeps", "interface": "keeps", "balance": "balances", "rows": "rows"}
+_ROLES = {"tie": "ties", "keep": "keeps", "interface": "carries", "balance": "balances", "rows": "rows"}
 _TABLE_REASONS = {
     "balance": "rows of this table must lose equally many channels, and these do not fit",
     "rows": "a row of this table goes only as a whole, and the channels in it are not one",

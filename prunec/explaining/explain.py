@@ -56,7 +56,7 @@ class Explainer:
         if channels is None:
             return Explanation(name, kind, operator, shape, tuple(self._unknown(carrier, name, shape)))
         axes = self._axes(name, channels, shape, axis, channel)
-        fates = [fate for a in axes for fate in self.fates(carrier, channels, a, channel)]
+        fates = [fate for a in axes for fate in self.fates(carrier, channels, a, channel, axis is not None)]
         return Explanation(name, kind, operator, shape, tuple(fates))
 
     # --- what is asked for ---
@@ -128,7 +128,7 @@ class Explainer:
         if channel is None:
             return axes
         if axis is None:
-            axes = [next((a for a in axes if self._any_goes(channels, a)), 0)] if count else []
+            axes = [self._shrinking(channels)] if count else []
         for a in axes:
             size = axis_size(channels.layout, a)
             if size is not None and not 0 <= channel < size:
@@ -144,8 +144,14 @@ class Explainer:
                 )
         return axes
 
-    def _any_goes(self, channels: Channels, axis: int) -> bool:
-        return bool((axis_channels(self.solution, channels, axis).units >= 0).any())
+    def _shrinking(self, channels: Channels) -> int:
+        """The first axis of which something can go, else the first with channels, else the first."""
+        on_axes = [axis_channels(self.solution, channels, a) for a in range(len(channels.layout.axes))]
+        for wanted in ([a.units for a in on_axes], [a.atoms for a in on_axes]):
+            for axis, numbers in enumerate(wanted):
+                if (numbers >= 0).any():
+                    return axis
+        return 0
 
     # --- fates ---
 
@@ -159,13 +165,18 @@ class Explainer:
         yield Fate(0, (), 0, kept=kept)
 
     def fates(
-        self, carrier: Carrier, channels: Channels, axis: int, channel: Optional[int] = None
+        self,
+        carrier: Carrier,
+        channels: Channels,
+        axis: int,
+        channel: Optional[int] = None,
+        single: bool = False,
     ) -> Iterator[Fate]:
-        """What becomes of the channels of an axis, or of one of them."""
+        """What becomes of the channels of an axis, or of one of them; ``single``: also where there is one."""
         size = axis_size(channels.layout, axis)
         on_axis = axis_channels(self.solution, channels, axis)
         if size is None or size == 1 or not len(on_axis.units):
-            if size != 1 or channel is not None or len(channels.layout.axes) == 1:
+            if size != 1 or single or channel is not None or len(channels.layout.axes) == 1:
                 yield self._without_atoms(carrier, channels, axis, size, on_axis)
             return
         if channel is not None:
@@ -303,9 +314,7 @@ class Explainer:
                 return self.teller.kept_atom(carrier, atom, turned)
         return self._factor_stays(carrier, channels, on_axis, axis)
 
-    def _factor_stays(
-        self, carrier: Carrier, channels: Channels, on_axis: AxisChannels, axis: int
-    ) -> Kept:
+    def _factor_stays(self, carrier: Carrier, channels: Channels, on_axis: AxisChannels, axis: int) -> Kept:
         factor = on_axis.factor
         if factor is not None and channels.causes[factor] >= 0:
             return self.teller.kept_factor(carrier, factor)

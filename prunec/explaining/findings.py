@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from prunec.explaining.links import Carrier
+
 
 @dataclass(frozen=True)
 class Step:
-    """A node on a chain and the rule line that passes the channel on: ``place`` is ``file:line:column``, ``text``
-    the piece of the rule there, ``role`` what it does: ``"carries"``, ``"ties"``, ``"balances"``, ``"rows"`` or
-    ``"keeps"``.  ``through`` names the tensor by which the chain came here from the node before; ``index`` and
-    ``carrier`` are the node and that tensor in the graph."""
+    """A node on a chain and the rule line that passes the channel on.
+
+    ``place`` is ``file:line:column``, ``text`` the piece of the rule there, ``role`` what it does:
+    ``"carries"``, ``"ties"``, ``"balances"``, ``"rows"`` or ``"keeps"``.  ``through`` names the tensor by
+    which the chain came here from the node before; ``index`` and ``carrier`` are the node and that tensor
+    in the graph.
+    """
 
     node: str
     operator: str
@@ -21,7 +26,7 @@ class Step:
     role: str
     through: str = ""
     index: int = -1
-    carrier: Optional[tuple[int, object]] = None
+    carrier: Optional[Carrier] = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,9 @@ class Kept:
 class Fate:
     """What becomes of some channels of one axis.
 
-    ``channels`` share this fate; the chains are those of ``example``.  Either ``group`` and ``unit`` are given,
-    with everything that goes with the example, or ``kept``; a unit without a group touches no parameter.
+    ``channels`` share this fate; the chains are those of ``example``.  Either ``group`` and ``unit`` are
+    given, with everything that goes with the example, or ``kept``; a unit without a group touches no
+    parameter.
     """
 
     axis: int
@@ -90,7 +96,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The fates of the channels of a parameter (``kind`` ``"parameter"``) or of a node's output (``"output"``)."""
+    """What becomes of the channels of a parameter or of a node's output (``kind`` says which)."""
 
     name: str
     kind: str
@@ -101,8 +107,11 @@ class Explanation:
 
 @dataclass(frozen=True)
 class KeptLayer:
-    """A layer that loses less than all its channels could: ``side`` is ``"output channels"`` or
-    ``"input channels"``, of which ``stay`` out of ``total`` cannot go; ``parameters`` counts the layer's elements."""
+    """A layer that loses less than all its channels could.
+
+    ``side`` is ``"output channels"`` or ``"input channels"``, of which ``stay`` out of ``total`` cannot go;
+    ``parameters`` counts the elements of the layer's parameters.
+    """
 
     node: str
     operator: str

@@ -1,17 +1,18 @@
 """The links between atoms, and which tensors carry an atom: what every explanation is read from.
 
-An atom array is handed on unchanged by most nodes; where two arrays meet, a *link* makes their atoms the same.
-So a path from one atom to another is a list of links, and between two links the atom is followed through
-the tensors that carry it.
+An atom array is handed on unchanged by most nodes; where two arrays meet, a *link* makes their atoms the
+same.  So a path from one atom to another is a list of links, and between two links the atom is followed
+through the tensors that carry it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunec.graph.model import Tensor
 from prunec.solver.components import Atoms
@@ -20,13 +21,13 @@ from prunec.solver.propagate import Channels, Propagation
 from prunec.solver.solve import Solution
 
 #: A tensor of the graph, or a parameter that the graph does not mention: the node that takes it and its slot.
-Carrier = tuple[int, object]
+Carrier = Union[Tensor, tuple[int, str]]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an edge comes from: the node that made it, ``"tie"``, ``"keep"``, ``"interface"`` (inputs, outputs,
-    opaque nodes), ``"balance"`` or ``"rows"``, and for a keep the factor's own reason."""
+    """Where an edge comes from: the node that made it, ``"tie"``, ``"keep"``, ``"interface"`` (inputs,
+    outputs, opaque nodes), ``"balance"`` or ``"rows"``, and for a keep the factor's own reason."""
 
     node: int
     kind: str
@@ -73,7 +74,7 @@ class Links:
         """Only the links of edges made before an edge."""
         return self._select(self.edge < edge)
 
-    def _select(self, rows: object) -> Links:
+    def _select(self, rows: NDArray[np.bool_]) -> Links:
         chosen = Links(self.solution, self.left[rows], self.right[rows], self.edge[rows], self.given)
         # What does not depend on the choice of rows is worked out once for all.
         for name in ("origins", "carriers", "consumers"):
@@ -85,7 +86,7 @@ class Links:
         propagation = self.solution.propagation
         if isinstance(carrier, Tensor):
             return propagation.channels.get(carrier)
-        return propagation.implied.get(carrier)  # type: ignore[call-overload, no-any-return]
+        return propagation.implied.get(carrier)
 
     def touching(self, carrier: Carrier) -> list[int]:
         """The operators that make or take a carrier."""
@@ -173,7 +174,9 @@ def _solver_origins(solution: Solution, given: int) -> list[Origin]:
     origins = []
     for edge in solution.edges[given:]:
         both = edge.cause in tables and edge.cause in followed
-        kind = "balance" if edge.cause in tables and not (both and _is_row_edge(solution, edge.left)) else "rows"
+        kind = (
+            "balance" if edge.cause in tables and not (both and _is_row_edge(solution, edge.left)) else "rows"
+        )
         origins.append(Origin(solution.causes[edge.cause].node, kind))
     return origins
 
@@ -187,4 +190,3 @@ def _is_row_edge(solution: Solution, left: Atoms) -> bool:
 def input_factor(reason: Optional[Reason]) -> Optional[tuple[int, int]]:
     """The input slot and factor that a reason refers to, ``None`` where the rule itself is the reason."""
     return (reason.slot, reason.factor) if isinstance(reason, InputReason) else None
-

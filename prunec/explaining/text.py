@@ -101,11 +101,10 @@ def _ties(ties: Sequence[Tie]) -> list[str]:
     by_chain: dict[tuple[tuple[str, str], ...], list[Tie]] = {}
     for tie in ties:
         by_chain.setdefault(tuple((s.node, s.place) for s in tie.chain.steps), []).append(tie)
-    rows = []
+    lines = []
     for same in by_chain.values():
-        rows.append((_places(same), _nodes(same[0].chain.nodes)))
-    width = min(max(len(place) for place, _ in rows), 44)
-    return [f"  {place.ljust(width)}  {nodes}" for place, nodes in rows]
+        lines += [f"  {_places(same)}", f"      {_nodes(same[0].chain.nodes)}"]
+    return lines
 
 
 def _places(ties: Sequence[Tie]) -> str:
@@ -122,7 +121,9 @@ def _because(kept: Kept) -> list[str]:
     if kept.kind in ("input", "output"):
         reason = f"Tied to {printable(kept.reason)}."
     elif kept.kind == "opaque":
-        reason = f"Node {printable(kept.node)!r} ({printable(kept.operator)}): {printable(kept.reason)}{place}."
+        reason = (
+            f"Node {printable(kept.node)!r} ({printable(kept.operator)}): {printable(kept.reason)}{place}."
+        )
     else:
         reason = f"{printable(kept.reason)} (node {printable(kept.node)!r}{place})."
         reason = reason[:1].upper() + reason[1:]

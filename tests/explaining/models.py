@@ -47,8 +47,8 @@ def model_of(json: bytes, shapes: Mapping[str, tuple[int, ...]], inputs: Mapping
 
 
 def cut(analysis: Analysis, chain: Chain) -> Analysis:
-    """The analysis of a network whose last link on a chain is cut: of the last two nodes, the one that takes the
-    tensor between them takes a fresh parameter of its shape instead."""
+    """The analysis of a network whose last link on a chain is cut: of the last two nodes, the one that takes
+    the tensor between them takes a fresh parameter of its shape instead."""
     before, last = chain.steps[-2], chain.steps[-1]
     graph = analysis.model.graph
     assert isinstance(last.carrier, Tensor)
