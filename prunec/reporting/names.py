@@ -7,6 +7,7 @@ very long.  Everything a report shows of them passes through :func:`shown` and i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Optional, Sequence
 
 from prunec.diagnostics import printable
@@ -56,6 +57,21 @@ def common_scopes(names: Sequence[tuple[str, ...]]) -> int:
             break
         count += 1
     return count
+
+
+def usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The longest leading parts that at least three quarters of the names have."""
+    found: tuple[str, ...] = ()
+    own = list(parts)
+    while True:
+        counts = Counter(name[: len(found) + 1] for name in own if len(name) > len(found))
+        if not counts:
+            return found
+        scope, count = max(counts.items(), key=lambda item: item[1])
+        if count < 0.75 * len(parts):
+            return found
+        found = scope
+        own = [name for name in own if name[: len(found)] == found]
 
 
 def without_scopes(name: str, count: int) -> str:

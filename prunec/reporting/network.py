@@ -12,8 +12,17 @@ from prunec.compiler import Analysis, Pruned
 from prunec.emission.layers import Layer
 from prunec.graph.model import Shape, Tensor
 from prunec.reporting.layered import Drawing, Point, draw
-from prunec.reporting.names import amount, ending, exact, scopes, shown, size_text, without_scopes
-from prunec.reporting.stages import Box, Picture, Stage, usual_scope
+from prunec.reporting.names import (
+    amount,
+    ending,
+    exact,
+    scopes,
+    shown,
+    size_text,
+    usual_scope,
+    without_scopes,
+)
+from prunec.reporting.stages import Box, Picture, Stage
 
 _BREAK = re.compile(r"([_/.]+)(?=[^_/.])")
 

@@ -8,7 +8,6 @@ forward only.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from math import sqrt
 from typing import Sequence
@@ -16,7 +15,7 @@ from typing import Sequence
 from prunec.compiler import Analysis
 from prunec.graph.model import Tensor
 from prunec.language.syntax import MultiplyAdds
-from prunec.reporting.names import common_scopes, scopes, shown
+from prunec.reporting.names import common_scopes, scopes, shown, usual_scope
 
 _MOST_FOLLOWERS = 5
 _LEAST_STAGE, _LARGEST_STAGE = 5, 28
@@ -170,21 +169,6 @@ def _best_cuts(cost: Sequence[float]) -> list[int]:
     while cuts[-1]:
         cuts.append(previous[cuts[-1]])
     return cuts[::-1]
-
-
-def usual_scope(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The longest leading parts that at least three quarters of the names have."""
-    found: tuple[str, ...] = ()
-    own = list(parts)
-    while True:
-        counts = Counter(name[: len(found) + 1] for name in own if len(name) > len(found))
-        if not counts:
-            return found
-        scope, count = max(counts.items(), key=lambda item: item[1])
-        if count < 0.75 * len(parts):
-            return found
-        found = scope
-        own = [name for name in own if name[: len(found)] == found]
 
 
 def _title(parts: Sequence[tuple[str, ...]], everywhere: tuple[str, ...]) -> str:

@@ -1,7 +1,8 @@
 """What differs between two models, node by node: attributes, inputs, shapes and parameters.
 
 Any two models of a front end can be compared, whoever made them.  Nodes are matched by name, those
-that share a name in their order.
+that share a name in their order.  Front ends put a counter into the name of a whole network; what
+most names of a model begin with is left out of the names where the two models differ in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from prunec.emission.groups_file import group_members, group_names
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.reporting.facts import group_of_units
+from prunec.reporting.names import scopes, usual_scope, without_scopes
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class GroupChange:
 @dataclass(frozen=True)
 class Comparison:
     """Everything that differs.  ``parameters`` are element counts before and after, ``None`` where a shape
-    is not known; ``notes`` say what could not be compared."""
+    is not known; ``scopes`` are what most names begin with in either model, where that differs and was left
+    out; ``notes`` say what could not be compared."""
 
     nodes: tuple[int, int]
     changed: tuple[NodeChange, ...]
@@ -78,6 +81,7 @@ class Comparison:
     outputs: Optional[tuple[tuple[str, ...], tuple[str, ...]]]
     parameters: tuple[Optional[int], Optional[int]]
     groups: tuple[GroupChange, ...]
+    scopes: Optional[tuple[str, str]]
     notes: tuple[Diagnostic, ...]
 
     @property
@@ -99,7 +103,8 @@ def compare(
     bound = [None if rules is None else _bound(model, rules, notes) for model in (before, after)]
     graphs = (before.graph, after.graph)
     shapes = tuple(_shapes(graph, found) for graph, found in zip(graphs, bound))
-    pairs, gone, new = _match(*graphs)
+    outer = _differing_scopes(graphs)
+    pairs, gone, new = _match(graphs, outer)
     partner = {second: first for first, second in pairs}
     parameters = _parameter_nodes(before, bound[0], analysis), _parameter_nodes(after, bound[1], None)
     changed = []
@@ -115,6 +120,7 @@ def compare(
         _outputs(graphs, partner),
         (_elements(shapes[0], parameters[0]), _elements(shapes[1], parameters[1])),
         (),
+        outer,
         tuple(notes),
     )
     return comparison if analysis is None else _explained(comparison, analysis, changed)
@@ -123,19 +129,40 @@ def compare(
 # --- matching ---------------------------------------------------------------------------------
 
 
-def _match(first: Graph, second: Graph) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+def _differing_scopes(graphs: tuple[Graph, Graph]) -> Optional[tuple[str, str]]:
+    """What most names begin with in either graph, where the graphs differ in that alone."""
+    names = [[node.name for node in graph.nodes] for graph in graphs]
+    if set(names[0]) & set(names[1]) - {name for own in names for name in own if len(scopes(name)) < 2}:
+        return None
+    found = [usual_scope([scopes(name) for name in own]) for own in names]
+    if not found[0] or not found[1] or found[0][0] == found[1][0]:
+        return None
+    return found[0][0], found[1][0]
+
+
+def _match(
+    graphs: tuple[Graph, Graph], outer: Optional[tuple[str, str]]
+) -> tuple[list[tuple[int, int]], list[int], list[int]]:
     """Pairs of nodes, the nodes of the first alone and those of the second alone, in order."""
+    first, second = (
+        [_without(node.name, None if outer is None else outer[side]) for node in graph.nodes]
+        for side, graph in enumerate(graphs)
+    )
     waiting: dict[str, list[int]] = {}
-    for index in reversed(range(len(second.nodes))):
-        waiting.setdefault(second.nodes[index].name, []).append(index)
+    for index in reversed(range(len(second))):
+        waiting.setdefault(second[index], []).append(index)
     pairs, gone = [], []
-    for index, node in enumerate(first.nodes):
-        partners = waiting.get(node.name)
+    for index, name in enumerate(first):
+        partners = waiting.get(name)
         if partners:
             pairs.append((index, partners.pop()))
         else:
             gone.append(index)
     return pairs, gone, sorted(index for partners in waiting.values() for index in partners)
+
+
+def _without(name: str, scope: Optional[str]) -> str:
+    return without_scopes(name, 1) if scope is not None and scopes(name)[:1] == (scope,) else name
 
 
 def _named(graph: Graph, index: int) -> tuple[str, str]:
@@ -145,6 +172,13 @@ def _named(graph: Graph, index: int) -> tuple[str, str]:
 def _source(graph: Graph, tensor: Tensor) -> str:
     name = graph.nodes[tensor.node].name
     return name if tensor.output == 0 else f"{name}[{tensor.output}]"
+
+
+def _matched_source(graphs: tuple[Graph, Graph], tensor: Tensor, partner: Mapping[int, int]) -> str:
+    """A source in the second graph, by the name of its partner in the first where it has one."""
+    if tensor.node in partner:
+        return _source(graphs[0], Tensor(partner[tensor.node], tensor.output))
+    return _source(graphs[1], tensor)
 
 
 def _outputs(
@@ -179,7 +213,7 @@ def _node_change(
     if [(t.node, t.output) for t in old.inputs] != [(partner.get(t.node), t.output) for t in new.inputs]:
         inputs = (
             tuple(_source(graphs[0], tensor) for tensor in old.inputs),
-            tuple(_source(graphs[1], tensor) for tensor in new.inputs),
+            tuple(_matched_source(graphs, tensor, partner) for tensor in new.inputs),
         )
     attributes = _attribute_changes(old.attributes, new.attributes)
     sizes = []
@@ -333,6 +367,8 @@ class _Finder:
 
     def groups(self, node: int, change: NodeChange) -> tuple[int, ...]:
         """The groups on all axes of a node's outputs that changed their size."""
+        if change.inputs is not None or change.operators is not None:
+            return ()  # pruning leaves both alone, so something else happened here
         found: dict[int, None] = {}
         for shape in change.shapes:
             for axis in _changed_axes(shape):

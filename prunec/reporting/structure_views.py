@@ -37,15 +37,14 @@ def as_text(comparison: Comparison, before: str, after: str) -> str:
     if old is not None or new is not None:
         change = percent_less(old, new).replace("−", "-")
         lines.append(f"parameters: {exact(old)} -> {exact(new)}{_in_brackets(change)}")
+    lines += _renaming(comparison, shown)
     lines += [_note(note) for note in comparison.notes[:_MOST_NOTES]]
     if comparison.outputs is not None:
         lines += ["", "outputs of the model", *_minus_plus(comparison.outputs)]
     for group, changes in _sections(comparison):
         lines += ["", _title(comparison, group)]
         telling, passing = _split(changes)
-        lines += [
-            f"  {shown(c.name, 60)} ({shown(c.operator, 40)}): {'; '.join(_details(c))}" for c in telling
-        ]
+        lines += [_line(own) for own in _alike(telling)]
         if passing:
             lines.append(f"  {_passing(passing, lambda name: shown(name, 60))}")
     for title, sign, named in (("removed", "-", comparison.removed), ("added", "+", comparison.added)):
@@ -70,11 +69,11 @@ def _headline(comparison: Comparison) -> str:
 def _title(comparison: Comparison, group: Optional[GroupChange]) -> str:
     if group is None:
         return "other differences" if comparison.groups else "differences"
-    change = (
-        f"{group.units} -> {group.units - group.gone}" if group.gone is not None else f"of {group.units},"
-    )
-    ending = "" if group.gone is not None else " unequally many in its members"
-    return f"group {group.number}, {shown(group.name)}: {change} channels{ending}"
+    if group.gone is None:
+        change = f"{group.units} channels, of which not equally many are gone everywhere"
+    else:
+        change = f"{group.units} -> {group.units - group.gone} channels"
+    return f"group {group.number}, {shown(group.name)}: {change}"
 
 
 def _sections(comparison: Comparison) -> Iterator[_Section]:
@@ -97,6 +96,13 @@ def _split(changes: Sequence[NodeChange]) -> tuple[list[NodeChange], list[NodeCh
         only_shapes = not (change.attributes or change.operators or change.inputs)
         (passing if only_shapes and not change.is_parameter and change.groups else telling).append(change)
     return telling, passing
+
+
+def _renaming(comparison: Comparison, name_of: Callable[[str], str]) -> list[str]:
+    if comparison.scopes is None:
+        return []
+    old, new = (name_of(scope) for scope in comparison.scopes)
+    return [f"names begin with {old} in the first and with {new} in the second, and are matched without"]
 
 
 def _alike(changes: Sequence[NodeChange]) -> list[list[NodeChange]]:
@@ -134,8 +140,7 @@ def _details(change: NodeChange) -> list[str]:
     if change.operators is not None:
         parts.append(f"operator {shown(change.operators[0], 40)} -> {shown(change.operators[1], 40)}")
     if change.inputs is not None:
-        old, new = (", ".join(shown(name, 40) for name in names[:8]) or "none" for names in change.inputs)
-        parts.append(f"inputs {old} -> {new}")
+        parts += _input_details(*change.inputs)
     for attribute in change.attributes:
         old, new = (
             value_text(value, present)
@@ -146,6 +151,18 @@ def _details(change: NodeChange) -> list[str]:
         output = f"output {shape.output} " if shape.output else ""
         parts.append(f"{output}{_shape(shape.before)} -> {_shape(shape.after)}")
     return parts
+
+
+def _input_details(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    if len(old) != len(new):
+        before, after = (", ".join(shown(name, 40) for name in names[:8]) or "none" for names in (old, new))
+        return [f"inputs {before} -> {after}"]
+    differing = [
+        f"input {place} {shown(before, 40)} -> {shown(after, 40)}"
+        for place, (before, after) in enumerate(zip(old, new))
+        if before != after
+    ]
+    return differing or ["inputs of the same names, but other nodes"]
 
 
 def _shape(shape: Shape) -> str:
@@ -179,6 +196,7 @@ def as_json(comparison: Comparison, before: str, after: str) -> str:
         "same": comparison.same,
         "nodes": list(comparison.nodes),
         "parameters": list(comparison.parameters),
+        "scopes": None if comparison.scopes is None else list(comparison.scopes),
         "outputs": None if comparison.outputs is None else [list(names) for names in comparison.outputs],
         "groups": [
             {"group": group.number, "name": group.name, "units": group.units, "gone": group.gone}
@@ -234,6 +252,7 @@ def as_markdown(comparison: Comparison, before: str, after: str) -> str:
     old, new = comparison.parameters
     if old is not None or new is not None:
         lines += ["", f"**Parameters:** {exact(old)} → {exact(new)}{_in_brackets(percent_less(old, new))}"]
+    lines += [f"\n{line}" for line in _renaming(comparison, _code)]
     lines += [f"\n> {_plain(_note(note))}" for note in comparison.notes[:_MOST_NOTES]]
     if comparison.outputs is not None:
         sides = [", ".join(_code(name) for name in names) for names in comparison.outputs]
