@@ -95,5 +95,5 @@ def restyle(function: str, old: Number, old_size: Number, size: Number, value: i
         if old > old_size or old < -old_size:
             return old
         if old < 0:
-            return value - size if value < size else None
+            return value - size if value < size else value
     return value
