@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from prunec.compiler import Analysis, Pruned
 from prunec.emission.layers import Layer
 from prunec.graph.model import Shape, Tensor
-from prunec.reporting.layered import Drawing, Point, draw
-from prunec.reporting.names import (
-    amount,
-    ending,
-    exact,
-    scopes,
-    shown,
-    size_text,
-    usual_scope,
-    without_scopes,
+from prunec.reporting.layered import draw
+from prunec.reporting.marks import (
+    MOST_GROUPS,
+    PILL,
+    STAGE,
+    BoxView,
+    StageView,
+    box_svg,
+    pill_svg,
+    route_svg,
+    stage_svg,
+    svg,
 )
+from prunec.reporting.names import exact, scopes, shown, size_text, usual_scope, without_scopes
 from prunec.reporting.stages import Box, Picture, Stage
 
-_BREAK = re.compile(r"([_/.]+)(?=[^_/.])")
-
-#: Groups differ by one of so many colours and one of so many patterns; beyond, by their numbers only.
-HUES, PATTERNS = 8, 4
 #: Boxes above which there are no pictures: nobody can read them, and the page would grow without bound.
 MOST_BOXES = 4000
-_WIDTH, _HEIGHT, _LINE = 210.0, 40.0, 13.0
-_PILL_WIDTH, _PILL_HEIGHT = 150.0, 18.0
-_MARGIN = 8.0
-#: Groups that a box, an edge or a stage names.
-_MOST_GROUPS = 64
 #: Pills for tensors from one other stage, beyond which a single one stands for all.
 _MOST_PILLS = 4
 
-
-@dataclass(frozen=True)
-class StageView:
-    """What the report shows of a stage: its picture and figures; ``groups`` are all that pass it."""
-
-    number: int
-    title: str
-    operators: int
-    layers: int
-    parameters: tuple[Optional[int], Optional[int]]
-    groups: tuple[int, ...]
-    svg: Markup
+_Groups = tuple[int, ...]
+#: Boxes of a stage that a tensor enters or leaves, with its groups.
+_Ends = list[tuple[int, _Groups]]
+#: A tensor to or from another stage: text, number of that stage, and boxes here.
+_Pill = tuple[str, int, _Ends]
 
 
 @dataclass(frozen=True)
@@ -58,22 +44,6 @@ class NetworkView:
 
     overview: Markup
     stages: tuple[StageView, ...]
-
-
-@dataclass(frozen=True)
-class _BoxView:
-    name: str
-    title: str
-    operator: str
-    followers: str
-    channels: str
-    share: Optional[float]
-    groups: tuple[int, ...]
-    kept: bool
-
-    @property
-    def size(self) -> Point:
-        return _WIDTH, _HEIGHT + (_LINE if self.followers else 0.0)
 
 
 def network_view(
@@ -87,12 +57,6 @@ def network_view(
     drawer = _Drawer(analysis, pruned, picture, layers, groups)
     stages = tuple(drawer.stage(number, stage) for number, stage in enumerate(picture.stages))
     return NetworkView(drawer.overview(stages), stages)
-
-
-def hue_classes(number: int) -> str:
-    """The classes that give a group its colour and its pattern."""
-    pattern = number // HUES % PATTERNS
-    return f"h{number % HUES}" + (f" p{pattern}" if pattern else "")
 
 
 class _Drawer:
@@ -134,7 +98,7 @@ class _Drawer:
             self._stage_svg(number, stage, views),
         )
 
-    def _box(self, box: Box, scope: tuple[str, ...]) -> _BoxView:
+    def _box(self, box: Box, scope: tuple[str, ...]) -> BoxView:
         head, tail = self.graph.nodes[box.nodes[0]], box.nodes[-1]
         tensors = self.outputs.get(tail, [])
         groups = dict.fromkeys(g for t in tensors for g in self.groups.get(t, ()))
@@ -149,14 +113,14 @@ class _Drawer:
             title.append(f"parameters {exact(layer.parameters[0])} → {exact(layer.parameters[1])}")
             if layer.kept:
                 title.append(f"kept: {shown(layer.kept, 300)}")
-        return _BoxView(
+        return BoxView(
             without_scopes(head.name, shared),
             "\n".join(title),
             shown(head.operator or "input", 18),
             shown("then " + ", ".join(followers), 38) if followers else "",
             channels,
             share,
-            tuple(groups)[:_MOST_GROUPS],
+            tuple(groups)[:MOST_GROUPS],
             layer is not None and bool(layer.kept),
         )
 
@@ -177,12 +141,12 @@ class _Drawer:
             share *= (new or 1) / (old or 1)
         return ", ".join(f"{old}→{new}" for old, new in changed), share
 
-    def _stage_svg(self, number: int, stage: Stage, views: Sequence[_BoxView]) -> Markup:
+    def _stage_svg(self, number: int, stage: Stage, views: Sequence[BoxView]) -> Markup:
         incoming, outgoing, inner = self._crossing(stage)
-        sizes = [(_PILL_WIDTH, _PILL_HEIGHT)] * len(incoming) + [view.size for view in views]
-        sizes += [(_PILL_WIDTH, _PILL_HEIGHT)] * len(outgoing)
+        sizes = [PILL] * len(incoming) + [view.size for view in views]
+        sizes += [PILL] * len(outgoing)
         shift, end = len(incoming) - stage.first, len(incoming) + len(views)
-        edges: dict[tuple[int, int], tuple[int, ...]] = {}
+        edges: dict[tuple[int, int], _Groups] = {}
         for pill, (_, _, targets) in enumerate(incoming):
             for target, groups in targets:
                 edges[pill, target + shift] = groups
@@ -192,25 +156,19 @@ class _Drawer:
             for source, groups in sources:
                 edges[source + shift, end + pill] = groups
         drawing = draw(sizes, list(edges))
-        parts = [_route(route, groups) for route, groups in zip(drawing.routes, edges.values())]
+        parts = [route_svg(route, groups) for route, groups in zip(drawing.routes, edges.values())]
         for corner, (text, target, _) in zip(drawing.corners, incoming):
-            parts.append(_pill(corner, f"↑ {text}", target))
+            parts.append(pill_svg(corner, f"↑ {text}", target))
         for corner, view in zip(drawing.corners[len(incoming) :], views):
-            parts.append(_box_svg(corner, view))
+            parts.append(box_svg(corner, view))
         for corner, (text, target, _) in zip(drawing.corners[end:], outgoing):
-            parts.append(_pill(corner, f"↓ {text}", target))
-        return _svg(drawing, parts, f"Stage {number + 1}: {stage.title}")
+            parts.append(pill_svg(corner, f"↓ {text}", target))
+        return svg(drawing, parts, f"Stage {number + 1}: {stage.title}")
 
-    def _crossing(
-        self, stage: Stage
-    ) -> tuple[
-        list[tuple[str, int, list[tuple[int, tuple[int, ...]]]]],
-        list[tuple[str, int, list[tuple[int, tuple[int, ...]]]]],
-        list[tuple[int, int, tuple[int, ...]]],
-    ]:
-        """Pills for tensors that come in and go out (text, other stage, boxes here), and inner edges."""
-        into: dict[int, dict[int, list[tuple[int, tuple[int, ...]]]]] = {}
-        out: dict[int, dict[int, list[tuple[int, tuple[int, ...]]]]] = {}
+    def _crossing(self, stage: Stage) -> tuple[list[_Pill], list[_Pill], list[tuple[int, int, _Groups]]]:
+        """Pills for tensors that come in and go out, and the edges between boxes of the stage."""
+        into: dict[int, dict[int, _Ends]] = {}
+        out: dict[int, dict[int, _Ends]] = {}
         inner = []
         for source, target, tensor in self.picture.edges:
             groups = self.groups.get(tensor, ())
@@ -224,10 +182,8 @@ class _Drawer:
                 out.setdefault(self.stage_of[target], {}).setdefault(source, []).append((source, groups))
         return self._pills(into), self._pills(out), inner
 
-    def _pills(
-        self, crossing: Mapping[int, Mapping[int, list[tuple[int, tuple[int, ...]]]]]
-    ) -> list[tuple[str, int, list[tuple[int, tuple[int, ...]]]]]:
-        pills: list[tuple[str, int, list[tuple[int, tuple[int, ...]]]]] = []
+    def _pills(self, crossing: Mapping[int, Mapping[int, _Ends]]) -> list[_Pill]:
+        pills: list[_Pill] = []
         for other, by_source in sorted(crossing.items()):
             title = shown(self.picture.stages[other].title, 18)
             if len(by_source) > _MOST_PILLS:
@@ -249,172 +205,15 @@ class _Drawer:
             if pair[0] != pair[1]:
                 between.setdefault(pair, {}).update(dict.fromkeys(self.groups.get(tensor, ())))
                 count.setdefault(pair, set()).add(tensor)
-        drawing = draw([(_STAGE_WIDTH, _STAGE_HEIGHT)] * len(stages), list(between))
+        drawing = draw([STAGE] * len(stages), list(between))
         parts = [
-            _route(route, tuple(groups), len(tensors))
+            route_svg(route, tuple(groups), len(tensors))
             for route, groups, tensors in zip(drawing.routes, between.values(), count.values())
         ]
-        parts += [_stage_box(corner, stage) for corner, stage in zip(drawing.corners, stages)]
-        return _svg(drawing, parts, "The network's stages and what passes between them")
-
-
-_STAGE_WIDTH, _STAGE_HEIGHT = 300.0, 62.0
-_MOST_TICKS = 20
+        parts += [stage_svg(corner, stage) for corner, stage in zip(drawing.corners, stages)]
+        return svg(drawing, parts, "The network's stages and what passes between them")
 
 
 def _total(numbers: Sequence[Optional[int]]) -> Optional[int]:
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
-
-
-# --- marks ------------------------------------------------------------------------------------
-
-
-def _svg(drawing: Drawing, parts: Sequence[Markup], label: str) -> Markup:
-    width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
-    return Markup(
-        '<svg class="net" width="{w}" height="{h}" viewBox="-{m} -{m} {w} {h}" role="group"'
-        ' aria-label="{label}">'
-        "{body}</svg>"
-    ).format(
-        w=_number(width), h=_number(height), m=_number(_MARGIN), label=label, body=Markup("").join(parts)
-    )
-
-
-def _number(value: float) -> str:
-    text = f"{value:.1f}"
-    return text[:-2] if text.endswith(".0") else text
-
-
-def _marks(groups: Sequence[int]) -> str:
-    return " ".join(map(str, groups[:_MOST_GROUPS]))
-
-
-def _route(route: Sequence[Point], groups: Sequence[int], weight: int = 1) -> Markup:
-    x, y = route[0]
-    path = [f"M{_number(x)} {_number(y)}"]
-    for next_x, next_y in route[1:]:
-        if next_x == x:
-            path.append(f"V{_number(next_y)}")
-        else:
-            middle = _number((y + next_y) / 2)
-            path.append(
-                f"C{_number(x)} {middle} {_number(next_x)} {middle} {_number(next_x)} {_number(next_y)}"
-            )
-        x, y = next_x, next_y
-    tint = f" s{groups[0] % HUES}" if groups else ""
-    width = f' stroke-width="{min(2 + weight, 6)}"' if weight > 1 else ""
-    mark = f' data-g="{_marks(groups)}"' if groups else ""
-    return Markup(f'<path class="e{tint}"{width}{mark} d="{"".join(path)}"/>')
-
-
-def _pill(corner: Point, text: str, stage: int) -> Markup:
-    return Markup(
-        '<a href="#stage-{stage}" transform="translate({x} {y})">'
-        '<rect class="pill" width="{w}" height="{h}" rx="9"/>'
-        '<text x="{middle}" y="12.5" class="t2 mid">{text}</text></a>'
-    ).format(
-        stage=stage + 1,
-        x=_number(corner[0]),
-        y=_number(corner[1]),
-        w=_number(_PILL_WIDTH),
-        h=_number(_PILL_HEIGHT),
-        middle=_number(_PILL_WIDTH / 2),
-        text=text,
-    )
-
-
-def _band(groups: Sequence[int], height: float) -> Markup:
-    """The coloured band at the left of a box, shared by its first groups."""
-    own = groups[:4]
-    parts = []
-    for place, group in enumerate(own):
-        top, part = height * place / len(own), height / len(own)
-        area = f'y="{_number(top)}" width="8" height="{_number(part)}"'
-        parts.append(f'<rect class="f{group % HUES}" {area}/>')
-        pattern = group // HUES % PATTERNS
-        if pattern:
-            parts.append(f'<rect fill="url(#p{pattern})" {area}/>')
-    return Markup("".join(parts))
-
-
-def _box_svg(corner: Point, view: _BoxView) -> Markup:
-    width, height = view.size
-    outline = "b k" if view.kept else "b"
-    label = "kept" if view.kept else ""
-    if view.groups:
-        label = f"G{view.groups[0]}" + (f" +{len(view.groups) - 1}" if len(view.groups) > 1 else "")
-    # A bold character of the widest usual font takes 7.4 units, one of the label 6.6.
-    room = int((width - 26 - 6.6 * len(label)) / 7.4)
-    pieces = [
-        Markup("<title>{}</title>").format(view.title),
-        Markup(f'<rect class="{outline}" width="{_number(width)}" height="{_number(height)}" rx="4"/>'),
-        _band(view.groups, height),
-        Markup('<text x="14" y="15" class="t1">{}</text>').format(ending(view.name, room)),
-        Markup('<text x="14" y="29" class="t2">{}</text>').format(view.operator),
-        Markup('<text x="{}" y="29" class="t2 end">{}</text>').format(_number(width - 6), view.channels),
-    ]
-    if view.followers:
-        pieces.append(Markup('<text x="14" y="42" class="t3">{}</text>').format(view.followers))
-    if label:
-        pieces.append(Markup(f'<text x="{_number(width - 6)}" y="15" class="t2 end">{label}</text>'))
-    if view.share is not None:
-        full, left = width - 20, (width - 20) * view.share
-        top = _number(height - 6)
-        pieces.append(Markup(f'<rect class="was" x="14" y="{top}" width="{_number(full)}" height="3"/>'))
-        pieces.append(Markup(f'<rect class="now" x="14" y="{top}" width="{_number(left)}" height="3"/>'))
-    place = f'transform="translate({_number(corner[0])} {_number(corner[1])})"'
-    body = Markup("").join(pieces)
-    if view.groups:
-        return (
-            Markup(f'<a class="box" href="#g{view.groups[0]}" data-g="{_marks(view.groups)}" {place}>')
-            + body
-            + Markup("</a>")
-        )
-    return Markup(f'<g class="box" {place}>') + body + Markup("</g>")
-
-
-def _stage_box(corner: Point, stage: StageView) -> Markup:
-    before, after = stage.parameters
-    figures = f"{stage.layers} layer{'' if stage.layers == 1 else 's'}"
-    if not stage.layers:
-        figures = f"{stage.operators} operator{'' if stage.operators == 1 else 's'}, no layers"
-    if before:
-        figures += f", {amount(before)} → {amount(after)} parameters"
-    pieces = [
-        Markup("<title>{}</title>").format(f"Stage {stage.number + 1}: {stage.title}\n{figures}"),
-        Markup(f'<rect class="b" width="{_number(_STAGE_WIDTH)}" height="{_number(_STAGE_HEIGHT)}" rx="6"/>'),
-        Markup('<text x="10" y="17" class="t1">{}. {}</text>').format(
-            stage.number + 1, shown(stage.title, 40)
-        ),
-        Markup('<text x="10" y="32" class="t2">{}</text>').format(figures),
-    ]
-    if before and after is not None:
-        full = _STAGE_WIDTH - 20
-        left = _number(full * after / before)
-        pieces.append(Markup(f'<rect class="was" x="10" y="38" width="{_number(full)}" height="4"/>'))
-        pieces.append(Markup(f'<rect class="now" x="10" y="38" width="{left}" height="4"/>'))
-    for place, group in enumerate(stage.groups[:_MOST_TICKS]):
-        area = f'x="{10 + 13 * place}" y="47" width="11" height="9"'
-        pieces.append(Markup(f'<rect class="f{group % HUES}" data-g="{group}" {area}/>'))
-        if group // HUES % PATTERNS:
-            pieces.append(Markup(f'<rect fill="url(#p{group // HUES % PATTERNS})" {area}/>'))
-    if len(stage.groups) > _MOST_TICKS:
-        rest = len(stage.groups) - _MOST_TICKS
-        pieces.append(Markup(f'<text x="{13 * _MOST_TICKS + 12}" y="55" class="t3">+{rest}</text>'))
-    place_at = f'transform="translate({_number(corner[0])} {_number(corner[1])})"'
-    marks = f' data-g="{_marks(stage.groups)}"' if stage.groups else ""
-    opening = Markup(f'<a class="box" href="#stage-{stage.number + 1}"{marks} {place_at}>')
-    return opening + Markup("").join(pieces) + Markup("</a>")
-
-
-def chip(group: int) -> Markup:
-    """A link to a group, marked with its colour, pattern and number."""
-    return Markup(f'<a class="chip {hue_classes(group)}" href="#g{group}" data-g="{group}">G{group}</a>')
-
-
-def text_of(value: str) -> Markup:
-    """A name for the page: safe characters, escaped, and apart from the direction of what stands around."""
-    # A long name may break behind its separators.
-    safe = _BREAK.sub(r"\1<wbr>", str(escape(shown(value))))
-    return Markup(f"<bdi>{safe}</bdi>")

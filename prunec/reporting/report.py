@@ -20,8 +20,9 @@ from prunec.planning.planfile import Origin
 from prunec.reporting.bars import skyline
 from prunec.reporting.difftext import diff_view
 from prunec.reporting.facts import GroupFact, group_facts, node_groups, tensor_groups
+from prunec.reporting.marks import chip, hue_classes, text_of
 from prunec.reporting.names import amount, exact, percent_less, shown, size_text
-from prunec.reporting.network import MOST_BOXES, NetworkView, chip, hue_classes, network_view, text_of
+from prunec.reporting.network import MOST_BOXES, NetworkView, network_view
 from prunec.reporting.stages import Picture, costly, picture
 
 #: Names of nodes that are listed of one rule line; the rest are counted.

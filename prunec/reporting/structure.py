@@ -7,87 +7,16 @@ most names of a model begin with is left out of the names where the two models d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Mapping, Optional, Sequence
 
 from prunec.binding.infer import BoundGraph, Rules, bind_graph
 from prunec.compiler import Analysis, Model
-from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.emission.groups_file import group_members, group_names
+from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Value
-from prunec.reporting.facts import group_of_units
+from prunec.reporting.accounting import by_groups
+from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
-
-
-@dataclass(frozen=True)
-class AttributeChange:
-    """An attribute before and after; ``present`` says which of the two nodes have it."""
-
-    name: str
-    before: Value
-    after: Value
-    present: tuple[bool, bool] = (True, True)
-
-
-@dataclass(frozen=True)
-class ShapeChange:
-    """The shape of an output (or of a parameter) before and after."""
-
-    output: int
-    before: Shape
-    after: Shape
-
-
-@dataclass(frozen=True)
-class NodeChange:
-    """A node that both models have and that is not the same in both.
-
-    ``operators`` are given where they differ, ``inputs`` (sources of the inputs, by name) where they do.
-    ``groups`` are the groups of channels that account for the changed sizes.
-    """
-
-    name: str
-    operator: str
-    is_parameter: bool
-    operators: Optional[tuple[str, str]]
-    inputs: Optional[tuple[tuple[str, ...], tuple[str, ...]]]
-    attributes: tuple[AttributeChange, ...]
-    shapes: tuple[ShapeChange, ...]
-    groups: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class GroupChange:
-    """A group of the first model: how many channels it has, and how many are gone from the second (``None``
-    where its members do not agree on that)."""
-
-    number: int
-    name: str
-    units: int
-    gone: Optional[int]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything that differs.  ``parameters`` are element counts before and after, ``None`` where a shape
-    is not known; ``scopes`` are what most names begin with in either model, where that differs and was left
-    out; ``notes`` say what could not be compared."""
-
-    nodes: tuple[int, int]
-    changed: tuple[NodeChange, ...]
-    removed: tuple[tuple[str, str], ...]
-    added: tuple[tuple[str, str], ...]
-    outputs: Optional[tuple[tuple[str, ...], tuple[str, ...]]]
-    parameters: tuple[Optional[int], Optional[int]]
-    groups: tuple[GroupChange, ...]
-    scopes: Optional[tuple[str, str]]
-    notes: tuple[Diagnostic, ...]
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.changed or self.removed or self.added or self.outputs)
 
 
 def compare(
@@ -123,7 +52,7 @@ def compare(
         outer,
         tuple(notes),
     )
-    return comparison if analysis is None else _explained(comparison, analysis, changed)
+    return comparison if analysis is None else by_groups(comparison, analysis, changed)
 
 
 # --- matching ---------------------------------------------------------------------------------
@@ -303,107 +232,3 @@ def _elements(shapes: Mapping[Tensor, Shape], parameters: frozenset[int]) -> Opt
             count *= size
         total += count
     return total
-
-
-# --- groups -----------------------------------------------------------------------------------
-
-
-def _explained(
-    comparison: Comparison, analysis: Analysis, changed: Sequence[tuple[int, NodeChange]]
-) -> Comparison:
-    """The comparison with each changed size put down to groups, and how much each group lost."""
-    finder = _Finder(analysis)
-    nodes = tuple(replace(change, groups=finder.groups(index, change)) for index, change in changed)
-    members = group_members(analysis)
-    names = group_names(members)
-    losses: dict[int, set[int]] = {}
-    for change, (index, _) in zip(nodes, changed):
-        if change.is_parameter:
-            for number, count in finder.losses(index, change).items():
-                losses.setdefault(number, set()).add(count)
-    touched = sorted({number for change in nodes for number in change.groups})
-    groups = []
-    for number in touched:
-        found = losses.get(number, set())
-        units = len(analysis.solution.groups[number].units)
-        groups.append(GroupChange(number, names[number], units, found.pop() if len(found) == 1 else None))
-    return replace(comparison, changed=nodes, groups=tuple(groups))
-
-
-class _Finder:
-    """Finds the groups on the axes of tensors."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        self.analysis = analysis
-        self.group_of = group_of_units(analysis)
-
-    def _on_axis(self, tensor: Tensor, axis: int) -> dict[int, int]:
-        """The groups on an axis, each with how many elements of the axis one of its units takes."""
-        channels = self.analysis.solution.propagation.channels.get(tensor)
-        if channels is None or axis >= len(channels.layout.axes):
-            return {}
-        start = sum(len(factors) for factors in channels.layout.axes[:axis])
-        own = range(start, start + len(channels.layout.axes[axis]))
-        found: dict[int, int] = {}
-        for factors, array in zip(channels.layout.arrays, channels.arrays):
-            if not any(factor in own for factor in factors):
-                continue
-            units = self.analysis.solution.units(array).reshape(-1)
-            inside = units[units >= 0]
-            for number in dict.fromkeys(self.group_of[inside].tolist()):
-                if number >= 0:
-                    count = int((self.group_of[inside] == number).sum())
-                    whole = 1
-                    for factor in own:
-                        if factor not in factors:
-                            whole *= channels.layout.factors[factor] or 1
-                    spread = 1
-                    for factor in factors:
-                        if factor not in own:
-                            spread *= channels.layout.factors[factor] or 1
-                    size = len(self.analysis.solution.groups[number].units)
-                    found[number] = max(1, count * whole // (size * spread))
-        return found
-
-    def groups(self, node: int, change: NodeChange) -> tuple[int, ...]:
-        """The groups on all axes of a node's outputs that changed their size."""
-        if change.inputs is not None or change.operators is not None:
-            return ()  # pruning leaves both alone, so something else happened here
-        found: dict[int, None] = {}
-        for shape in change.shapes:
-            for axis in _changed_axes(shape):
-                found.update(dict.fromkeys(self._on_axis(Tensor(node, shape.output), axis)))
-        return tuple(found)
-
-    def losses(self, node: int, change: NodeChange) -> dict[int, int]:
-        """How many units each group lost, as told by the axes of a parameter where it stands alone."""
-        result: dict[int, int] = {}
-        for shape in change.shapes:
-            for axis in _changed_axes(shape):
-                found = self._on_axis(Tensor(node, shape.output), axis)
-                before, after = shape.before[axis], shape.after[axis]
-                if len(found) == 1 and before is not None and after is not None:
-                    ((number, per_unit),) = found.items()
-                    lost, rest = divmod(before - after, per_unit)
-                    result[number] = lost if not rest else -1
-        return {number: count for number, count in result.items() if count >= 0}
-
-
-def _changed_axes(change: ShapeChange) -> list[int]:
-    if len(change.before) != len(change.after):
-        return []
-    return [
-        axis
-        for axis, (before, after) in enumerate(zip(change.before, change.after))
-        if before is not None and after is not None and before != after
-    ]
-
-
-def value_text(value: Value, present: bool = True) -> str:
-    """An attribute's value as reports show it."""
-    if not present:
-        return "absent"
-    if isinstance(value, tuple):
-        inside = ", ".join(value_text(item) for item in value)
-        return f"({inside}{',' if len(value) == 1 else ''})"
-    return printable(str(value), 120)
