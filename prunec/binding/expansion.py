@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Mapping, Optional
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
-from prunec.binding.expressions import chosen_positions, indexed
+from prunec.binding.expressions import chosen_positions, indexed, listed_positions
 from prunec.binding.ranks import each_rests
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
@@ -205,6 +205,10 @@ class Expander:
             return axes
         if call.function == "squeeze":
             return self._squeeze(call, names)
+        if call.function == "insert":
+            return self._insert(call, axes)
+        if call.function == "put":
+            return self._put(call, axes)
         chosen = set(self._positions(call, 1, rank, default_all=True))
         if call.function == "drop":
             return [axis for i, axis in enumerate(axes) if i not in chosen]
@@ -213,6 +217,32 @@ class Expander:
         if call.function == "reverse":
             return [(Reversed(name),) if i in chosen else (name,) for i, name in enumerate(names)]
         raise Open
+
+    def _insert(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """Axes of size one, at indices of the result."""
+        value = self._argument(call, 1)
+        entries = value if isinstance(value, tuple) else (value,)
+        rank = len(axes) + len(entries)
+        places = listed_positions(tuple(entries), rank)
+        if len(set(places)) != len(entries):
+            raise ViewError(f"{value} is not a list of places for new axes")
+        rest = iter(axes)
+        return [() if position in places else next(rest) for position in range(rank)]
+
+    def _put(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """Other axes in the place of some."""
+        value = self._argument(call, 1)
+        others = call.arguments[2]
+        if not isinstance(others, Rest):
+            raise Open
+        names = self._rest(others.name)
+        places = list(range(len(axes))) if value is None else listed_positions(value, len(axes))
+        if len(places) != len(names):
+            raise ViewError(f"{len(names)} axes cannot be put at {value}")
+        result = list(axes)
+        for place, name in zip(places, names):
+            result[place] = (name,)
+        return result
 
     def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
         if self._argument(call, 1) is None:

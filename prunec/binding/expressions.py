@@ -31,7 +31,7 @@ class Operation:
 
 
 #: A number, "not given", a plain name, or an operation.
-Scalar = Union[None, int, str, Operation]
+Scalar = Union[None, int, float, str, Operation]
 
 
 class Unspreadable(Exception):
@@ -98,6 +98,8 @@ def _number(value: Value) -> Scalar:
         return int(value)
     if value is None or isinstance(value, int):
         return None if value is None else int(value)
+    if isinstance(value, float):
+        return value
     raise Unspreadable(str(value))
 
 
@@ -106,6 +108,8 @@ def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
         return [_measure(call, scope)]
     if call.function == "pick":
         return _pick(call, scope)
+    if call.function in ("before", "after", "skip", "on", "between"):
+        return _entries(call, scope)
     if call.function in ELEMENTWISE:
         return _zip(call.function, tuple(_spread_optional(argument, scope) for argument in call.arguments))
     arguments = [spread(argument, scope) for argument in call.arguments]
@@ -121,6 +125,45 @@ def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
     if call.function == "prod":
         return [_fold("*", [entry for argument in arguments for entry in argument])]
     raise Unspreadable(call.function)
+
+
+def _entries(call: Call, scope: Scope) -> list[Scalar]:
+    """Some of the entries of a list, or its entries in other places."""
+    values = _spread_optional(call.arguments[0], scope)
+    if call.function in ("before", "after"):
+        # One number stands for all axes and both sides.
+        half = len(values) // 2 if len(values) > 1 else 0
+        return (values[:half] if call.function == "before" else values[half:]) if half else values
+    if call.function == "skip":
+        count = _plain_value(call.arguments[1], scope)
+        return values[count:] if isinstance(count, int) else values
+    if call.function == "between":
+        start, stop = (_plain_value(argument, scope) for argument in call.arguments[1:3])
+        return values[slice(_whole(start), _whole(stop))]
+    rank = len(spread(call.arguments[2], scope))
+    axes = _plain_value(call.arguments[1], scope)
+    default = _plain_value(call.arguments[3], scope) if len(call.arguments) > 3 else None
+    positions = listed_positions(axes, rank) if axes is not None else list(range(rank))
+    placed: list[Scalar] = [_number(default)] * rank
+    for position, value in zip(positions, values):
+        placed[position] = value
+    return placed
+
+
+def listed_positions(axes: Value, rank: int) -> list[int]:
+    """The axes of ``rank`` that a list names, in its order; negative ones count from the end."""
+    entries = axes if isinstance(axes, tuple) else (axes,)
+    return [int(entry) % rank for entry in entries if isinstance(entry, int)] if rank else []
+
+
+def _plain_value(expression: Expression, scope: Scope) -> Value:
+    if isinstance(expression, Literal):
+        return expression.value
+    return scope.attributes.get(expression.name) if isinstance(expression, Name) else None
+
+
+def _whole(value: Value) -> Optional[int]:
+    return value if isinstance(value, int) else None
 
 
 def _measure(call: Call, scope: Scope) -> Scalar:
@@ -196,11 +239,15 @@ def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int
     """The value of a scalar expression, ``None`` where it needs a size that is not known."""
     if scalar is None or isinstance(scalar, int):
         return scalar
+    if isinstance(scalar, float):
+        return None  # a fraction is no size; as a factor it goes into functions
     if isinstance(scalar, str):
         return sizes.get(scalar)
-    values = [evaluate(argument, sizes) for argument in scalar.arguments]
     if scalar.function in ELEMENTWISE:
-        return ELEMENTWISE[scalar.function](*values)
+        return ELEMENTWISE[scalar.function](
+            *(a if isinstance(a, float) else evaluate(a, sizes) for a in scalar.arguments)
+        )
+    values = [evaluate(argument, sizes) for argument in scalar.arguments]
     left, right = values
     if left is None or right is None:
         # The parts may be open while their sum, an axis of a known size, is not.

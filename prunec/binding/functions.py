@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
+import numpy as np
+
 Number = Optional[int]
 
 
@@ -52,6 +54,19 @@ def _copy_zero(value: Number, size: Number) -> Number:
     return size if value in (0, None) else value
 
 
+def _stretch(entry: Number, size: Number) -> Number:
+    return size if entry in (1, None) else entry
+
+
+def _scaled(size: Number, factor: Optional[float]) -> Number:
+    # In single precision, as the frameworks reckon.
+    return None if size is None or factor is None else int(np.float32(size) * np.float32(factor))
+
+
+def _strided(size: Number, start: Number, end: Number, step: Number) -> Number:
+    return None if size is None else len(range(*slice(start, end, step).indices(size)))
+
+
 def _smallest(*values: Number) -> Number:
     known = [value for value in values if value is not None]
     return min(known) if len(known) == len(values) else None
@@ -78,18 +93,22 @@ ELEMENTWISE: dict[str, Callable[..., Number]] = {
     "start": _start,
     "stop": _stop,
     "copy_zero": _copy_zero,
+    "stretch": _stretch,
+    "scaled": _scaled,
+    "strided": _strided,
     "max": _largest,
     "min": _smallest,
 }
 
 
 def restyle(function: str, old: Number, old_size: Number, size: Number, value: int) -> Number:
-    """The attribute that makes ``start``, ``stop`` or ``copy_zero`` give ``value`` for an axis of ``size``.
+    """The attribute that makes ``start``, ``stop``, ``copy_zero`` or ``stretch`` give ``value`` for an axis of
+    ``size``.
 
     It is written in the style of the ``old`` attribute, which stood for an axis of ``old_size``: what counted
     from the end, was left out, or pointed past the end still does.
     """
-    if old is None or (function == "copy_zero" and old == 0):
+    if old is None or (function, old) in (("copy_zero", 0), ("stretch", 1)):
         return old
     if function in ("start", "stop") and old_size is not None and size is not None:
         if old > old_size or old < -old_size:

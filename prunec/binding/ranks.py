@@ -45,7 +45,11 @@ def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
 
 
 #: Functions that give fewer or more values than their rest has axes.
-_OTHER_LENGTH = ("prod", "pick", "join", "rank")
+_OTHER_LENGTH = ("prod", "pick", "join", "rank", "on", "between", "skip", "before", "after")
+
+
+#: Functions that give as many values as an attribute among their arguments has entries.
+_LENGTH_OF_ARGUMENTS = ("window", "window_up", "unwindow", "copy_zero", "stretch", "strided")
 
 
 def each_rests(item: AxisExpression) -> Iterator[str]:
@@ -114,7 +118,10 @@ class RankSolver:
             for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
                 length = self._tuple_length(side)
                 if length is not None and isinstance(other, Call) and other.function == "join":
-                    self.joined.append(([a.name for a in other.arguments if isinstance(a, Rest)], length))
+                    single = sum(not isinstance(a, Rest) for a in other.arguments)
+                    rests = [a.name for a in other.arguments if isinstance(a, Rest)]
+                    self.joined.append((rests, length - single))
+                self._from_rank(side, other)
                 rests = list(dict.fromkeys(rests_in(other)))
                 if length is None or not rests:
                     continue
@@ -122,11 +129,19 @@ class RankSolver:
                     length //= 2
                 self.ranks.update((name, length) for name in rests if name not in self.ranks)
 
+    def _from_rank(self, side: Expression, other: Expression) -> None:
+        """``attribute = rank(*a)``: the attribute says how many axes a rest has."""
+        if not isinstance(other, Call) or other.function != "rank" or not isinstance(side, Name):
+            return
+        value, rest = self.attributes.get(side.name), other.arguments[0]
+        if isinstance(value, int) and value >= 0 and isinstance(rest, Rest):
+            self.ranks.setdefault(rest.name, value)
+
     def _tuple_length(self, side: Expression) -> Optional[int]:
         if isinstance(side, Name):
             value = self.attributes.get(side.name)
             return len(value) if isinstance(value, tuple) and value else None
-        if isinstance(side, Call) and side.function in ("window", "window_up", "unwindow", "copy_zero"):
+        if isinstance(side, Call) and side.function in _LENGTH_OF_ARGUMENTS:
             lengths = [self._tuple_length(argument) for argument in side.arguments]
             return next((length for length in lengths if length is not None), None)
         return None

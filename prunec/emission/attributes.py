@@ -7,14 +7,22 @@ from typing import Mapping, Optional, Sequence
 from prunec.binding.bind import active_equations
 from prunec.binding.bound import Bound
 from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, indexed, spread
+from prunec.binding.expressions import (
+    Scalar,
+    Scope,
+    Unspreadable,
+    evaluate,
+    indexed,
+    listed_positions,
+    spread,
+)
 from prunec.binding.functions import restyle
 from prunec.binding.views import VIEWS
 from prunec.language.syntax import Axis, Call, Equation, Expression, Literal, Name, Rest, Value
 
 Sizes = Mapping[str, Optional[int]]
 
-_WRAPPERS = ("start", "stop", "copy_zero")
+_WRAPPERS = ("start", "stop", "copy_zero", "stretch")
 
 
 def new_attributes(bound: Bound, sizes: Sizes) -> dict[str, Value]:
@@ -34,6 +42,8 @@ def new_attributes(bound: Bound, sizes: Sizes) -> dict[str, Value]:
 
 def _attribute(side: Expression, bound: Bound) -> Optional[str]:
     if isinstance(side, Call) and side.function in _WRAPPERS:
+        side = side.arguments[0]
+    if isinstance(side, Call) and side.function == "on":
         side = side.arguments[0]
     if isinstance(side, Name) and bound.attributes.get(side.name) is not None:
         return side.name
@@ -65,6 +75,11 @@ def _new_value(
     try:
         values = [evaluate(scalar, sizes) for scalar in spread(other, scope)]
         before = [evaluate(scalar, bound.sizes) for scalar in spread(other, scope)]
+        if isinstance(side, Call) and isinstance(side.arguments[0], Call):
+            places = _places(side.arguments[0], bound, len(values))
+            wholes = spread(side.arguments[1], scope)
+            values, wholes = [values[p] for p in places], [wholes[p] for p in places]
+            return _restyled(side, old, values, wholes, bound.sizes, sizes)
         if isinstance(side, Call):
             return _restyled(side, old, values, spread(side.arguments[1], scope), bound.sizes, sizes)
     except Unspreadable:
@@ -74,6 +89,13 @@ def _new_value(
     if isinstance(old, tuple):
         return tuple(values) if len(values) == len(old) else None
     return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+def _places(on: Call, bound: Bound, rank: int) -> list[int]:
+    """The axes that the entries of a list belong to."""
+    axes = on.arguments[1]
+    value = bound.attributes.get(axes.name) if isinstance(axes, Name) else None
+    return list(range(rank)) if value is None else listed_positions(value, rank)
 
 
 def _restyled(

@@ -17,8 +17,8 @@ class Changes:
     """All that changes in a model's graph.
 
     ``attributes`` by node and name; ``inputs``, the new values that an input must carry, by node and the
-    position among its inputs; ``shapes`` of the tensors that shrink; ``held``, what the tensors hold in the
-    smaller model that are computed from sizes and change by themselves.
+    position among its inputs; ``shapes`` of the tensors that shrink; ``held``, what tensors hold in the
+    smaller model before any input is changed, where that is known.
     """
 
     attributes: Mapping[tuple[int, str], Value]
@@ -48,7 +48,7 @@ def changes(
         for tensor, channels in shrinker.solution.propagation.channels.items()
         if any(shrinker.cut(array).dimension is not None for array in channels.arrays)
     }
-    return Changes(attributes, inputs, shapes, held)
+    return Changes(attributes, inputs, shapes, {**bound.known, **held})
 
 
 def _held(bound: BoundGraph, shrinker: Shrinker) -> dict[Tensor, Known]:

@@ -283,7 +283,9 @@ def _mentioned(expression: Expression, wholes: frozenset[_Whole] = frozenset()) 
             return set()
         return _mentioned(expression.left, wholes) | _mentioned(expression.right, wholes)
     if isinstance(expression, Call):
-        return set().union(*(_mentioned(argument, wholes) for argument in expression.arguments))
+        # The rest that `on` names only says how many axes there are.
+        arguments = expression.arguments[:2] if expression.function == "on" else expression.arguments
+        return set().union(*(_mentioned(argument, wholes) for argument in arguments))
     return set()
 
 

@@ -69,7 +69,24 @@ _TABLE = (
     Function("squeeze", (AXIS,), ((REST, VALUE),), "the axes without those of size one"),
     Function("reverse", (AXIS,), ((ONE_AXIS,), (REST, VALUE)), "the elements in the opposite order"),
     Function("pick", (TARGET, SIZE), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
-    Function("join", (SIZE,), ((MEASURE, MEASURE),), "the sizes of two rests, one behind the other"),
+    Function(
+        "join",
+        (SIZE,),
+        ((MEASURE, MEASURE), (MEASURE, MEASURE, MEASURE)),
+        "the sizes of axes or rests, one behind the other",
+    ),
+    Function("insert", (AXIS,), ((REST, VALUE),), "the axes with new ones of size one among them"),
+    Function("put", (AXIS,), ((REST, VALUE, REST),), "the axes with others in the place of some"),
+    Function("before", (SIZE,), ((VALUE,),), "the first half of a list: what stands before each axis"),
+    Function("after", (SIZE,), ((VALUE,),), "the second half of a list: what stands behind each axis"),
+    Function("skip", (SIZE,), ((VALUE, VALUE),), "a list without its first entries"),
+    Function("between", (SIZE,), ((REST, VALUE, VALUE),), "the sizes of a stretch of axes"),
+    Function(
+        "on",
+        (SIZE,),
+        ((MEASURE, VALUE, REST), (MEASURE, VALUE, REST, VALUE)),
+        "for each axis the entry of a list that speaks of it",
+    ),
     Function(
         "window",
         (SIZE,),
@@ -103,6 +120,16 @@ _TABLE = (
     Function("stop", (SIZE,), ((MEASURE, MEASURE),), "an index that ends a range on an axis of a given size"),
     Function(
         "copy_zero", (SIZE,), ((MEASURE, MEASURE),), "a shape in which 0 stands for the size in its place"
+    ),
+    Function(
+        "stretch", (SIZE,), ((MEASURE, MEASURE),), "a shape in which 1 stands for the size in its place"
+    ),
+    Function("scaled", (SIZE,), ((MEASURE, MEASURE),), "a size times a fraction, rounded down"),
+    Function(
+        "strided",
+        (SIZE,),
+        ((MEASURE, MEASURE, MEASURE, MEASURE),),
+        "how many elements a range in steps takes from an axis",
     ),
     Function("size", (GUARD,), ((TENSOR, VALUE),), "the size of an axis of a tensor"),
     Function(

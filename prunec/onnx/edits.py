@@ -1,0 +1,141 @@
+"""Changes of an ONNX message as plain data, and how they are made.
+
+The same changes are made when a model is compiled and, from a table, by the script that is written
+beside it: so each is a list of names and numbers.  Nodes and values are called by the name of a value, which is
+unique in a graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from prunec.language.syntax import Value
+from prunec.onnx.protobuf import onnx_package
+
+#: New elements of a small constant, and its new shape.
+Elements = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class NodeCopy:
+    """A node to be put before the node that makes ``before``: a copy of the one that makes ``of``, with
+    other inputs and outputs."""
+
+    of: str
+    before: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Edits:
+    """All changes of a graph but for the slices of its parameters.
+
+    ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its new
+    elements.  ``constants``: new constants (64-bit integers).  ``copies``: new nodes.  ``inputs``: for the node
+    that makes a value, new names for some of its inputs, by position.  ``shapes``: what the file says
+    of the shapes of inner values.
+    """
+
+    attributes: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    elements: Mapping[str, Elements] = field(default_factory=dict)
+    constants: Mapping[str, Elements] = field(default_factory=dict)
+    copies: Sequence[NodeCopy] = ()
+    inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def key_of(node: Any) -> str:
+    """The value a node is called by: its first output that has a name."""
+    return next((str(name) for name in node.output if name), "")
+
+
+def apply_edits(graph: Any, edits: Edits) -> None:
+    """Makes the changes in a graph's message."""
+    onnx = onnx_package()
+    nodes = {key_of(node): node for node in graph.node if key_of(node)}
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    for key, attributes in edits.attributes.items():
+        for name, value in attributes.items():
+            _set_attribute(onnx, nodes[key], name, value)
+    for name, (elements, shape) in edits.elements.items():
+        if name in held:
+            _set_elements(onnx, held[name], elements, shape)
+        else:
+            _set_constant(onnx, nodes[name], elements, shape)
+    for name, (elements, shape) in edits.constants.items():
+        array = np.array(elements, dtype=np.int64).reshape(shape)
+        graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    _copy_nodes(onnx, graph, nodes, edits.copies)
+    nodes = {key_of(node): node for node in graph.node if key_of(node)}
+    for key, inputs in edits.inputs.items():
+        for position, name in inputs.items():
+            nodes[key].input[position] = name
+    for value in (*graph.value_info, *graph.input):
+        if value.name in edits.shapes:
+            _set_shape(value, edits.shapes[value.name])
+
+
+def _set_attribute(onnx: Any, node: Any, name: str, value: Value) -> None:
+    new = onnx.helper.make_attribute(name, list(value) if isinstance(value, tuple) else value)
+    for attribute in node.attribute:
+        if attribute.name == name:
+            new.doc_string = attribute.doc_string
+            if attribute.type == onnx.AttributeProto.INTS and new.type == onnx.AttributeProto.INT:
+                new = onnx.helper.make_attribute(name, [value])
+            attribute.CopyFrom(new)
+            return
+    node.attribute.append(new)
+
+
+def _set_elements(onnx: Any, tensor: Any, elements: Sequence[int], shape: Sequence[int]) -> None:
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    new = onnx.numpy_helper.from_array(np.array(elements, dtype=dtype).reshape(shape), tensor.name)
+    if not tensor.HasField("raw_data") and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        field_name = onnx.helper.tensor_dtype_to_field(tensor.data_type)
+        new.ClearField("raw_data")
+        getattr(new, field_name).extend(elements)
+    new.doc_string = tensor.doc_string
+    new.metadata_props.extend(tensor.metadata_props)
+    tensor.CopyFrom(new)
+
+
+def _set_constant(onnx: Any, node: Any, elements: Sequence[int], shape: Sequence[int]) -> None:
+    attribute = node.attribute[0]
+    if attribute.type == onnx.AttributeProto.TENSOR:
+        _set_elements(onnx, attribute.t, elements, shape)
+    elif attribute.type == onnx.AttributeProto.INT:
+        attribute.i = elements[0]
+    else:
+        attribute.ints[:] = elements
+
+
+def _copy_nodes(onnx: Any, graph: Any, nodes: Mapping[str, Any], copies: Sequence[NodeCopy]) -> None:
+    if not copies:
+        return
+    before: dict[str, list[Any]] = {}
+    for wanted in copies:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(nodes[wanted.of])
+        copy.name = wanted.outputs[0]
+        copy.input[:] = wanted.inputs
+        copy.output[:] = wanted.outputs
+        before.setdefault(wanted.before, []).append(copy)
+    order = [entry for node in graph.node for entry in (*before.get(key_of(node), ()), node)]
+    renewed = [onnx.NodeProto() for _ in order]
+    for new, old in zip(renewed, order):
+        new.CopyFrom(old)
+    del graph.node[:]
+    graph.node.extend(renewed)
+
+
+def _set_shape(value: Any, shape: Sequence[int]) -> None:
+    """Changes sizes that are numbers; a size with a name of its own keeps it."""
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) == len(shape):
+        for dim, size in zip(dims, shape):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                dim.dim_value = size
