@@ -13,7 +13,7 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from bench.networks import Network
-from prunec.binding.bound import Bound, axis_size, names_of
+from prunec.binding.bound import Bound, BoundTensor, axis_size, names_of
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError, render_all
 from prunec.graph.model import Tensor
@@ -99,7 +99,8 @@ def measure(network: Network, with_parameters: bool = False) -> Measurement:
 
 def _analysed(network: Network, parameters: Optional[Path]) -> tuple[Analysis, float]:
     rules = load(["default.prune"])
-    shapes = [network.inputs, *GUESSES]
+    # Where nothing is known of the inputs, what is wrong with the first guess says more than that.
+    shapes = [network.inputs, *GUESSES] if network.inputs else [*GUESSES, {}]
     for number, inputs in enumerate(shapes):
         try:
             model = open_model(network.path, parameters, inputs)
@@ -146,15 +147,21 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     """Output channels of all layers, how many can be removed, and how many stay for which reason.
 
     A layer is a node whose rule counts multiply-adds and makes channels: a name of a parameter and an
-    output that no data input has.
+    output that no data input has.  Nodes that share a weight are one layer.
     """
     total = removable = 0
+    seen: set[Tensor] = set()
     reasons: Counter[str] = Counter()
     why = Reasons(analysis)
+    graph = analysis.bound.graph
     for index, bound in enumerate(analysis.bound.bounds):
         axis = None if bound is None else produced_axis(bound)
         if bound is None or axis is None:
             continue
+        weights = {t for t, slot in zip(graph.nodes[index].inputs, bound.inputs) if _learned(bound, slot)}
+        if weights <= seen:
+            continue
+        seen |= weights
         size = axis_size((bound.outputs[0].axes or ())[axis], bound.sizes) or 0
         total += size
         channels = analysis.solution.propagation.channels.get(Tensor(index, 0))
@@ -169,6 +176,10 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     return total, removable, dict(reasons)
 
 
+def _learned(bound: Bound, slot: BoundTensor) -> bool:
+    return slot.slot in bound.parameter_slots
+
+
 def produced_axis(bound: Bound) -> Optional[int]:
     """The axis of the first output that holds a name which parameters make, for rules with multiply-adds."""
     if not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements) or not bound.outputs:
@@ -177,7 +188,7 @@ def produced_axis(bound: Bound) -> Optional[int]:
     data: set[str] = set()
     for tensor in (*bound.inputs, *bound.implied):
         names = {name for axis in tensor.axes or () for name in names_of(axis)}
-        (learned if tensor.slot in bound.parameter_slots else data).update(names)
+        (learned if _learned(bound, tensor) else data).update(names)
     for place, axis in enumerate(bound.outputs[0].axes or ()):
         if set(names_of(axis)) & (learned - data):
             return place
@@ -226,6 +237,9 @@ class Reasons:
         """The reasons why ``count`` elements of an axis, those not in ``gone``, stay."""
         factors = _factors(channels, axis)
         found: Counter[str] = Counter()
+        if not factors:
+            found["the only channel"] += count
+            return found
         for spans, array in zip(channels.layout.arrays, channels.arrays):
             if [f for f in spans if f in factors] == factors and len(spans) == len(factors):
                 stays = self.cause_of[array.reshape(-1)[~gone]]
