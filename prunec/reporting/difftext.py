@@ -59,6 +59,9 @@ def diff_view(diff: bytes) -> DiffView:
 
 def _body(lines: Sequence[str]) -> Markup:
     parts: list[Markup] = []
+    # "\ No newline at end of file" would part a line from its counterpart.
+    remarks = list(dict.fromkeys(line for line in lines if line.startswith("\\")))
+    lines = [line for line in lines if not line.startswith("\\")] + remarks
     at = 0
     while at < len(lines):
         olds = _run(lines, at, "-")

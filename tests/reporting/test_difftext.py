@@ -1,0 +1,80 @@
+"""The diff on the page."""
+
+from __future__ import annotations
+
+import re
+
+from prunec.emission.diff import unified_diff
+from prunec.reporting.difftext import LINE_LIMIT, WHOLE_LIMIT, diff_view
+
+
+def _plain(markup):
+    return re.sub(r"<[^>]*>", "", markup)
+
+
+def test_changed_lines_are_marked_where_they_differ():
+    old = b'{\n "a": 1,\n "num_filter": "64",\n "b": 2\n}\n'
+    view = diff_view(unified_diff("m.json", old, old.replace(b"64", b"32")))
+    (hunk,) = view.hunks
+    assert view.changed == 1 and view.left_out == 0
+    assert hunk.header.startswith("@@ -1,5 +1,5")
+    key = "<i>&#34;num_filter&#34;</i>"
+    assert f"<del>- {key}: &#34;<mark>64</mark>&#34;,\n</del>" in hunk.body
+    assert f"<ins>+ {key}: &#34;<mark>32</mark>&#34;,\n</ins>" in hunk.body
+
+
+def test_the_text_is_that_of_the_diff():
+    old = "".join(f' "line{i}": "{i % 7}",\n' for i in range(60)).encode()
+    diff = unified_diff("m.json", old, old.replace(b'"3"', b'"30"'))
+    view = diff_view(diff)
+    lines = [line for line in diff.decode().split("\n") if line.startswith((" ", "+", "-", "@"))][2:]
+    shown = [line for hunk in view.hunks for line in [hunk.header, *_plain(hunk.body).split("\n")] if line]
+    assert [line.replace('"', "&#34;") if line[0] != "@" else line for line in lines] == shown
+
+
+def test_markup_in_a_model_stays_text():
+    old = b'"<script>alert(1)</script>": "&amp;1"\n'
+    (hunk,) = diff_view(unified_diff("m.json", old, old.replace(b"1)", b"2)"))).hunks
+    assert "<script" not in hunk.body
+    assert "&lt;script&gt;alert(<mark>1</mark>)" in hunk.body
+    assert "&amp;amp;1" in hunk.body
+
+
+def test_characters_that_act_are_written_out():
+    old = '"a\u202eb\x1b[31m": 1\n'.encode()
+    (hunk,) = diff_view(unified_diff("m.json", old, old.replace(b"1\n", b"2\n"))).hunks
+    assert "\u202e" not in hunk.body and "\x1b" not in hunk.body
+    assert "a\\u202eb\\u001b[" in hunk.body
+
+
+def test_bytes_that_are_no_text_are_written_out():
+    (hunk,) = diff_view(b"@@ -1 +1 @@\n-\xff\n+\xfe\n").hunks
+    assert "\\xf<mark>f</mark>" in hunk.body and "\\xf<mark>e</mark>" in hunk.body
+
+
+def test_a_model_in_one_line_is_shown_around_its_change():
+    filler = b"x" * 100_000
+    old = b'{"a": "' + filler + b'", "num_filter": "64", "b": "' + filler + b'"}'
+    (hunk,) = diff_view(unified_diff("m.json", old, old.replace(b"64", b"32"))).hunks
+    assert len(hunk.body) < 6 * LINE_LIMIT
+    assert "<mark>64</mark>" in hunk.body and "<mark>32</mark>" in hunk.body
+    assert "…" in hunk.body
+
+
+def test_a_very_long_diff_ends():
+    old = b"".join(b'"k%d": "%s",\n\n\n\n\n\n\n\n' % (i, b"a" * 300) for i in range(4000))
+    view = diff_view(unified_diff("m.json", old, old.replace(b"aaa", b"bbb")))
+    assert view.changed == 4000
+    assert view.left_out == 4000 - len(view.hunks) > 0
+    assert sum(len(hunk.body) for hunk in view.hunks) < WHOLE_LIMIT + 10_000
+
+
+def test_no_diff():
+    assert diff_view(b"") == diff_view(unified_diff("m.json", b"a", b"a"))
+    assert diff_view(b"").hunks == ()
+
+
+def test_a_missing_line_end_does_not_part_a_line_from_its_counterpart():
+    (hunk,) = diff_view(unified_diff("m.json", b'"a": 1', b'"a": 2')).hunks
+    assert "<mark>1</mark>" in hunk.body and "<mark>2</mark>" in hunk.body
+    assert hunk.body.count("No newline at end of file") == 1
