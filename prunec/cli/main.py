@@ -24,6 +24,7 @@ COMMANDS = {
     "groups": "prunec.cli.groups_command",
     "verify": "prunec.cli.verify_command",
     "explain": "prunec.cli.explain",
+    "diff": "prunec.cli.diff",
 }
 
 #: Set to anything, this shows where in prunec an unexpected error came from.

@@ -268,5 +268,3 @@ def test_the_python_interface(tmp_path: Path, capsys: Any) -> None:
     assert all(hasattr(prunec, n) for n in prunec.__all__)
     with pytest.raises(ValueError, match=r"the ratio 1 is not in \[0, 1\)"):
         prunec.make_plan(analysis, ratio=1)
-    with pytest.raises(ValueError, match="no criterion is called 'l7'; there are l1, position"):
-        prunec.make_plan(analysis, criterion="l7")
