@@ -89,6 +89,8 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
     inferred: Optional[int] = None
     source = 0
     position = 0
+    # Known parts of unknown sizes: of an input that is split, and of two axes that are merged.
+    hidden_before = hidden_after = 1
     segments: list[tuple[int, int, int, int]] = []
     # Only while every code says which input axes it uses do the runs so far hold the same elements.
     definite = True
@@ -117,13 +119,18 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
         elif code == dialect.merge:
             first, second = take(), take()
             sizes.append(None if first is None or second is None else first * second)
+            if sizes[-1] is None:
+                hidden_after *= (1 if first is None else first) * (1 if second is None else second)
             literal.append(None)
         elif code == dialect.split:
             if position + 2 > len(codes):
                 raise ViewError("a split code needs two sizes behind it")
             parts = codes[position : position + 2]
             position += 2
-            sizes += _split(take(), parts[0][1], parts[1][1])
+            whole = take()
+            sizes += _split(whole, parts[0][1], parts[1][1])
+            if whole is None and None in sizes[-2:]:
+                hidden_before *= max(parts[0][1], parts[1][1])
             literal += [at if size > 0 else None for at, size in parts]
         elif code == dialect.infer:
             if inferred is not None:
@@ -145,7 +152,7 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
     if (end[1], end[3]) != (len(shape), len(sizes)):
         segments.append((end[1], len(shape), end[3], len(sizes)))
     if inferred is not None:
-        sizes[inferred] = _infer(sizes, inferred, shape)
+        sizes[inferred] = _infer(sizes, inferred, shape, hidden_before, hidden_after)
     _check_total(sizes, shape)
     return ViewCodes(tuple(sizes), tuple(literal), tuple(segments))
 
@@ -164,13 +171,14 @@ def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
     return [first, second]
 
 
-def _infer(sizes: list[Optional[int]], at: int, shape: Shape) -> Optional[int]:
-    # Unknown sizes on both sides are cancelled: an axis copied through does not hide the rest.
+def _infer(sizes: list[Optional[int]], at: int, shape: Shape, before: int, after: int) -> Optional[int]:
+    # Unknown sizes on both sides are cancelled: an axis copied through does not hide the rest.  What is known
+    # of them (``before``, ``after``) counts.
     rest = [size for i, size in enumerate(sizes) if i != at]
     unknown = [size for size in shape if size is None]
     if rest.count(None) != len(unknown):
         return None
-    total, known = 1, 1
+    total, known = before, after
     for size in shape:
         total *= 1 if size is None else size
     for size in rest:
