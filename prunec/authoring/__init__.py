@@ -1,0 +1,1 @@
+"""For authors of rules: checking, formatting, documenting and trying rule files."""

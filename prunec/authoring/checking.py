@@ -1,0 +1,128 @@
+"""Everything that is wrong with rule files, in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Mapping, Sequence
+
+from prunec.authoring.registry import Registered, check_attributes
+from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
+from prunec.language.check import check
+from prunec.language.library import built_in, load, locate
+from prunec.language.parser import chunks, parse_chunk, read_source
+from prunec.language.resources import data_folder
+from prunec.language.syntax import Rule, RuleFile
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Rule files with all that was found about them; a file with syntax errors has the rules without."""
+
+    files: tuple[RuleFile, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What must be put right."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules that could be read."""
+        return tuple(rule for file in self.files for rule in file.rules)
+
+
+def read_sources(names: Sequence[str]) -> tuple[Source, ...]:
+    """The texts of rule files, by path, folder or built-in name; each once.  Raises PrunecError P107 to P110
+    with everything that cannot be read."""
+    found: dict[Path, Source] = {}
+    problems: list[Diagnostic] = []
+    for name in names:
+        try:
+            path = locate(name)
+            for file in sorted(path.glob("*.prune")) if path.is_dir() else [path]:
+                if file.resolve() not in found:
+                    found[file.resolve()] = _named(read_source(file), file)
+        except PrunecError as error:
+            problems += error.diagnostics
+    if problems:
+        raise PrunecError(*problems)
+    return tuple(found.values())
+
+
+def _named(source: Source, path: Path) -> Source:
+    """A built-in file has the same name on every machine."""
+    if path.parent.resolve() == data_folder("rules").resolve() and path.stem in built_in():
+        return Source(f"rules/{path.name}", source.text)
+    return source
+
+
+def check_sources(
+    sources: Sequence[Source],
+    against: Sequence[str] = ("default",),
+    registered: Mapping[str, Registered] = {},
+) -> Checked:
+    """Checks texts together: syntax, names, axes, sizes, overlaps, and attributes against ``registered``
+    operators.
+
+    A syntax error hides nothing but its own rule.  ``against`` names built-in rule files that these will be
+    used with: rules are compared with those of them that they have to do with.  A built-in file is checked by
+    itself.
+    """
+    files: list[RuleFile] = []
+    found: list[Diagnostic] = []
+    for source in sources:
+        rules: list[Rule] = []
+        for start, end in chunks(source.text):
+            try:
+                rules += parse_chunk(source, start, end)
+            except PrunecError as error:
+                found += error.diagnostics
+        files.append(RuleFile(tuple(rules), Span(source, 0, len(source.text))))
+    broken = bool(found)
+    own_names = {source.name for source in sources}
+    is_built_in = any(f"rules/{name}.prune" in own_names for name in built_in())
+    known = () if is_built_in or not against else _relatives(files, against)
+    about = check(files, known)
+    if broken:
+        # The rule that is meant may be one that could not be read.
+        about = tuple(d for d in about if d.code != "P215")
+    found += about
+    for file in files:
+        for rule in file.rules:
+            found += check_attributes(rule, registered)
+    return Checked(tuple(files), tuple(_in_order(found, sources)))
+
+
+def _in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:
+    order = {id(source): index for index, source in enumerate(sources)}
+
+    def place(diagnostic: Diagnostic) -> tuple[int, int]:
+        span = diagnostic.annotations[0].span
+        return order.get(id(span.source), len(order)), span.start
+
+    return sorted(found, key=place)
+
+
+def _relatives(files: Sequence[RuleFile], against: Sequence[str]) -> tuple[Rule, ...]:
+    """The rules of built-in files that rules have to do with: those of the same operators or labels, and all
+    that any of these specialise."""
+    library = load(against)
+    own = [rule for file in files for rule in file.rules]
+    found: dict[int, Rule] = {}
+    waiting = list(own)
+    mine = {id(rule) for rule in own}
+    while waiting:
+        rule = waiting.pop()
+        related: list[Rule] = []
+        for name in [rule.label, *(target.name for target in rule.specialises)]:
+            related += library.label(name)
+        if id(rule) in mine:
+            for operator in rule.operators:
+                related += library.rules_for(operator.name)
+        for other in related:
+            if id(other) not in found:
+                found[id(other)] = other
+                waiting.append(other)
+    return tuple(found.values())

@@ -1,0 +1,69 @@
+"""Rule files in canonical text, written back in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunec.diagnostics import Diagnostic, PrunecError, Source, printable
+from prunec.language.parser import parse, read_source
+from prunec.language.printer import format_file
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """A file, its text, and its canonical text."""
+
+    path: Path
+    old: str
+    new: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text is not canonical."""
+        return self.old != self.new
+
+
+def format_source(source: Source) -> str:
+    """The canonical text of a rule file.  Raises PrunecError with its syntax errors."""
+    return format_file(parse(source))
+
+
+def format_path(path: Path) -> Formatted:
+    """The canonical text of a file; nothing is written.
+
+    Raises PrunecError: P107 to P109 where it cannot be read, and its syntax errors.
+    """
+    source = read_source(path)
+    return Formatted(path, source.text, format_source(source))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file as a whole or not at all, with the permissions it had.  Raises PrunecError P730."""
+    temporary = None
+    target = path.resolve()  # a link stays a link
+    try:
+        with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=".prunec-", delete=False) as file:
+            temporary = file.name
+            file.write(text.encode("utf-8"))
+        if target.exists():
+            shutil.copymode(target, temporary)
+        else:
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise PrunecError(
+            Diagnostic(
+                "P730",
+                f"cannot write {printable(str(path))}",
+                notes=(f"the system says: {error.strerror or error}",),
+                help="check that the folder exists and that you may write to it",
+            )
+        ) from None

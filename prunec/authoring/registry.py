@@ -1,0 +1,176 @@
+"""The attributes of MXNet's operators, for checks: read from the installed MXNet once, then from a cache.
+
+Importing MXNet takes seconds, so what it says is written to the user's cache folder, keyed by the version and
+the library file.  The cache is JSON and is only ever compared with names in rules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional
+
+from prunec.diagnostics import Annotation, Diagnostic, Severity
+from prunec.language.syntax import Rule
+
+_FRAMEWORK = "mxnet"
+_MAXIMUM_BYTES = 8 << 20
+#: An attribute that no operator has: how an operator answers to it says whether it takes any.
+_NOBODYS_ATTRIBUTE = "prunec_nobodys_attribute"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An operator of the registry: its attributes, and whether it takes others as well."""
+
+    attributes: tuple[str, ...]
+    takes_any: bool
+
+
+def registered_operators() -> Mapping[str, Registered]:
+    """The operators of the MXNet that is installed; none where there is none, or where it cannot be used."""
+    key = _installed()
+    if key is None:
+        return {}
+    path = _cache_folder() / f"operators-{key}.json"
+    known = _read(path)
+    if known is None:
+        try:
+            known = _ask()
+        except Exception:  # an MXNet that does not fit its numpy fails in many ways
+            return {}
+        _write(path, known)
+    return known
+
+
+def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterator[Diagnostic]:
+    """A warning for each attribute in a rule's header that none of its operators has.
+
+    Operators that MXNet does not know say nothing: they belong to other versions, or to a fork.
+    """
+    known = [registered[name.name] for name in rule.operators if name.name in registered]
+    if not known or any(operator.takes_any for operator in known):
+        return
+    names = dict.fromkeys(name for operator in known for name in operator.attributes)
+    operator = next(name.name for name in rule.operators if name.name in registered)
+    for attribute in rule.attributes:
+        if attribute.name in names:
+            continue
+        close = get_close_matches(attribute.name, names, 1)
+        some = ", ".join(f"`{name}`" for name in names)
+        yield Diagnostic(
+            "P712",
+            f"MXNet's `{operator}` has no attribute `{attribute.name}`",
+            annotations=(Annotation(attribute.span),),
+            notes=(f"its attributes are {some}" if names else "it has no attributes",),
+            help=f"did you mean `{close[0]}`?"
+            if close
+            else "name one of these, or leave it out of the header",
+            severity=Severity.WARNING,
+        )
+
+
+# --- asking MXNet ---
+
+
+def _ask() -> dict[str, Registered]:
+    from prunec.proving.registry import find_operator, mxnet
+
+    base = mxnet().base
+    count = ctypes.c_uint()
+    names = ctypes.POINTER(ctypes.c_char_p)()
+    base.check_call(base._LIB.MXListAllOpNames(ctypes.byref(count), ctypes.byref(names)))
+    found: dict[str, Registered] = {}
+    for name in sorted(names[i].decode() for i in range(count.value)):
+        operator = find_operator(name)
+        if operator is None:
+            continue
+        attributes = [argument.name for argument in operator.arguments]
+        if operator.counted_by and operator.counted_by not in attributes:
+            attributes.append(operator.counted_by)
+        takes_any = bool(attributes) and not _refuses(base, name)
+        found[name] = Registered(tuple(attributes), takes_any)
+    return found
+
+
+def _refuses(base: Any, name: str) -> bool:
+    """Whether an operator complains about an attribute that no operator has."""
+    handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
+    base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
+    keys, values = base.c_str_array([_NOBODYS_ATTRIBUTE]), base.c_str_array(["1"])
+    code = base._LIB.MXSymbolCreateAtomicSymbol(handle, ctypes.c_uint(1), keys, values, ctypes.byref(symbol))
+    if code == 0:
+        base._LIB.NNSymbolFree(symbol)
+        return False
+    return _NOBODYS_ATTRIBUTE in base.py_str(base._LIB.MXGetLastError())
+
+
+# --- the cache ---
+
+
+def _installed() -> Optional[str]:
+    """A key for the MXNet that is installed, ``None`` without one; MXNet is not imported for it."""
+    try:
+        found = importlib.util.find_spec(_FRAMEWORK)
+        if found is None or found.origin is None:
+            return None
+        version = metadata.version(_FRAMEWORK)
+        library = next(Path(found.origin).parent.glob("libmxnet.*"), Path(found.origin))
+        status = library.stat()
+    except (ImportError, ValueError, OSError, metadata.PackageNotFoundError):
+        return None
+    text = json.dumps(["1", version, str(library), status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        if os.environ.get(variable):
+            return Path(os.environ[variable]) / "prunec"
+    try:
+        return Path.home() / ".cache" / "prunec"
+    except RuntimeError:  # no home
+        return Path(tempfile.gettempdir()) / f"prunec-{os.getpid()}"
+
+
+def _read(path: Path) -> Optional[dict[str, Registered]]:
+    """What the cache says, ``None`` where it is missing or not what was written."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAXIMUM_BYTES + 1)
+        document = json.loads(data) if len(data) <= _MAXIMUM_BYTES else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    found: dict[str, Registered] = {}
+    for name, entry in document.items():
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], list)):
+            return None
+        if not all(isinstance(attribute, str) for attribute in entry[0]):
+            return None
+        found[name] = Registered(tuple(entry[0]), bool(entry[1]))
+    return found
+
+
+def _write(path: Path, operators: Mapping[str, Registered]) -> None:
+    document = {name: [list(o.attributes), o.takes_any] for name, o in operators.items()}
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            temporary = file.name
+            json.dump(document, file)
+        os.replace(temporary, path)
+    except OSError:
+        # Without a cache it only takes longer.
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
