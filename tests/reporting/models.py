@@ -74,7 +74,7 @@ class Symbol:
 
 
 def residual(blocks: int = 3, prefix: str = "net0_", per_stage: int = 8, channels: int = 16) -> bytes:
-    """A residual network of ``7 + 20 * blocks`` nodes with a dense classifier."""
+    """A residual network of ``6 + 17 * blocks`` nodes with a dense classifier."""
     symbol = Symbol()
     data = symbol.variable("data")
     at = symbol.convolution(f"{prefix}stem_conv", data, channels)
