@@ -31,6 +31,7 @@ class Assembler:
         reasons = dict(scope.kept)
         arrays, mirrored = self._reverse(tensor, arrays, reasons)
         axes = [self._axis(axis, arrays, mirrored, reasons, tensor) for axis in tensor.axes or ()]
+        self._part_twins(axes, arrays, reasons)
         present = {factor for axis in axes for factor in axis}
         arrays = self._restrict(arrays, present)
         self._merge(axes, arrays, reasons)
@@ -65,6 +66,21 @@ class Assembler:
                 array = Array(factors, value, of_rows=array.of_rows, zero=array.zero)
             result.append(array)
         return result, mirrored
+
+    def _part_twins(self, axes: list[list[int]], arrays: list[Array], reasons: dict[int, Reason]) -> None:
+        """Gives a factor that stands on two axes a number of its own on the second, with the same atoms."""
+        seen: set[int] = set()
+        for axis in axes:
+            for at, factor in enumerate(axis):
+                if factor in seen:
+                    twin = self.scope.factor(self.scope.sizes[factor])
+                    axis[at] = twin
+                    if factor in reasons:
+                        reasons[twin] = reasons[factor]
+                    for array in [a for a in arrays if factor in a.factors]:
+                        factors = [twin if f == factor else f for f in array.factors]
+                        arrays.append(Array(factors, array.value, of_rows=array.of_rows, zero=array.zero))
+                seen.add(axis[at])
 
     def _axis(
         self,
@@ -216,7 +232,8 @@ class Assembler:
             for size in sizes:
                 total *= size or 0
         flat = scope.factor(total)
-        touching = [a for a in arrays if any(f in a.factors for f in factors)]
+        # An array that has the axis for rows only keeps its factors: they are tied where they are gone.
+        touching = [a for a in arrays if a.factors[-1] in factors]
         if total is None:
             for array in touching:
                 scope.keep(array.value, reason)

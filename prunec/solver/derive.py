@@ -212,12 +212,33 @@ class _Derivation:
                     arrays = [a for a in arrays if not zeros.where(statement.unless, a)]
                 if any(factor in a.factors[:-1] for a in self.scope.arrays):
                     arrays.append(self.scope.row_array([factor]))
-                if self.strict:
-                    reason = RuleReason(text + " (strict)", statement.span)
-                    for array in arrays:
-                        self.scope.keep(array.value, reason)
-                else:
-                    self.approximate += [(a.value, text, statement.span) for a in arrays]
+                self._not_exact(arrays, text, statement.span)
+        for name in self._consumed():
+            factors = self._ids(name)
+            arrays = [a for a in self.scope.arrays if a.factors[-1] in factors]
+            arrays = [a for a in arrays if not zeros.contracted(name, a)]
+            text = f"{operator} sums over {name}, and a computed weight is not zero where masked"
+            self._not_exact(arrays, text, self.bound.rule.span)
+
+    def _not_exact(self, arrays: Sequence[Array], text: str, span: Span) -> None:
+        if not self.strict:
+            self.approximate += [(a.value, text, span) for a in arrays]
+            return
+        for array in arrays:
+            self.scope.keep(array.value, RuleReason(text + " (strict)", span))
+
+    def _consumed(self) -> list[str]:
+        """Names on data and on connected parameters, and on no output: the operator sums over them."""
+        data: dict[str, None] = {}
+        learned: set[str] = set()
+        for tensor in self.bound.inputs + self.bound.implied:
+            names = [name for axis in tensor.axes or () for name in names_of(axis)]
+            if tensor.slot in self.bound.parameter_slots:
+                learned.update(names)
+            else:
+                data.update(dict.fromkeys(names))
+        given = {n for t in self.bound.outputs for axis in t.axes or () for n in names_of(axis)}
+        return [name for name in data if name in learned and name not in given]
 
     def _balance_parts(self) -> None:
         """Parts that stay equally long are the rows of a table."""

@@ -203,12 +203,10 @@ class _Propagator:
     def _apply(self, index: int, bound: Bound) -> None:
         node = self.graph.nodes[index]
         layouts: list[InputLayout] = []
-        seen: set[Tensor] = set()
         for tensor in node.inputs:
             layout = self._input_layout(tensor)
-            if isinstance(layout, Untouched) and tensor in seen:
+            if isinstance(layout, Untouched) and node.inputs.count(tensor) > 1:
                 layout = self._adopt_plain(tensor)
-            seen.add(tensor)
             layouts.append(layout)
         key = (id(bound), tuple(layouts))
         program = self.programs.get(key)

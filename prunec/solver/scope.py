@@ -158,9 +158,15 @@ class FactorScope:
     # --- changing arrays ---
 
     def reduce(self, array: Array, factors: Sequence[int]) -> None:
-        """Ties an array along all factors but the given ones, so that it spans only those."""
+        """Ties an array along all factors but the given ones, so that it spans only those.
+
+        Where the array is, the others cannot shrink from here on.
+        """
         if list(factors) == array.factors:
             return
+        for factor in array.factors:
+            if factor not in factors:
+                self.kept.setdefault(factor, RuleReason("channels tied along it", self.span))
         before_factors, before = list(array.factors), array.value
         value = before
         for position in reversed(range(len(before_factors))):
@@ -195,6 +201,11 @@ class FactorScope:
     def _settle_once(self) -> bool:
         for array in self.arrays:
             last = array.factors[-1]
+            if len(set(array.factors)) < len(array.factors):
+                # One factor twice over, as on a diagonal: which of its places would shrink is open.
+                self.keep(array.value, RuleReason("channels that meet themselves on two axes", self.span))
+                self.arrays.remove(array)
+                return True
             if last in self.kept:
                 if len(array.factors) == 1:
                     self.keep(array.value, self.kept[last])
@@ -231,6 +242,9 @@ class FactorScope:
                 self._follow(table, row.factors, row.value)
                 self.row_values.setdefault(tuple(row.factors), row.value)
                 self.arrays.remove(row)
+                return True
+            if row.factors[-1] in table.factors[:-1]:
+                self.reduce(row, [f for f in row.factors if f in table.factors[:-1]])
                 return True
         return False
 

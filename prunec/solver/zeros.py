@@ -37,7 +37,9 @@ class Zeros:
             if array.zero is not None:
                 return array.zero
             return any(
-                self._own(array) if claim.condition is None else self.where(claim.condition, array)
+                self._own(array)
+                if claim.condition is None
+                else self._scaled(array) and self.where(claim.condition, array)
                 for claim in claims
             )
 
@@ -62,14 +64,28 @@ class Zeros:
     def _own(self, array: Array) -> bool:
         """An unconditional claim holds for channels that parameters make or scale, and for those the
         operator makes; not for what it only carries from its data."""
-        data, parameters = False, False
-        for tensor in self.bound.inputs + self.bound.implied:
-            if array.factors[-1] in self._factors(tensor):
-                if tensor.slot in self.bound.parameter_slots:
-                    parameters = True
-                else:
-                    data = True
-        return parameters or not data
+        places = self._places(array)
+        return True in places or not places
+
+    def _scaled(self, array: Array) -> bool:
+        """Where there are parameters, a claim about the data's zeros holds for channels that the parameters
+        know: a shift, say, is masked there and nowhere else."""
+        learned = any(t.slot in self.bound.parameter_slots for t in self.bound.inputs + self.bound.implied)
+        return not learned or True in self._places(array)
+
+    def contracted(self, name: str, array: Array) -> bool:
+        """Whether a name that data and parameters share, and no output has, is summed over with zeros."""
+        slots = {t.slot for t in self.bound.inputs if any(name in names_of(axis) for axis in t.axes or ())}
+        implied = any(name in names_of(axis) for t in self.bound.implied for axis in t.axes or ())
+        return implied or any(self._input(slot, array) for slot in slots)
+
+    def _places(self, array: Array) -> set[bool]:
+        """The kinds of slots in which what an array shrinks stands: true for parameters, false for data."""
+        return {
+            tensor.slot in self.bound.parameter_slots
+            for tensor in self.bound.inputs + self.bound.implied
+            if array.factors[-1] in self._factors(tensor)
+        }
 
     def _factors(self, tensor: BoundTensor) -> set[int]:
         return {f for axis in tensor.axes or () for name in names_of(axis) for f in self.ids(name)}
