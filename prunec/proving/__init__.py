@@ -1,7 +1,7 @@
 """Proof of rules by execution: small networks around an operator, pruned and run in MXNet.
 
-    verdicts = prove(load(["default"]), seed=0, cases=12)
-    print(report(verdicts))
+verdicts = prove(load(["default"]), seed=0, cases=12)
+print(report(verdicts))
 """
 
 from __future__ import annotations

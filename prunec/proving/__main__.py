@@ -19,7 +19,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         prog="python -m prunec.proving",
         description="Run the operators of rules in MXNet, in small networks that are pruned at random.",
     )
-    parser.add_argument("files", nargs="*", default=["default"], help="rule files (default: the built-in rules)")
+    parser.add_argument(
+        "files", nargs="*", default=["default"], help="rule files (default: the built-in rules)"
+    )
     parser.add_argument("--cases", type=int, default=12, help="networks for each rule (default: 12)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other networks")
     parser.add_argument(
@@ -29,7 +31,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         "--register", type=Path, metavar="FILE", help="a Python file that registers operators; it is executed"
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes to run MXNet in (default: 1)")
-    parser.add_argument("--no-strictness", action="store_true", help="do not look for what is kept without need")
+    parser.add_argument(
+        "--no-strictness", action="store_true", help="do not look for what is kept without need"
+    )
     options = parser.parse_args(arguments)
     try:
         verdicts = prove(

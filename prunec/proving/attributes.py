@@ -81,7 +81,10 @@ class AttributeDraw:
                 continue
             known = argument.kind in ("boolean", "choice") or name in templates().values
             if argument.required or (
-                known and name not in templates().leave and not self._typed(name) and self.random.random() < 0.2
+                known
+                and name not in templates().leave
+                and not self._typed(name)
+                and self.random.random() < (0.5 if name.startswith("use_") else 0.2)
             ):
                 self.values[name] = self._value(name, tuple_rank(name))
 
@@ -101,7 +104,7 @@ class AttributeDraw:
         for name in placed:
             del candidates[name]
         for _ in range(_MOST_GUARD_DRAWS):
-            waiting = {n: None for n in (self.derived | self.placed) - self.values.keys()}
+            waiting = (self.derived | self.placed) - self.values.keys()
             if not waiting and holds(self.rule.when, self.values, {}) is not False:
                 return
             if waiting and self._may_hold(candidates):
@@ -195,7 +198,11 @@ class AttributeDraw:
         chosen = sorted(int(i) for i in self.random.permutation(rank)[:count])
         if self.random.random() < 0.3:
             chosen = [index - rank for index in chosen]
-        return chosen[0] if chosen and (single or (len(chosen) == 1 and self.random.random() < 0.5)) else tuple(chosen)
+        return (
+            chosen[0]
+            if chosen and (single or (len(chosen) == 1 and self.random.random() < 0.5))
+            else tuple(chosen)
+        )
 
     def _squeezed(self, rest: str, rank: int, axes: Value) -> dict[str, Optional[int]]:
         if axes is None:
@@ -227,7 +234,11 @@ class AttributeDraw:
         given: dict[str, Value] = {}
         for name, value in self.values.items():
             argument = self.operator.argument(name)
-            if value is None or value == "" or (argument is None and self.operator.arguments and name not in guard_values(self.rule.when)):
+            if (
+                value == ""
+                or (value is None and self.defaults.get(name) is None)
+                or (argument is None and self.operator.arguments and name not in guard_values(self.rule.when))
+            ):
                 continue
             if name in self.optional and value == self.defaults[name] and self.random.random() < 0.5:
                 continue

@@ -18,10 +18,13 @@ from prunec.binding.guards import holds
 from prunec.binding.ranks import rests_in
 from prunec.binding.views import ViewError
 from prunec.language.syntax import (
+    Arithmetic,
     Attribute,
     AxisExpression,
+    Balanced,
     Broadcast,
     Call,
+    Comparison,
     Each,
     Equation,
     Expression,
@@ -81,6 +84,7 @@ class _Drawing:
         self.variadic = variadic_names(self.tensors)
         self.names = list(dict.fromkeys(n for t in self.tensors for a in t.axes for n in stems(a.item)))
         self.equations = [s for s in rule.statements if isinstance(s, Equation)]
+        self.balanced = frozenset(s.name.name for s in rule.statements if isinstance(s, Balanced))
         self.sizes: dict[str, Optional[int]] = {}
         self.ranks: dict[str, int] = {}
         self.counts: dict[str, int] = {}
@@ -130,7 +134,7 @@ class _Drawing:
             together = [other for other in merged if other & group]
             merged = [*apart, group.union(*together)]
         for group in merged:
-            rank = int(self.random.choice(4, p=(0.1, 0.25, 0.4, 0.25)))
+            rank = int(self.random.choice(6, p=(0.09, 0.24, 0.34, 0.21, 0.09, 0.03)))
             self.ranks.update((name, rank) for name in sorted(group))
 
     def _tuple_rank(self, attribute: str) -> int:
@@ -157,7 +161,7 @@ class _Drawing:
         """Some attributes that equations would give keep their defaults, and the sizes have to follow."""
         for name in sorted(self.derived - self.attributes.keys()):
             default = self.header[name].default
-            if default is not None and default.value is not None and self.random.random() < 0.4:
+            if default is not None and default.value not in (None, ()) and self.random.random() < 0.4:
                 self.attributes[name] = default.value
 
     def _scope(self) -> Scope:
@@ -175,12 +179,14 @@ class _Drawing:
         order = sorted(self.names, key=lambda name: name in alone)
         waiting = [(name, plain) for name in order for plain in self._plain(name)]
         while True:
-            while any([self._apply(equation) for equation in self.equations]):
+            while any(self._apply(equation) for equation in self.equations):
                 pass
             waiting = [entry for entry in waiting if self.sizes.get(entry[1]) is None]
             if not waiting:
                 break
-            self.sizes[waiting[0][1]] = self._size(waiting[0][0])
+            name, plain = waiting[0]
+            equal = self.balanced and name in self.balanced and self.sizes.get(indexed(name, 0))
+            self.sizes[plain] = equal or self._size(name)
         if any((self.sizes[name] or 0) < 0 for name in self.sizes):
             raise NotDrawn("a negative size")
 
@@ -190,6 +196,13 @@ class _Drawing:
             return int(self.random.choice((0, 1, 2, 3, 4), p=(0.12, 0.13, 0.3, 0.25, 0.2)))
         if any(isinstance(item, Product) and name in stems(item) for item in items):
             return int(self.random.choice((1, 2, 3, 4), p=(0.08, 0.37, 0.3, 0.25)))
+        if any(
+            name in rests_in(call.arguments[0])
+            for e in self.equations
+            for call in calls(e.right)
+            if call.function in _WINDOWS
+        ):
+            return int(self.random.choice((3, 4, 5, 6, 8)))
         slots = {t.name for t in self.tensors for a in t.axes if name in stems(a.item)}
         if slots <= {t.name for t in self.signature.parameters} and name in self.ranks:
             return int(self.random.choice((1, 2, 3)))
@@ -239,9 +252,7 @@ class _Drawing:
             wholes = [evaluate(s, self.sizes) for s in spread(side.arguments[1], self._scope())]
             if None in wholes:
                 return False
-            numbers = [
-                self._styled(side.function, v or 0, w or 0, nullable) for v, w in zip(numbers, wholes)
-            ]
+            numbers = [self._styled(side.function, v or 0, w or 0, nullable) for v, w in zip(numbers, wholes)]
         self.attributes[name] = self.drawn.shaped(name, numbers)
         return True
 
@@ -275,7 +286,9 @@ class _Drawing:
     def _axis_sizes(self, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, int]]:
         for axis in tensor.axes:
             item = axis.item
-            if isinstance(item, (Rest, Each)) or (isinstance(item, Broadcast) and isinstance(item.item, Rest)):
+            if isinstance(item, (Rest, Each)) or (
+                isinstance(item, Broadcast) and isinstance(item.item, Rest)
+            ):
                 inner = item.item if isinstance(item, (Each, Broadcast)) else item
                 for position in range(self._axis_count(item)):
                     yield item, self._item_size(inner, index, position)
@@ -283,7 +296,7 @@ class _Drawing:
                 yield item, self._item_size(item, index, None)
 
     def _item_size(self, item: AxisExpression, index: int, each: Optional[int]) -> int:
-        """The size of an axis; ``index`` counts the tensors of a variadic slot, ``each`` the axes of a rest."""
+        """The size of an axis; ``index`` counts a variadic slot's tensors, ``each`` the axes of a rest."""
         if isinstance(item, (Name, Rest)):
             name = item.name
             if name in self.variadic:
@@ -347,7 +360,7 @@ def names_of_expression(expression: Expression) -> Iterator[str]:
 def _parts(expression: Expression) -> tuple[Expression, ...]:
     if isinstance(expression, Call):
         return expression.arguments
-    if hasattr(expression, "left"):
+    if isinstance(expression, (Arithmetic, Comparison)):
         return (expression.left, expression.right)
     return ()
 

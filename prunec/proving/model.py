@@ -93,7 +93,7 @@ def generated_model(
     inputs: Mapping[str, tuple[int, ...]],
     values: Mapping[str, npt.NDArray[np.float32]],
 ) -> GeneratedModel:
-    """The model of a symbol file; nodes ``around`` the operator under trial get names that only trusted rules know."""
+    """The model of a symbol file; nodes ``around`` the operator get names that trusted rules know."""
     file = read_symbol(data, "generated network")
     shapes = {name: value.shape for name, value in values.items()}
     graph = to_graph(file, set(values), inputs, shapes)

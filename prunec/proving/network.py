@@ -1,4 +1,4 @@
-"""Small networks around an operator: producers of its inputs, consumers of its outputs, branches beside it."""
+"""Small networks around an operator: producers of its inputs, consumers of its outputs, branches beside."""
 
 from __future__ import annotations
 
@@ -64,6 +64,13 @@ class Network:
             if whole is None
             else self.random.integers(0, whole, shape).astype(np.float32)
         )
+        self.inputs[name] = value.astype(np.float32)
+        return self.variable(name, shape)
+
+    def add_rows(self, name: str, shape: tuple[int, ...], pattern: Sequence[float]) -> Value:
+        """A model input whose rows are ``pattern``, its last two numbers up to one larger."""
+        value = np.broadcast_to(np.array(pattern, dtype=np.float32), shape).copy()
+        value[..., -2:] += self.random.integers(0, 2, (*shape[:-1], 2))
         self.inputs[name] = value.astype(np.float32)
         return self.variable(name, shape)
 
@@ -142,9 +149,7 @@ class Network:
 
     def join(self, value: Value, other: Value, axis: int) -> Value:
         """Two tensors one behind the other."""
-        shape = tuple(
-            size + other.shape[axis] if i == axis else size for i, size in enumerate(value.shape)
-        )
+        shape = tuple(size + other.shape[axis] if i == axis else size for i, size in enumerate(value.shape))
         return self._around(templates().join, [value, other], shape, axis=axis)
 
     def _mix(self, name: str, value: Value, axis: int, size: int, bias: bool) -> Value:
@@ -168,5 +173,7 @@ class Network:
 
     def _reshape(self, value: Value, shape: tuple[int, ...]) -> Value:
         # One size is left open, so that it can shrink.
-        codes = tuple(-1 if size == max(shape) and shape.index(size) == i else size for i, size in enumerate(shape))
+        codes = tuple(
+            -1 if size == max(shape) and shape.index(size) == i else size for i, size in enumerate(shape)
+        )
         return self._around(templates().reshape, [value], shape, codes=canonical_text(codes))

@@ -56,7 +56,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Node:
-    """A node that MXNet accepts and whose shapes the rule knows: its inputs, and the shapes of its outputs."""
+    """A node that MXNet accepts and whose shapes the rule knows: its inputs, and its outputs' shapes."""
 
     rule: Rule
     operator: str
@@ -88,7 +88,7 @@ def legal_node(rule: Rule, rules: RulesUnderTrial, operator: Operator, drawn: Dr
         return Refuted(Failure(operator.name, texts, given, "", problem, size))
 
     filled, problem = _filled(rule, wiring)
-    if not filled:
+    if filled is None:
         # Whether the node is legal at all, MXNet tells from the shapes in the order of the rule.
         _infer(operator.name, texts, [shape for _, shape in given][: len(wiring.inputs)], wiring)
         raise refuted(problem)
@@ -115,21 +115,25 @@ def _wiring(operator: str, texts: dict[str, str]) -> Signature:
 def first_line(error: BaseException) -> str:
     """What an MXNet error says, without its trace."""
     lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Traceback", "File ", "Stack", "[bt]"))]
+    telling = [
+        line for line in lines if line and not line.startswith(("Traceback", "File ", "Stack", "[bt]"))
+    ]
     text = next((line for line in telling if "Error" in line or "Check failed" in line), "".join(telling[:1]))
     return text.rsplit(".cc:", 1)[-1][:200]
 
 
-def _filled(rule: Rule, wiring: Signature) -> tuple[list[tuple[str, int]], str]:
+def _filled(rule: Rule, wiring: Signature) -> tuple[Optional[list[tuple[str, int]]], str]:
     """The slot and index of each input, or why they do not fit."""
     try:
         filled = assign_slots(rule, len(wiring.inputs))
     except Contradiction as error:
-        return [], f"the operator takes {', '.join(wiring.inputs)}, and {error.headline}"
+        return None, f"the operator takes {', '.join(wiring.inputs)}, and {error.headline}"
     return [(tensor.name, index) for tensor, index in filled.inputs], ""
 
 
-def _infer(operator: str, texts: dict[str, str], shapes: Shapes, wiring: Signature) -> tuple[Network, Inferred]:
+def _infer(
+    operator: str, texts: dict[str, str], shapes: Shapes, wiring: Signature
+) -> tuple[Network, Inferred]:
     """The operator alone on variables, and the shapes that MXNet infers from those of the data."""
     network = Network(np.random.default_rng(0))
     values = [network.variable(f"x{i}", ()) for i in range(len(wiring.inputs))]
@@ -170,6 +174,9 @@ def _compare(bound: Bound, inferred: Inferred, node: int, refuted: Callable[[str
         actual = inferred.get(tensor)
         if actual is None or shape is None:
             continue
+        if any(size is not None and size < 1 for size in shape):
+            # A window larger than what it slides over: MXNet rounds the other way and reads beyond.
+            raise Illegal(f"{label} would be empty")
         if len(shape) != len(actual) or any(a is not None and a != b for a, b in zip(shape, actual)):
             raise refuted(f"the rule gives {label} the shape {shape}, MXNet {actual}")
 
@@ -192,4 +199,3 @@ def _slots(rule: Rule, wiring: Signature, bound: Bound, inferred: Inferred) -> t
             )
         )
     return tuple(slots)
-

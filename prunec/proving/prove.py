@@ -24,7 +24,7 @@ from prunec.proving.worker import Crash, Notice, Worker
 #: How many draws may come to nothing for each case that is wanted.
 _DRAWS_PER_CASE = 30
 #: What a network counts, in cases, whose pruning tests nothing of the operator.
-_IDLE = 0.34
+_IDLE = 0.2
 #: How often a rule is begun anew after MXNet crashed.
 _MOST_CRASHES = 4
 
@@ -59,19 +59,21 @@ def prove(
     only: Optional[Sequence[str]] = None,
     strictness: bool = True,
     jobs: int = 1,
+    labels: Optional[Sequence[str]] = None,
 ) -> tuple[RuleVerdict, ...]:
     """Runs the operators of rules in MXNet, in small networks that are pruned at random.
 
     About ``cases`` networks are made for each rule, shared among its operators, at least two for each;
     the same ``seed`` gives the same networks.  ``register`` is a Python file that registers custom
-    operators; it is executed.  ``only`` restricts the proof to rules with these labels or operators.
+    operators; it is executed.  ``only`` restricts the proof to rules with these labels or operators,
+    ``labels`` to rules with these labels.
     ``strictness`` also tries whether what a rule keeps could go.  MXNet runs in ``jobs`` processes of
     its own, where crashes do no harm.
 
     Raises ``PrunecError``: P700 without MXNet, P710 where the file to register fails.
     """
     listed = tuple(rules.all_rules() if isinstance(rules, RuleSet) else rules)
-    wanted = [n for n, rule in enumerate(listed) if only is None or _named(rule, only)]
+    wanted = [n for n, rule in enumerate(listed) if _wanted(rule, only, labels)]
     arguments = (listed, seed, cases, None if register is None else str(register), only)
     verdicts: dict[int, RuleVerdict] = {}
 
@@ -87,8 +89,9 @@ def prove(
     return tuple(verdicts[position] for position in wanted)
 
 
-def _named(rule: Rule, only: Sequence[str]) -> bool:
-    return rule.label in only or any(operator.name in only for operator in rule.operators)
+def _wanted(rule: Rule, only: Optional[Sequence[str]], labels: Optional[Sequence[str]]) -> bool:
+    named = only is None or rule.label in only or any(operator.name in only for operator in rule.operators)
+    return named and (labels is None or rule.label in labels)
 
 
 def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -> RuleVerdict:
@@ -99,6 +102,7 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
         result = worker.run(_Task(position, salts, without, strictness))
         if not isinstance(result, Crash):
             # The spans of this process: equal texts, but one source for all.
+            assert isinstance(result, RuleVerdict)
             return replace(result, span=span_of(rule))
         if not result.operator:
             strictness = False
@@ -177,7 +181,9 @@ class _Proof:
                 drawn = draw(self.rule, operator, random)
                 self.notice(operator.name, _words(drawn))
                 node = legal_node(self.rule, self.rules, operator, drawn)
-            except (NotDrawn, Illegal) as error:
+            except NotDrawn:
+                continue
+            except Illegal as error:
                 reasons.append(str(error))
                 continue
             except Refuted as error:

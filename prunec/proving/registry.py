@@ -21,8 +21,8 @@ _CHOICES = re.compile(r"\{([^}]*)\}")
 class Argument:
     """An attribute of an operator.
 
-    ``kind`` is ``"boolean"``, ``"integer"``, ``"float"``, ``"tuple"``, ``"choice"`` or ``"text"``; ``choices``
-    are the words of a choice.  ``nullable`` says that ``None`` is a value.
+    ``kind`` is ``"boolean"``, ``"integer"``, ``"float"``, ``"tuple"``, ``"choice"`` or ``"text"``;
+    ``choices`` are the words of a choice.  ``nullable`` says that ``None`` is a value.
     """
 
     name: str
@@ -116,7 +116,7 @@ def find_operator(name: str) -> Optional[Operator]:
 
 
 def signature(name: str, attributes: dict[str, str]) -> Signature:
-    """How MXNet wires an operator with these attribute texts.  Raises MXNet's own error where it refuses them."""
+    """How MXNet wires an operator with these attribute texts.  Raises MXNet's own error where it refuses."""
     mx = mxnet()
     base = mx.base
     handle = ctypes.c_void_p()

@@ -1,4 +1,4 @@
-"""The operators that the proof puts around the one it tries, and values for attributes: data beside the rules."""
+"""The operators that the proof puts around the one it tries, and values for attributes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ class Template:
 class Templates:
     """What ``rules/proving.json`` says.
 
-    ``produce`` mixes the last axis into new channels, ``order`` reorders axes, ``reshape`` reshapes, ``add`` and
-    ``join`` put two tensors together, ``sum`` sums over an axis.  ``ranges`` are chains that bring values into a
-    range (all numbers, between -1 and 1, positive, …).  ``values`` are menus by attribute name, ``leave``
-    attributes to leave alone, ``operators`` fixed attributes of single operators.
+    ``produce`` mixes the last axis into new channels, ``order`` reorders axes, ``reshape`` reshapes, ``add``
+    and ``join`` put two tensors together, ``sum`` sums over an axis.  ``ranges`` are chains that bring values
+    into a range (all numbers, between -1 and 1, positive, …); the last one makes zeros something else.
+    ``inputs`` are rows for slots that hold coordinates.  ``values`` are menus by attribute name, ``leave``
+    attributes to leave alone, ``all_outputs`` operators that compute nothing right unless all their outputs
+    are used, ``operators`` fixed attributes of single operators.
     """
 
     produce: Template
@@ -44,8 +46,10 @@ class Templates:
     join: Template
     sum: Template
     ranges: tuple[tuple[Template, ...], ...]
+    inputs: Mapping[str, tuple[float, ...]]
     values: Mapping[str, tuple[Value, ...]]
     leave: frozenset[str]
+    all_outputs: frozenset[str]
     operators: Mapping[str, Mapping[str, Value]]
 
 
@@ -59,8 +63,10 @@ def templates() -> Templates:
         return Templates(
             **{name: _template(document[name]) for name in single},
             ranges=tuple(tuple(_template(entry) for entry in chain) for chain in document["ranges"]),
+            inputs={name: tuple(row) for name, row in document["inputs"].items()},
             values={name: tuple(values) for name, values in document["values"].items()},
             leave=frozenset(document["leave"]),
+            all_outputs=frozenset(document["all_outputs"]),
             operators=document["operators"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -40,10 +40,10 @@ class Failure:
 class RuleVerdict:
     """What running its operators says of a rule.
 
-    ``verdict`` is ``"right"``, ``"wrong"``, ``"too strict"`` or ``"not tried"``.  ``cases`` networks ran and in
-    ``pruned`` of them channels were removed.  ``failure`` is the smallest case in which the rule is wrong;
-    ``reason`` says why a rule was not tried, or what it keeps without need.  ``untried`` gives, for operators of
-    the rule without a case, the reason.
+    ``verdict`` is ``"right"``, ``"wrong"``, ``"too strict"`` or ``"not tried"``.  ``cases`` networks ran and
+    in ``pruned`` of them channels were removed.  ``failure`` is the smallest case in which the rule is wrong;
+    ``reason`` says why a rule was not tried, or what it keeps without need.  ``untried`` gives, for operators
+    of the rule without a case, the reason.
     """
 
     label: str

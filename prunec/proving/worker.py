@@ -32,7 +32,9 @@ class Worker:
     ``prepare`` is called there once with ``arguments``; it gives the function that does a task.
     """
 
-    def __init__(self, prepare: Callable[..., Callable[[Any, Notice], Any]], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, prepare: Callable[..., Callable[[Any, Notice], Any]], arguments: tuple[Any, ...]
+    ) -> None:
         self._prepare, self._arguments = prepare, arguments
         self._process: Optional[multiprocessing.process.BaseProcess] = None
         self._connection: Optional[Connection] = None
@@ -117,5 +119,3 @@ def _serve(connection: Connection, prepare: Callable[..., Any], arguments: tuple
                 help="this is a fault of prunec; please report it with the rule",
             )
             connection.send(("refused", (problem,), None))
-
-
