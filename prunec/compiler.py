@@ -16,7 +16,6 @@ from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.binding.bind import shape_text
 from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
@@ -24,7 +23,7 @@ from prunec.emission.attributes import new_attributes
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
 from prunec.emission.values import Changes, changes
-from prunec.graph.model import Graph, Shape, Tensor
+from prunec.graph.model import Graph, Shape, Tensor, shape_text
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
 from prunec.solver.propagate import Channels, Propagation, propagate

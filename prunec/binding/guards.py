@@ -10,12 +10,14 @@ from prunec.language.syntax import (
     Arithmetic,
     Call,
     Comparison,
+    Equation,
     Expression,
     Literal,
     Logic,
     Membership,
     Name,
     Not,
+    Rule,
     Value,
 )
 
@@ -52,6 +54,13 @@ def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: S
         return _compare(guard, attributes, slots)
     value = _value(guard, attributes, slots)
     return None if isinstance(value, _Unknown) else bool(value)
+
+
+def active_equations(rule: Rule, attributes: Mapping[str, Value]) -> list[Equation]:
+    """The equations of a rule that hold for these attributes."""
+    return [
+        s for s in rule.statements if isinstance(s, Equation) and holds(s.when, attributes, {}) is not False
+    ]
 
 
 def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
@@ -102,6 +111,8 @@ def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Val
         return bool(shapes)
     if call.function == "count":
         return len(shapes)
+    if call.function == "entry":
+        return _entry(call, attributes)
     if call.function == "length":
         return attribute_length(attributes.get(first.name) if isinstance(first, Name) else None)
     if not shapes or shapes[0] is None:
@@ -114,3 +125,13 @@ def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Val
         return None
     size = shape[index]
     return _UNKNOWN if size is None else size
+
+
+def _entry(call: Call, attributes: Mapping[str, Value]) -> Value:
+    """One entry of a list; nothing where it has none there."""
+    first, second = call.arguments
+    value = attributes.get(first.name) if isinstance(first, Name) else None
+    index = second.value if isinstance(second, Literal) else None
+    if not isinstance(value, tuple) or not isinstance(index, int) or not -len(value) <= index < len(value):
+        return None
+    return value[index]

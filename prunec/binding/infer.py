@@ -10,13 +10,13 @@ import heapq
 from dataclasses import dataclass, field, replace
 from typing import Mapping, Optional, Protocol, Sequence
 
-from prunec.binding.bind import bind, shape_text
+from prunec.binding.bind import bind
 from prunec.binding.bound import Bound
 from prunec.binding.guards import holds
 from prunec.binding.slots import Contradiction, assign_slots
 from prunec.binding.values import carried, folded, held_arrays, sizes_used
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Span
-from prunec.graph.model import Graph, Known, Node, Shape, Tensor, as_value, same
+from prunec.graph.model import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
 from prunec.language.syntax import Rule, Value
 
 _MOST_PASSES = 20
@@ -163,6 +163,7 @@ class _Inference:
             old = self.known.get(tensor)
             if old is None or not same(old, array):
                 self.known[tensor] = array
+                self._refine(tensor, array.shape)
                 again += self.consumers.get(tensor, [])
         return again
 

@@ -95,9 +95,9 @@ class RankSolver:
 
     def solve(self) -> dict[str, int]:
         """Rest names and their ranks; a rest that stays open is absent."""
-        before = -1
-        while len(self.ranks) != before:
-            before = len(self.ranks)
+        before = (-1, -1)
+        while (len(self.ranks), len(self.sums)) != before:
+            before = (len(self.ranks), len(self.sums))
             for tensor, rank in self.tensors:
                 self._from_tensor(tensor, rank)
             for joined, length in self.joined:
@@ -107,7 +107,7 @@ class RankSolver:
                 known = [self.ranks[name] for name in names if name in self.ranks]
                 if known:
                     self.ranks.update((name, known[0]) for name in names if name not in self.ranks)
-            if len(self.ranks) == before:
+            if (len(self.ranks), len(self.sums)) == before:
                 self._from_broadcast()
         return self.ranks
 

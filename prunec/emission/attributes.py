@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
-from prunec.binding.bind import active_equations
 from prunec.binding.bound import Bound
 from prunec.binding.expansion import variadic_names
 from prunec.binding.expressions import (
@@ -17,6 +16,7 @@ from prunec.binding.expressions import (
     spread,
 )
 from prunec.binding.functions import restyle
+from prunec.binding.guards import active_equations
 from prunec.binding.views import VIEWS
 from prunec.language.syntax import Axis, Call, Equation, Expression, Literal, Name, Rest, Value
 

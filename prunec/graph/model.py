@@ -82,3 +82,10 @@ def as_value(array: Known) -> Value:
 def same(left: Known, right: Known) -> bool:
     """Whether two arrays have the same shape, type and elements."""
     return left.dtype == right.dtype and np.array_equal(left, right)
+
+
+def shape_text(shape: Optional[Shape]) -> str:
+    """A shape as messages show it, ``?`` for a size that is not known."""
+    if shape is None:
+        return "unknown"
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"

@@ -1,0 +1,53 @@
+"""Names as a rule's axis lists write them, before they are written out for a node."""
+
+from __future__ import annotations
+
+from prunec.language.syntax import (
+    Broadcast,
+    Call,
+    Each,
+    Name,
+    Product,
+    Rest,
+    Rule,
+    Signature,
+    Sum,
+    Tensor,
+    VariadicSum,
+)
+
+
+def slots_of(signature: Signature) -> tuple[Tensor, ...]:
+    """All slots of a signature, in order."""
+    return signature.data + signature.parameters + signature.outputs
+
+
+def axis_names(rule: Rule) -> frozenset[str]:
+    """The names and rests of all axis lists of a rule."""
+    assert rule.signature is not None
+    return frozenset(
+        name for tensor in slots_of(rule.signature) for axis in tensor.axes for name in stems(axis.item)
+    )
+
+
+def stems(item: object) -> set[str]:
+    """The names and rests of an axis."""
+    if isinstance(item, (Name, Rest)):
+        return {item.name}
+    if isinstance(item, (Product, Sum)):
+        return set().union(*(stems(part) for part in item.items))
+    if isinstance(item, (Each, Broadcast, VariadicSum)):
+        return stems(item.item)
+    if isinstance(item, Call):
+        return set().union(*(stems(part) for part in item.arguments[:1]))
+    return set()
+
+
+def is_broadcast(item: object) -> bool:
+    """``~c`` or ``~*x``."""
+    return isinstance(item, Broadcast)
+
+
+def is_broadcast_rest(item: object) -> bool:
+    """``~*x``."""
+    return isinstance(item, Broadcast) and isinstance(item.item, Rest)
