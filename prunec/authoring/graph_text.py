@@ -8,7 +8,8 @@
     a, b = SliceChannel(c, num_outputs=2)
     output a, b
 
-A line declares an input or a parameter with its shape (``?`` for a size that is not known), makes tensors by
+A line declares an input or a parameter with its shape (``?`` for a size that is not known, no brackets
+where not even the number of axes is), makes tensors by
 an operator on tensors and attributes (which are read as in a model file), or names the outputs.  ``#``
 starts a comment.
 """
@@ -33,7 +34,7 @@ MAXIMUM_LINES = 1000
 MAXIMUM_SIZE = 100_000
 
 _NAME = r"[A-Za-z_][\w.]*"
-_DECLARATION = re.compile(rf"(?P<kind>input|param)\s+(?P<name>{_NAME})\s*\[(?P<shape>[^\]]*)\]")
+_DECLARATION = re.compile(rf"(?P<kind>input|param)\s+(?P<name>{_NAME})\s*(?:\[(?P<shape>[^\]]*)\])?")
 _NODE = re.compile(rf"(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*=\s*(?P<operator>{_NAME})\s*\((?P<rest>.*)\)")
 _OUTPUT = re.compile(rf"output\s+(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)")
 
@@ -99,11 +100,11 @@ class _Reader:
         inputs = {
             node.name: self.shapes[index]
             for index, node in enumerate(self.nodes)
-            if node.operator is None and index not in self.parameters
+            if node.operator is None and index not in self.parameters and index in self.shapes
         }
         known = {
             self.nodes[index].name: tuple(size for size in self.shapes[index] if size is not None)
-            for index in self.parameters
+            for index in sorted(self.parameters & self.shapes.keys())
             if None not in self.shapes[index]
         }
         return ExampleModel(graph, inputs, known)
@@ -129,7 +130,8 @@ class _Reader:
 
     def _declaration(self, match: re.Match[str], at: int) -> None:
         shape: list[Optional[int]] = []
-        for part in [part.strip() for part in match["shape"].split(",")] if match["shape"].strip() else []:
+        text = match["shape"] or ""
+        for part in [part.strip() for part in text.split(",")] if text.strip() else []:
             if part == "?":
                 shape.append(None)
             elif part.isascii() and part.isdigit() and len(part) < 10 and 1 <= int(part) <= MAXIMUM_SIZE:
@@ -140,7 +142,8 @@ class _Reader:
                 self._fail(*where, f"`{part}` is not a size", advice)
         if match["kind"] == "param":
             self.parameters.add(len(self.nodes))
-        self.shapes[len(self.nodes)] = tuple(shape)
+        if match["shape"] is not None:
+            self.shapes[len(self.nodes)] = tuple(shape)
         self._define(match["name"], Tensor(len(self.nodes), 0), at + match.start("name"))
         self.nodes.append(Node(match["name"], None, {}, ()))
 

@@ -8,7 +8,6 @@ from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.bind import shape_text
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.explaining.axes import AxisChannels, axis_channels, axis_factors, axis_size, positions_of
@@ -16,7 +15,7 @@ from prunec.explaining.chains import Teller
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie
 from prunec.explaining.links import Carrier, Links, links_of
 from prunec.explaining.paths import Hop, Tree, path, shortest
-from prunec.graph.model import Shape, Tensor
+from prunec.graph.model import Shape, Tensor, shape_text
 from prunec.solver.components import Atoms
 from prunec.solver.propagate import KEPT, Channels
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, Sequence
 
-from prunec.binding.bind import shape_text
 from prunec.diagnostics import printable
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, Tie
+from prunec.graph.model import shape_text
 
 #: The format of the JSON documents.
 VERSION = 1
