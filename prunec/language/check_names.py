@@ -117,7 +117,7 @@ class _Names:
                     ),
                     help="give the axis another name",
                 )
-            elif attribute.name not in used:
+            elif attribute.name not in used and not self._carries(attribute.name):
                 yield Diagnostic(
                     "P208",
                     f"the attribute `{attribute.name}` is never used",
@@ -126,6 +126,10 @@ class _Names:
                     severity=Severity.WARNING,
                 )
         yield from self._tensor_names()
+
+    def _carries(self, name: str) -> bool:
+        """Whether an input carries the attribute: it has to be named for its place alone."""
+        return name in self.tensors and self.tensors[name].value
 
     def _first_place(self, name: str) -> tuple[Annotation, ...]:
         assert self.rule.signature is not None

@@ -140,6 +140,7 @@ _TABLE = (
         size_forms=((REST,),),
     ),
     Function("length", (SIZE, GUARD), ((VALUE,),), "the number of entries of an attribute"),
+    Function("entry", (GUARD,), ((VALUE, VALUE),), "an entry of a list, counted from 0"),
     Function("given", (GUARD,), ((TENSOR,),), "whether an optional input is connected"),
 )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
@@ -200,6 +199,7 @@ class _Builder:
         attributes = attributes_of(node)
         if domain in self.versions:
             attributes["opset"] = self.versions[domain]
+        attributes["outputs"] = max((n + 1 for n, value in enumerate(node.output) if value), default=0)
         where = f'the node "{printable(name)}"'
         extra = [value for value in captured(node) if value in self.tensors]
         inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
@@ -208,9 +208,7 @@ class _Builder:
         for position, value in enumerate(node.output):
             if value:
                 self._define(value, Tensor(number, position))
-        self.nodes.append(
-            Node(name, operator, attributes, tuple(inputs), () if all(given) else given, len(node.output))
-        )
+        self.nodes.append(Node(name, operator, attributes, tuple(inputs), given, len(node.output)))
         self.sources.append(Source("node", index))
 
     def _tensor(self, name: str, where: str) -> Tensor:
@@ -274,7 +272,20 @@ def attributes_of(node: Any) -> dict[str, Value]:
             values[attribute.name] = tuple(attribute.floats)
         elif kind == kinds.STRINGS:
             values[attribute.name] = tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+        elif kind == kinds.TENSOR and tuple(attribute.t.dims) in ((), (1,)):
+            held = _single(attribute.t)
+            if held is not None:
+                values[attribute.name] = held
     return values
+
+
+def _single(tensor: Any) -> Optional[Value]:
+    """The only element of a tensor, where it is a number."""
+    try:
+        array = np.asarray(onnx_package().numpy_helper.to_array(tensor))
+    except Exception:  # a tensor that cannot be read is one that no rule reads
+        return None
+    return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None
 
 
 def captured(node: Any, depth: int = 0) -> list[str]:

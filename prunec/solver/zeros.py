@@ -7,10 +7,11 @@ zero in a removed output channel, but not in a removed row of its input, where i
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from typing import Callable, Optional, Sequence
 
 from prunec.binding.bound import Bound, BoundTensor, names_of
 from prunec.binding.guards import holds
+from prunec.graph.model import Shape
 from prunec.language.syntax import Zero, ZeroCondition
 from prunec.solver.scope import Array
 
@@ -22,6 +23,7 @@ class Zeros:
         self.bound = bound
         self.ids = ids
         self.untouched = untouched
+        self.connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
 
     def output(self, slot: str) -> Callable[[Array], bool]:
         """Whether an output is zero where an array of its removes something."""
@@ -30,7 +32,7 @@ class Zeros:
             for statement in self.bound.rule.statements
             if isinstance(statement, Zero)
             and statement.tensor.name == slot
-            and holds(statement.when, self.bound.attributes, {}) is not False
+            and holds(statement.when, self.bound.attributes, self.connected) is not False
         ]
 
         def answer(array: Array) -> bool:
