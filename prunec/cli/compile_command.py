@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from prunec.cli.options import add_model_options, ratio
+from prunec.cli.options import add_model_options
+from prunec.cli.plan_options import add_plan_options, check, given, make, method_text
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
@@ -18,34 +19,26 @@ DESCRIPTION = """Removes channels from a model and writes the smaller one into a
 slice_params.py (which slices the parameters), changes.diff, groups.json, plan.json and, when the
 parameters are at hand, the sliced parameters."""
 
-#: The share that goes unless the user says otherwise.
-DEFAULT_RATIO = 0.5
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
-    parser.add_argument(
-        "--ratio", type=ratio, help="share of each group that goes, from 0 to below 1 (default 0.5)"
-    )
-    parser.add_argument(
-        "--criterion",
-        choices=("l1", "position"),
-        help="which channels go: those of least magnitude (l1, the default with parameters) or the last ones",
-    )
-    parser.add_argument("--plan", metavar="FILE", help="a plan.json that says what goes, instead of both")
+    parser.add_argument("--plan", metavar="FILE", help="a plan.json that says what goes")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-pruned)")
     parser.add_argument(
         "--verify", action="store_true", help="compare original and result in MXNet; exit 1 if not exact"
     )
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    add_plan_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
-    if options.plan is not None and (options.ratio is not None or options.criterion is not None):
-        options.parser.error("argument --plan: the plan says what goes; leave out --ratio and --criterion")
+    unwanted = given(options)
+    if options.plan is not None and unwanted:
+        options.parser.error(f"argument --plan: the plan says what goes; leave out {', '.join(unwanted)}")
+    check(options)
     from pathlib import Path
 
     from prunec.cli.inputs import emit_checked, read_inputs
@@ -79,13 +72,11 @@ def _names(inputs: Inputs) -> tuple[str, ...]:
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
-    from prunec.planning.choose import make_plan
     from prunec.planning.planfile import plan_for
 
     if inputs.plan is not None:
         return plan_for(inputs.plan, inputs.analysis, inputs.origin)
-    share = DEFAULT_RATIO if options.ratio is None else options.ratio
-    return make_plan(inputs.analysis, share, options.criterion)
+    return make(options, inputs)
 
 
 def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
@@ -145,8 +136,4 @@ def _report(inputs: Inputs, plan: Plan, pruned: Pruned, folder: object, artefact
 def _method(inputs: Inputs, plan: Plan) -> str:
     if inputs.plan is not None:
         return f"chosen by the plan {inputs.plan.name}"
-    criterion, share = plan.method["criterion"], plan.method["ratio"]
-    if criterion == "position":
-        why = "" if inputs.parameters is not None else "no parameters at hand: "
-        return f"{why}chosen by position, the last channels of each group go; ratio {share}"
-    return f"chosen by criterion {criterion} from {inputs.parameters}; ratio {share}"
+    return method_text(plan, inputs)

@@ -23,6 +23,7 @@ from prunec.diagnostics import Diagnostic, PrunecError, printable, render, rende
 COMMANDS = {
     "compile": "prunec.cli.compile_command",
     "groups": "prunec.cli.groups_command",
+    "plan": "prunec.cli.plan",
     "verify": "prunec.cli.verify_command",
     "explain": "prunec.cli.explain",
     "diff": "prunec.cli.diff",

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional
 
+import numpy as np
+
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.planning.criteria import CRITERIA, NEED_PARAMETERS
-from prunec.planning.select import Removed, uniform
+from prunec.diagnostics import Diagnostic
+from prunec.planning.allocate import Allocation, allocate
+from prunec.planning.budget import Restriction
+from prunec.planning.choices import choices_of, rank, removed_units
+from prunec.planning.costs import CostModel
+from prunec.planning.criteria import Settings, find_criterion, unit_scores
+from prunec.planning.select import Removed
+from prunec.planning.targets import Limits, Target
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """``removed`` says for every unit whether it goes; ``method`` names the criterion and its options, in
-    values that JSON has."""
+    values that JSON has; ``warnings`` are what could not be done as asked."""
 
     removed: Removed
     method: Mapping[str, Any]
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """How to choose.
+
+    ``ratio`` is the share of channels that goes, in [0, 1); ``targets`` are costs to come down to instead,
+    all of them.  ``ranked`` makes one ranking over the whole model in place of the same share everywhere.
+    ``aggregate`` and ``normalise`` are settings of the criterion (``None``: its own).  ``restrictions`` hold
+    for single choices, by number; ``data`` is calibration data for criteria that need some.
+    """
+
+    ratio: Optional[float] = None
+    targets: tuple[Target, ...] = ()
+    criterion: Optional[str] = None
+    aggregate: Optional[str] = None
+    normalise: Optional[str] = None
+    ranked: bool = False
+    limits: Limits = Limits()
+    seed: int = 0
+    data: Optional[Any] = None
+    restrictions: Mapping[int, Restriction] = field(default_factory=dict)
 
 
 def default_criterion(analysis: Analysis) -> str:
@@ -25,27 +55,63 @@ def default_criterion(analysis: Analysis) -> str:
     return "position" if analysis.model.parameter_shapes is None else "l1"
 
 
-def make_plan(analysis: Analysis, ratio: float = 0.5, criterion: Optional[str] = None) -> Plan:
-    """Removes ``ratio`` (in [0, 1)) of the units of each group, rounded down, the lowest scores first.
+def make_plan(
+    analysis: Analysis,
+    ratio: float = 0.5,
+    criterion: Optional[str] = None,
+    options: Optional[Options] = None,
+) -> Plan:
+    """Chooses what goes, the lowest scores first.
 
-    At least one unit of each group stays.  Raises ``ValueError`` for a ratio or criterion there is not,
-    PrunecError P507 for a criterion that looks at parameters where there are none, P612 where they hold no
+    Without ``options``, ``ratio`` (in [0, 1)) of the units of each group go, rounded down.  At least one unit
+    of each group stays.  Raises ``ValueError`` for a ratio there is not; PrunecError P507 for a criterion
+    that looks at parameters or data where there are none, P520 for a criterion there is not, P523 for a
+    target that cannot be reached, P525 for one that cannot be computed, P612 for parameters that hold no
     numbers.
     """
-    criterion = criterion or default_criterion(analysis)
-    if not 0 <= ratio < 1:
-        raise ValueError(f"the ratio {ratio} is not in [0, 1)")
-    if criterion not in CRITERIA:
-        raise ValueError(f"no criterion is called {criterion!r}; there are {', '.join(CRITERIA)}")
-    if criterion in NEED_PARAMETERS and analysis.model.parameter_shapes is None:
-        raise PrunecError(
-            Diagnostic(
-                "P507",
-                f"the criterion {criterion} needs the parameters, and there are none",
-                notes=("neither were they given, nor do they stand beside the model",),
-                help="give the parameter file with --params, or choose by position with --criterion position",
-            )
-        )
-    scores = CRITERIA[criterion](analysis)
-    removed = uniform(analysis.solution, ratio, scores)
-    return Plan(removed, {"criterion": criterion, "ratio": ratio})
+    options = options or Options(ratio=ratio, criterion=criterion)
+    if options.ratio is not None and not 0 <= options.ratio < 1:
+        raise ValueError(f"the ratio {options.ratio} is not in [0, 1)")
+    name = options.criterion or default_criterion(analysis)
+    chosen = find_criterion(name)
+    settings = Settings(
+        options.aggregate or chosen.aggregate,
+        options.normalise or chosen.normalise,
+        options.seed,
+        options.data,
+    )
+    scores = unit_scores(analysis, name, settings)
+    choices = choices_of(analysis.solution)
+    rankings = [rank(choice, scores) for choice in choices]
+    model = CostModel(analysis, choices)
+    allocation = allocate(analysis, model, rankings, options)
+    removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
+    return Plan(removed, _method(name, options, allocation), allocation.warnings)
+
+
+def _method(name: str, options: Options, allocation: Allocation) -> dict[str, Any]:
+    method: dict[str, Any] = {"criterion": name}
+    if options.targets:
+        method["targets"] = [target.text for target in options.targets]
+    else:
+        method["ratio"] = options.ratio
+    if options.ranked:
+        method["global"] = True
+    for key in ("aggregate", "normalise"):
+        if getattr(options, key) is not None:
+            method[key] = getattr(options, key)
+    usual = Limits()
+    for key in ("max_ratio", "min_channels", "align"):
+        if getattr(options.limits, key) != getattr(usual, key):
+            method[key] = getattr(options.limits, key)
+    if name == "random":
+        method["seed"] = options.seed
+    if options.data is not None:
+        method["data"] = options.data.digest
+    if allocation.reached:
+        method["reached"] = {cost: _plain(value) for cost, value in allocation.reached.items()}
+    return method
+
+
+def _plain(value: float) -> Any:
+    return int(value) if float(value).is_integer() else float(np.format_float_positional(value, 4, False))

@@ -20,6 +20,7 @@ from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, na
 from prunec.compiler import Analysis
 from prunec.graph.model import Shape, Tensor
 from prunec.language.syntax import MultiplyAdds
+from prunec.planning.alignment import AxisCount
 from prunec.planning.choices import Choice
 from prunec.solver.balance import varying_dimensions
 from prunec.solver.components import Atoms
@@ -79,7 +80,8 @@ class CostModel:
         for row, (_, losses) in enumerate(builder.extents):
             for choice, loss in losses:
                 self.per_step[row, choice] = loss
-        self.widths = builder.widths()
+        self.axis_counts = builder.axis_counts()
+        self.widths = _widths(len(choices), self.axis_counts)
         self._known: dict[tuple[int, tuple[Optional[int], ...]], Optional[int]] = {}
         self._headers = builder.header_bytes()
 
@@ -187,9 +189,9 @@ class _Builder:
             self.extents.append(key)
         return self.numbers[key]
 
-    def widths(self) -> tuple[int, ...]:
-        """For each choice how many channels of a parameter's axis a step takes, at the least."""
-        least = [0] * len(self.choices)
+    def axis_counts(self) -> tuple[AxisCount, ...]:
+        """Every axis of a parameter that steps shorten."""
+        found: dict[AxisCount, None] = {}
         for parameter in self.analysis.parameters:
             layout = parameter.channels.layout
             axis_of = [axis for axis, factors in enumerate(layout.axes) for _ in factors]
@@ -200,10 +202,9 @@ class _Builder:
                 # Rows on another axis of the parameter do not widen this one.
                 others = [d for d, f in enumerate(factors) if axis_of[f] != axis_of[factors[dimension]]]
                 rows = prod(array.shape[d] for d in others)
-                for choice, loss in losses:
-                    width = max(1, round(loss / rows))
-                    least[choice] = min(least[choice] or width, width)
-        return tuple(width or 1 for width in least)
+                taken = tuple((choice, max(1, round(loss / rows))) for choice, loss in losses)
+                found[AxisCount(array.size // rows, taken)] = None
+        return tuple(found)
 
     def factors(self, channels: Channels) -> tuple[Factor, ...]:
         """The factors of a tensor's size."""
@@ -315,6 +316,15 @@ def _count(bound: Bound) -> Scalar:
     except Unspreadable:
         return None
     return entries[0] if len(entries) == 1 else None
+
+
+def _widths(count: int, axes: Sequence[AxisCount]) -> tuple[int, ...]:
+    """For each choice how many channels of an axis a step takes, at the least."""
+    least = [0] * count
+    for axis in axes:
+        for choice, width in axis.per_step:
+            least[choice] = min(least[choice] or width, width)
+    return tuple(width or 1 for width in least)
 
 
 def _product(factors: Sequence[Factor], extents: Sequence[int]) -> Optional[int]:

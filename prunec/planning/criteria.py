@@ -1,96 +1,264 @@
-"""How important each unit is, by what the parameters say of it.
+"""How important each unit is: the criteria by name, and those that other packages bring.
 
-A criterion is a function of an analysis that gives every unit a score; the units with the lowest
-scores go first.
+A criterion gives every unit a score; the units with the lowest scores go first.  The built-in ones are in
+:data:`CRITERIA`.  A package adds its own under the entry point group ``prunec.criteria``: a function
+``score(values, role)`` as :mod:`prunec.planning.magnitude` describes it, or a :class:`Criterion`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import metadata
+from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.compiler import Analysis, Parameter
+from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.planning import magnitude
+from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, channel_axes
+from prunec.planning.scoring import (
+    AGGREGATES,
+    NORMALISATIONS,
+    ChannelScore,
+    ScoreError,
+    Scores,
+    group_of_units,
+    normalised,
+    parameter_scores,
+)
 
-#: A score for each unit, the lowest go first.
-Scores = NDArray[np.float64]
+ENTRY_POINTS = "prunec.criteria"
+
+#: What a criterion needs.
+NOTHING, PARAMETERS, DATA = "nothing", "parameters", "data"
+
+_WEIGHTS = (FILTERS, INPUTS, SCALE)
 
 
-def by_position(analysis: Analysis) -> Scores:
-    """No opinion: all scores are zero, so that the last positions go first."""
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What a criterion may depend on: how the scores of a unit's parameters are joined (``sum``, ``mean``,
+    ``max``), how groups are brought to one scale (see :func:`prunec.planning.scoring.normalised`), the seed
+    of what is random, and calibration data."""
+
+    aggregate: str
+    normalise: str
+    seed: int = 0
+    data: Optional[Any] = None
+
+
+@dataclass(frozen=True, eq=False)
+class Criterion:
+    """A criterion: ``scores(analysis, settings)`` gives a score for each unit, not negative.
+
+    ``needs`` is one of ``nothing``, ``parameters`` and ``data``; ``aggregate`` and ``normalise`` are the
+    settings unless the user says otherwise.
+    """
+
+    scores: Callable[[Analysis, Settings], Scores]
+    needs: str
+    summary: str
+    aggregate: str = "mean"
+    normalise: str = "mean"
+
+
+def by_channels(score: ChannelScore, summary: str, roles: tuple[str, ...], **defaults: str) -> Criterion:
+    """A criterion of a function of arrays."""
+
+    def scores(analysis: Analysis, settings: Settings) -> Scores:
+        axes = channel_axes(analysis)
+        return parameter_scores(analysis, axes, score, roles, settings.aggregate, settings.normalise)
+
+    return Criterion(scores, PARAMETERS, summary, **defaults)
+
+
+def _position(analysis: Analysis, settings: Settings) -> Scores:
     return np.zeros(analysis.solution.unit_count)
 
 
-def l1(analysis: Analysis) -> Scores:
-    """The sum of absolute values of everything that goes with a unit.
+def _random(analysis: Analysis, settings: Settings) -> Scores:
+    return np.random.default_rng(settings.seed).random(analysis.solution.unit_count)
 
-    Each channel of a parameter counts with the sum of its absolute values, divided by the mean of these
-    sums over the parameter's channels, so that parameters of different size and scale compare.  Source: Li,
-    Kadav, Durdanovic, Samet and Graf, "Pruning Filters for Efficient ConvNets" (2017).
 
-    Raises PrunecError P612 for parameters with NaNs or infinities, with all of them.
-    """
-    solution = analysis.solution
-    scores = np.zeros(solution.unit_count)
-    problems = []
-    for parameter in analysis.parameters:
-        arrays = parameter.channels.arrays
-        units = [solution.units(array).reshape(-1) for array in arrays]
-        live = [bool((own >= 0).any()) for own in units]
-        if not any(live):
-            continue
-        values = analysis.model.parameter(parameter.name)
-        sums = _channel_sums(values, parameter)
-        if not all(np.isfinite(own).all() for own in sums):
-            problems.append(_not_finite(parameter, values))
-            continue
-        for own, unit, counts in zip(sums, units, live):
-            mean = own.mean() if counts else 0.0
-            if mean > 0:
-                chosen = unit >= 0
-                weights = own.reshape(-1)[chosen] / mean
-                scores += np.bincount(unit[chosen], weights=weights, minlength=len(scores))
-    if problems:
-        raise PrunecError(*problems)
+def _scale(analysis: Analysis, settings: Settings) -> Scores:
+    """Scales as they are; groups without one are ranked by L1, brought to the mean of all scales."""
+    solution, axes = analysis.solution, channel_axes(analysis)
+    scaled = np.zeros(len(solution.groups) + 1, dtype=bool)
+    group_of = group_of_units(solution)
+    for axis in axes:
+        if axis.role == SCALE:
+            scaled[group_of[axis.units]] = True
+    scores = parameter_scores(analysis, axes, magnitude.l1, (SCALE,), settings.aggregate, settings.normalise)
+    has_scale = scaled[:-1][group_of[:-1]] & (group_of[:-1] >= 0)
+    if has_scale.all():
+        return scores
+    others = parameter_scores(analysis, axes, magnitude.l1, _WEIGHTS, settings.aggregate, "mean")
+    typical = float(scores[has_scale].mean()) if has_scale.any() else 1.0
+    return np.where(has_scale, scores, others * typical)
+
+
+def _from_data(name: str) -> Callable[[Analysis, Settings], Scores]:
+    def scores(analysis: Analysis, settings: Settings) -> Scores:
+        from prunec.planning import measured
+
+        function: Callable[[Analysis, Settings], Scores] = getattr(measured, name)
+        return function(analysis, settings)
+
     return scores
 
 
-#: The criteria by the names of the command line.
-CRITERIA: Mapping[str, Callable[[Analysis], Scores]] = {"l1": l1, "position": by_position}
+#: The built-in criteria by the names of the command line.
+CRITERIA: Mapping[str, Criterion] = {
+    "l1": by_channels(magnitude.l1, "sum of absolute weights (Li et al. 2017)", _WEIGHTS),
+    "l2": by_channels(magnitude.l2, "Euclidean length of the weights (He et al. 2018)", _WEIGHTS),
+    "bn-scale": Criterion(
+        _scale, PARAMETERS, "absolute scale of the normalisation (Liu et al. 2017)", normalise="none"
+    ),
+    "lamp": by_channels(
+        magnitude.squared_l2,
+        "layer-adaptive magnitude (Lee et al. 2021)",
+        _WEIGHTS,
+        aggregate="sum",
+        normalise="lamp",
+    ),
+    "fpgm": by_channels(
+        magnitude.geometric_median, "distance from the geometric median (He et al. 2019)", (FILTERS,)
+    ),
+    "random": Criterion(_random, NOTHING, "a random choice, by --seed", normalise="none"),
+    "position": Criterion(_position, NOTHING, "the last channels of each group", normalise="none"),
+    "activation": Criterion(
+        _from_data("mean_activation"), DATA, "mean absolute activation (Molchanov et al. 2017)"
+    ),
+    "apoz": Criterion(
+        _from_data("positive_share"), DATA, "share of activations that are not zero (Hu et al. 2016)"
+    ),
+    "taylor": Criterion(
+        _from_data("taylor"), DATA, "first-order change of the loss (Molchanov et al. 2019)", normalise="none"
+    ),
+    "reconstruction": Criterion(
+        _from_data("reconstruction"),
+        DATA,
+        "change of the outputs of the layers that read a channel (Luo et al. 2017)",
+        aggregate="sum",
+        normalise="none",
+    ),
+}
 
-#: Those that look at the parameters.
-NEED_PARAMETERS = frozenset(("l1",))
+
+class UnknownCriterion(PrunecError, ValueError):
+    """No criterion has this name."""
 
 
-def _channel_sums(values: NDArray[Any], parameter: Parameter) -> list[NDArray[np.float64]]:
-    """For each atom array of a parameter the sum of absolute values over everything it does not span."""
-    layout = parameter.channels.layout
-    if values.dtype.kind != "f" or values.dtype.itemsize < 4:
-        # Sums of small types overflow, and the least integer has no absolute value of its own type.
-        values = values.astype(np.float32)
-    table = np.abs(values.reshape(tuple(size or 0 for size in layout.factors)))
-    spanned = sorted({factor for factors in layout.arrays for factor in factors})
-    rest = tuple(axis for axis in range(table.ndim) if axis not in spanned)
-    if rest:
-        table = table.sum(axis=rest)
-    sums = []
-    for factors in layout.arrays:
-        others = tuple(spanned.index(factor) for factor in spanned if factor not in factors)
-        own = np.sum(table, axis=others, dtype=np.float64)
-        # What is left stands in the order of the axes, the array in the order of its factors.
-        order = sorted(factors)
-        sums.append(np.asarray(own).transpose([order.index(factor) for factor in factors]))
-    return sums
+def find_criterion(name: str) -> Criterion:
+    """A criterion by name, built in or brought by an installed package.
 
-
-def _not_finite(parameter: Parameter, values: NDArray[Any]) -> Diagnostic:
-    count = int(np.size(values) - np.count_nonzero(np.isfinite(values)))
-    return Diagnostic(
-        "P612",
-        f"the parameter {printable(parameter.name)!r} holds NaN or infinity",
-        where=f"parameter {printable(parameter.name)!r} of shape {values.shape}",
-        notes=(f"{count} of its {values.size} values are no numbers, and channels cannot be ranked by them",),
-        help="save the parameters of a model that works, or choose by position with --criterion position",
+    Raises UnknownCriterion P520 for a name there is not, PrunecError P521 for one that cannot be loaded.
+    """
+    if name in CRITERIA:
+        return CRITERIA[name]
+    others = _entry_points()
+    if name in others:
+        return _load(name, others[name])
+    known = [*CRITERIA, *others]
+    close = get_close_matches(name, known, 1)
+    raise UnknownCriterion(
+        Diagnostic(
+            "P520",
+            f"no criterion is called {printable(name, 60)!r}",
+            notes=(f"there are {', '.join(known)}",),
+            help=f"did you mean {close[0]}?" if close else "choose one of these with --criterion",
+        )
     )
+
+
+def unit_scores(analysis: Analysis, name: str, settings: Settings) -> Scores:
+    """The scores of all units by a criterion.
+
+    Raises PrunecError: P520, P521 as :func:`find_criterion`, P507 where the criterion needs parameters or
+    data that are not there, P522 where it gives no usable scores, P612 for parameters with NaN or infinity.
+    """
+    criterion = find_criterion(name)
+    check_needs(analysis, name, criterion, settings.data is not None)
+    try:
+        scores = np.asarray(criterion.scores(analysis, settings), dtype=np.float64)
+        if scores.shape != (analysis.solution.unit_count,) or not np.isfinite(scores).all():
+            raise ScoreError("scores that are not one number for each unit")
+    except PrunecError:
+        raise
+    except Exception as error:
+        if name in CRITERIA and not isinstance(error, ScoreError):
+            raise
+        # A stranger's function can fail in any way.
+        raise PrunecError(
+            Diagnostic(
+                "P522",
+                f"the criterion {printable(name, 60)} gives no usable scores",
+                notes=(printable(f"{type(error).__name__}: {error}", 300),),
+                help="a criterion returns one finite number for each channel; see docs/planning.md",
+            )
+        ) from None
+    return scores
+
+
+def check_needs(analysis: Analysis, name: str, criterion: Criterion, has_data: bool) -> None:
+    """Raises PrunecError P507 where a criterion needs parameters or data that are not there."""
+    if criterion.needs != NOTHING and analysis.model.parameter_shapes is None:
+        raise PrunecError(
+            Diagnostic(
+                "P507",
+                f"the criterion {name} needs the parameters, and there are none",
+                notes=("neither were they given, nor do they stand beside the model",),
+                help="give the parameter file with --params, or choose by position with --criterion position",
+            )
+        )
+    if criterion.needs == DATA and not has_data:
+        raise PrunecError(
+            Diagnostic(
+                "P507",
+                f"the criterion {name} needs data, and there are none",
+                notes=("it looks at what the model does with examples of its inputs",),
+                help="give some with --data FILE.npz, an array for each input, with a first axis of examples",
+            )
+        )
+
+
+def _entry_points() -> dict[str, Any]:
+    found: Any = metadata.entry_points()
+    # Python 3.9 gives a dictionary of groups.
+    chosen = found.select(group=ENTRY_POINTS) if hasattr(found, "select") else found.get(ENTRY_POINTS, ())
+    return {point.name: point for point in chosen}
+
+
+def _load(name: str, point: Any) -> Criterion:
+    try:
+        loaded = point.load()
+        if not isinstance(loaded, Criterion) and not callable(loaded):
+            raise TypeError("it is neither a function nor a Criterion")
+    except Exception as error:
+        raise PrunecError(
+            Diagnostic(
+                "P521",
+                f"the criterion {printable(name, 60)} cannot be loaded",
+                where=printable(f"entry point {point.value}"),
+                notes=(printable(f"{type(error).__name__}: {error}", 300),),
+                help="repair or remove the package that brings it",
+            )
+        ) from None
+    return loaded if isinstance(loaded, Criterion) else by_channels(loaded, name, _WEIGHTS)
+
+
+__all__ = [
+    "AGGREGATES",
+    "CRITERIA",
+    "NORMALISATIONS",
+    "Criterion",
+    "NDArray",
+    "Settings",
+    "by_channels",
+    "find_criterion",
+    "normalised",
+    "unit_scores",
+]

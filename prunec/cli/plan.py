@@ -1,0 +1,118 @@
+"""`prunec plan`: decides what goes, and writes the decision down."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from prunec.cli.options import add_model_options
+from prunec.cli.plan_options import add_plan_options, check, make, method_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prunec.cli.inputs import Inputs
+    from prunec.planning.choose import Plan
+
+SUMMARY = "decide which channels go"
+DESCRIPTION = """Decides which channels of a model go and writes plan.json: which units of which groups, by
+which method, for which model, rules and parameters.  `prunec compile --plan` carries it out."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_model_options(parser)
+    add_plan_options(parser)
+    parser.add_argument("--out", metavar="FILE", default="plan.json", help="where to write (plan.json)")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plans."""
+    check(options)
+    from pathlib import Path
+
+    from prunec import __version__
+    from prunec.cli.inputs import read_inputs
+    from prunec.emission.groups_file import group_members, group_names
+    from prunec.planning.planfile import plan_text
+
+    inputs = read_inputs(options)
+    target = Path(options.out)
+    _check_output(target, inputs, options.force)
+    plan = make(options, inputs)
+    names = group_names(group_members(inputs.analysis))
+    text = plan_text(inputs.analysis, inputs.origin, plan, names, __version__)
+    _write(target, text.encode("ascii"))
+    if not options.quiet:
+        _report(inputs, plan, names, target)
+    return 0
+
+
+def _check_output(target: Path, inputs: Inputs, force: bool) -> None:
+    from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+    where = printable(str(target))
+    if any(_same(target, path) for path in inputs.files):
+        note, help_text = "it was read", "give another --out; inputs are never written over"
+        raise PrunecError(
+            Diagnostic("P511", "the output would replace an input", where, notes=(note,), help=help_text)
+        )
+    if target.exists() and (target.is_dir() or not force):
+        note = "it is a folder" if target.is_dir() else "there is a file of this name"
+        help_text = "give another --out" + ("" if target.is_dir() else ", or --force to replace it")
+        raise PrunecError(
+            Diagnostic("P510", "the plan cannot be written there", where, notes=(note,), help=help_text)
+        )
+
+
+def _same(path: Path, other: Path) -> bool:
+    import os
+
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Writes a file at once: under another name first, then in one move."""
+    import os
+    import secrets
+
+    from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        note = f"the system says: {error.strerror or error}"
+        help_text = "check that the place exists and has room"
+        where = printable(str(target))
+        raise PrunecError(
+            Diagnostic("P513", "cannot write the output", where, notes=(note,), help=help_text)
+        ) from None
+
+
+def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) -> None:
+    from prunec.cli.inputs import emit_checked
+    from prunec.cli.summary import change_text, share_left
+    from prunec.cli.table import print_table
+    from prunec.diagnostics import printable
+    from prunec.emission.layers import layers
+
+    rows = []
+    for group, name in zip(inputs.analysis.solution.groups, names):
+        units = len(group.units)
+        left = units - int(plan.removed[group.units].sum())
+        rows.append((str(group.number), name, change_text((units, left)), f"{left / units:.0%}"))
+    print_table(("group", "name", "units", "left"), rows, frozenset((0, 2, 3)))
+    _, totals = layers(inputs.analysis, emit_checked(inputs.analysis, plan.removed))
+    for what, change in (("parameters", totals.parameters), ("multiply-adds", totals.multiply_adds)):
+        share = share_left(change)
+        print(f"{what}: {change_text(change)}" + ("" if share is None else f" ({share:.2%} left)"))
+    print(printable(method_text(plan, inputs), 500))
+    print(printable(f"written to {target}", 1000))

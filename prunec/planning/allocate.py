@@ -1,0 +1,219 @@
+"""From options to the number of steps that each choice loses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.binding.infer import describe
+from prunec.compiler import Analysis
+from prunec.diagnostics import Diagnostic, PrunecError, Severity
+from prunec.planning.alignment import align_levels
+from prunec.planning.budget import (
+    Order,
+    OutOfReach,
+    Reached,
+    Restriction,
+    levels,
+    meet,
+    ranked_order,
+    share_of,
+    uniform_order,
+)
+from prunec.planning.choices import Ranking
+from prunec.planning.costs import CostModel
+from prunec.planning.targets import COSTS, Limits, Target, amount
+from prunec.solver.components import Atoms
+
+if TYPE_CHECKING:
+    from prunec.planning.choose import Options
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Steps of each choice, the costs they leave (of those that were targets), and warnings."""
+
+    steps: Atoms
+    reached: Mapping[str, float]
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+#: A cost of a plan; ``None`` where it is not known.
+Cost = Callable[[Atoms], Optional[float]]
+
+
+def allocate(
+    analysis: Analysis, model: CostModel, rankings: Sequence[Ranking], options: Options
+) -> Allocation:
+    """The steps that the options ask for.
+
+    Raises PrunecError P523 for a target that is out of reach, P525 for one that cannot be computed.
+    """
+    allowed, start = _allowed(model, options)
+    if options.targets:
+        order = _order(model, rankings, allowed, start, options)
+        latency = [target for target in options.targets if target.cost == "latency"]
+        if latency:
+            from prunec.planning.latency import meet_latency
+
+            return meet_latency(analysis, model, rankings, order, options.targets)
+        return _meet_targets(analysis, model, allowed, order, options.targets)
+    ratio = 0.5 if options.ratio is None else options.ratio
+    if not options.ranked:
+        steps = start.copy()
+        for choice, own in zip(model.choices, allowed):
+            steps[choice.number] = share_of(choice, own, ratio)
+        return Allocation(steps, {})
+    order = _order(model, rankings, allowed, start, options)
+    return Allocation(_share_of_all(model, allowed, order, ratio), {})
+
+
+def _allowed(model: CostModel, options: Options) -> tuple[list[Atoms], Atoms]:
+    """For each choice the numbers of steps it may lose, and the fewest: those a policy or alignment fixes."""
+    restrictions = [options.restrictions.get(choice.number, Restriction()) for choice in model.choices]
+    limits = [restricted(options.limits, own) for own in restrictions]
+    allowed = []
+    for choice, width, own, restriction in zip(model.choices, model.widths, limits, restrictions):
+        steps = levels(choice, width, own)
+        if restriction.hold:
+            steps = steps[:1]
+        allowed.append(steps)
+    if options.ratio != 0:
+        allowed = align_levels(model.choices, allowed, model.axis_counts, [own.align for own in limits])
+    for choice, restriction in zip(model.choices, restrictions):
+        if restriction.ratio is not None and not restriction.hold:
+            fixed = share_of(choice, allowed[choice.number], restriction.ratio)
+            allowed[choice.number] = np.array([fixed], dtype=np.int64)
+    return allowed, np.array([own[0] for own in allowed], dtype=np.int64)
+
+
+def restricted(limits: Limits, restriction: Restriction) -> Limits:
+    """The limits of one choice."""
+    result = limits
+    if restriction.align is not None:
+        result = replace(result, align=restriction.align)
+    if restriction.max_ratio is not None:
+        result = replace(result, max_ratio=restriction.max_ratio)
+    if restriction.min_channels is not None:
+        result = replace(result, min_channels=restriction.min_channels)
+    return result
+
+
+def _order(
+    model: CostModel, rankings: Sequence[Ranking], allowed: Sequence[Atoms], start: Atoms, options: Options
+) -> Order:
+    if options.ranked:
+        return ranked_order(rankings, allowed, start)
+    return uniform_order(model.choices, allowed, start)
+
+
+def _share_of_all(model: CostModel, allowed: Sequence[Atoms], order: Order, ratio: float) -> Atoms:
+    """One ranking, until a share of all channels is gone, or everything that may go."""
+    goal = max(1.0, (1.0 - ratio) * model.channels(model.none()))
+    try:
+        return meet(order, allowed, lambda steps: model.channels(steps) / goal).steps
+    except OutOfReach as error:
+        return error.steps
+
+
+# --- targets ---------------------------------------------------------------------------------
+
+
+def cost_functions(model: CostModel) -> dict[str, Cost]:
+    """The costs that follow from a plan without running it."""
+    return {"macs": model.multiply_adds, "params": model.parameters, "size": model.file_size}
+
+
+def _meet_targets(
+    analysis: Analysis, model: CostModel, allowed: Sequence[Atoms], order: Order, targets: Sequence[Target]
+) -> Allocation:
+    functions = cost_functions(model)
+    goals: list[tuple[Target, Cost, float]] = []
+    for target in targets:
+        now = functions[target.cost](model.none())
+        if now is None:
+            raise PrunecError(_unknown(analysis, model, target))
+        goals.append((target, functions[target.cost], target.goal(now)))
+
+    def load(steps: Atoms) -> float:
+        return max((function(steps) or 0.0) / goal for _, function, goal in goals)
+
+    try:
+        found = meet(order, allowed, load)
+    except OutOfReach as error:
+        raise PrunecError(*_out_of_reach(goals, model, error.steps)) from None
+    reached = {target.cost: float(function(found.steps) or 0.0) for target, function, _ in goals}
+    return Allocation(found.steps, reached, _remarks(goals, model, found, reached))
+
+
+def _out_of_reach(
+    goals: Sequence[tuple[Target, Cost, float]], model: CostModel, steps: Atoms
+) -> list[Diagnostic]:
+    problems = []
+    for target, function, goal in goals:
+        least, now = function(steps) or 0.0, function(model.none()) or 0.0
+        if least > goal:
+            share = f" ({least / now:.4g} of the model)" if now else ""
+            problems.append(
+                Diagnostic(
+                    "P523",
+                    f"the target {target.text} is out of reach",
+                    notes=(
+                        f"that is {amount(target.cost, goal)}; the smallest that can be reached is "
+                        f"{amount(target.cost, least)}{share}",
+                        "one unit of each group stays, and so does what limits, policy and interface keep",
+                    ),
+                    help="ask for less, or relax --max-ratio, --min-channels, --align and the policy",
+                )
+            )
+    return problems
+
+
+def _remarks(
+    goals: Sequence[tuple[Target, Cost, float]],
+    model: CostModel,
+    found: Reached,
+    reached: Mapping[str, float],
+) -> tuple[Diagnostic, ...]:
+    tight = max(goals, key=lambda goal: reached[goal[0].cost] / goal[2])
+    target, function, goal = tight
+    if found.met:
+        return ()
+    now = function(model.none()) or 0.0
+    value = reached[target.cost]
+    if value <= goal and value == now:
+        note = f"the model has {amount(target.cost, now)} already, so that nothing goes"
+        return (_warning(f"the target {target.text} asks for nothing", note, "ask for less than it costs"),)
+    if value <= goal and not (found.steps > 0).any():
+        return ()
+    note = (
+        f"the nearest is {amount(target.cost, value)}, {abs(value / goal - 1):.1%} "
+        f"{'above' if value > goal else 'below'} it: channels go in steps, and no step leads nearer"
+    )
+    help_text = "a smaller --align, or --global, gives finer steps"
+    return (_warning(f"the target {target.text} is not met within 1 %", note, help_text),)
+
+
+def _warning(headline: str, note: str, help_text: str) -> Diagnostic:
+    return Diagnostic("P524", headline, notes=(note,), help=help_text, severity=Severity.WARNING)
+
+
+def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic:
+    what = COSTS[target.cost]
+    if target.cost == "macs":
+        nodes = model.unknown_layers()
+        graph = analysis.model.graph
+        where = describe(graph, nodes[0], analysis.bound.shapes) if nodes else None
+        note = f"the shapes of {len(nodes)} of its nodes are not known" if nodes else "no rule counts any"
+        help_text = "give the shapes of the model's inputs, for example --input data=1,3,224,224"
+        return Diagnostic(
+            "P525", f"the {what} of the model are not known", where, notes=(note,), help=help_text
+        )
+    return Diagnostic(
+        "P525",
+        f"the {what} of the model are not known",
+        notes=(f"the target {target.text} needs the parameters",),
+        help="give the parameter file with --params",
+    )

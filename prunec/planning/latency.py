@@ -1,0 +1,176 @@
+"""Targets of measured latency: candidate plans are made and run in the framework itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.compiler import Analysis, emit
+from prunec.diagnostics import Diagnostic, PrunecError, Severity
+from prunec.emission.slicing import apply
+from prunec.planning.allocate import Allocation, cost_functions
+from prunec.planning.budget import TOLERANCE, Order
+from prunec.planning.choices import Ranking, removed_units
+from prunec.planning.costs import CostModel
+from prunec.planning.targets import Target, amount
+from prunec.solver.components import Atoms
+
+#: A measurement takes this many seconds, and at least this many runs.
+SECONDS, LEAST_RUNS = 1.0, 5
+#: How many plans are run to come near a target.
+_CANDIDATES = 10
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def measure(symbol: bytes, parameters: Arrays, inputs: Arrays, seconds: float = SECONDS) -> float:
+    """The median time of one run in MXNet, in seconds, after two runs that do not count.
+
+    Raises PrunecError as :func:`prunec.mxnet.runtime.open_session` does.
+    """
+    from prunec.mxnet.runtime import open_session
+
+    session = open_session(symbol, parameters, inputs)
+    for _ in range(2):
+        session.run(inputs)
+    times: list[float] = []
+    begin = time.perf_counter()
+    while len(times) < LEAST_RUNS or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        session.run(inputs)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def meet_latency(
+    analysis: Analysis,
+    model: CostModel,
+    rankings: Sequence[Ranking],
+    order: Order,
+    targets: Sequence[Target],
+) -> Allocation:
+    """The prefix of an order whose measured latency comes nearest to a target; other targets hold as well.
+
+    Raises PrunecError P523 where everything that may go leaves more, P526 where the model cannot be run for
+    want of parameters or input shapes.
+    """
+    bench = _Bench(analysis, rankings)
+    (target,) = [target for target in targets if target.cost == "latency"][:1]
+    now = bench.latency(model.none())
+    goal = target.goal(now)
+    full = order.prefix(len(order))
+    least = bench.latency(full)
+    if least > goal * (1 + TOLERANCE):
+        raise PrunecError(_out_of_reach(target, goal, least, now))
+    others = [other for other in targets if other.cost != "latency"]
+    low, high = _first_prefix(model, order, others), len(order)
+    best: tuple[float, Atoms] = (least, full)
+    for _ in range(_CANDIDATES):
+        middle = (low + high) // 2
+        steps = order.prefix(middle)
+        value = bench.latency(steps)
+        if abs(value / goal - 1) < abs(best[0] / goal - 1):
+            best = (value, steps)
+        if abs(value / goal - 1) <= TOLERANCE or high - low <= 1:
+            break
+        if value > goal:
+            low = middle
+        else:
+            high = middle
+    value, steps = best
+    reached = {"latency": value, **{o.cost: float(cost_functions(model)[o.cost](steps) or 0) for o in others}}
+    return Allocation(steps, reached, _remark(target, goal, value))
+
+
+class _Bench:
+    """Makes plans and measures them."""
+
+    def __init__(self, analysis: Analysis, rankings: Sequence[Ranking]) -> None:
+        self.analysis = analysis
+        self.rankings = rankings
+        if analysis.model.parameter_shapes is None:
+            note = "latency is measured by running the model, which needs its parameters"
+            raise PrunecError(_cannot(note, "give the parameter file with --params"))
+        self.parameters = {name: analysis.model.parameter(name) for name in analysis.model.parameter_shapes}
+        self.inputs = random_inputs(analysis)
+
+    def latency(self, steps: Atoms) -> float:
+        removed = removed_units(self.analysis.solution.unit_count, self.rankings, steps)
+        pruned = emit(self.analysis, removed)
+        sliced = dict(self.parameters)
+        for own in pruned.slices:
+            sliced[own.name] = apply(own, self.parameters[own.name])
+        return measure(pruned.model, sliced, self.inputs)
+
+
+def random_inputs(analysis: Analysis) -> dict[str, NDArray[Any]]:
+    """Normally distributed values for the inputs whose shapes were given.
+
+    Raises PrunecError P526 where none was.
+    """
+    shapes = analysis.model.input_shapes
+    missing = [name for name, shape in shapes.items() if None in shape]
+    if not shapes or missing:
+        name = missing[0] if missing else "data"
+        note = "the model is run, and the shapes of its inputs are not all given"
+        raise PrunecError(_cannot(note, f"give them, for example --input {name}=1,3,224,224"))
+    generator = np.random.default_rng(0)
+    return {
+        name: generator.standard_normal(tuple(size or 0 for size in shape)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _first_prefix(model: CostModel, order: Order, targets: Sequence[Target]) -> int:
+    """The shortest prefix that meets the targets which need no measurement."""
+    functions = cost_functions(model)
+    goals = [(functions[t.cost], t.goal(float(functions[t.cost](model.none()) or 0))) for t in targets]
+
+    def enough(count: int) -> bool:
+        steps = order.prefix(count)
+        return all((function(steps) or 0) <= goal for function, goal in goals)
+
+    low, high = -1, len(order)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _remark(target: Target, goal: float, value: float) -> tuple[Diagnostic, ...]:
+    off: Optional[float] = value / goal - 1
+    if off is None or abs(off) <= TOLERANCE:
+        return ()
+    note = (
+        f"the nearest plan took {amount('latency', value)}, {abs(off):.1%} {'above' if off > 0 else 'below'} "
+        f"{amount('latency', goal)}; what else the machine does changes these times"
+    )
+    return (
+        Diagnostic(
+            "P524",
+            f"the target {target.text} is not met within 1 %",
+            notes=(note,),
+            help="measure on a quiet machine, or set a target for macs",
+            severity=Severity.WARNING,
+        ),
+    )
+
+
+def _out_of_reach(target: Target, goal: float, least: float, now: float) -> Diagnostic:
+    return Diagnostic(
+        "P523",
+        f"the target {target.text} is out of reach",
+        notes=(
+            f"that is {amount('latency', goal)}; the smallest that can be reached is "
+            f"{amount('latency', least)} ({least / now:.4g} of the model)",
+            "one unit of each group stays, and so does what limits, policy and interface keep",
+        ),
+        help="ask for less, or relax --max-ratio, --min-channels, --align and the policy",
+    )
+
+
+def _cannot(note: str, help_text: str) -> Diagnostic:
+    return Diagnostic("P526", "the latency of the model cannot be measured", notes=(note,), help=help_text)
