@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any, Sequence
 
 from prunec.cli.options import add_model_options
 
@@ -17,7 +18,7 @@ FORMATS = ("text", "json", "mermaid", "dot")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
-    parser.add_argument("name", metavar="NODE_OR_PARAMETER", nargs="?", help="what to explain")
+    name = parser.add_argument("name", metavar="NODE_OR_PARAMETER", help="what to explain")
     parser.add_argument("--channel", metavar="N", type=number, help="only this channel, counted from 0")
     parser.add_argument(
         "--axis",
@@ -25,10 +26,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="only this axis (default: all; with --channel the first that can shrink)",
     )
-    parser.add_argument(
-        "--kept", action="store_true", help="list all layers that keep channels, with reasons"
-    )
+    kept = parser.add_argument("--kept", action=_Kept, help="list all layers that keep channels, and why")
+    assert isinstance(kept, _Kept)
+    kept.name = name
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+
+
+class _Kept(argparse.Action):
+    """A flag that makes the name needless.  An optional positional would not do: it has to stand right behind
+    the model, and not behind options."""
+
+    name: argparse.Action
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **others: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, **others)
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *others: object
+    ) -> None:
+        """Sets the flag."""
+        setattr(namespace, self.dest, True)
+        self.name.required = False
 
 
 def number(text: str) -> int:

@@ -339,18 +339,24 @@ def _numeric(names: Sequence[str], options: argparse.Namespace) -> bool:
     """Runs the operators of rules; whether a rule is wrong."""
     from pathlib import Path
 
-    from prunec.language.library import built_in, load
+    from prunec.authoring.checking import read_sources
+    from prunec.language.library import load
+    from prunec.language.parser import parse
     from prunec.proving.prove import prove
     from prunec.proving.verdict import WRONG, report
 
-    rules = load([*names, *(["default"] if "default" in built_in() else [])])
-    own = load(list(names)) if not _needs_default(names) else None
-    register: Optional[Path] = None if options.register is None else Path(options.register)
+    own = [rule for source in read_sources(names) for rule in parse(source).rules]
+    known = {rule.label for rule in own} | {name.name for rule in own for name in rule.operators}
     wanted = options.operator
-    if own is None and wanted is None:
-        wanted = _own_labels(names)
+    if any(target.name not in known for rule in own for target in rule.specialises):
+        # A rule specialises a built-in one, which then has to be there; it is not proved again.
+        rules = load([*names, "default"])
+        wanted = wanted or [rule.label for rule in own]
+    else:
+        rules = load(names)
+    register: Optional[Path] = None if options.register is None else Path(options.register)
     verdicts = prove(
-        rules if own is None else own,
+        rules,
         options.seed,
         options.cases,
         register,
@@ -360,20 +366,3 @@ def _numeric(names: Sequence[str], options: argparse.Namespace) -> bool:
     )
     print(report(verdicts))
     return any(verdict.verdict == WRONG for verdict in verdicts)
-
-
-def _own_labels(names: Sequence[str]) -> list[str]:
-    from prunec.authoring.checking import read_sources
-    from prunec.language.parser import parse
-
-    return [rule.label for source in read_sources(names) for rule in parse(source).rules]
-
-
-def _needs_default(names: Sequence[str]) -> bool:
-    """Whether a rule specialises one of the built-in ones, which then have to be there."""
-    from prunec.authoring.checking import read_sources
-    from prunec.language.parser import parse
-
-    rules = [rule for source in read_sources(names) for rule in parse(source).rules]
-    known = {rule.label for rule in rules} | {name.name for rule in rules for name in rule.operators}
-    return any(target.name not in known for rule in rules for target in rule.specialises)

@@ -1,0 +1,356 @@
+"""`prunec rules check`, `fmt`, `list`, `doc` and `test` as a user runs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prunec.authoring.registry import Registered
+from prunec.cli import rules as command
+from prunec.diagnostics import PrunecError, render_all
+
+GOOD = """\
+## Scales each channel.
+op my_scale {
+  data[n, c, *x]; weight[c] -> out[n, c, *x]
+  zero out if data
+}
+"""
+BAD = """\
+op my_scale(speed) {
+  data[n, c *x]; weight[c] -> out[n, c, *x]
+}
+
+op my_gate {
+  data[n, c, *x]; gate[c] -> out[n, k, *x]
+}
+
+op my_gate as second {
+  data[*x] -> out[*x]
+}
+"""
+
+
+def prunec_rules(*arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_options(parser)
+    options = parser.parse_args([str(argument) for argument in arguments])
+    return command.run(options)
+
+
+@pytest.fixture(autouse=True)
+def no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small registry, whatever is installed."""
+    operators = {"my_scale": Registered(("factor",), False), "my_open": Registered(("kind",), True)}
+    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda: operators)
+
+
+def written(folder: Path, text: str, name: str = "my.prune") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- check ---
+
+
+def test_good_rules_pass(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("check", written(tmp_path, GOOD)) == 0
+    assert capsys.readouterr().out == "1 rule: no errors, no warnings\n"
+
+
+def test_all_errors_are_found_in_one_run(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, BAD)
+    assert prunec_rules("check", "my.prune", "--format", "concise") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["my.prune:2:13", "error[P101]"],
+        ["my.prune:6:37", "warning[P217]"],
+        ["my.prune:9:4", "error[P219]"],
+    ]
+    assert lines[0].endswith("`*` cannot stand here: expected `]`, `,` or `@`")
+
+
+def test_full_form_counts(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("check", written(tmp_path, BAD)) == 1
+    text = capsys.readouterr().out
+    assert text.endswith("\n2 rules: 2 errors, 1 warning\n")
+    assert "error[P219]: two rules match one `my_gate`" in text and text.count("-->") == 4
+
+
+def test_json_names_places(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, BAD)
+    assert prunec_rules("check", path, "--format", "json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["code"] for entry in found] == ["P101", "P217", "P219"]
+    first = found[0]["annotations"][0]
+    assert (first["file"], first["line"], first["column"], first["end_column"]) == (str(path), 2, 13, 14)
+
+
+def test_github_form_is_escaped(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, BAD, "my,rules.prune")
+    assert prunec_rules("check", "my,rules.prune", "--format", "github") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        "::error file=my%2Crules.prune,line=2,endLine=2,col=13,endColumn=14,title=P101::`*` cannot stand"
+    )
+    assert "%0A" in lines[2] and len(lines) == 3
+
+
+def test_attributes_are_compared_with_the_framework(tmp_path: Path, capsys: Any) -> None:
+    text = """op my_scale(facto) as a when facto == 1 { d[*x] -> o[*x] }
+op my_open(anything) as b when anything == 1 { d[*x] -> o[*x] }
+op nobody_knows(anything) as c when anything == 1 { d[*x] -> o[*x] }
+"""
+    assert prunec_rules("check", written(tmp_path, text), "--format", "concise") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "my.prune:1:13: warning[P712]: MXNet's `my_scale` has no attribute `facto`" in line
+    assert "did you mean `factor`?" in line
+
+
+def test_overlap_with_the_built_in_rules(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, "op Flatten { data[n, *x] -> out[n, (*x)] }\n")
+    assert prunec_rules("check", path) == 1
+    text = capsys.readouterr().out
+    assert "two rules match one `Flatten`" in text and "rules/default.prune:" in text
+    assert "op Flatten as my_Flatten specialises Flatten" in text
+    assert prunec_rules("check", path, "--alone") == 0
+
+
+def test_the_built_in_rules_have_no_errors(capsys: Any) -> None:
+    assert prunec_rules("check") == 0
+    assert "no errors" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_hides_nothing(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("check", tmp_path / "missing.prune", "--format", "concise") == 1
+    assert "error[P110]: there is no rule file" in capsys.readouterr().out
+
+
+# --- fmt ---
+
+
+def test_fmt_writes_the_canonical_text(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, "# mine\nop  a{ d[ *x ]->o[*x] }  # tail\n")
+    path.chmod(0o640)
+    assert prunec_rules("fmt", "--check", path) == 1
+    assert capsys.readouterr().out == f"would change {path}\n"
+    assert prunec_rules("fmt", path) == 0
+    assert path.read_text() == "# mine\nop a { d[*x] -> o[*x] }  # tail\n"
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+    assert prunec_rules("fmt", "--check", path) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["my.prune"]
+
+
+def test_fmt_leaves_what_it_cannot_read(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, BAD)
+    other = written(tmp_path, "op  a{d[*x]->o[*x]}", "other.prune")
+    with pytest.raises(PrunecError) as caught:
+        prunec_rules("fmt", path, other, "default")
+    message = render_all(caught.value.diagnostics)
+    assert "error[P101]: `*` cannot stand here" in message
+    assert "formatting works on files, not on built-in names" in message
+    assert path.read_text() == BAD and other.read_text() == "op a { d[*x] -> o[*x] }\n"
+
+
+def test_fmt_reads_standard_input(monkeypatch: Any, capsys: Any) -> None:
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("op  a{d[*x]->o[*x]}"))
+    assert prunec_rules("fmt", "-") == 0
+    assert capsys.readouterr().out == "op a { d[*x] -> o[*x] }\n"
+
+
+# --- list and doc ---
+
+
+def test_list_shows_the_first_sentence(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("list", written(tmp_path, GOOD)) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "my_scale",
+        "my_scale",
+        "Scales",
+        "each",
+        "channel.",
+    ]
+    assert prunec_rules("list", "default", "--operator", "concat", "--format", "json") == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert any("Concat" in entry["operators"] for entry in entries)
+    assert all(entry["place"].startswith("rules/default.prune:") for entry in entries)
+
+
+def test_doc_writes_a_page(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, "# --- gates ---\n\n" + GOOD)
+    assert prunec_rules("doc", path, "--output", tmp_path / "pages") == 0
+    page = (tmp_path / "pages" / "my.md").read_text(encoding="utf-8")
+    assert page == (
+        "# Rules in my.prune\n\n"
+        "| operator | rules |\n|---|---|\n| `my_scale` | [my_scale](#my_scale) |\n\n"
+        "## Gates\n\n### my_scale\n\nOperators: `my_scale`\n\nScales each channel.\n\n"
+        "```prune\nop my_scale { data[n, c, *x]; weight[c] -> out[n, c, *x]  zero out if data }\n```\n"
+    )
+
+
+def test_doc_of_the_built_in_rules_names_every_operator(capsys: Any) -> None:
+    from prunec.language.library import load
+
+    assert prunec_rules("doc", "default") == 0
+    page = capsys.readouterr().out
+    assert all(f"| `{operator}` |" in page for operator in load(["default"]).operators())
+
+
+# --- examples ---
+
+EXAMPLE = """\
+# Scaling
+
+Some text.
+
+```graph
+input x[2, 3, 4]
+param w[6, 3, 1]
+param s[6]
+c = Convolution(x, w, kernel=(1,), num_filter=6, no_bias=True)
+y = my_scale(c, s)
+output y
+```
+"""
+
+
+def test_examples_are_written_and_compared(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, GOOD)
+    beside = written(tmp_path, EXAMPLE + "\nMore text.\n", "my_test.md")
+    assert prunec_rules("test", path, "--only", "examples") == 1
+    text = capsys.readouterr().out
+    assert "error[P722]: the example 'Scaling' is not as it says" in text and "+shape: y (2, 6, 4)" in text
+    assert prunec_rules("test", path, "--update") == 0
+    assert beside.read_text(encoding="utf-8") == (
+        EXAMPLE
+        + "\n```couplings\n"
+        + "shape: c (2, 6, 4)\n"
+        + "shape: y (2, 6, 4)\n"
+        + "stay: w axis 0, s axis 0: the model output 'y'\n"
+        + "stay: w axis 1: the model input 'x'\n"
+        + "```\n\nMore text.\n"
+    )
+    capsys.readouterr()
+    assert prunec_rules("test", path, "--only", "examples") == 0
+    assert "1 of 1 examples are as they say" in capsys.readouterr().out
+    path.write_text(GOOD.replace("zero out if data", "keep c"), encoding="utf-8")
+    assert prunec_rules("test", path, "--only", "examples") == 1
+    assert "-stay: w axis 0, s axis 0: the model output 'y'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        ("input x[2, 3]\ny = relu(z)\noutput y", "there is no tensor `z`"),
+        ("input x[2, 0]\noutput x", "`0` is not a size"),
+        ("input x[2, 3]\nwhatever\noutput x", "this line is not part of the notation of examples"),
+        ("input x[2, 3]", "the example has no output"),
+        ("input x[2]\ninput x[3]\noutput x", "there are two tensors called `x`"),
+    ],
+)
+def test_graphs_that_cannot_be_read(tmp_path: Path, graph: str, message: str) -> None:
+    path = written(tmp_path, GOOD)
+    written(tmp_path, f"```graph\n{graph}\n```\n", "my_test.md")
+    with pytest.raises(PrunecError) as caught:
+        prunec_rules("test", path, "--only", "examples")
+    text = render_all(caught.value.diagnostics)
+    assert "error[P720]" in text and message in text and "help: " in text
+
+
+def test_an_expectation_without_a_graph(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    written(tmp_path, "```couplings\ngo: all\n```\n", "my_test.md")
+    with pytest.raises(PrunecError) as caught:
+        prunec_rules("test", path, "--only", "examples")
+    assert "this `couplings` belongs to no graph" in render_all(caught.value.diagnostics)
+
+
+def test_examples_beside_the_built_in_rules(capsys: Any) -> None:
+    assert prunec_rules("test", "default", "--only", "examples") == 0
+    assert "examples are as they say" in capsys.readouterr().out
+
+
+def test_no_examples_is_said(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("test", written(tmp_path, GOOD), "--only", "examples") == 0
+    assert "no examples" in capsys.readouterr().out
+
+
+# --- the example of the documentation ---
+
+OPERATORS = Path(__file__).parents[2] / "examples" / "custom_op"
+
+
+def test_rules_of_the_custom_operators_are_good(capsys: Any) -> None:
+    assert prunec_rules("check", OPERATORS / "channel_ops.prune") == 0
+    assert capsys.readouterr().out == "2 rules: no errors, no warnings\n"
+    assert prunec_rules("fmt", "--check", OPERATORS / "channel_ops.prune") == 0
+    assert prunec_rules("test", OPERATORS / "channel_ops.prune", "--only", "examples") == 0
+    shown = (OPERATORS / "README.md").read_text(encoding="utf-8")
+    rules = (OPERATORS / "channel_ops.prune").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in shown.split("```prune\n")[1:]]
+    assert len(blocks) == 2 and all(block in rules for block in blocks)
+
+
+def test_custom_operators_are_proved_by_running_them(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("mxnet", reason="needs MXNet")
+    shutil.copy(OPERATORS / "channel_ops.prune", tmp_path)
+    arguments = ("--register", OPERATORS / "channel_ops.py", "--only", "numeric", "--cases", 6)
+    assert prunec_rules("test", tmp_path / "channel_ops.prune", *arguments) == 0
+    text = capsys.readouterr().out
+    assert "0 wrong, 0 too strict" in text and "right      channel_gate" in text
+
+
+def test_a_wrong_rule_of_a_custom_operator_is_found(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("mxnet", reason="needs MXNet")
+    rules = (OPERATORS / "channel_ops.prune").read_text(encoding="utf-8")
+    forgotten = "\n".join(line for line in rules.split("\n") if "mixes *x" not in line)
+    path = written(tmp_path, forgotten)
+    arguments = (
+        "--register",
+        OPERATORS / "channel_ops.py",
+        "--only",
+        "numeric",
+        "--operator",
+        "channel_gate",
+    )
+    assert prunec_rules("test", path, *arguments) == 1
+    assert "wrong      channel_gate" in capsys.readouterr().out
+
+
+def test_a_network_of_custom_operators_is_pruned_and_verified(tmp_path: Path) -> None:
+    pytest.importorskip("mxnet", reason="needs MXNet")
+    import subprocess
+
+    environment = {**os.environ, "PYTHONPATH": str(OPERATORS.parents[1])}
+
+    def python(*arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=OPERATORS,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    python("network.py", tmp_path)
+    model = (tmp_path / "gated-symbol.json", "--input", "data=2,3,16,16")
+    rules = ("--rules", "default", "--rules", "channel_ops.prune")
+    text = python("prunec_with_ops.py", "compile", *model, *rules, "--out", tmp_path / "smaller", "--verify")
+    assert "the models agree" in text and "conv1    Convolution     32 -> 16" in text
+    text = python("prunec_with_ops.py", "explain", *model, *rules, "conv1_weight", "--axis", 0)
+    assert "conv1 → norm1 → activation0 → gate → interleave → conv2" in text
