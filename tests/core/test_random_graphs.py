@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from core.plans import all_but_one, any_legal
 from core.random_graphs import ALL, AXES, CHANNELS, models
 from core.small import compare, execute, solved
+from prunec.diagnostics import PrunecError
 from prunec.graph.model import Tensor
 
 FAMILIES = {"channels": CHANNELS, "axes": AXES, "all": ALL}
@@ -50,3 +51,33 @@ def test_shapes_are_those_of_execution(model):
     found = solved(model).bound.shapes
     assert {t: found.get(t) for t in values} == {t: value.shape for t, value in values.items()}
     assert Tensor(0, 0) in found
+
+
+@pytest.mark.parametrize("known", ["inputs", "parameters"])
+def test_what_is_found_from_fewer_shapes_is_exact_too(known):
+    """From the inputs' shapes alone, as without a parameter file, and from the parameters' alone."""
+
+    @settings(max_examples=2 * settings().max_examples)
+    @given(models(ALL), st.integers(0, 99))
+    def check(model, seed):
+        try:
+            analysis = solved(model.shapes(**{known: True}))
+        except PrunecError as error:
+            assert {d.code for d in error.diagnostics} <= {"P401", "P402"}, str(error)
+            return
+        outcome = compare(analysis, any_legal(analysis, np.random.default_rng(seed)))
+        assert outcome.error < TOLERANCE
+
+    check()
+
+
+def test_most_random_graphs_have_something_to_remove():
+    """The tests above would prove little otherwise."""
+    units: list[int] = []
+
+    @given(models(ALL))
+    def count(model):
+        units.append(solved(model).solution.unit_count)
+
+    count()
+    assert len(units) >= 50 and np.mean(np.array(units) > 0) > 0.5
