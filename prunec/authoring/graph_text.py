@@ -35,7 +35,9 @@ MAXIMUM_SIZE = 100_000
 
 _NAME = r"[A-Za-z_][\w.]*"
 _DECLARATION = re.compile(rf"(?P<kind>input|param)\s+(?P<name>{_NAME})\s*(?:\[(?P<shape>[^\]]*)\])?")
-_NODE = re.compile(rf"(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*=\s*(?P<operator>{_NAME})\s*\((?P<rest>.*)\)")
+_NODE = re.compile(
+    rf"(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*=\s*(?P<operator>{_NAME}(?:::{_NAME})?)\s*\((?P<rest>.*)\)"
+)
 _OUTPUT = re.compile(rf"output\s+(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)")
 
 

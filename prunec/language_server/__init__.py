@@ -1,0 +1,1 @@
+"""A language server for rule files: diagnostics, hover, go to definition, formatting."""

@@ -1,0 +1,232 @@
+"""What the language server answers, free of any protocol: offsets into a text and plain values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Mapping, Optional
+
+from prunec.authoring.checking import Checked, check_sources
+from prunec.authoring.formatting import format_source
+from prunec.authoring.registry import Registered
+from prunec.diagnostics import Diagnostic, PrunecError, Source, Span
+from prunec.language.canonical import print_header, print_signature
+from prunec.language.check_messages import usage
+from prunec.language.functions import FUNCTIONS
+from prunec.language.library import RuleSet, built_in, load
+from prunec.language.places import places
+from prunec.language.resources import data_folder
+from prunec.language.syntax import Rule, Signature
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?")
+_KEYWORDS = {
+    "op": "Starts a rule: the operators it is for, the attributes it reads, its guard.",
+    "as": "Names the rule; without it, it is called as its first operator.",
+    "specialises": "Where this rule and the named one both match, this one is meant.",
+    "when": "The rule, or the equation before it, holds where this is true.",
+    "opaque": "Nothing is known of the outputs: everything the operator touches is kept.",
+    "because": "The reason, for messages and explanations.",
+    "keep": "Cannot be removed.",
+    "mixes": "The operator combines over these channels: removing some changes the value of the rest.",
+    "unless": "…unless removed channels are known to be zero in these tensors.",
+    "zero": "The tensor is zero in a removed channel.",
+    "balanced": "The parts of a variadic sum stay equally long.",
+    "neutral": "The value that masks a parameter, where zero does not.",
+    "discontinuous": "A change in the last bit of an input can reorder the outputs.",
+    "macs": "Multiply-adds of one run.",
+    "scales": "Channels are multiplied by this parameter: its size tells how much they matter.",
+    "holds": "The elements of this output are these sizes.",
+}
+
+
+@dataclass(frozen=True)
+class Location:
+    """A stretch of a text: of the document itself where ``path`` is ``None``, else of a file."""
+
+    path: Optional[Path]
+    source: Source
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Hover:
+    """Markdown about a stretch of the document."""
+
+    start: int
+    end: int
+    markdown: str
+
+
+class Document:
+    """A rule file as it is being written."""
+
+    def __init__(
+        self, name: str, text: str, registered: Mapping[str, Registered] = {}, known: Optional[RuleSet] = None
+    ) -> None:
+        self.source = Source(name, text)
+        is_built_in = Path(name).parent == data_folder("rules") and Path(name).stem in built_in()
+        against = () if is_built_in else ("default",)
+        self.library = known if known is not None else load(against)
+        self.checked: Checked = check_sources([self.source], against, registered)
+
+    def diagnostics(self) -> Iterator[tuple[Diagnostic, int, int]]:
+        """Every message about this document, and the stretch it is about."""
+        for diagnostic in self.checked.diagnostics:
+            span = diagnostic.annotations[0].span
+            if span.source is self.source:
+                yield diagnostic, span.start, max(span.end, span.start + 1)
+
+    def formatted(self) -> Optional[str]:
+        """The canonical text, ``None`` where it has syntax errors."""
+        try:
+            return format_source(self.source)
+        except PrunecError:
+            return None
+
+    # --- hover ---
+
+    def hover(self, offset: int) -> Optional[Hover]:
+        """What is known of the word at an offset."""
+        word = self._word(offset)
+        if word is None:
+            return None
+        start, end, text = word
+        rule = self._rule_at(offset)
+        called = self.source.text[end : end + 1] == "("
+        if called and text in FUNCTIONS:
+            function = FUNCTIONS[text]
+            return Hover(start, end, f"{usage(function)}\n\n{function.summary}")
+        rules = self._rules_named(text, rule, start)
+        if rules:
+            return Hover(start, end, "\n\n---\n\n".join(_about_rule(found) for found in rules[:6]))
+        if text in _KEYWORDS and not self._is_axis(text, rule):
+            return Hover(start, end, _KEYWORDS[text])
+        if rule is not None and rule.signature is not None and self._is_axis(text, rule):
+            return Hover(start, end, _about_axis(text, rule.signature))
+        return None
+
+    def _is_axis(self, name: str, rule: Optional[Rule]) -> bool:
+        if rule is None or rule.signature is None:
+            return False
+        return any(place.name == name for place in places(rule.signature))
+
+    # --- definition ---
+
+    def definition(self, offset: int) -> Optional[Location]:
+        """Where what stands at an offset is defined: a rule, a tensor, an axis or an attribute."""
+        word = self._word(offset)
+        if word is None:
+            return None
+        start, _, text = word
+        rule = self._rule_at(offset)
+        if rule is not None:
+            for name in rule.specialises:
+                if name.span.start <= offset <= name.span.end:
+                    found = self._rules_named(text, None, start)
+                    others = [other for other in found if other is not rule]
+                    return _location(others[0].operators[0].span, self.source) if others else None
+            inside = self._inside(text, rule)
+            if inside is not None:
+                return _location(inside, self.source)
+        rules = [other for other in self._rules_named(text, rule, start) if other is not rule]
+        return _location(rules[0].operators[0].span, self.source) if rules else None
+
+    def _inside(self, name: str, rule: Rule) -> Optional[Span]:
+        """The first place of an axis, a tensor or an attribute in a rule."""
+        signature = rule.signature
+        for attribute in rule.attributes:
+            if attribute.name == name:
+                return attribute.span
+        if signature is not None:
+            for tensor in signature.data + signature.parameters + signature.outputs:
+                if tensor.name == name:
+                    return Span(tensor.span.source, tensor.span.start, tensor.span.start + len(name))
+            for place in places(signature):
+                if place.name == name:
+                    return place.span
+        return None
+
+    # --- words and rules ---
+
+    def _word(self, offset: int) -> Optional[tuple[int, int, str]]:
+        line_start = self.source.text.rfind("\n", 0, offset) + 1
+        for match in _WORD.finditer(self.source.text, line_start):
+            if match.start() > offset:
+                return None
+            if match.end() >= offset:
+                return match.start(), match.end(), match.group()
+        return None
+
+    def _rule_at(self, offset: int) -> Optional[Rule]:
+        return next((r for r in self.checked.rules if r.span.start <= offset <= r.span.end), None)
+
+    def _rules_named(self, name: str, rule: Optional[Rule], start: int) -> list[Rule]:
+        """The rules that a name in a header means: those with that label, else those of that operator."""
+        if rule is not None:
+            header = [*rule.operators, *rule.specialises]
+            labelled = re.search(rf"\bas\s+{re.escape(rule.label)}\b", rule.span.text)
+            at_label = labelled is not None and rule.span.start + labelled.end() - len(rule.label) == start
+            if not at_label and not any(n.span.start <= start < n.span.end for n in header):
+                return []
+        own = [r for r in self.checked.rules if r.label == name] or [
+            r for r in self.checked.rules if any(o.name == name for o in r.operators)
+        ]
+        try:
+            others = list(self.library.label(name))
+        except PrunecError:
+            others = []
+        return own + [other for other in others if other.span.source.name != self.source.name]
+
+
+def _about_rule(rule: Rule) -> str:
+    header = " ".join(line.strip() for line in print_header(rule))
+    lines = ["```prune", header]
+    if rule.signature is not None:
+        lines.append(f"  {print_signature(rule.signature)}")
+    lines.append("```")
+    if rule.documentation.strip():
+        lines += ["", rule.documentation.strip()]
+    lines += ["", f"*{rule.operators[0].span.place}*"]
+    return "\n".join(lines)
+
+
+def _about_axis(name: str, signature: Signature) -> str:
+    """What an axis is, from where it stands."""
+    roles = (
+        ("data", signature.data),
+        ("parameters", signature.parameters),
+        ("outputs", signature.outputs),
+    )
+    where = [role for role, tensors in roles for tensor in tensors if any(_names(name, tensor_axes(tensor)))]
+    kinds = {
+        frozenset(("data", "outputs")): "carried: the same channels on data and outputs",
+        frozenset(("data", "parameters")): "consumed: channels that parameters sum over",
+        frozenset(("parameters", "outputs")): "produced: channels that parameters make",
+    }
+    text = kinds.get(frozenset(where))
+    count = len(where)
+    if text is None:
+        text = (
+            f"on {' and '.join(dict.fromkeys(where))}" if count > 1 else f"in one place only, on {where[0]}"
+        )
+    return f"`{name}`: {text}"
+
+
+def tensor_axes(tensor: object) -> str:
+    """The text of a tensor's axis list."""
+    text: str = tensor.span.text  # type: ignore[attr-defined]
+    return text[text.find("[") :]
+
+
+def _names(name: str, axes: str) -> Iterator[bool]:
+    yield from (True for match in _WORD.finditer(axes) if match.group() == name)
+
+
+def _location(span: Span, own: Source) -> Location:
+    if span.source is own:
+        return Location(None, own, span.start, span.end)
+    name = span.source.name
+    path = data_folder("rules") / name[len("rules/") :] if name.startswith("rules/") else Path(name)
+    return Location(path, span.source, span.start, span.end)
