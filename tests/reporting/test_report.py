@@ -107,7 +107,10 @@ def test_the_page_needs_nothing_from_outside(report):
 def test_only_the_page_s_own_script_may_run(report):
     (script,) = re.findall(r"<script>(.*?)</script>", report, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in report
+    assert (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        in report
+    )
     assert not [key for _, key, _ in Page(report).attributes if key.startswith("on")]
 
 
