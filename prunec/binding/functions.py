@@ -102,8 +102,8 @@ ELEMENTWISE: dict[str, Callable[..., Number]] = {
 
 
 def restyle(function: str, old: Number, old_size: Number, size: Number, value: int) -> Number:
-    """The attribute that makes ``start``, ``stop``, ``copy_zero`` or ``stretch`` give ``value`` for an axis of
-    ``size``.
+    """The attribute that makes ``start``, ``stop``, ``copy_zero`` or ``stretch`` give ``value`` for an axis
+    of ``size``.
 
     It is written in the style of the ``old`` attribute, which stood for an axis of ``old_size``: what counted
     from the end, was left out, or pointed past the end still does.

@@ -130,12 +130,17 @@ class RankSolver:
                 self.ranks.update((name, length) for name in rests if name not in self.ranks)
 
     def _from_rank(self, side: Expression, other: Expression) -> None:
-        """``attribute = rank(*a)``: the attribute says how many axes a rest has."""
-        if not isinstance(other, Call) or other.function != "rank" or not isinstance(side, Name):
+        """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end, as
+        ``attribute = 0 - rank(*b)``."""
+        value = self.attributes.get(side.name) if isinstance(side, Name) else None
+        if not isinstance(value, int):
             return
-        value, rest = self.attributes.get(side.name), other.arguments[0]
-        if isinstance(value, int) and value >= 0 and isinstance(rest, Rest):
-            self.ranks.setdefault(rest.name, value)
+        if isinstance(other, Arithmetic) and other.operator == "-" and other.left == Literal(0, other.span):
+            value, other = -value, other.right
+        if isinstance(other, Call) and other.function == "rank" and value >= 0:
+            rest = other.arguments[0]
+            if isinstance(rest, Rest):
+                self.ranks.setdefault(rest.name, value)
 
     def _tuple_length(self, side: Expression) -> Optional[int]:
         if isinstance(side, Name):

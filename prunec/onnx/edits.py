@@ -1,8 +1,8 @@
 """Changes of an ONNX message as plain data, and how they are made.
 
 The same changes are made when a model is compiled and, from a table, by the script that is written
-beside it: so each is a list of names and numbers.  Nodes and values are called by the name of a value, which is
-unique in a graph.
+beside it: so each is a list of names and numbers.  A node is called by the name of a value that it
+makes, which is unique in a graph.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class NodeCopy:
 class Edits:
     """All changes of a graph but for the slices of its parameters.
 
-    ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its new
-    elements.  ``constants``: new constants (64-bit integers).  ``copies``: new nodes.  ``inputs``: for the node
-    that makes a value, new names for some of its inputs, by position.  ``shapes``: what the file says
-    of the shapes of inner values.
+    ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its
+    new elements.  ``constants``: new constants (64-bit integers).  ``copies``: new nodes.  ``inputs``: for
+    the node that makes a value, new names for some of its inputs, by position.  ``shapes``: what the file
+    says of the shapes of inner values.
     """
 
     attributes: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)

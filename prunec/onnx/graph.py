@@ -38,8 +38,8 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class GraphOfFile:
-    """The graph of a file: ``sources`` follows its nodes, ``tensors`` finds a tensor by the name of its value,
-    ``constants`` the message of a parameter's elements by name."""
+    """The graph of a file: ``sources`` follows its nodes, ``tensors`` finds a tensor by the name of its
+    value, ``constants`` the message of a parameter's elements by name."""
 
     graph: Graph
     sources: tuple[Source, ...]
@@ -50,8 +50,8 @@ class GraphOfFile:
 def to_graph(file: OnnxFile, input_shapes: Mapping[str, Shape]) -> GraphOfFile:
     """The graph of a file.
 
-    Raises PrunecError: P307 a shape for an input that is none, P333 to P335 constants that cannot be read, P336
-    values that are defined twice or nowhere, P337 nodes in a circle.
+    Raises PrunecError: P307 a shape for an input that is none, P333 to P335 constants that cannot be read,
+    P336 values that are defined twice or nowhere, P337 nodes in a circle.
     """
     return _Builder(file, input_shapes).build()
 

@@ -59,8 +59,8 @@ def onnx_package() -> Any:
 def read_file(path: Path) -> OnnxFile:
     """Reads an ONNX file without its external data.
 
-    Raises PrunecError: P301 the file cannot be read, P302 it is too large, P331 it is no ONNX model, P332 its
-    operators are older than version 7 or newer than the installed onnx package, P330 there is no such package.
+    Raises PrunecError: P301 the file cannot be read, P302 it is too large, P331 it is no ONNX model, P332
+    its operators are older than version 7 or newer than the installed onnx package, P330 there is none.
     """
     name = printable(str(path))
     try:

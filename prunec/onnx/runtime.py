@@ -1,0 +1,130 @@
+"""Running a model in ONNX Runtime, to check what prunec made of it.
+
+ONNX Runtime is imported inside the functions, so that nothing else of prunec needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.onnx.protobuf import onnx_package
+
+Array = NDArray[Any]
+
+#: Errors only: what it warns of is said of the original as much.
+_ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A model ready to be run any number of times; ``outputs`` names what it gives."""
+
+    outputs: tuple[str, ...]
+    _session: Any
+
+    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """One run.  Raises PrunecError P701 where ONNX Runtime fails."""
+        try:
+            return [np.asarray(value) for value in self._session.run(list(self.outputs), dict(inputs))]
+        except Exception as error:
+            raise _refused("ONNX Runtime cannot run the model", error) from None
+
+
+def open_session(
+    model: bytes, folder: Optional[Path] = None, outputs: Optional[Sequence[str]] = None
+) -> Session:
+    """Loads a model for the processor, its graph optimised as ONNX Runtime does by itself.
+
+    ``folder`` is where its external data are; ``outputs`` names values to give in place of the model's
+    outputs.  Raises PrunecError: P700 without ONNX Runtime, P701 where it refuses the model, P704 for an
+    output that does not exist.
+    """
+    runtime = _runtime()
+    wanted = [value.name for value in onnx_package().load_model_from_string(model).graph.output]
+    if outputs is not None:
+        model, wanted = _with_outputs(model, outputs), list(outputs)
+    options = runtime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        if folder is not None:
+            _locate_data(options, model, folder)
+        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except PrunecError:
+        raise
+    except Exception as error:
+        raise _refused("ONNX Runtime cannot load the model", error) from None
+    return Session(tuple(wanted), session)
+
+
+def run(
+    model: bytes,
+    inputs: Mapping[str, Array],
+    folder: Optional[Path] = None,
+    outputs: Optional[Sequence[str]] = None,
+) -> list[Array]:
+    """Runs a model once; arguments and errors are those of :func:`open_session`."""
+    return open_session(model, folder, outputs).run(inputs)
+
+
+def _runtime() -> Any:
+    try:
+        return importlib.import_module("onnxruntime")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PrunecError(
+            Diagnostic(
+                "P700",
+                "ONNX Runtime is not installed",
+                notes=(f"ONNX models are run in it; importing it gave: {reason}",),
+                help="pip install onnxruntime",
+            )
+        ) from None
+
+
+def _with_outputs(model: bytes, outputs: Sequence[str]) -> bytes:
+    """The model with other outputs, of types that ONNX Runtime finds out itself."""
+    onnx = onnx_package()
+    proto = onnx.load_model_from_string(model)
+    made = {name for node in proto.graph.node for name in node.output}
+    made |= {value.name for value in (*proto.graph.input, *proto.graph.initializer)}
+    missing = [name for name in outputs if name not in made]
+    if missing:
+        raise PrunecError(
+            Diagnostic(
+                "P704",
+                f"the model has no value {printable(missing[0])!r}",
+                notes=(f"{len(missing)} of the values to compare are not there",),
+                help="compare models that belong together",
+            )
+        )
+    known = {value.name: value for value in (*proto.graph.output, *proto.graph.value_info)}
+    kept = [known.get(name, onnx.ValueInfoProto(name=name)) for name in outputs]
+    del proto.graph.output[:]
+    proto.graph.output.extend(kept)
+    return bytes(proto.SerializeToString())
+
+
+def _locate_data(options: Any, model: bytes, folder: Path) -> None:
+    """External data are looked for beside a model that is given as bytes."""
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(folder.resolve())
+    )
+
+
+def _refused(headline: str, error: Exception) -> PrunecError:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return PrunecError(
+        Diagnostic(
+            "P701",
+            headline,
+            notes=(printable(lines[0], 500) if lines else "no reason given",),
+            help="check that the inputs belong to the model and that this ONNX Runtime has its operators",
+        )
+    )
