@@ -10,6 +10,7 @@ from prunec.cli.options import ratio
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
+    from prunec.mxnet.data import Data
     from prunec.planning.choose import Options, Plan
     from prunec.planning.targets import Target
 
@@ -125,7 +126,22 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
         ranked=bool(options.ranked),
         limits=limits,
         seed=options.seed or 0,
+        data=None if options.data is None else read_examples(options.data, inputs),
     )
+
+
+def read_examples(path: str, inputs: Inputs) -> Data:
+    """Examples of the model's inputs.  Raises PrunecError P530 to P533."""
+    from prunec.graph.model import Tensor
+    from prunec.mxnet.data import read_data
+
+    graph, shapes = inputs.model.graph, inputs.analysis.bound.shapes
+    known = {
+        node.name: shapes[Tensor(index, 0)]
+        for index, node in enumerate(graph.nodes)
+        if node.operator is None and Tensor(index, 0) in shapes
+    }
+    return read_data(path, graph, known)
 
 
 def make(options: argparse.Namespace, inputs: Inputs) -> Plan:

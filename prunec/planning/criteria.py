@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
@@ -102,9 +102,9 @@ def _scale(analysis: Analysis, settings: Settings) -> Scores:
 
 def _from_data(name: str) -> Callable[[Analysis, Settings], Scores]:
     def scores(analysis: Analysis, settings: Settings) -> Scores:
-        from prunec.planning import measured
-
-        function: Callable[[Analysis, Settings], Scores] = getattr(measured, name)
+        # What runs models is imported by those who ask for it.
+        module = import_module("prunec.planning.measured")
+        function: Callable[[Analysis, Settings], Scores] = getattr(module, name)
         return function(analysis, settings)
 
     return scores

@@ -1,0 +1,282 @@
+"""Examples of a model's inputs, and what the model makes of them in MXNet: activations and gradients."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, Sequence, Union
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.graph.model import Graph, Shape, Tensor
+from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.runtime import Session, open_session
+
+Array = NDArray[Any]
+
+#: An example file holds at most this many bytes when unpacked.
+MAXIMUM_BYTES = 8 << 30
+#: Examples that are run at a time, where the model does not fix how many.
+BATCH = 32
+#: What an array of labels is called.
+LABEL_NAMES = ("label", "labels", "y")
+_LABEL_ENDING = "label"
+_HELP = "give an .npz file with an array for each input, examples along the first axis (numpy.savez)"
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Examples: ``inputs`` by name, each (examples, …); ``labels`` (examples,) are classes, if there are any.
+
+    ``digest`` is the SHA-256 of the file, ``batch`` the number of examples to run at a time.
+    """
+
+    name: str
+    inputs: Mapping[str, Array]
+    labels: Optional[Array]
+    digest: str
+    batch: int
+
+    @property
+    def count(self) -> int:
+        """The number of examples."""
+        return len(next(iter(self.inputs.values())))
+
+    def batches(self) -> Iterator[tuple[dict[str, Array], Optional[Array]]]:
+        """Inputs and labels of one run after the other; a last batch that is not full is left out where the
+        model fixes the number."""
+        for start in range(0, self.count, self.batch):
+            part = slice(start, start + self.batch)
+            inputs = {name: array[part] for name, array in self.inputs.items()}
+            yield inputs, None if self.labels is None else self.labels[part]
+
+
+def read_data(path: Union[str, os.PathLike[str]], graph: Graph, shapes: Mapping[str, Shape]) -> Data:
+    """Reads examples for a model whose inputs have these ``shapes`` (as far as they are known).
+
+    Raises PrunecError: P530 where the file cannot be read or is no such file, P531 where its arrays are not
+    those of the model's inputs, P532 where they have other shapes, P533 where they hold no numbers.
+    """
+    name = os.fspath(path)
+    arrays = _read_arrays(name)
+    wanted = input_names(graph)
+    inputs, labels = _assigned(name, arrays, wanted)
+    counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
+    if len(counts) != 1 or 0 in counts:
+        shown = ", ".join(f"{printable(key)} has {len(array)}" for key, array in inputs.items())
+        _fail("P532", "the arrays hold different numbers of examples, or none", name, shown)
+    batch = BATCH
+    for key, array in inputs.items():
+        batch = _check_input(name, key, array, shapes.get(key, ()), batch)
+    whole = min(batch, counts.pop())
+    return Data(name, inputs, labels, _digest(name), whole)
+
+
+def input_names(graph: Graph) -> tuple[str, ...]:
+    """The model's inputs, those that take labels left out."""
+    return tuple(
+        node.name
+        for index, node in enumerate(graph.nodes)
+        if node.operator is None and index not in graph.parameters and not node.name.endswith(_LABEL_ENDING)
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def _read_arrays(name: str) -> dict[str, Array]:
+    try:
+        with zipfile.ZipFile(name) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            if sum(info.file_size for info in members) > MAXIMUM_BYTES:
+                _fail("P530", "the examples are too large", name, f"at most {MAXIMUM_BYTES:,} bytes are read")
+            return {info.filename[: -len(".npy")]: _read_array(archive, info) for info in members}
+    except OSError as error:
+        _fail("P530", "cannot read the examples", name, f"the system says: {error.strerror or error}")
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
+        _fail("P530", "the examples are no .npz file", name, printable(str(error), 200) or "it is damaged")
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    """An array, after its header was found to agree with the size of the file; never pickled objects."""
+    with archive.open(info) as file:
+        numpy_format: Any = npy
+        version = numpy_format.read_magic(file)
+        wide = version != (1, 0)
+        read = numpy_format.read_array_header_2_0 if wide else numpy_format.read_array_header_1_0
+        shape, fortran, dtype = read(file)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"the array {info.filename} holds no numbers, but {dtype}")
+        size = prod(shape) * dtype.itemsize
+        if size != info.file_size - file.tell():
+            raise ValueError(f"the array {info.filename} is not as long as its shape {shape} says")
+        data = file.read(size)
+    array = np.frombuffer(data, dtype=dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _assigned(
+    name: str, arrays: Mapping[str, Array], wanted: Sequence[str]
+) -> tuple[dict[str, Array], Optional[Array]]:
+    """The arrays of the inputs, and the labels."""
+    left = {key: array for key, array in arrays.items() if array.ndim}
+    labels = next((left.pop(key) for key in LABEL_NAMES if key in left and key not in wanted), None)
+    if labels is not None:
+        labels = labels.reshape(len(labels), -1)
+        if labels.shape[1] != 1 or (labels != np.floor(labels)).any() or (labels < 0).any():
+            note = (
+                f"labels are whole numbers from 0 on, one for each example; these have shape {labels.shape}"
+            )
+            _fail("P532", "the labels are no classes", name, note)
+        labels = labels[:, 0].astype(np.int64)
+    if len(wanted) == 1 and len(left) == 1:
+        left = {wanted[0]: next(iter(left.values()))}
+    missing = [key for key in wanted if key not in left]
+    if missing or not wanted:
+        held = ", ".join(printable(key, 60) for key in arrays) or "nothing"
+        note = (
+            f"the model has the inputs {', '.join(printable(key, 60) for key in wanted)}; the file has {held}"
+        )
+        _fail("P531", f"no examples of the input {', '.join(missing)}", name, note)
+    return {key: left[key] for key in wanted}, labels
+
+
+def _check_input(name: str, key: str, array: Array, shape: Shape, batch: int) -> int:
+    """Checks one input against its shape; returns the number of examples to run at a time."""
+    fits = not shape or (
+        array.ndim == len(shape) and all(b is None or a == b for a, b in zip(array.shape[1:], shape[1:]))
+    )
+    if not fits:
+        expected = ", ".join("any" if size is None else str(size) for size in ("any", *shape[1:]))
+        note = f"the model takes ({expected}), the file has {array.shape}"
+        _fail("P532", f"the examples of {printable(key)!r} have the wrong shape", name, note)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        _fail(
+            "P533", f"the examples of {printable(key)!r} hold NaN or infinity", name, "no model takes these"
+        )
+    return shape[0] if shape and shape[0] is not None and shape[0] > 1 else batch
+
+
+def _digest(name: str) -> str:
+    digest = hashlib.sha256()
+    with open(name, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _fail(code: str, headline: str, where: str, note: str) -> NoReturn:
+    raise PrunecError(Diagnostic(code, headline, printable(where), notes=(note,), help=_HELP)) from None
+
+
+# --- running ---------------------------------------------------------------------------------
+
+
+def parameters_of(model: MXNetModel) -> dict[str, Array]:
+    """All parameters by name, as views on the file."""
+    return {name: model.parameter(name) for name in model.parameter_shapes or ()}
+
+
+def run_batches(
+    symbol: bytes, parameters: Mapping[str, Array], data: Data, tensors: Optional[Sequence[Tensor]] = None
+) -> Iterator[tuple[list[Array], Optional[Array]]]:
+    """The values of ``tensors`` (``None``: of the model's outputs) batch by batch, with the labels.
+
+    Raises PrunecError as :func:`prunec.mxnet.runtime.open_session` does.
+    """
+    session: Optional[Session] = None
+    size = 0
+    for inputs, labels in data.batches():
+        count = len(next(iter(inputs.values())))
+        if session is None or count != size:
+            session, size = open_session(symbol, parameters, inputs, tensors), count
+        yield session.run(inputs), labels
+
+
+def gradients(model: MXNetModel, data: Data) -> Iterator[Callable[[str], Array]]:
+    """For each batch a function that gives the gradient of the loss by a parameter, in inference.
+
+    The loss is the mean cross-entropy where there are labels; else, half the sum of squares of the
+    outputs, each output brought to length one.  A model that ends in a loss of its own brings its gradient,
+    for the labels given or else for the classes it predicts.
+    """
+    import mxnet as mx
+
+    symbol = model.file.data
+    parameters = parameters_of(model)
+    operation = mx.nd.CachedOp(mx.sym.load_json(symbol.decode("utf-8")))
+    names = mx.sym.load_json(symbol.decode("utf-8")).list_inputs()
+    session: Optional[Session] = None
+    size = 0
+    for inputs, labels in data.batches():
+        count = len(next(iter(inputs.values())))
+        if session is None or count != size:
+            session, size = open_session(symbol, parameters, inputs), count
+        outputs = session.run(inputs)
+        executor = session._executor
+        arrays = {**executor.arg_dict, **executor.aux_dict}
+        _fill_labels(arrays, session.zeroed, outputs, labels)
+        for name in executor.arg_dict:
+            if name in parameters:
+                arrays[name].attach_grad()
+        with mx.autograd.record(train_mode=False):
+            found = operation(*(arrays[name] for name in names))
+        found = found if isinstance(found, list) else [found]
+        heads = [mx.nd.array(h) for h in head_gradients(outputs, labels)]
+        mx.autograd.backward(found, heads, train_mode=False)
+        trained = frozenset(name for name in executor.arg_dict if name in parameters)
+
+        def gradient(
+            name: str, arrays: Mapping[str, Any] = arrays, trained: frozenset[str] = trained
+        ) -> Array:
+            if name not in trained:
+                return np.zeros(parameters[name].shape, dtype=np.float32)
+            return np.asarray(arrays[name].grad.asnumpy())
+
+        yield gradient
+
+
+def _fill_labels(
+    arrays: Mapping[str, Any], zeroed: Sequence[str], outputs: Sequence[Array], labels: Optional[Array]
+) -> None:
+    """Labels for a model that takes them as inputs nobody gave: the true ones, or those it predicts."""
+    for name in zeroed:
+        if not name.endswith(_LABEL_ENDING):
+            continue
+        chosen = labels
+        if chosen is None and outputs and outputs[0].ndim == 2:
+            chosen = outputs[0].argmax(axis=1)
+        if chosen is not None and arrays[name].shape == chosen.shape:
+            arrays[name][:] = chosen.astype(np.float32)
+
+
+def head_gradients(outputs: Sequence[Array], labels: Optional[Array]) -> list[Array]:
+    """The gradient of the loss by each output."""
+    heads = []
+    for output in outputs:
+        values = output.astype(np.float64)
+        scored = labels is not None and values.ndim == 2 and values.shape[1] > int(labels.max())
+        if scored and labels is not None:
+            heads.append(_cross_entropy_gradient(values, labels).astype(output.dtype))
+        else:
+            heads.append((values / max(float((values**2).sum()), 1e-30)).astype(output.dtype))
+    return heads
+
+
+def _cross_entropy_gradient(values: Array, labels: Array) -> Array:
+    rows = np.arange(len(labels))
+    probable = (values >= 0).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3)
+    result = np.zeros_like(values)
+    if probable:
+        result[rows, labels] = -1.0 / np.maximum(values[rows, labels], 1e-12)
+    else:
+        shifted = np.exp(values - values.max(axis=1, keepdims=True))
+        result = shifted / shifted.sum(axis=1, keepdims=True)
+        result[rows, labels] -= 1.0
+    return np.asarray(result / len(labels))
