@@ -133,9 +133,28 @@ class _Drawing:
             apart = [other for other in merged if not other & group]
             together = [other for other in merged if other & group]
             merged = [*apart, group.union(*together)]
+        wish = self._wished_ranks()
         for group in merged:
+            wished = [wish[name] for name in sorted(group) if name in wish]
+            if wished and self.random.random() < 0.35:
+                self.ranks.update((name, wished[0]) for name in sorted(group))
+                continue
             rank = int(self.random.choice(6, p=(0.09, 0.24, 0.34, 0.21, 0.09, 0.03)))
             self.ranks.update((name, rank) for name in sorted(group))
+
+    def _wished_ranks(self) -> dict[str, int]:
+        """Ranks with which a placed axis stands where the default of its attribute says."""
+        wishes: dict[str, int] = {}
+        for tensor in self.tensors:
+            for position, axis in enumerate(tensor.axes):
+                default = self.header[axis.place.name].default if isinstance(axis.place, Name) else None
+                if default is None or not isinstance(default.value, int):
+                    continue
+                index = default.value
+                beside = tensor.axes[:position] if index >= 0 else tensor.axes[position + 1 :]
+                if len(beside) == 1 and isinstance(beside[0].item, Rest):
+                    wishes.setdefault(beside[0].item.name, index if index >= 0 else -1 - index)
+        return wishes
 
     def _tuple_rank(self, attribute: str) -> int:
         """How many entries a tuple needs that is an argument beside a rest."""
@@ -178,6 +197,7 @@ class _Drawing:
         alone = {n for e in self.equations for s, o in _sides(e) if not _bare(o) for n in _single(s)}
         order = sorted(self.names, key=lambda name: name in alone)
         waiting = [(name, plain) for name in order for plain in self._plain(name)]
+        equal_parts = self.random.random() < 0.4
         while True:
             while any(self._apply(equation) for equation in self.equations):
                 pass
@@ -185,8 +205,9 @@ class _Drawing:
             if not waiting:
                 break
             name, plain = waiting[0]
-            equal = self.balanced and name in self.balanced and self.sizes.get(indexed(name, 0))
-            self.sizes[plain] = equal or self._size(name)
+            first = self.sizes.get(indexed(name, 0)) if name in self.variadic else None
+            equal = name in self.balanced or equal_parts
+            self.sizes[plain] = first if first and equal else self._size(name)
         if any((self.sizes[name] or 0) < 0 for name in self.sizes):
             raise NotDrawn("a negative size")
 

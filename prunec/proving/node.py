@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.bound import Bound
+from prunec.binding.bound import Bound, axis_size, names_of
 from prunec.binding.infer import bind_graph
 from prunec.binding.slots import Contradiction, assign_slots
 from prunec.diagnostics import PrunecError
@@ -101,6 +101,9 @@ def legal_node(rule: Rule, rules: RulesUnderTrial, operator: Operator, drawn: Dr
         raise Illegal("MXNet does not tell the shape of an output")
     if len(bound.outputs) < wiring.outputs:
         raise refuted(f"the operator has {wiring.outputs} outputs, the rule {len(bound.outputs)}")
+    free = _untold(bound)
+    if free:
+        raise refuted(f"nothing in the rule tells the size of {', '.join(free)}, which may be removed")
     slots = _slots(rule, wiring, bound, inferred)
     return Node(rule, operator.name, texts, slots, tuple(shape for shape in outputs if shape is not None))
 
@@ -179,6 +182,15 @@ def _compare(bound: Bound, inferred: Inferred, node: int, refuted: Callable[[str
             raise Illegal(f"{label} would be empty")
         if len(shape) != len(actual) or any(a is not None and a != b for a, b in zip(shape, actual)):
             raise refuted(f"the rule gives {label} the shape {shape}, MXNet {actual}")
+
+
+def _untold(bound: Bound) -> list[str]:
+    """Names of outputs that may be removed although the rule does not give their sizes."""
+    axes = [
+        axis for slot in bound.outputs for axis in slot.axes or () if axis_size(axis, bound.sizes) is None
+    ]
+    names = dict.fromkeys(name for axis in axes for name in names_of(axis))
+    return [name for name in names if bound.sizes.get(name) is None and name not in bound.kept]
 
 
 def _slots(rule: Rule, wiring: Signature, bound: Bound, inferred: Inferred) -> tuple[Slot, ...]:

@@ -54,7 +54,7 @@ class Outcome:
     left: int
 
 
-def build(node: Node, random: np.random.Generator, live: float = 0.6, zeros: bool = True) -> Built:
+def build(node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True) -> Built:
     """A network around a node, wired at random.
 
     ``live`` is the chance of an axis to hold removable channels; without ``zeros`` what is masked does not
@@ -62,9 +62,9 @@ def build(node: Node, random: np.random.Generator, live: float = 0.6, zeros: boo
     """
     network = Network(random)
     chain: Sequence[Template] = ()
-    if not zeros:
+    if not zeros or random.random() < 0.25:
         chain = templates().ranges[-1]
-    elif random.random() < 0.5:
+    elif random.random() < 0.45:
         chain = templates().ranges[int(random.integers(len(templates().ranges)))]
     words: list[str] = []
     values: list[Value] = []
@@ -131,7 +131,7 @@ def _after(network: Network, k: int, value: Value, inputs: Sequence[Value], word
     """What an output of the node goes into; the result is an output of the network."""
     random, shape = network.random, value.shape
     name = f"after_{k}"
-    way = int(random.integers(5))
+    way = int(random.integers(6))
     wide = [axis for axis, size in enumerate(shape) if size > 1]
     if way == 1:
         same = [other for other in inputs if other.shape == shape]
@@ -148,7 +148,7 @@ def _after(network: Network, k: int, value: Value, inputs: Sequence[Value], word
         axes = [a for a, size in enumerate(other) if size > 1 and random.random() < 0.6]
         words.append(f"output {k} joined along axis {axis} with a branch with channels on axes {axes}")
         value = network.join(value, network.produce(f"beside_{k}", other, axes), axis)
-    elif way == 3 and wide:
+    elif way > 2 and wide:
         axis = wide[int(random.integers(len(wide)))]
         words.append(f"output {k} summed over axis {axis}")
         value = network.sum(value, axis)

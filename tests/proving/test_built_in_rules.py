@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("mxnet", reason="needs MXNet")
 
-from prunec.language.library import load  # noqa: E402
-from prunec.proving import prove, report  # noqa: E402
+from prunec.language.library import load
+from prunec.proving import prove, report
 
 #: The rules are proved in so many parts, which may run side by side.
 PARTS = 8

@@ -8,10 +8,15 @@ import pytest
 
 pytest.importorskip("mxnet", reason="needs MXNet")
 
-from prunec.diagnostics import Source  # noqa: E402
-from prunec.language.library import load  # noqa: E402
-from prunec.language.parser import parse  # noqa: E402
-from prunec.proving import RuleVerdict, prove, report  # noqa: E402
+from prunec.diagnostics import Source
+from prunec.language.parser import parse
+from prunec.proving import RuleVerdict, prove, report
+
+KEEP_SORT = '  keep c because "elements change places"\n'
+KEEP_NUMBERS = '  keep *x because "each element counts its own position"\n'
+MIXES_DOT = '  mixes k unless zero lhs or rhs because "a product sums over this axis"\n'
+MIXES_SOFTMAX = '  mixes c because "a softmax divides by a sum over its axis"\n'
+MIXES_NORM = '  mixes *x because "the mean and deviation are those of all positions"\n'
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,10 @@ op depth_to_space(block_size) {
   zero out if data
 }
 """
-EMBEDDING = """
-op Embedding(input_dim, output_dim) {
-  data[*x]; weight[v, c] -> out[*x, c]
-  input_dim = v
-  output_dim = c
-  keep v because "rows are chosen by number"
+SORT = """
+op sort(axis = -1) when axis != None {
+  data[*a, c @ axis, *b] -> out[*a, c, *b]
+  keep c because "elements change places"
 }
 """
 DENSE = """
@@ -107,11 +110,10 @@ op Pooling(kernel = (), stride = 1, pad = 0, global_pool = False, pooling_conven
   zero out if data
 }
 """
-TAKE = """
-op take(axis = 0) {
-  a[*p, c @ axis, *q], indices[*i] -> out[*p, *i, *q]
-  keep c because "elements are chosen by their position"
-  zero out if a
+NUMBERS = """
+op _contrib_arange_like(axis = None) when axis == None {
+  data[*x] -> out[*x]
+  keep *x because "each element counts its own position"
 }
 """
 INSTANCE_NORM = """
@@ -137,26 +139,28 @@ MUTATIONS = [
     Mutation("a window without padding", CONVOLUTION, "stride, pad, dilate)\n", "stride, 0, dilate)\n"),
     Mutation("the wrong default of an axis", CONCAT, "dim = 1", "dim = 0"),
     Mutation("a sum on the wrong axis", CONCAT, "out[*a, (+ c), *b]", "out[(+ c), *a, *b]"),
-    Mutation("an end that is too far", SLICE_AXIS, "= p + c\n", "= p + c + q\n"),
-    Mutation("a beginning that is an end", SLICE_AXIS, "start(begin, p + c + q) = p\n", "start(begin, p + c + q) = q\n"),
+    Mutation("an end that is too far", SLICE_AXIS, "= p + c\n", "= p + c + q\n", words="size of"),
+    Mutation("a beginning that is an end", SLICE_AXIS, "p + c + q) = p\n", "p + c + q) = q\n"),
     Mutation("factors in another order", DEPTH, "(s t c)", "(c s t)"),
     Mutation("merged the wrong way round", DEPTH, "(h s), (w t)", "(s h), (w t)"),
-    Mutation("a table that may lose rows", EMBEDDING, '  keep v because "rows are chosen by number"\n', ""),
+    Mutation("elements in order of size", SORT, KEEP_SORT, ""),
     Mutation("an output's axes exchanged", BATCH_DOT, "out[*b, i, j]", "out[*b, j, i]"),
-    Mutation("a sum that is not told", BATCH_DOT, '  mixes k unless zero lhs or rhs because "a product sums over this axis"\n', ""),
-    Mutation("a softmax that is not told", SOFTMAX, '  mixes c because "a softmax divides by a sum over its axis"\n', ""),
+    Mutation("a sum that is not told", BATCH_DOT, MIXES_DOT, ""),
+    Mutation("a softmax that is not told", SOFTMAX, MIXES_SOFTMAX, ""),
     Mutation("copies in the wrong order", REPEAT, "(c r)", "(r c)"),
     Mutation("tiles in the wrong order", TILE, "*(r x)", "*(x r)"),
-    Mutation("elements chosen by number", TAKE, '  keep c because "elements are chosen by their position"\n', ""),
-    Mutation("a normalisation that is not told", INSTANCE_NORM, '  mixes *x because "the mean and deviation are those of all positions"\n', ""),
+    Mutation("numbers that count", NUMBERS, KEEP_NUMBERS, ""),
+    Mutation("a normalisation that is not told", INSTANCE_NORM, MIXES_NORM, ""),
     Mutation("an output left out", MOMENTS, ", var[ones(*x, axes)]", "", words="has 2 outputs, the rule 1"),
     Mutation("an output's axis left out", DENSE, "out[n, o]", "out[o]"),
     Mutation("an output that is said to be zero", SOFTMAX, "  mixes c", "  zero out if data\n  mixes c"),
-    Mutation("channels kept without need", POOLING, "  zero", "  keep c\n  zero", "too strict", "`keep c` is not needed"),
-    Mutation("a sum kept without need", CONCAT, "  zero", "  keep c\n  zero", "too strict", "`keep c` is not needed"),
-    Mutation("outputs kept without need", DENSE, "  num_hidden", "  keep o\n  num_hidden", "too strict", "`keep o` is not needed"),
-    Mutation("mixing that does not happen", POOLING, "  zero", "  mixes c\n  zero", "too strict", "`mixes c` is not needed"),
-]  # fmt: skip
+    Mutation("channels kept without need", POOLING, "  zero", "  keep c\n  zero", "too strict", "`keep c`"),
+    Mutation("a sum kept without need", CONCAT, "  zero", "  keep c\n  zero", "too strict", "`keep c`"),
+    Mutation("outputs kept without need", DENSE, "  num_", "  keep o\n  num_", "too strict", "`keep o`"),
+    Mutation(
+        "mixing that does not happen", POOLING, "  zero", "  mixes c\n  zero", "too strict", "`mixes c`"
+    ),
+]
 
 
 def proved(text: str, cases: int = 16, strictness: bool = True) -> RuleVerdict:
@@ -181,7 +185,7 @@ def test_fault_is_caught(mutation: Mutation) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    sorted({mutation.rule for mutation in MUTATIONS} - {REPEAT}),
+    sorted({mutation.rule for mutation in MUTATIONS} - {REPEAT, TILE, NUMBERS}),
     ids=lambda text: text.split("op ")[1].split("(")[0].split(" ")[0],
 )
 def test_rules_without_the_fault_are_right(text: str) -> None:
