@@ -34,7 +34,8 @@ _HELP = "give an .npz file with an array for each input, examples along the firs
 class Data:
     """Examples: ``inputs`` by name, each (examples, …); ``labels`` (examples,) are classes, if there are any.
 
-    ``digest`` is the SHA-256 of the file, ``batch`` the number of examples to run at a time.
+    ``digest`` is the SHA-256 of the file, ``batch`` the number of examples to run at a time,
+    always as many where ``whole`` says so.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Data:
     labels: Optional[Array]
     digest: str
     batch: int
+    whole: bool = False
 
     @property
     def count(self) -> int:
@@ -53,6 +55,8 @@ class Data:
         model fixes the number."""
         for start in range(0, self.count, self.batch):
             part = slice(start, start + self.batch)
+            if self.whole and start + self.batch > self.count:
+                return
             inputs = {name: array[part] for name, array in self.inputs.items()}
             yield inputs, None if self.labels is None else self.labels[part]
 
@@ -71,11 +75,13 @@ def read_data(path: Union[str, os.PathLike[str]], graph: Graph, shapes: Mapping[
     if len(counts) != 1 or 0 in counts:
         shown = ", ".join(f"{printable(key)} has {len(array)}" for key, array in inputs.items())
         _fail("P532", "the arrays hold different numbers of examples, or none", name, shown)
-    batch = BATCH
-    for key, array in inputs.items():
-        batch = _check_input(name, key, array, shapes.get(key, ()), batch)
-    whole = min(batch, counts.pop())
-    return Data(name, inputs, labels, _digest(name), whole)
+    count = counts.pop()
+    fixed = [_check_input(name, key, array, shapes.get(key, ())) for key, array in inputs.items()]
+    batch = max((size for size in fixed if size is not None), default=None)
+    if batch is not None and batch > count:
+        note = f"the model takes {batch} examples at a time, the file has {count}"
+        _fail("P532", "there are too few examples for one run", name, note)
+    return Data(name, inputs, labels, _digest(name), batch or min(BATCH, count), batch is not None)
 
 
 def input_names(graph: Graph) -> tuple[str, ...]:
@@ -147,8 +153,9 @@ def _assigned(
     return {key: left[key] for key in wanted}, labels
 
 
-def _check_input(name: str, key: str, array: Array, shape: Shape, batch: int) -> int:
-    """Checks one input against its shape; returns the number of examples to run at a time."""
+def _check_input(name: str, key: str, array: Array, shape: Shape) -> Optional[int]:
+    """Checks one input against its shape; returns how many examples the model takes at a time, where its
+    shape is for more than one."""
     fits = not shape or (
         array.ndim == len(shape) and all(b is None or a == b for a, b in zip(array.shape[1:], shape[1:]))
     )
@@ -160,7 +167,7 @@ def _check_input(name: str, key: str, array: Array, shape: Shape, batch: int) ->
         _fail(
             "P533", f"the examples of {printable(key)!r} hold NaN or infinity", name, "no model takes these"
         )
-    return shape[0] if shape and shape[0] is not None and shape[0] > 1 else batch
+    return shape[0] if shape and shape[0] is not None and shape[0] > 1 else None
 
 
 def _digest(name: str) -> str:

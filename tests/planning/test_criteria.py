@@ -50,7 +50,7 @@ def test_scales_rank_the_groups_that_have_some(tmp_path: Path) -> None:
     scores = unit_scores(analysis, "bn-scale", settings())
     gamma = np.abs(values["bn_gamma"])
     assert np.allclose(scores_of(analysis, scores, "conv1_weight"), gamma)
-    assert scores_of(analysis, scores, "conv2_weight").mean() == pytest.approx(gamma.mean(), rel=1e-5)
+    assert scores_of(analysis, scores, "conv2_bias").mean() == pytest.approx(gamma.mean(), rel=1e-5)
 
 
 def test_lamp_divides_by_what_is_not_smaller(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_function_of_arrays_is_a_criterion(tmp_path: Path, monkeypatch: Any) -
     installed(monkeypatch, largest=largest)
     values = parameters()
     analysis = small_analysis(tmp_path, values)
-    found = scores_of(analysis, unit_scores(analysis, "largest", settings(aggregate="max")), "conv2_weight")
+    found = scores_of(analysis, unit_scores(analysis, "largest", settings(aggregate="max")), "conv2_bias")
     made, read = np.abs(values["conv2_weight"]).max(axis=(1, 2, 3)), np.abs(values["fc_weight"]).max(axis=0)
     assert np.allclose(found, np.maximum(made, read))
     assert ((8, 27), "filters") in seen and ((8, 54), "inputs") in seen and ((8, 1), "scale") in seen
