@@ -81,11 +81,12 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The smaller model: its bytes, and how each parameter is sliced."""
+    """The smaller model: its bytes, how each parameter is sliced, and all that changes in its graph."""
 
     model: bytes
     slices: tuple[ParameterSlice, ...]
     shrinker: Shrinker
+    changes: Changes
 
 
 def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
@@ -139,8 +140,10 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
         shape = tuple(size or 0 for size in parameter.shape)
         slices.append(shrinker.parameter(parameter.name, parameter.channels, shape, parameter.neutral))
     if isinstance(analysis.model, GraphModel):
-        return Pruned(analysis.model.rewrite_graph(changed, slices), tuple(slices), shrinker)
-    return Pruned(analysis.model.rewrite(changed.attributes, shapes), tuple(slices), shrinker)
+        data = analysis.model.rewrite_graph(changed, slices)
+    else:
+        data = analysis.model.rewrite(changed.attributes, shapes)
+    return Pruned(data, tuple(slices), shrinker, changed)
 
 
 # --- parameters ---

@@ -58,10 +58,22 @@ def render_script(
     or, for what numpy does not have, a name such as ``"bfloat16"``.  Raises ``ValueError`` when a
     parameter is listed twice.
     """
+    return render(
+        "slice_params.py.j2", slices, records or {}, model_name=model_name, model_digest=model_digest
+    )
+
+
+def render(
+    template: str, slices: Sequence[ParameterSlice], records: Mapping[str, DTypeLike], **values: object
+) -> str:
+    """The text of a template that shows the tables of some slices, and ``values`` besides.
+
+    Raises ``ValueError`` when a parameter is listed twice.
+    """
     if len({parameter.name for parameter in slices}) != len(slices):
         raise ValueError("a parameter is listed twice")
     kept: dict[tuple[Any, ...], _Positions] = {}
-    entries = [_entry(parameter, records or {}, kept) for parameter in slices]
+    entries = [_entry(parameter, records, kept) for parameter in slices]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prunec.emission"),
         undefined=jinja2.StrictUndefined,
@@ -72,10 +84,18 @@ def render_script(
         autoescape=False,
     )
     environment.filters["literal"] = _literal
-    template = environment.get_template("slice_params.py.j2")
-    return template.render(
-        model_name=model_name, model_digest=model_digest, kept=list(kept.values()), parameters=entries
-    )
+    environment.filters["shown"] = _shown
+    found = environment.get_template(template)
+    return found.render(kept=list(kept.values()), parameters=entries, **values)
+
+
+def _shown(value: object) -> str:
+    """Names, numbers and tuples of such as a literal; names as :func:`_literal` writes them."""
+    if isinstance(value, str):
+        return _literal(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
 
 
 def _literal(value: str) -> str:
