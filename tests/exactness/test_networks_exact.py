@@ -11,21 +11,10 @@ import networks
 from exactness.pruning import at_ratio, network_of, prune
 from prunec.mxnet.runtime import infer_shapes
 
-#: What the rules cannot say yet; each is strict, so that it goes when it is no longer so.
-UPSAMPLING = "the rule of concatenating upsampling takes maps of one size only"
-REPEATED = "the rule of broadcast_axis places one axis, not several"
+BUILDERS = pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)
 
 
-def _builders(**unsaid):
-    parameters = []
-    for build in networks.BUILDERS:
-        reason = unsaid.get(build.__name__)
-        marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
-        parameters.append(pytest.param(build, id=build.__name__, marks=marks))
-    return pytest.mark.parametrize("build", parameters)
-
-
-@_builders(upsampling_concat=UPSAMPLING, broadcast_axis=REPEATED)
+@BUILDERS
 def test_half_of_every_group(build):
     case = build()
     trial = prune(network_of(case), at_ratio(0.5), strict=True)
@@ -37,7 +26,7 @@ def test_half_of_every_group(build):
     assert not any(group.approximate for group in trial.analysis.solution.groups)
 
 
-@_builders(upsampling_concat=UPSAMPLING, broadcast_axis=REPEATED)
+@BUILDERS
 def test_approximate_channels_are_marked(build):
     """Without strictness more can go, and what is not exact is said to be so."""
     case = build()
@@ -72,7 +61,7 @@ def groups_on(network, pair):
             yield from (g.number for g in analysis.solution.groups if units & set(g.units.tolist()))
 
 
-@_builders(upsampling_concat=UPSAMPLING)
+@BUILDERS
 def test_shapes_are_those_of_mxnet(build):
     network = network_of(build())
     expected = infer_shapes(network.json, network.inputs)
