@@ -31,13 +31,9 @@ def shown(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def ending(text: str, limit: int) -> str:
-    """The end of a text that fits, from the beginning of a part on where there is one, as :func:`shown`."""
+    """The end of a text that fits into ``limit`` characters, as :func:`shown`."""
     if len(text) > limit:
-        text = text[len(text) - limit + 1 :]
-        match = _SEPARATORS.search(text)
-        if match is not None and 0 < match.end() <= limit // 2:
-            text = text[match.end() :]
-        text = f"…{text}"
+        text = "…" + text[len(text) - limit + 1 :]
     return printable(text, 8 * limit)
 
 

@@ -150,7 +150,7 @@ class Browser:
 
     def picture(self, path: Path, selector: Optional[str] = None, highest: int = 4000) -> None:
         """Writes a picture of an element, or of what the window shows."""
-        options: dict[str, Any] = {"format": "png", "captureBeyondViewport": True}
+        options: dict[str, Any] = {"format": "png", "captureBeyondViewport": selector is not None}
         if selector is not None:
             x, y, width, height = self.run(
                 f"(r => [r.x + scrollX, r.y + scrollY, r.width, r.height])"
