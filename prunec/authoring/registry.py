@@ -67,7 +67,7 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
         close = get_close_matches(attribute.name, names, 1)
         some = ", ".join(f"`{name}`" for name in names)
         yield Diagnostic(
-            "P712",
+            "P725",
             f"MXNet's `{operator}` has no attribute `{attribute.name}`",
             annotations=(Annotation(attribute.span),),
             notes=(f"its attributes are {some}" if names else "it has no attributes",),

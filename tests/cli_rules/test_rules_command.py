@@ -114,7 +114,7 @@ op nobody_knows(anything) as c when anything == 1 { d[*x] -> o[*x] }
 """
     assert prunec_rules("check", written(tmp_path, text), "--format", "concise") == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert "my.prune:1:13: warning[P712]: MXNet's `my_scale` has no attribute `facto`" in line
+    assert "my.prune:1:13: warning[P725]: MXNet's `my_scale` has no attribute `facto`" in line
     assert "did you mean `factor`?" in line
 
 
