@@ -26,6 +26,17 @@ def build(tree: Tree[Token], source: Source, offset: int) -> tuple[syntax.Rule, 
 
     Raises ``PrunecError``: P105 for a number out of bounds, P106 for nesting too deep.
     """
+    rules: tuple[syntax.Rule, ...] = _built(tree, source, offset)
+    return rules
+
+
+def build_policies(tree: Tree[Token], source: Source) -> tuple[syntax.Policy, ...]:
+    """The policies of the parse tree of a whole file; raises as :func:`build`."""
+    policies: tuple[syntax.Policy, ...] = _built(tree, source, 0)
+    return policies
+
+
+def _built(tree: Tree[Token], source: Source, offset: int) -> Any:
     builder = _Builder(source, offset)
     built: dict[int, Any] = {}
     depths: dict[int, int] = {}
@@ -37,8 +48,7 @@ def build(tree: Tree[Token], source: Source, offset: int) -> tuple[syntax.Rule, 
         if depth > MAXIMUM_DEPTH:
             raise PrunecError(_too_deep(span))
         built[id(subtree)] = builder.node(str(subtree.data), children, span)
-    rules: tuple[syntax.Rule, ...] = built[id(tree)]
-    return rules
+    return built[id(tree)]
 
 
 def _too_deep(span: Span) -> Diagnostic:
@@ -289,6 +299,50 @@ class _Builder:
 
     def make_macs(self, children: _Children, span: Span) -> syntax.MultiplyAdds:
         return syntax.MultiplyAdds(children[0], span)
+
+    # --- policies ---
+
+    def make_policies(self, children: _Children, span: Span) -> tuple[syntax.Policy, ...]:
+        return tuple(children)
+
+    def make_policy(self, children: _Children, span: Span) -> syntax.Policy:
+        documentation = [c for c in children if isinstance(c, Token) and c.type == "DOC"]
+        patterns = next(c for c in children if isinstance(c, tuple))
+        settings = tuple(c for c in children if isinstance(c, syntax.Setting))
+        keyword = next(c for c in children if isinstance(c, Token) and c.type == "POLICY")
+        lines = "\n".join(_documentation_line(token) for token in documentation)
+        return syntax.Policy(patterns, settings, lines, self.span(keyword).to(span))
+
+    def make_patterns(self, children: _Children, span: Span) -> tuple[syntax.Literal, ...]:
+        return tuple(syntax.Literal(str(token)[1:-1], self.span(token)) for token in children)
+
+    def setting(self, kind: str, children: _Children, span: Span) -> syntax.Setting:
+        number: Optional[float] = None
+        because = None
+        for child in children:
+            if isinstance(child, Token):
+                number = float(child) if child.type == "FLOAT" else float(self.integer(child))
+            elif child is not None:
+                because = str(child)
+        return syntax.Setting(kind, number, because, span)
+
+    def make_hold(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("hold", children, span)
+
+    def make_share(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("ratio", children, span)
+
+    def make_aligned(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("align", children, span)
+
+    def make_at_most(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("max_ratio", children, span)
+
+    def make_at_least(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("min_channels", children, span)
+
+    def make_whole(self, children: _Children, span: Span) -> syntax.Setting:
+        return self.setting("whole", children, span)
 
 
 class _Header(dict[str, Any]):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prunec.diagnostics import Diagnostic, PrunecError, Source, Span, printable
 from prunec.language.resources import data_folder
-from prunec.language.syntax import Rule, RuleFile
+from prunec.language.syntax import PolicyFile, Rule, RuleFile
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -119,13 +119,30 @@ def parse_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
     from prunec.language.syntax_errors import unexpected_character, unexpected_token
 
     try:
-        tree = grammar().parse(source.text[start:end])
+        tree = grammar().parse(source.text[start:end], start="start")
     except UnexpectedInput as error:
         span = Span(source, start, end)
         if isinstance(error, UnexpectedCharacters):
             raise PrunecError(unexpected_character(error, span)) from None
         raise PrunecError(unexpected_token(error, span)) from None
     return build(tree, source, start)
+
+
+def parse_policies(source: Source) -> PolicyFile:
+    """All policies of a file. Raises ``PrunecError`` with the first syntax error."""
+    from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+
+    from prunec.language.builder import build_policies
+    from prunec.language.syntax_errors import unexpected_character, unexpected_token
+
+    span = Span(source, 0, len(source.text))
+    try:
+        tree = grammar().parse(source.text, start="policies")
+    except UnexpectedInput as error:
+        if isinstance(error, UnexpectedCharacters):
+            raise PrunecError(unexpected_character(error, span)) from None
+        raise PrunecError(unexpected_token(error, span)) from None
+    return PolicyFile(build_policies(tree, source), span)
 
 
 @lru_cache(maxsize=1)
@@ -145,4 +162,5 @@ def grammar() -> Lark:
                 help="install prunec anew",
             )
         ) from None
-    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+    starts = ["start", "policies"]
+    return Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=True)

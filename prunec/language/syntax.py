@@ -333,3 +333,35 @@ class RuleFile:
 
     rules: tuple[Rule, ...]
     span: Span = _span()
+
+
+# --- policies ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels`` or ``whole``,
+    with its number (``None`` for those without one) and the reason given."""
+
+    kind: str
+    number: Optional[float]
+    because: Optional[str]
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """``policy "pattern", … { settings }``: what holds for the nodes whose names match a pattern."""
+
+    patterns: tuple[Literal, ...]
+    settings: tuple[Setting, ...]
+    documentation: str
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """All policies of a file, in its order."""
+
+    policies: tuple[Policy, ...]
+    span: Span = _span()

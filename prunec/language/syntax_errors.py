@@ -26,6 +26,7 @@ _SYMBOLS = {
     "TILDE": "~",
     "PLUS": "+",
     "OP": "op",
+    "POLICY": "policy",
 }
 #: Groups of terminals under one word: the terminal that tells the group, its name, its members.
 _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
@@ -177,7 +178,7 @@ _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
 
 def _unexpected_end(accepted: Collection[str], chunk: Span) -> Diagnostic:
     text = chunk.text
-    if set(accepted) <= {"OP", "DOC"}:
+    if set(accepted) <= {"OP", "POLICY", "DOC"}:
         last = [match for match in _TEXT_OR_COMMENT.finditer(text) if match.group().startswith("##")][-1]
         start = chunk.start + last.start()
         return _misplaced_documentation(Span(chunk.source, start, start + len(last.group().rstrip())))
@@ -220,6 +221,10 @@ def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> O
         return "to call a function, write the bracket right behind its name: `f(x)`"
     if token.type == "MULTIPLY" and "TILDE" in accepted:
         return "factors of a product stand side by side: `(g c)`"
+    if token == "policy" and "OP" in accepted:
+        return "policies stand in a file of their own, which --policy takes"
+    if token == "op" and "POLICY" in accepted:
+        return "rules stand in files of their own, which --rules takes"
     if token == "=" and "COMPARE" in accepted:
         return "to compare, write `==`"
     if token == "=" and before[-1:] == "=" and "COMPARE" not in accepted:
