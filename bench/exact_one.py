@@ -38,6 +38,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 _TOLERANCE = 1e-4
 #: Tried in turn where outputs say little: values that fade away in deep networks, and those that overflow.
 _SCALES = (1.5, 2.5, 0.5, 0.2)
+#: How many steps back from outputs that say little to look.
+_LEVELS = 6
 _SMALL_SIDES = (96, 128, 160, 224, 320)
 
 
@@ -147,11 +149,14 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int, scale: fl
     values = _input_values(analysis, inputs, seed), _input_values(analysis, inputs, seed + 1)
     tensors = watched(analysis)
     found = _run(data, pruned, masked, small, analysis, values, tensors)
-    if found.exact and not found.informative:
-        closer = before_heads(analysis)
-        second = _run(data, pruned, masked, small, analysis, values, closer) if closer else found
+    level = list(analysis.bound.graph.outputs)
+    for _ in range(_LEVELS):
+        level = entering(analysis, level)
+        if not found.exact or found.informative or not level:
+            break
+        second = _run(data, pruned, masked, small, analysis, values, level)
         if second.informative or not second.exact:
-            found, tensors = second, closer
+            found, tensors = second, level
     return {
         "exact": found.exact,
         "error": found.error,
@@ -247,10 +252,11 @@ def watched(analysis: Analysis) -> Optional[list[Tensor]]:
     return list(dict.fromkeys(found)) or None
 
 
-def before_heads(analysis: Analysis) -> list[Tensor]:
-    """What enters the nodes that make the outputs: there a softmax has not yet flattened all differences."""
+def entering(analysis: Analysis, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """What enters the nodes that make some tensors: there a softmax has not yet flattened all differences,
+    and the logarithm of a negative number has not been taken."""
     graph = analysis.bound.graph
-    inputs = [t for head in graph.outputs for t in graph.nodes[head.node].inputs if _computed(analysis, t)]
+    inputs = [t for tensor in tensors for t in graph.nodes[tensor.node].inputs if _computed(analysis, t)]
     return list(dict.fromkeys(inputs))
 
 
