@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="compare original and result in MXNet; exit 1 if not exact"
     )
+    parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     add_plan_options(parser)
@@ -49,11 +50,13 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = read_inputs(options, options.plan)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
-    check_folder(folder, _names(inputs), inputs.files, options.force)
+    check_folder(folder, _names(inputs, options.report), inputs.files, options.force)
     plan = _plan(options, inputs)
     pruned = emit_checked(inputs.analysis, plan.removed)
     comparison = prepare(inputs.analysis, pruned) if options.verify else None
     artefacts = _artefacts(inputs, plan, pruned)
+    if options.report:
+        artefacts = _with_report(artefacts, inputs, plan, pruned, options)
     write(artefacts, folder)
     _warn_of_approximation(inputs, plan)
     if not options.quiet:
@@ -64,11 +67,12 @@ def run(options: argparse.Namespace) -> int:
     return run_verification(inputs.analysis, plan, pruned, pruned.model, sliced, comparison, options.quiet)
 
 
-def _names(inputs: Inputs) -> tuple[str, ...]:
-    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT
+def _names(inputs: Inputs, report: bool) -> tuple[str, ...]:
+    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
-    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *parameters)
+    page = (REPORT,) if report else ()
+    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *parameters)
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
@@ -101,6 +105,29 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
         PLAN: plan_text(analysis, planned, plan, group_names(members), __version__).encode("ascii"),
     }
     return Artefacts(files, inputs.parameters)
+
+
+def _with_report(
+    artefacts: Artefacts, inputs: Inputs, plan: Plan, pruned: Pruned, options: argparse.Namespace
+) -> Artefacts:
+    from hashlib import sha256
+
+    from prunec import __version__
+    from prunec.emission.artefacts import DIFF, REPORT, Artefacts
+    from prunec.reporting.report import render_report
+
+    digests = {name: sha256(data).hexdigest() for name, data in artefacts.files.items()}
+    page = render_report(
+        inputs.analysis,
+        pruned,
+        plan,
+        inputs.origin,
+        diff=artefacts.files[DIFF],
+        command=options.command_line,
+        version=__version__,
+        files=digests,
+    )
+    return Artefacts({**artefacts.files, REPORT: page.encode("utf-8")}, artefacts.parameters)
 
 
 def _warn_of_approximation(inputs: Inputs, plan: Plan) -> None:

@@ -42,6 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         _prepare_process()
     try:
         options = _parser().parse_args(argv)
+        options.command_line = ("prunec", *(sys.argv[1:] if argv is None else argv))
         code = int(options.run(options))
         sys.stdout.flush()
         return code

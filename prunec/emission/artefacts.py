@@ -18,6 +18,7 @@ SCRIPT = "slice_params.py"
 DIFF = "changes.diff"
 GROUPS = "groups.json"
 PLAN = "plan.json"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
