@@ -54,7 +54,7 @@ _GATED = """{
 """
 
 
-def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a README command with this checkout's prunec in the place of an installed one."""
     words = command.split()
     start = [sys.executable, "-m", "prunec"] if words[0] == "prunec" else [sys.executable]
@@ -74,7 +74,9 @@ def test_every_command_runs(folder: Path) -> None:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     pruned, replayed = (folder / name / "digits-symbol.json" for name in ("digits-pruned", "replayed"))
     assert pruned.read_bytes() == replayed.read_bytes()
-    assert (folder / "small.params").read_bytes() == (folder / "digits-pruned/digits-0000.params").read_bytes()
+    assert (folder / "small.params").read_bytes() == (
+        folder / "digits-pruned/digits-0000.params"
+    ).read_bytes()
     assert '"num_filter": "4"' in (folder / "model-pruned" / "model-symbol.json").read_text(encoding="utf-8")
 
 
@@ -82,7 +84,12 @@ def test_program_runs(folder: Path) -> None:
     program = next(text for language, text in BLOCKS if language == "python")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     small = (folder / "small-symbol.json").read_text(encoding="utf-8")

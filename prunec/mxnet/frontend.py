@@ -69,9 +69,7 @@ class MXNetModel:
         for node, shape in shapes.items():
             hint = self.file.attributes(node).get(_SHAPE_HINT)
             if isinstance(hint, tuple) and len(hint) == len(shape):
-                new = tuple(
-                    old if size is None or old in (0, -1) else size for old, size in zip(hint, shape)
-                )
+                new = tuple(old if size is None or old in (0, -1) else size for old, size in zip(hint, shape))
                 if new != hint:
                     changes[node, _SHAPE_HINT] = new
         return rewrite(self.file, changes)
