@@ -234,11 +234,11 @@ class AttributeDraw:
         given: dict[str, Value] = {}
         for name, value in self.values.items():
             argument = self.operator.argument(name)
-            if (
-                value == ""
-                or (value is None and self.defaults.get(name) is None)
-                or (argument is None and self.operator.arguments and name not in guard_values(self.rule.when))
-            ):
+            # "None" is written only where leaving the attribute out would mean something else.
+            silent = value is None and self.defaults.get(name) is None
+            if value == "" or (silent and not (argument is not None and argument.required)):
+                continue
+            if argument is None and self.operator.arguments and name not in guard_values(self.rule.when):
                 continue
             if name in self.optional and value == self.defaults[name] and self.random.random() < 0.5:
                 continue

@@ -41,6 +41,7 @@ from prunec.language.syntax import (
 )
 from prunec.proving.attributes import AttributeDraw
 from prunec.proving.registry import Operator
+from prunec.proving.templates import templates
 
 _WRAPPERS = ("start", "stop", "copy_zero")
 _WINDOWS = ("window", "window_up", "unwindow")
@@ -110,6 +111,10 @@ class _Drawing:
         self._solve()
         self.drawn.views(self.tensors, self.ranks, self.sizes)
         given = self.drawn.given()
+        for name, most in templates().longest.items():
+            value = given.get(name)
+            if isinstance(value, tuple) and len(value) > most:
+                raise NotDrawn("longer than MXNet computes rightly")
         shapes = {}
         full = int(self.random.integers(len(self.signature.data) or 1))
         for position, tensor in enumerate(self.signature.data):

@@ -34,8 +34,9 @@ class Templates:
     ``produce`` mixes the last axis into new channels, ``order`` reorders axes, ``reshape`` reshapes, ``add``
     and ``join`` put two tensors together, ``sum`` sums over an axis.  ``ranges`` are chains that bring values
     into a range (all numbers, between -1 and 1, positive, …); the last one makes zeros something else.
-    ``inputs`` are rows for slots that hold coordinates.  ``values`` are menus by attribute name, ``leave``
-    attributes to leave alone, ``all_outputs`` operators that compute nothing right unless all their outputs
+    ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and
+    nothing else.  ``values`` are menus by attribute name, ``leave``
+    attributes to leave alone, ``longest`` bounds on the length of tuples, ``all_outputs`` operators that compute nothing right unless all their outputs
     are used, ``operators`` fixed attributes of single operators.
     """
 
@@ -47,8 +48,10 @@ class Templates:
     sum: Template
     ranges: tuple[tuple[Template, ...], ...]
     inputs: Mapping[str, tuple[float, ...]]
+    whole: frozenset[str]
     values: Mapping[str, tuple[Value, ...]]
     leave: frozenset[str]
+    longest: Mapping[str, int]
     all_outputs: frozenset[str]
     operators: Mapping[str, Mapping[str, Value]]
 
@@ -64,8 +67,10 @@ def templates() -> Templates:
             **{name: _template(document[name]) for name in single},
             ranges=tuple(tuple(_template(entry) for entry in chain) for chain in document["ranges"]),
             inputs={name: tuple(row) for name, row in document["inputs"].items()},
+            whole=frozenset(document["whole"]),
             values={name: tuple(values) for name, values in document["values"].items()},
             leave=frozenset(document["leave"]),
+            longest=document["longest"],
             all_outputs=frozenset(document["all_outputs"]),
             operators=document["operators"],
         )

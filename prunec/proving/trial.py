@@ -101,6 +101,9 @@ def _input(
     if pattern is not None and slot.shape[-1:] == (len(pattern),):
         words.append(f"{slot.name} is an input of rows like {pattern}")
         return network.add_rows(name, slot.shape, pattern)
+    if slot.name in templates().whole:
+        words.append(f"{slot.name} is an input of whole numbers")
+        return network.add_input(name, slot.shape, 3)
     same = [value for value in before if value.shape == slot.shape]
     way = random.random()
     if same and way < 0.1:

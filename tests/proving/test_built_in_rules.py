@@ -14,18 +14,17 @@ PARTS = 8
 
 #: Rules with a fault that is known and not yet mended, each with what is wrong.
 KNOWN: dict[str, str] = {
-    "BatchNorm": "with fix_gamma, a removed sample is not zero behind it",
     "sum": "MXNet gives a tensor without axes one of size one",
     "mean": "MXNet gives a tensor without axes one of size one",
     "norm": "MXNet gives a tensor without axes one of size one",
     "moments": "MXNet gives a tensor without axes one of size one",
     "argmax": "MXNet gives a tensor without axes one of size one",
+    "pick": "MXNet gives a tensor without axes one of size one",
+    "pick_by_column": "MXNet gives a tensor without axes one of size one",
     "squeeze": "MXNet gives a tensor without axes one of size one",
     "reshape_target": "a zero in target_shape asks for a size, it does not copy one",
-    "stack": "a parameter that stands in the stack twice",
     "slice_some_axes_like": "a negative axis where the two tensors differ in rank",
-    "_contrib_interleaved_matmul_selfatt_qk": "one name twice in an output",
-    "_contrib_interleaved_matmul_selfatt_valatt": "heads and channels of heads at once",
+    "SliceChannel": "a parameter with two axes that shrink, split into parts",
 }
 
 
