@@ -16,12 +16,13 @@ from prunec.emission.shrink import Unbalanced
 from prunec.language.library import load, locate
 from prunec.mxnet.frontend import MXNetModel, read_model
 from prunec.planning.planfile import Origin, PlanFile, read_plan
+from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was read: ``files`` are all files that must not be written over."""
+    """What was read: ``files`` are all files that must not be written over, ``policy`` what --policy gave."""
 
     model: MXNetModel
     analysis: Analysis
@@ -29,6 +30,7 @@ class Inputs:
     plan: Optional[PlanFile]
     rules: tuple[str, ...]
     files: tuple[Path, ...]
+    policy: Optional[ModelPolicy] = None
 
     @property
     def parameters(self) -> Optional[Path]:
@@ -50,14 +52,24 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     model = read_model(Path(options.model), parameters, shapes)
     rules = load(names)
     analysis = analyse(model, rules, strict)
-    warnings = tuple(dict.fromkeys((*rules.warnings, *analysis.warnings)))
+    digest, policy = rules.digest, None
+    given = getattr(options, "policy", None)
+    if given is not None:
+        policy = read_policy(Path(given), model.graph)
+        if policy.regroups:
+            # Other groups than without it: a plan for these is stale without the policy.
+            analysis = regrouped(analysis, policy)
+            digest = hashlib.sha256(f"{digest}:{policy.digest}".encode()).hexdigest()
+    own = () if policy is None else policy.warnings
+    warnings = tuple(dict.fromkeys((*rules.warnings, *analysis.warnings, *own)))
     if warnings:
         print(render_all(warnings), file=sys.stderr)
     path = None if model.parameters is None else Path(model.parameters.path)
-    origin = Origin(model.digest, rules.digest, None if path is None else file_digest(path), strict)
+    origin = Origin(model.digest, digest, None if path is None else file_digest(path), strict)
     files = [model.path, *map(locate, names)]
-    files += [file for file in (path, None if plan is None else Path(plan)) if file is not None]
-    return Inputs(model, analysis, origin, read, names, tuple(files))
+    more = (path, None if plan is None else Path(plan), None if given is None else Path(given))
+    files += [file for file in more if file is not None]
+    return Inputs(model, analysis, origin, read, names, tuple(files), policy)
 
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:

@@ -25,7 +25,7 @@ CRITERIA = (
 
 _USED = (
     *("ratio", "criterion", "target", "ranked", "aggregate", "normalise", "align", "max_ratio"),
-    *("min_channels", "policy", "data", "seed", "sensitivity", "previous"),
+    *("min_channels", "data", "seed", "sensitivity", "previous"),
 )
 
 
@@ -80,7 +80,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def given(options: argparse.Namespace) -> list[str]:
-    """The options of this module that the command line holds."""
+    """The options of this module that say what goes and that the command line holds."""
     names = {"ranked": "--global", "previous": "--from"}
     return [
         names.get(name, f"--{name.replace('_', '-')}")
@@ -126,6 +126,7 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
         ranked=bool(options.ranked),
         limits=limits,
         seed=options.seed or 0,
+        policy=inputs.policy,
         data=None if options.data is None else read_examples(options.data, inputs),
     )
 
@@ -151,7 +152,8 @@ def make(options: argparse.Namespace, inputs: Inputs) -> Plan:
     from prunec.diagnostics import render_all
     from prunec.planning.choose import make_plan
 
-    plan = make_plan(inputs.analysis, options=planning_options(options, inputs))
+    chosen = planning_options(options, inputs)
+    plan = make_plan(inputs.analysis, options=chosen)
     if plan.warnings:
         print(render_all(plan.warnings), file=sys.stderr)
     return plan

@@ -127,7 +127,10 @@ class Shrinker:
             if found.dimension is None or found.kept is None:
                 continue
             rows = tuple(factors[d] for d in found.rows)
-            (by_rows if rows else plain).append(Take(factors[found.dimension], rows, found.kept))
+            take = Take(factors[found.dimension], rows, found.kept)
+            # Rows that go whole go from every table that has them, and once from the parameter.
+            if take not in plain:
+                (by_rows if rows else plain).append(take)
         # Rows are looked up by their old positions, so what has rows is cut before rows are.
         takes = tuple(by_rows) + tuple(sorted(plain, key=lambda take: take.axis))
         new_shape = tuple(size or 0 for size in self.shape(channels))

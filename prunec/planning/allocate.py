@@ -45,13 +45,17 @@ Cost = Callable[[Atoms], Optional[float]]
 
 
 def allocate(
-    analysis: Analysis, model: CostModel, rankings: Sequence[Ranking], options: Options
+    analysis: Analysis,
+    model: CostModel,
+    rankings: Sequence[Ranking],
+    options: Options,
+    observed: Mapping[int, Restriction],
 ) -> Allocation:
-    """The steps that the options ask for.
+    """The steps that the options ask for; ``observed`` are restrictions of single choices, by number.
 
     Raises PrunecError P523 for a target that is out of reach, P525 for one that cannot be computed.
     """
-    allowed, start = _allowed(model, options)
+    allowed, start = _allowed(model, options, observed)
     if options.targets:
         order = _order(model, rankings, allowed, start, options)
         latency = [target for target in options.targets if target.cost == "latency"]
@@ -70,9 +74,11 @@ def allocate(
     return Allocation(_share_of_all(model, allowed, order, ratio), {})
 
 
-def _allowed(model: CostModel, options: Options) -> tuple[list[Atoms], Atoms]:
+def _allowed(
+    model: CostModel, options: Options, observed: Mapping[int, Restriction]
+) -> tuple[list[Atoms], Atoms]:
     """For each choice the numbers of steps it may lose, and the fewest: those a policy or alignment fixes."""
-    restrictions = [options.restrictions.get(choice.number, Restriction()) for choice in model.choices]
+    restrictions = [observed.get(choice.number, Restriction()) for choice in model.choices]
     limits = [restricted(options.limits, own) for own in restrictions]
     allowed = []
     for choice, width, own, restriction in zip(model.choices, model.widths, limits, restrictions):

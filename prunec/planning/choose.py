@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic
 from prunec.planning.allocate import Allocation, allocate
-from prunec.planning.budget import Restriction
 from prunec.planning.choices import choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.criteria import Settings, find_criterion, unit_scores
+from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.select import Removed
 from prunec.planning.targets import Limits, Target
 
@@ -34,8 +34,8 @@ class Options:
 
     ``ratio`` is the share of channels that goes, in [0, 1); ``targets`` are costs to come down to instead,
     all of them.  ``ranked`` makes one ranking over the whole model in place of the same share everywhere.
-    ``aggregate`` and ``normalise`` are settings of the criterion (``None``: its own).  ``restrictions`` hold
-    for single choices, by number; ``data`` is calibration data for criteria that need some.
+    ``aggregate`` and ``normalise`` are settings of the criterion (``None``: its own).  ``policy``
+    holds for nodes by name; ``data`` is calibration data for criteria that need some.
     """
 
     ratio: Optional[float] = None
@@ -47,7 +47,7 @@ class Options:
     limits: Limits = Limits()
     seed: int = 0
     data: Optional[Any] = None
-    restrictions: Mapping[int, Restriction] = field(default_factory=dict)
+    policy: Optional[ModelPolicy] = None
 
 
 def default_criterion(analysis: Analysis) -> str:
@@ -84,9 +84,10 @@ def make_plan(
     choices = choices_of(analysis.solution)
     rankings = [rank(choice, scores) for choice in choices]
     model = CostModel(analysis, choices)
-    allocation = allocate(analysis, model, rankings, options)
+    observed, warnings = restrictions(analysis, choices, options.policy) if options.policy else ({}, ())
+    allocation = allocate(analysis, model, rankings, options, observed)
     removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
-    return Plan(removed, _method(name, options, allocation), allocation.warnings)
+    return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
 
 
 def _method(name: str, options: Options, allocation: Allocation) -> dict[str, Any]:
@@ -106,6 +107,8 @@ def _method(name: str, options: Options, allocation: Allocation) -> dict[str, An
             method[key] = getattr(options.limits, key)
     if name == "random":
         method["seed"] = options.seed
+    if options.policy is not None:
+        method["policy"] = options.policy.digest
     if options.data is not None:
         method["data"] = options.data.digest
     if allocation.reached:

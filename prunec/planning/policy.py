@@ -1,0 +1,205 @@
+"""Policies: what a plan is to observe, by the names of nodes, from a ``.prune`` file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.compiler import Analysis
+from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
+from prunec.graph.model import Graph, Tensor
+from prunec.language.parser import parse_policies, read_source
+from prunec.language.syntax import Policy, PolicyFile, Setting
+from prunec.planning.budget import Restriction
+from prunec.planning.choices import Choice
+from prunec.solver.components import Atoms
+from prunec.solver.propagate import Cause, Edge
+from prunec.solver.solve import solve
+
+#: The kinds of settings whose numbers are shares, and those whose numbers count channels.
+_SHARES, _COUNTS = ("ratio", "max_ratio"), ("align", "min_channels")
+_LARGEST_COUNT = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPolicy:
+    """The policies of a file, with the nodes of a model that each matches."""
+
+    file: PolicyFile
+    nodes: tuple[tuple[int, ...], ...]
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.file.span.source.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def regroups(self) -> bool:
+        """Whether a policy changes the groups themselves."""
+        return any(setting.kind == "whole" for policy in self.file.policies for setting in policy.settings)
+
+
+def read_policy(path: Path, graph: Graph) -> ModelPolicy:
+    """Reads a policy for a model; patterns that match no node are warnings (P527).
+
+    Raises PrunecError: P101 to P111 as for rule files, P528 for numbers out of bounds.
+    """
+    file = parse_policies(read_source(path))
+    problems = [d for policy in file.policies for s in policy.settings for d in _problems(s)]
+    if problems:
+        raise PrunecError(*problems)
+    warnings: list[Diagnostic] = []
+    nodes = []
+    names = [node.name for node in graph.nodes]
+    for policy in file.policies:
+        found: set[int] = set()
+        for pattern in policy.patterns:
+            matches = [i for i, name in enumerate(names) if fnmatchcase(name, str(pattern.value))]
+            found.update(matches)
+            if not matches:
+                warnings.append(_no_match(str(pattern.value), pattern.span, names))
+        nodes.append(tuple(sorted(found)))
+    return ModelPolicy(file, tuple(nodes), tuple(warnings))
+
+
+def _problems(setting: Setting) -> Iterator[Diagnostic]:
+    number = setting.number
+    if number is None:
+        return
+    shown = f"{setting.kind} {number:g}"
+    if setting.kind in _SHARES and not 0 <= number < 1:
+        note, help_text = "a share is a number from 0 (nothing goes) to below 1", "write a share, such as 0.5"
+        if number == int(number) and setting.kind == "ratio":
+            help_text = "write a share, such as 0.5; to keep everything write `hold`"
+    elif setting.kind in _COUNTS and not 1 <= number <= _LARGEST_COUNT:
+        note, help_text = "this counts channels", "write a whole number from 1 on"
+    else:
+        return
+    yield Diagnostic(
+        "P528",
+        f"`{shown}` is out of bounds",
+        annotations=(Annotation(setting.span),),
+        notes=(note,),
+        help=help_text,
+    )
+
+
+def _no_match(pattern: str, span: Span, names: Sequence[str]) -> Diagnostic:
+    from difflib import get_close_matches
+
+    plain = pattern.replace("*", "").replace("?", "")
+    close = get_close_matches(plain, names, 1, 0.5)
+    help_text = "`*` stands for any characters, `?` for one; names are those of the model file"
+    if close:
+        help_text = f"did you mean {printable(close[0], 60)}? {help_text}"
+    return Diagnostic(
+        "P527",
+        "this pattern matches no node of the model",
+        annotations=(Annotation(span),),
+        help=help_text,
+        severity=Severity.WARNING,
+    )
+
+
+# --- what a policy says of choices -----------------------------------------------------------
+
+
+def restrictions(
+    analysis: Analysis, choices: Sequence[Choice], policy: ModelPolicy
+) -> tuple[Mapping[int, Restriction], tuple[Diagnostic, ...]]:
+    """What the policies say of each choice, and warnings (P529) for those that concern no channel.
+
+    A policy concerns the channels of a matched node's outputs and, for a parameter, all of its own.  Where
+    several concern one choice, the strictest of each kind holds.
+    """
+    choice_of = np.full(analysis.solution.unit_count + 1, -1, dtype=np.int64)
+    for choice in choices:
+        choice_of[choice.units] = choice.number
+    found: dict[int, Restriction] = {}
+    warnings = []
+    for own, nodes in zip(policy.file.policies, policy.nodes):
+        concerned = sorted({c for node in nodes for c in _choices_at(analysis, node, choice_of)})
+        if nodes and not concerned and any(s.kind not in ("hold", "whole") for s in own.settings):
+            warnings.append(_no_channels(own))
+        for number in concerned:
+            for setting in own.settings:
+                found[number] = _joined(found.get(number, Restriction()), setting)
+    return found, tuple(warnings)
+
+
+def _choices_at(analysis: Analysis, node: int, choice_of: Atoms) -> set[int]:
+    """The choices whose channels a node puts out, or a parameter has."""
+    channels = analysis.solution.propagation.channels
+    bound = analysis.bound.bounds[node]
+    count = 1 if bound is None else max(1, len(bound.outputs))
+    found: set[int] = set()
+    for output in range(count):
+        own = channels.get(Tensor(node, output))
+        for array in own.arrays if own is not None else ():
+            found.update(np.unique(choice_of[analysis.solution.units(array)]).tolist())
+    return found - {-1}
+
+
+def _joined(restriction: Restriction, setting: Setting) -> Restriction:
+    number = setting.number
+    if setting.kind == "hold":
+        return replace(restriction, hold=True)
+    if setting.kind == "ratio" and number is not None:
+        return replace(restriction, ratio=_least(restriction.ratio, number))
+    if setting.kind == "max_ratio" and number is not None:
+        return replace(restriction, max_ratio=_least(restriction.max_ratio, number))
+    if setting.kind == "align" and number is not None:
+        return replace(restriction, align=max(restriction.align or 1, int(number)))
+    if setting.kind == "min_channels" and number is not None:
+        return replace(restriction, min_channels=max(restriction.min_channels or 1, int(number)))
+    return restriction
+
+
+def _least(known: Optional[float], number: float) -> float:
+    return number if known is None else min(known, number)
+
+
+def _no_channels(policy: Policy) -> Diagnostic:
+    return Diagnostic(
+        "P529",
+        "no channel of the nodes that this policy matches can go",
+        annotations=(Annotation(policy.patterns[0].span),),
+        help="`prunec explain` tells why; name the nodes that make the channels",
+        severity=Severity.WARNING,
+    )
+
+
+# --- rows that go whole ----------------------------------------------------------------------
+
+
+def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
+    """The analysis where ``whole rows`` is obeyed: in the tables of matched nodes, what stands in one row
+    (a head, a group of a convolution) goes together.
+
+    Other groups and units come of it, so plans made with such a policy need it again.
+    """
+    propagation = analysis.solution.propagation
+    causes = list(propagation.causes)
+    edges: list[Edge] = []
+    for own, nodes in zip(policy.file.policies, policy.nodes):
+        settings = [setting for setting in own.settings if setting.kind == "whole"]
+        if not settings:
+            continue
+        concerned = set(nodes)
+        text = settings[0].because or "a policy takes rows whole"
+        for table in propagation.balances:
+            node = propagation.causes[table.cause].node
+            if node in concerned and table.atoms.ndim > 1 and table.atoms.shape[-1] > 1:
+                first = np.broadcast_to(table.atoms[..., :1], table.atoms[..., 1:].shape)
+                edges.append(Edge(first.reshape(-1), table.atoms[..., 1:].reshape(-1), len(causes)))
+                causes.append(Cause("hold", text, node, settings[0].span))
+    if not edges:
+        return analysis
+    changed = replace(propagation, edges=(*propagation.edges, *edges), causes=tuple(causes))
+    return replace(analysis, solution=solve(changed))
