@@ -14,11 +14,12 @@ _SMALL_BYTES = 1 << 14
 def inferred_shapes(proto: Any, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """The shapes of inner values by name, as far as they can be inferred; nothing where inference fails.
 
-    What the file itself says of inner values is not used: it may be out of date.
+    What the file itself says of inner values is not used: it may be out of date.  Values are not followed
+    through the graph here: onnx would compute them however large they are.
     """
     onnx = onnx_package()
     try:
-        inferred = onnx.shape_inference.infer_shapes(_skeleton(onnx, proto, input_shapes), data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(_skeleton(onnx, proto, input_shapes))
     except Exception:  # inference is a service: what it cannot do is no error of the model
         return {}
     shapes: dict[str, Shape] = {}

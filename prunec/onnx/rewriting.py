@@ -16,7 +16,7 @@ from prunec.emission.values import Changes
 from prunec.graph.model import Graph, Known, Tensor, as_value, same
 from prunec.language.syntax import Value
 from prunec.onnx.edits import Edits, Elements, NodeCopy, key_of
-from prunec.onnx.graph import GraphOfFile
+from prunec.onnx.graph import GraphOfFile, declared_shape
 
 #: Computations tried to find the constant behind an element.
 _MOST_TRIALS = 400
@@ -55,10 +55,12 @@ class _Rewriting:
             by_tensor.setdefault((tensor, wanted), []).append((node, position))
         for (tensor, wanted), places in by_tensor.items():
             self._carry(tensor, wanted, places)
+        graph = self.proto.graph
+        told = {value.name for value in (*graph.value_info, *graph.input) if declared_shape(value)}
         shapes = {
             self.names[tensor]: tuple(size or 0 for size in shape)
             for tensor, shape in self.changes.shapes.items()
-            if tensor in self.names and None not in shape
+            if self.names.get(tensor) in told and None not in shape
         }
         return Edits(attributes, self.elements, self.constants, self.copies, self.inputs, shapes)
 
