@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 from typing import Sequence
 
@@ -34,7 +35,9 @@ def by_groups(
     for number in touched:
         found = losses.get(number, set())
         units = len(analysis.solution.groups[number].units)
-        groups.append(GroupChange(number, names[number], units, found.pop() if len(found) == 1 else None))
+        conflicting = len(found) > 1 or -1 in found
+        gone = next(iter(found)) if found and not conflicting else None
+        groups.append(GroupChange(number, names[number], units, gone, conflicting))
     return replace(comparison, changed=nodes, groups=tuple(groups))
 
 
@@ -45,14 +48,15 @@ class _Finder:
         self.analysis = analysis
         self.group_of = group_of_units(analysis)
 
-    def _on_axis(self, tensor: Tensor, axis: int) -> dict[int, int]:
-        """The groups on an axis, each with how many elements of the axis one of its units takes."""
+    def _on_axis(self, tensor: Tensor, axis: int) -> dict[int, Fraction]:
+        """The groups on an axis, each with how many elements of the axis one of its units takes (less than
+        one where units stand in rows that lose equally)."""
         channels = self.analysis.solution.propagation.channels.get(tensor)
         if channels is None or axis >= len(channels.layout.axes):
             return {}
         start = sum(len(factors) for factors in channels.layout.axes[:axis])
         own = range(start, start + len(channels.layout.axes[axis]))
-        found: dict[int, int] = {}
+        found: dict[int, Fraction] = {}
         for factors, array in zip(channels.layout.arrays, channels.arrays):
             if any(factor in own for factor in factors):
                 sizes = [channels.layout.factors[factor] or 1 for factor in own if factor not in factors]
@@ -60,13 +64,13 @@ class _Finder:
                 found.update(self._per_unit(array, prod(sizes), prod(rows)))
         return found
 
-    def _per_unit(self, array: Atoms, inside: int, outside: int) -> dict[int, int]:
+    def _per_unit(self, array: Atoms, inside: int, outside: int) -> dict[int, Fraction]:
         """The groups of an array, each with how many elements of an axis a unit takes: every atom stands for
         ``inside`` elements of it, and the array has ``outside`` rows that lie on other axes."""
         units = self.analysis.solution.units(array).reshape(-1)
         numbers, counts = np.unique(self.group_of[units[units >= 0]], return_counts=True)
         return {
-            number: max(1, count * inside // (len(self.analysis.solution.groups[number].units) * outside))
+            number: Fraction(count * inside, len(self.analysis.solution.groups[number].units) * outside)
             for number, count in zip(numbers.tolist(), counts.tolist())
             if number >= 0
         }
@@ -82,7 +86,8 @@ class _Finder:
         return tuple(found)
 
     def losses(self, node: int, change: NodeChange) -> dict[int, int]:
-        """How many units each group lost, as told by the axes of a parameter where it stands alone."""
+        """How many units each group lost, as told by the axes of a parameter where it stands alone; -1 where
+        that is no whole number."""
         result: dict[int, int] = {}
         for shape in change.shapes:
             for axis in _changed_axes(shape):
@@ -90,9 +95,9 @@ class _Finder:
                 before, after = shape.before[axis], shape.after[axis]
                 if len(found) == 1 and before is not None and after is not None:
                     ((number, per_unit),) = found.items()
-                    lost, rest = divmod(before - after, per_unit)
-                    result[number] = lost if not rest else -1
-        return {number: count for number, count in result.items() if count >= 0}
+                    lost = (before - after) / per_unit
+                    result[number] = int(lost) if lost.denominator == 1 else -1
+        return result
 
 
 def _changed_axes(change: ShapeChange) -> list[int]:

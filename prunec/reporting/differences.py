@@ -49,13 +49,14 @@ class NodeChange:
 
 @dataclass(frozen=True)
 class GroupChange:
-    """A group of the first model: how many channels it has, and how many are gone from the second (``None``
-    where its members do not agree on that)."""
+    """A group of the first model: how many units it has, and how many are gone from the second (``None``
+    where the shapes of its parameters do not tell, or, then ``conflicting``, contradict each other)."""
 
     number: int
     name: str
     units: int
     gone: Optional[int]
+    conflicting: bool
 
 
 @dataclass(frozen=True)

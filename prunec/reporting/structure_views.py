@@ -69,8 +69,10 @@ def _headline(comparison: Comparison) -> str:
 def _title(comparison: Comparison, group: Optional[GroupChange]) -> str:
     if group is None:
         return "other differences" if comparison.groups else "differences"
-    if group.gone is None:
-        change = f"{group.units} channels, of which not equally many are gone everywhere"
+    if group.conflicting:
+        change = f"{group.units} channels, not equally many gone from all its parameters"
+    elif group.gone is None:
+        change = f"{group.units} channels, some of them gone"
     else:
         change = f"{group.units} -> {group.units - group.gone} channels"
     return f"group {group.number}, {shown(group.name)}: {change}"
@@ -199,7 +201,13 @@ def as_json(comparison: Comparison, before: str, after: str) -> str:
         "scopes": None if comparison.scopes is None else list(comparison.scopes),
         "outputs": None if comparison.outputs is None else [list(names) for names in comparison.outputs],
         "groups": [
-            {"group": group.number, "name": group.name, "units": group.units, "gone": group.gone}
+            {
+                "group": group.number,
+                "name": group.name,
+                "units": group.units,
+                "gone": group.gone,
+                "conflicting": group.conflicting,
+            }
             for group in comparison.groups
         ],
         "changed": [_json_change(change) for change in comparison.changed],
@@ -272,9 +280,9 @@ def as_markdown(comparison: Comparison, before: str, after: str) -> str:
 
 def _group_row(comparison: Comparison, group: GroupChange) -> str:
     own = [change for change in comparison.changed if group.number in change.groups]
-    channels = (
-        f"{group.units} → {group.units - group.gone}" if group.gone is not None else f"of {group.units}"
-    )
+    channels = f"{group.units}, " + ("unequally many gone" if group.conflicting else "some gone")
+    if group.gone is not None:
+        channels = f"{group.units} → {group.units - group.gone}"
     parameters = sum(1 for change in own if change.is_parameter)
     return f"| {group.number} {_code(group.name)} | {channels} | {len(own) - parameters} and {parameters} |"
 

@@ -97,7 +97,9 @@ def test_json_holds_everything():
     small = compiled(_two_layers(), shape=(1, 3, 8, 8))
     document = json.loads(as_json(_compare(_two_layers(), small.pruned.model), "a.json", "b.json"))
     assert (document["format"], document["version"]) == ("prunec diff", 1)
-    assert document["groups"] == [{"group": 0, "name": "conv_weight", "units": 8, "gone": 4}]
+    assert document["groups"] == [
+        {"group": 0, "name": "conv_weight", "units": 8, "gone": 4, "conflicting": False}
+    ]
     assert document["parameters"] == [2264, 1132]
     (conv,) = [change for change in document["changed"] if change["name"] == "conv"]
     assert conv["attributes"] == [{"name": "num_filter", "before": 8, "after": 4, "present": [True, True]}]
@@ -187,12 +189,34 @@ def test_a_model_that_contradicts_the_rules_is_compared_all_the_same():
 
 
 def test_groups_that_lost_unequally_are_said_to_have():
-    document = json.loads(_two_layers(filters=8))
-    for node in document["nodes"]:
-        if node["name"] == "conv":
-            node["attrs"]["num_filter"] = "6"
-    text = as_text(_compare(_two_layers(), json.dumps(document).encode()), "a", "b")
-    assert "group 0, conv_weight: 8 -> 6 channels" in text
+    def model(filters, channels):
+        symbol = Symbol()
+        data = symbol.variable("data")
+        weight = symbol.variable("a_weight", __shape__=f"({filters}, 3, 3, 3)")
+        gamma = symbol.variable("gamma", __shape__=f"({channels},)")
+        at = symbol.node("Convolution", "a", [data, weight], kernel=(3, 3), num_filter=filters, no_bias=True)
+        symbol.convolution("b", symbol.node("LeakyReLU", "act", [at, gamma], act_type="prelu"), 4)
+        return symbol.json()
+
+    comparison = _compare(model(8, 8), model(6, 5))
+    (group,) = comparison.groups
+    assert group.gone is None and group.conflicting
+    expected = "group 0, a_weight: 8 channels, not equally many gone from all its parameters\n"
+    assert expected in as_text(comparison, "a", "b")
+
+
+def test_groups_of_a_grouped_convolution():
+    symbol = Symbol()
+    at = symbol.convolution("a", symbol.variable("data"), 16)
+    weight = symbol.variable("g_weight")
+    shape = {"kernel": (3, 3), "pad": (1, 1), "num_filter": 32, "num_group": 4, "no_bias": True}
+    symbol.convolution("b", symbol.node("Convolution", "g", [at, weight], **shape), 4)
+    before = symbol.json()
+    small = compiled(before, shape=(1, 3, 8, 8))
+    comparison = _compare(before, small.pruned.model)
+    gone = {g.number: int(small.plan.removed[g.units].sum()) for g in small.analysis.solution.groups}
+    assert {group.number: group.gone for group in comparison.groups} == gone
+    assert not any(group.conflicting for group in comparison.groups)
 
 
 HOSTILE = "</summary><script>alert(1)</script>`|@someone [x](http://y) \u202e\x1b[31m\n"
