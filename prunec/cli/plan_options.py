@@ -76,6 +76,12 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--policy", metavar="FILE", help="a .prune file with what is to hold for which nodes")
     group.add_argument("--data", metavar="FILE", help="examples of the model's inputs (.npz)")
     group.add_argument("--sensitivity", metavar="FILE", help="what `prunec sensitivity` measured (.csv)")
+    group.add_argument(
+        "--from",
+        dest="previous",
+        metavar="PLAN",
+        help="the plan that MODEL came from: the new one says which channels of the original go",
+    )
     group.add_argument("--seed", metavar="N", type=int, help="for what is random (default 0)")
 
 
@@ -148,12 +154,17 @@ def read_examples(path: str, inputs: Inputs) -> Data:
 def make(options: argparse.Namespace, inputs: Inputs) -> Plan:
     """The plan that the command line asks for; warnings go to the terminal."""
     import sys
+    from dataclasses import replace
 
     from prunec.diagnostics import render_all
     from prunec.planning.choose import make_plan
+    from prunec.planning.history import continued
+    from prunec.planning.planfile import read_plan
 
     chosen = planning_options(options, inputs)
     plan = make_plan(inputs.analysis, options=chosen)
+    if options.previous is not None:
+        plan = replace(plan, history=continued(read_plan(options.previous), inputs.analysis))
     if plan.warnings:
         print(render_all(plan.warnings), file=sys.stderr)
     return plan

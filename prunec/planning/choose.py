@@ -13,6 +13,7 @@ from prunec.planning.allocate import Allocation, allocate
 from prunec.planning.choices import choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.criteria import Settings, find_criterion, unit_scores
+from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.select import Removed
 from prunec.planning.targets import Limits, Target
@@ -21,11 +22,13 @@ from prunec.planning.targets import Limits, Target
 @dataclass(frozen=True, eq=False)
 class Plan:
     """``removed`` says for every unit whether it goes; ``method`` names the criterion and its options, in
-    values that JSON has; ``warnings`` are what could not be done as asked."""
+    values that JSON has; ``warnings`` are what could not be done as asked; ``history`` says where the units
+    of a model come from that was pruned before."""
 
     removed: Removed
     method: Mapping[str, Any]
     warnings: tuple[Diagnostic, ...] = ()
+    history: Optional[History] = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import numpy as np
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning.choose import Plan
+from prunec.planning.history import History, read_history
 from prunec.planning.select import illegal
 from prunec.solver.solve import Group
 
@@ -59,12 +60,18 @@ class Removal:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan as it stands in a file; ``name`` is what messages call it."""
+    """A plan as it stands in a file; ``name`` is what messages call it.
+
+    ``group_units`` is how many units every group of its model has, where the plan says so; ``history`` says
+    where the units of a model come from that was pruned before.
+    """
 
     name: str
     origin: Origin
     method: Mapping[str, Any]
     removals: tuple[Removal, ...]
+    group_units: Optional[tuple[int, ...]] = None
+    history: Optional[History] = None
 
 
 # --- writing ----------------------------------------------------------------------------------
@@ -74,6 +81,7 @@ def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, 
     """The text of plan.json, one group in a line; ``names`` are the groups' names, ``version`` prunec's."""
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
     head["method"] = dict(plan.method)
+    head["group_units"] = [len(group.units) for group in analysis.solution.groups]
     entries = []
     for group, name in zip(analysis.solution.groups, names):
         gone = np.flatnonzero(plan.removed[group.units])
@@ -81,6 +89,8 @@ def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, 
             entry = {"group": group.number, "name": name, "units": len(group.units), "remove": gone.tolist()}
             entries.append(f"    {json.dumps(entry)}")
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    if plan.history is not None:
+        lines.append(f'  "original": {plan.history.text()}')
     groups = "[\n" + ",\n".join(entries) + "\n  ]" if entries else "[]"
     return "{\n" + ",\n".join([*lines, f'  "groups": {groups}']) + "\n}\n"
 
@@ -135,6 +145,8 @@ def _plan_file(name: str, document: Any) -> PlanFile:
         problems.append('"groups" is not a list')
         groups = []
     removals = [_removal(index, entry, problems) for index, entry in enumerate(groups)]
+    units = _group_units(document.get("group_units"), problems)
+    history = read_history(document.get("original"), problems)
     if problems:
         shown = problems[:_MOST_PROBLEMS]
         more = len(problems) - len(shown)
@@ -143,7 +155,8 @@ def _plan_file(name: str, document: Any) -> PlanFile:
     origin = Origin(
         document["model"], document["rules"], document.get("parameters"), document.get("strict", False)
     )
-    return PlanFile(name, origin, document.get("method", {}), tuple(r for r in removals if r is not None))
+    kept = tuple(r for r in removals if r is not None)
+    return PlanFile(name, origin, document.get("method", {}), kept, units, history)
 
 
 def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
@@ -162,6 +175,15 @@ def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
         problems.append(f'group {group}: "remove" is not a list of whole numbers')
         return None
     return Removal(group, units, tuple(indices))
+
+
+def _group_units(found: Any, problems: list[str]) -> Optional[tuple[int, ...]]:
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(type(number) is int and number > 0 for number in found):
+        problems.append('"group_units" is not a list of whole numbers')
+        return None
+    return tuple(found)
 
 
 # --- checking ---------------------------------------------------------------------------------
@@ -198,7 +220,7 @@ def plan_for(file: PlanFile, analysis: Analysis, origin: Origin) -> Plan:
     wrong = illegal(solution, removed)
     if wrong:
         _refuse("P506", "the plan removes what cannot go", file.name, wrong)
-    return Plan(removed, file.method)
+    return Plan(removed, file.method, history=file.history)
 
 
 def refreshed(origin: Origin, file: PlanFile) -> Origin:

@@ -69,6 +69,7 @@ def test_a_plan_is_readable(tmp_path: Path, plan: Plan) -> None:
         "parameters",
         "strict",
         "method",
+        "group_units",
         "groups",
     ]
     assert re.fullmatch("[0-9a-f]{64}", plan["model"]) and plan["method"] == {"criterion": "l1", "ratio": 0.5}
