@@ -43,11 +43,10 @@ def _start(begin: Number, size: Number) -> Number:
 
 
 def _stop(end: Number, size: Number) -> Number:
-    if end is None:
+    # Any end may lie behind that of the axis, so none says anything of an axis of unknown size.
+    if end is None or size is None:
         return size
-    if end < 0:
-        return None if size is None else max(0, end + size)
-    return end if size is None else min(end, size)
+    return max(0, end + size) if end < 0 else min(end, size)
 
 
 def _copy_zero(value: Number, size: Number) -> Number:

@@ -89,7 +89,9 @@ class SizeSolver:
         if expected is not None:
             if expected != size:
                 told = ", ".join(
-                    f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names_of(axis)
+                    f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})"
+                    for n in names_of(axis)
+                    if n in self.sizes
                 )
                 raise Contradiction(
                     f"{origin} has size {size}, the rule expects {expected}",
@@ -133,7 +135,8 @@ class SizeSolver:
         left_value, right_value = evaluate(left, self.sizes), evaluate(right, self.sizes)
         if left_value is not None and right_value is not None:
             if left_value != right_value:
-                names = sorted(names_in(left) | names_in(right))
+                # A sum may be known as a whole while its parts are not.
+                names = sorted(n for n in names_in(left) | names_in(right) if n in self.sizes)
                 told = [f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names]
                 raise Contradiction(
                     f"{equation.span.text.strip()} does not hold: {left_value} and {right_value}",
