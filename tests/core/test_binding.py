@@ -155,6 +155,21 @@ def test_cuts_are_those_of_numpy(size, begin, end):
     assert (found.sizes["p"], found.sizes["q"]) == (start, size - stop)
 
 
+def test_an_end_behind_that_of_an_axis_of_unknown_size():
+    assert shapes_of(bound(CUT, (2, None), axis=1, begin=0, end=11)) == [(2, None)]
+    found = bound(CUT, (2, None), outputs=[(2, 8)], axis=1, begin=0, end=11)
+    assert not found.open and shapes_of(found) == [(2, 8)]
+
+
+def test_a_sum_that_is_known_as_a_whole_in_a_message():
+    """Its parts have no sizes to be shown."""
+    text = "op r(size) { data[(p + q)] -> out[p, q]  size = p + q }"
+    with pytest.raises(Contradiction) as error:
+        bound(text, (7,), size=8)
+    assert error.value.headline == "size = p + q does not hold: 8 and 7"
+    assert error.value.notes == ()
+
+
 def test_compounds_for_each_axis():
     assert shapes_of(bound(PAD, (2, 3, 4), widths=(0, 0, 1, 2, 0, 5))) == [(2, 6, 9)]
     assert shapes_of(bound(TILE, (2, 3), reps=(1, 3))) == [(2, 9)]

@@ -61,6 +61,8 @@ def test_functions_of_what_is_not_known():
     assert ELEMENTWISE["max"](3, None) is None and ELEMENTWISE["min"](3, None) is None
     assert ELEMENTWISE["max"](3, 5) == 5 and ELEMENTWISE["min"](3, 5) == 3
     assert ELEMENTWISE["start"](-2, None) is None and ELEMENTWISE["stop"](-2, None) is None
+    # An end may lie behind that of the axis.
+    assert ELEMENTWISE["stop"](5, None) is None
     assert ELEMENTWISE["start"](2, None) == 2 and ELEMENTWISE["stop"](None, 7) == 7
 
 
