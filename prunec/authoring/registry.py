@@ -1,20 +1,17 @@
 """The attributes of MXNet's operators, for checks: read from the installed MXNet once, then from a cache.
 
-Importing MXNet takes seconds, so what it says is written to the user's cache folder, keyed by the version and
+Importing MXNet takes seconds, so what it says is written to the user's cache folder, keyed by
 the library file.  The cache is JSON and is only ever compared with names in rules.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional
 
@@ -82,6 +79,8 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
 
 
 def _ask() -> dict[str, Registered]:
+    import ctypes
+
     from prunec.proving.registry import find_operator, mxnet
 
     base = mxnet().base
@@ -103,6 +102,8 @@ def _ask() -> dict[str, Registered]:
 
 def _refuses(base: Any, name: str) -> bool:
     """Whether an operator complains about an attribute that no operator has."""
+    import ctypes
+
     handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
     base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
     keys, values = base.c_str_array([_NOBODYS_ATTRIBUTE]), base.c_str_array(["1"])
@@ -122,12 +123,12 @@ def _installed() -> Optional[str]:
         found = importlib.util.find_spec(_FRAMEWORK)
         if found is None or found.origin is None:
             return None
-        version = metadata.version(_FRAMEWORK)
+        # The library file tells versions apart as well as a version number, and sooner.
         library = next(Path(found.origin).parent.glob("libmxnet.*"), Path(found.origin))
         status = library.stat()
-    except (ImportError, ValueError, OSError, metadata.PackageNotFoundError):
+    except (ImportError, ValueError, OSError):
         return None
-    text = json.dumps(["1", version, str(library), status.st_size, status.st_mtime_ns])
+    text = json.dumps(["1", str(library), status.st_size, status.st_mtime_ns])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -138,7 +139,7 @@ def _cache_folder() -> Path:
     try:
         return Path.home() / ".cache" / "prunec"
     except RuntimeError:  # no home
-        return Path(tempfile.gettempdir()) / f"prunec-{os.getpid()}"
+        return Path(os.devnull) / "prunec"  # nothing is kept
 
 
 def _read(path: Path) -> Optional[dict[str, Registered]]:
@@ -162,6 +163,8 @@ def _read(path: Path) -> Optional[dict[str, Registered]]:
 
 
 def _write(path: Path, operators: Mapping[str, Registered]) -> None:
+    import tempfile
+
     document = {name: [list(o.attributes), o.takes_any] for name, o in operators.items()}
     temporary = None
     try:
