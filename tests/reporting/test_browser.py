@@ -97,7 +97,7 @@ def test_search_leaves_what_it_finds(opened):
     assert opened.run(visible.format("#layer-table tbody tr")) == 1
     assert opened.run(visible.format("details.group")) == 2
     assert opened.run("document.querySelectorAll('.box.hit').length") == 1
-    assert opened.run("document.getElementById('found').textContent") == "1 layer, 2 groups, 1 box"
+    assert opened.run("document.getElementById('found').textContent") == "1 layer, 2 groups, 1 box, 1 hunk"
     opened.key("Escape")
     assert opened.run(visible.format("#layer-table tbody tr")) == 20
     assert opened.run("document.getElementById('found').textContent") == ""

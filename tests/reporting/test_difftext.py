@@ -78,3 +78,16 @@ def test_a_missing_line_end_does_not_part_a_line_from_its_counterpart():
     (hunk,) = diff_view(unified_diff("m.json", b'"a": 1', b'"a": 2')).hunks
     assert "<mark>1</mark>" in hunk.body and "<mark>2</mark>" in hunk.body
     assert hunk.body.count("No newline at end of file") == 1
+
+
+def test_a_hunk_names_the_node_it_changes():
+    nodes = "".join(
+        f'  {{\n   "op": "Convolution",\n   "name": "conv{n}",\n   "attrs": {{\n    "kernel": "1",\n'
+        f'    "num_filter": "64"\n   }},\n   "inputs": []\n  }},\n'
+        for n in range(3)
+    ).encode()
+    first, second = nodes.find(b"64"), nodes.rfind(b"64")
+    changed = nodes[:first] + b"32" + nodes[first + 2 : second] + b"16" + nodes[second + 2 :]
+    view = diff_view(unified_diff("m.json", nodes, changed), nodes)
+    assert [hunk.node for hunk in view.hunks] == ["conv0", "conv2"]
+    assert [hunk.node for hunk in diff_view(unified_diff("m.json", nodes, changed)).hunks] == ["", ""]
