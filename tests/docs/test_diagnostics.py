@@ -1,6 +1,7 @@
 """docs/diagnostics.md lists every code, with the message where a bad input of tests/messages gets it.
 
-With ``PRUNEC_UPDATE=1`` in the environment the messages are written anew.
+With ``PRUNEC_UPDATE=1`` in the environment the messages are written anew, and each new code gets a section,
+in which it remains to say in words what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -69,4 +70,9 @@ def test_rewrite() -> None:
         block = f"```text\n{message}```\n\n" if message is not None else ""
         return f"## {match['code']}: {match['title']}\n\n{block}{match['advice']}"
 
-    DOCUMENT.write_text(SECTION.sub(filled, text()), encoding="utf-8")
+    old = text()
+    for code in sorted(codes() - {match["code"] for match in SECTION.finditer(old)}):
+        behind = next((m.start() for m in SECTION.finditer(old) if m["code"] > code), len(old))
+        section = f"## {code}: what is wrong\n\nSay what to do"
+        old = f"{old[:behind].rstrip()}\n\n{section}\n\n{old[behind:]}".rstrip() + "\n"
+    DOCUMENT.write_text(SECTION.sub(filled, old), encoding="utf-8")
