@@ -15,6 +15,8 @@ import numpy as np
 from prunec.language.syntax import Value
 from prunec.onnx.protobuf import onnx_package
 
+#: The version of the format since which constants need not be listed among the inputs.
+_FREE_CONSTANTS = 4
 #: New elements of a small constant, and its new shape.
 Elements = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -53,9 +55,10 @@ def key_of(node: Any) -> str:
     return next((str(name) for name in node.output if name), "")
 
 
-def apply_edits(graph: Any, edits: Edits) -> None:
-    """Makes the changes in a graph's message."""
+def apply_edits(model: Any, edits: Edits) -> None:
+    """Makes the changes in a model's message."""
     onnx = onnx_package()
+    graph = model.graph
     nodes = {key_of(node): node for node in graph.node if key_of(node)}
     held = {tensor.name: tensor for tensor in graph.initializer}
     for key, attributes in edits.attributes.items():
@@ -69,6 +72,9 @@ def apply_edits(graph: Any, edits: Edits) -> None:
     for name, (elements, shape) in edits.constants.items():
         array = np.array(elements, dtype=np.int64).reshape(shape)
         graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+        if model.ir_version < _FREE_CONSTANTS:
+            kind = onnx.TensorProto.INT64
+            graph.input.append(onnx.helper.make_tensor_value_info(name, kind, list(shape)))
     _copy_nodes(onnx, graph, nodes, edits.copies)
     nodes = {key_of(node): node for node in graph.node if key_of(node)}
     for key, inputs in edits.inputs.items():

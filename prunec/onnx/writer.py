@@ -50,7 +50,7 @@ def pruned_message(file: OnnxFile, edits: Edits, slices: Sequence[ParameterSlice
     for node in proto.graph.node:
         if node.output and node.output[0] in by_name and node.attribute[0].floats:
             _slice_floats(node.attribute[0], by_name[node.output[0]])
-    apply_edits(proto.graph, edits)
+    apply_edits(proto, edits)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
