@@ -24,6 +24,7 @@ COMMANDS = {
     "compile": "prunec.cli.compile_command",
     "groups": "prunec.cli.groups_command",
     "plan": "prunec.cli.plan",
+    "sensitivity": "prunec.cli.sensitivity",
     "verify": "prunec.cli.verify_command",
     "explain": "prunec.cli.explain",
     "diff": "prunec.cli.diff",

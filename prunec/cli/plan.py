@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     plan = make(options, inputs)
     names = group_names(group_members(inputs.analysis))
     text = plan_text(inputs.analysis, inputs.origin, plan, names, __version__)
-    _write(target, text.encode("ascii"))
+    write_file(target, text.encode("ascii"))
     if not options.quiet:
         _report(inputs, plan, names, target)
     return 0
@@ -76,7 +76,7 @@ def _same(path: Path, other: Path) -> bool:
         return False
 
 
-def _write(target: Path, data: bytes) -> None:
+def write_file(target: Path, data: bytes) -> None:
     """Writes a file at once: under another name first, then in one move."""
     import os
     import secrets

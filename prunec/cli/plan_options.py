@@ -4,7 +4,7 @@ before they are used."""
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from prunec.cli.options import ratio
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.mxnet.data import Data
     from prunec.planning.choose import Options, Plan
+    from prunec.planning.sensitivity import Table
     from prunec.planning.targets import Target
 
 #: The share that goes unless the user says otherwise.
@@ -133,8 +134,17 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
         limits=limits,
         seed=options.seed or 0,
         policy=inputs.policy,
+        sensitivity=_sensitivities(options),
         data=None if options.data is None else read_examples(options.data, inputs),
     )
+
+
+def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
+    from pathlib import Path
+
+    from prunec.planning.sensitivity import read_table
+
+    return None if options.sensitivity is None else read_table(Path(options.sensitivity))
 
 
 def read_examples(path: str, inputs: Inputs) -> Data:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import numpy as np
 
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic
+from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.planning.allocate import Allocation, allocate
-from prunec.planning.choices import choices_of, rank, removed_units
+from prunec.planning.choices import Choice, Ranking, choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.criteria import Settings, find_criterion, unit_scores
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.select import Removed
 from prunec.planning.targets import Limits, Target
+
+if TYPE_CHECKING:
+    from prunec.planning.sensitivity import Table
+
+#: The criterion that goes by what was measured of each group.
+SENSITIVITY = "sensitivity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +44,8 @@ class Options:
     ``ratio`` is the share of channels that goes, in [0, 1); ``targets`` are costs to come down to instead,
     all of them.  ``ranked`` makes one ranking over the whole model in place of the same share everywhere.
     ``aggregate`` and ``normalise`` are settings of the criterion (``None``: its own).  ``policy``
-    holds for nodes by name; ``data`` is calibration data for criteria that need some.
+    holds for nodes by name; ``data`` is calibration data for criteria that need some; ``sensitivity`` is what
+    was measured, for the criterion of that name.
     """
 
     ratio: Optional[float] = None
@@ -51,6 +58,7 @@ class Options:
     seed: int = 0
     data: Optional[Any] = None
     policy: Optional[ModelPolicy] = None
+    sensitivity: Optional[Table] = None
 
 
 def default_criterion(analysis: Analysis) -> str:
@@ -76,21 +84,60 @@ def make_plan(
     if options.ratio is not None and not 0 <= options.ratio < 1:
         raise ValueError(f"the ratio {options.ratio} is not in [0, 1)")
     name = options.criterion or default_criterion(analysis)
-    chosen = find_criterion(name)
+    measured = options.sensitivity if name == SENSITIVITY else None
+    if name == SENSITIVITY and measured is None:
+        raise PrunecError(_not_measured())
+    base = name if measured is None else measured.criterion
+    chosen = find_criterion(base)
     settings = Settings(
         options.aggregate or chosen.aggregate,
         options.normalise or chosen.normalise,
         options.seed,
         options.data,
     )
-    scores = unit_scores(analysis, name, settings)
+    scores = unit_scores(analysis, base, settings)
     choices = choices_of(analysis.solution)
     rankings = [rank(choice, scores) for choice in choices]
+    if measured is not None:
+        rankings = [_by_sensitivity(c, ranking, measured) for c, ranking in zip(choices, rankings)]
+        options = replace(options, ranked=True)
     model = CostModel(analysis, choices)
     observed, warnings = restrictions(analysis, choices, options.policy) if options.policy else ({}, ())
     allocation = allocate(analysis, model, rankings, options, observed)
     removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
     return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
+
+
+def _by_sensitivity(choice: Choice, ranking: Ranking, table: Table) -> Ranking:
+    """The order of a ranking, scored by the change of the outputs that was measured after each step.
+
+    Raises PrunecError P543 where the choice was not measured.
+    """
+    try:
+        curve = table.curve(choice.groups[0], choice.size, choice.size, len(choice.cells))
+    except KeyError:
+        if choice.size == 1:
+            return ranking
+        raise PrunecError(_not_measured_group(choice.groups[0])) from None
+    return Ranking(ranking.order, curve)
+
+
+def _not_measured() -> Diagnostic:
+    return Diagnostic(
+        "P543",
+        "the criterion sensitivity needs measurements, and there are none",
+        notes=("it goes by what pruning each group alone does to the outputs",),
+        help="measure with `prunec sensitivity`, and give its table with --sensitivity",
+    )
+
+
+def _not_measured_group(group: int) -> Diagnostic:
+    return Diagnostic(
+        "P543",
+        f"the sensitivity of group {group} was not measured",
+        notes=("the table has no row for it: it is of another model, or the run was interrupted",),
+        help="run `prunec sensitivity` again on this model; it goes on where it stopped",
+    )
 
 
 def _method(name: str, options: Options, allocation: Allocation) -> dict[str, Any]:
@@ -99,7 +146,10 @@ def _method(name: str, options: Options, allocation: Allocation) -> dict[str, An
         method["targets"] = [target.text for target in options.targets]
     else:
         method["ratio"] = options.ratio
-    if options.ranked:
+    if options.sensitivity is not None and name == SENSITIVITY:
+        method["measured_for"] = options.sensitivity.measured_for
+        method["order"] = options.sensitivity.criterion
+    elif options.ranked:
         method["global"] = True
     for key in ("aggregate", "normalise"):
         if getattr(options, key) is not None:

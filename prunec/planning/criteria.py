@@ -162,7 +162,7 @@ def find_criterion(name: str) -> Criterion:
     others = _entry_points()
     if name in others:
         return _load(name, others[name])
-    known = [*CRITERIA, *others]
+    known = [*CRITERIA, "sensitivity", *others]
     close = get_close_matches(name, known, 1)
     raise UnknownCriterion(
         Diagnostic(
