@@ -60,7 +60,7 @@ def test_version_and_help(capsys: Any) -> None:
     code, out, _ = run(capsys, "--help")
     assert code == 0
     for name in command.COMMANDS:
-        assert re.search(rf"^ +{name} ", out, re.MULTILINE)
+        assert re.search(rf"^ +{name}\b", out, re.MULTILINE)
         assert run(capsys, name, "--help")[0] == 0
 
 
