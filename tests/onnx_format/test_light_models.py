@@ -35,7 +35,8 @@ def randomised(path: Path):
     model = onnx.load(path)
     graph = model.graph
     shapes = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    variances = {node.input[4] for node in graph.node if node.op_type == "BatchNormalization"}
+    scales = {node.input[k] for node in graph.node if node.op_type == "BatchNormalization" for k in (1, 4)}
+    scales |= {node.input[0] for node in graph.node if node.op_type == "Unsqueeze"}
     random = np.random.default_rng(0)
     nodes, made = [], []
     for node in graph.node:
@@ -44,7 +45,10 @@ def randomised(path: Path):
             continue
         shape = tuple(shapes[node.input[0]])
         values = random.standard_normal(shape) * np.sqrt(2 / max(2, np.prod(shape[1:])))
-        values = np.abs(values) + 0.5 if node.output[0] in variances else values
+        if node.output[0] in scales:
+            values = np.abs(values) + 0.5
+        elif len(shape) == 1:
+            values *= 0.1  # small, so that the input still tells in the output
         made.append(onnx.numpy_helper.from_array(values.astype(np.float32), node.output[0]))
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
