@@ -34,10 +34,10 @@ class Templates:
     ``produce`` mixes the last axis into new channels, ``order`` reorders axes, ``reshape`` reshapes, ``add``
     and ``join`` put two tensors together, ``sum`` sums over an axis.  ``ranges`` are chains that bring values
     into a range (all numbers, between -1 and 1, positive, …); the last one makes zeros something else.
-    ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and
-    nothing else.  ``values`` are menus by attribute name, ``leave``
-    attributes to leave alone, ``longest`` bounds on the length of tuples, ``all_outputs`` operators that compute nothing right unless all their outputs
-    are used, ``operators`` fixed attributes of single operators.
+    ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and nothing
+    else.  ``values`` are menus by attribute name, ``leave`` attributes to leave alone, ``longest`` bounds on
+    the length of tuples, ``all_outputs`` operators that compute nothing right unless all their outputs are
+    used, ``operators`` fixed attributes of single operators.
     """
 
     produce: Template

@@ -14,7 +14,7 @@ from prunec.diagnostics import Diagnostic, PrunecError
 Notice = Callable[[str, str], None]
 
 #: A case that takes longer than this, in seconds, is given up.
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
