@@ -25,9 +25,14 @@ def seconds(*arguments: str) -> float:
     return min(times)
 
 
+def allowed(limit: float) -> float:
+    """Twice as much where other processes compete for the caches: then CPU seconds do less."""
+    return limit * (2 if os.getloadavg()[0] > 0.7 * (os.cpu_count() or 1) else 1)
+
+
 def test_help_takes_no_time() -> None:
     python = seconds("-c", "pass")
-    assert seconds("-m", "prunec.cli.main", "--help") - python < 0.15
+    assert seconds("-m", "prunec.cli.main", "--help") - python < allowed(0.15)
 
 
 def test_checking_the_built_in_rules_takes_half_a_second(tmp_path: Path) -> None:
@@ -38,7 +43,7 @@ def test_checking_the_built_in_rules_takes_half_a_second(tmp_path: Path) -> None
         "assert checked.rules and not checked.errors\n"
     )
     seconds("-c", program)  # the operators of an installed MXNet are read once
-    assert seconds("-c", program) < 0.5
+    assert seconds("-c", program) < allowed(0.5)
 
 
 def test_help_imports_nothing_heavy() -> None:
