@@ -4,8 +4,8 @@
 
     input x[2, 3, 8, 8]
     param w[16, 3, 3, 3]
-    c = Convolution(x, w, kernel=(3, 3), num_filter=16, no_bias=True)
-    a, b = SliceChannel(c, num_outputs=2)
+    c = convolve(x, w, kernel=(3, 3), filters=16)
+    a, b = halves(c, axis=1)
     output a, b
 
 A line declares an input or a parameter with its shape (``?`` for a size that is not known, no brackets
