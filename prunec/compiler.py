@@ -13,16 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
-from prunec.emission.attributes import new_attributes
+from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.emission.attributes import new_attributes, squeezed_away
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
 from prunec.emission.values import Changes, changes
+from prunec.findings import warnings
 from prunec.graph.model import Graph, Shape, Tensor, shape_text
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
@@ -103,7 +103,7 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_parameters(model, found, parameters)
-    return Analysis(model, bound, solution, found, _barriers(bound, solution), strict)
+    return Analysis(model, bound, solution, found, warnings(bound, solution), strict)
 
 
 def emit(analysis: Analysis, removed: Removed) -> Pruned:
@@ -121,6 +121,9 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
             sizes = shrinker.named(node, bound.sizes)
             key = (id(bound), tuple(sizes.values()))
             if key not in known:
+                vanished = squeezed_away(bound, sizes)
+                if vanished:
+                    raise PrunecError(_vanished(analysis, index, vanished))
                 known[key] = new_attributes(bound, sizes)
             attributes.update(((index, name), value) for name, value in known[key].items())
     changed = changes(analysis.bound, shrinker, attributes)
@@ -312,6 +315,16 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
         raise PrunecError(*problems)
 
 
+def _vanished(analysis: Analysis, index: int, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "P504",
+        "an axis would be left with one channel, and this node takes away axes of size one",
+        where=describe(analysis.model.graph, index, analysis.bound.shapes),
+        notes=(f"in the rule the axis is called {', '.join(names)}",),
+        help="leave at least two channels there, or name the axes that the node takes away in the model",
+    )
+
+
 def _absent(analysis: Analysis, index: int, name: str, value: Value) -> Diagnostic:
     return Diagnostic(
         "P503",
@@ -320,50 +333,3 @@ def _absent(analysis: Analysis, index: int, name: str, value: Value) -> Diagnost
         notes=("prunec changes values that are in the file and adds none",),
         help=f"write {name} with its present value into the model file, or keep these channels by a rule",
     )
-
-
-def _barriers(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
-    """One warning for each operator that no rule knows or fits."""
-    graph = bound.graph
-    by_operator: dict[tuple[str, str], list[int]] = {}
-    for index, opaque in bound.opaque.items():
-        if opaque.kind != "rule":
-            by_operator.setdefault((graph.nodes[index].operator or "", opaque.kind), []).append(index)
-    warnings = []
-    for (operator, kind), nodes in by_operator.items():
-        first = describe(graph, nodes[0], bound.shapes)
-        headline = (
-            f"no rule knows the operator {operator}"
-            if kind == "unknown operator"
-            else f"what inputs of {operator} hold is known only when the model runs"
-            if kind == "unknown value"
-            else f"no rule of the operator {operator} holds here"
-        )
-        span = bound.opaque[nodes[0]].span
-        channels = _channels_at(bound, solution, nodes)
-        warnings.append(
-            Diagnostic(
-                "P406",
-                headline,
-                where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
-                annotations=(Annotation(span, "the rules start here"),) if span is not None else (),
-                notes=(
-                    f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} and the {channels} channels that "
-                    f"enter {'them' if len(nodes) > 1 else 'it'} are kept as they are",
-                ),
-                help=f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
-                severity=Severity.WARNING,
-            )
-        )
-    return tuple(warnings)
-
-
-def _channels_at(bound: BoundGraph, solution: Solution, nodes: Sequence[int]) -> int:
-    atoms = [
-        array.reshape(-1)
-        for index in nodes
-        for tensor in bound.graph.nodes[index].inputs
-        if tensor in solution.propagation.channels
-        for array in solution.propagation.channels[tensor].arrays
-    ]
-    return int(len(np.unique(np.concatenate(atoms)))) if atoms else 0

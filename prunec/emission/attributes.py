@@ -162,3 +162,21 @@ def _flag(call: Call, bound: Bound) -> Value:
     if isinstance(argument, Literal):
         return argument.value
     return bound.attributes.get(argument.name) if isinstance(argument, Name) else None
+
+
+def squeezed_away(bound: Bound, sizes: Sizes) -> list[str]:
+    """Axes that come to have size one under an operator that takes away all such axes."""
+    signature = bound.rule.signature
+    assert signature is not None
+    names = []
+    for tensor in signature.outputs:
+        for axis in tensor.axes:
+            call = axis.item
+            if not isinstance(call, Call) or call.function != "squeeze":
+                continue
+            rest, argument = call.arguments[:2]
+            assert isinstance(rest, Rest)
+            if isinstance(argument, Name) and bound.attributes.get(argument.name) is None:
+                plain = [indexed(rest.name, i) for i in range(bound.ranks.get(rest.name, 0))]
+                names += [name for name in plain if sizes.get(name) == 1 != bound.sizes.get(name)]
+    return names
