@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "prunec.cli.verify_command",
     "explain": "prunec.cli.explain",
     "diff": "prunec.cli.diff",
+    "rules": "prunec.cli.rules",
 }
 
 #: Set to anything, this shows where in prunec an unexpected error came from.
