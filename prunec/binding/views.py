@@ -153,6 +153,8 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
         segments.append((end[1], len(shape), end[3], len(sizes)))
     if inferred is not None:
         sizes[inferred] = _infer(sizes, inferred, shape, hidden_before, hidden_after)
+        if inferred == 0 and len(segments) == 1 and _same_first(sizes, shape):
+            segments = [(0, 1, 0, 1), (1, len(shape), 1, len(sizes))]
     _check_total(sizes, shape)
     return ViewCodes(tuple(sizes), tuple(literal), tuple(segments))
 
@@ -186,6 +188,18 @@ def _infer(sizes: list[Optional[int]], at: int, shape: Shape, before: int, after
     if not known or total % known:
         raise ViewError(f"a size cannot be inferred: {total} elements do not divide by {known}")
     return total // known
+
+
+def _same_first(sizes: Sequence[Optional[int]], shape: Shape) -> bool:
+    """Whether the first axis, of a size that is not known, is inferred to be what it was: the samples."""
+    if not shape or shape[0] is not None or sizes[0] is not None or None in (*shape[1:], *sizes[1:]):
+        return False
+    before = after = 1
+    for size in shape[1:]:
+        before *= size or 0
+    for size in sizes[1:]:
+        after *= size or 0
+    return before == after
 
 
 def _check_total(sizes: Sequence[Optional[int]], shape: Shape) -> None:

@@ -299,7 +299,7 @@ def _fill(axis: Sequence[Optional[int]], size: Optional[int]) -> tuple[Optional[
 
 def _too_many(count: int) -> Diagnostic:
     return Diagnostic(
-        "P407",
+        "P408",
         "the model has more channels than can be analysed",
         notes=(f"{count:,} or more, and at most {MAXIMUM_ATOMS:,} are followed",),
         help="check the sizes that the model's attributes and constants give; they are beyond any real model",

@@ -217,7 +217,7 @@ def test_huge_values_are_not_computed():
     with pytest.raises(PrunecError) as caught:
         analyse(model, load(["onnx.prune"]))
     text = render_all(caught.value.diagnostics)
-    assert "error[P407]: the model has more channels than can be analysed" in text
+    assert "error[P408]: the model has more channels than can be analysed" in text
 
 
 def test_deep_nesting_is_refused():

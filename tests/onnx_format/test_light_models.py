@@ -10,10 +10,9 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-import onnx.backend.test  # noqa: E402
 from onnx_format.network import prune  # noqa: E402
 
-FOLDER = Path(onnx.backend.test.__file__).parent / "data" / "light"
+FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 MODELS = sorted(path.stem for path in FOLDER.glob("light_*.onnx"))
 
 #: Parameters left at ratio 0.5 where nothing approximate is removed.
