@@ -45,7 +45,9 @@ def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
                     f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} and the {channels} channels that "
                     f"enter {'them' if len(nodes) > 1 else 'it'} are kept as they are",
                 ),
-                help=f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
+                help="where it follows from the sizes of inputs, give these with --input"
+                if kind == "unknown value"
+                else f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
                 severity=Severity.WARNING,
             )
         )
