@@ -1,4 +1,4 @@
-"""Runs prunec over all networks of the corpus: ``python -m bench.corpus [--write] [WORD…]``.
+"""Runs prunec over all networks of the corpus: ``python bench/corpus.py [--write] [WORD…]``.
 
 Exit status 1 when a network gives a traceback or keeps more parameters than the prototype did.
 """
@@ -11,6 +11,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.coverage import write_coverage
 from bench.measure import Measurement, measure
@@ -25,6 +27,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write docs/coverage.md")
     options = parser.parse_args()
+    if options.write and options.words:
+        parser.error("--write describes the whole corpus: leave out the words")
     found = chosen(options.words, options.corpus)
     work = [(n, False) for n in found] + [(n, True) for n in found if n.parameters is not None]
     measured = []

@@ -1,4 +1,4 @@
-"""What prunec costs, as CPU time of one core: ``python -m bench.cost``.  Prints a table with limits."""
+"""What prunec costs, as CPU time of one core: ``python bench/cost.py``.  Prints a table with limits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.networks import ROOT
 from prunec.compiler import analyse, emit

@@ -22,7 +22,7 @@ _INTRODUCTION = """# Coverage
 What the built-in rules know of MXNet's operators, and what comes of it on {networks} networks: {wild} symbol
 files from public repositories and {zoo} exports of public model zoos, which are not part of this repository.
 
-This page is generated (`make corpus`, then `python -m bench.corpus --write`).
+This page is generated (`python bench/corpus.py --write`).
 
 * [Totals](#totals)
 * [Why channels stay](#why-channels-stay)

@@ -1,4 +1,4 @@
-"""Prunes every network of the corpus at random and compares with MXNet: ``python -m bench.exact [WORD…]``.
+"""Prunes every network of the corpus at random and compares with MXNet: ``python bench/exact.py [WORD…]``.
 
 Each network runs in a process of its own.  Results go to ``build/exact.jsonl``, and a run that broke
 off goes on from there; ``--again`` starts anew.  Exit status 1 when a network that runs is not exact.
@@ -14,6 +14,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.networks import BUILD, CORPUS, ROOT, Network, chosen
 
