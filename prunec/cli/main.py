@@ -25,6 +25,7 @@ COMMANDS = {
     "groups": "prunec.cli.groups_command",
     "plan": "prunec.cli.plan",
     "sensitivity": "prunec.cli.sensitivity",
+    "compensate": "prunec.cli.compensate",
     "verify": "prunec.cli.verify_command",
     "explain": "prunec.cli.explain",
     "diff": "prunec.cli.diff",

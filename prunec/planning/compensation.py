@@ -1,0 +1,279 @@
+"""Compensation: what removed channels bring to the layers that read them, on average, is added to a
+parameter of those layers.
+
+Everything is read off the framework's own results: the original model is run beside the masked one (the
+removed channels set to zero), layer by layer, and the mean difference of a layer's output goes into a
+parameter that is found, by trying, to be added to that output.  Where the difference is the same everywhere
+(a removed channel holds a constant, as behind a zero scale) nothing is lost: the layer computes what it did
+before.  Replacing channels by their means follows Nagel, van Baalen, Blankevoort and Welling, "Data-Free
+Quantization Through Weight Equalization and Bias Correction", ICCV 2019, who correct quantised layers so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.compiler import Analysis, emit
+from prunec.emission.slicing import mask
+from prunec.graph.model import Tensor
+from prunec.mxnet.data import Data, parameters_of, run_batches
+from prunec.mxnet.frontend import MXNetModel
+from prunec.planning.channel_axes import INPUTS, channel_axes
+from prunec.planning.select import Removed
+
+#: A difference that varies by less than this part of the output's magnitude is constant.
+CONSTANT = 1e-5
+#: How far the change of an output may be from that of a parameter which is added to it.
+_ADDED = 1e-3
+#: How many nodes behind a layer a parameter is looked for.
+_REACH = 3
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What was done for one layer that reads removed channels.
+
+    ``layer`` is the layer's node, ``target`` the node whose ``parameter`` is added to its output (``None``:
+    there is none, and nothing was done).  ``before`` and ``after`` are the greatest differences to the output
+    of the original without and with the shift, relative to its greatest magnitude.
+    """
+
+    layer: str
+    target: Optional[str]
+    parameter: Optional[str]
+    before: float
+    after: float
+    applied: bool
+
+    @property
+    def exact(self) -> bool:
+        """Whether the layer computes what it did before, on these examples."""
+        return self.after <= CONSTANT
+
+
+def compensate(
+    analysis: Analysis,
+    model: MXNetModel,
+    removed: Removed,
+    data: Data,
+    means: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[dict[str, Array], tuple[Shift, ...]]:
+    """The parameters that change, with their new values in full size, and what was done.
+
+    Without ``means`` only differences that are constant are made up for, so that nothing is put into the
+    model that it did not compute.  Layers are taken in the model's order, each with what was done before it.
+    """
+    original = parameters_of(model)
+    masked = dict(original)
+    for own in emit(analysis, removed).slices:
+        masked[own.name] = mask(own, original[own.name])
+    finder = _Finder(analysis, model, data, original)
+    changed: dict[str, Array] = {}
+    shifts = []
+    targets = list(_layers(analysis, removed))
+    for number, layer in enumerate(targets):
+        progress(number, len(targets))
+        shift, values = _one_layer(finder, layer, removed, {**masked, **changed}, means)
+        if shift is None:
+            continue
+        if values is not None and shift.parameter is not None:
+            changed[shift.parameter] = values
+        shifts.append(shift)
+    result = {}
+    for name, values in changed.items():
+        # What goes keeps its value: only kept channels are shifted.
+        added = values.astype(np.float64) - masked[name].astype(np.float64)
+        result[name] = (original[name].astype(np.float64) + added).astype(original[name].dtype)
+    return result, tuple(shifts)
+
+
+def _layers(analysis: Analysis, removed: Removed) -> Iterator[int]:
+    """The nodes whose weights read removed channels."""
+    gone = np.append(removed, False)
+    nodes = {
+        axis.node
+        for axis in channel_axes(analysis)
+        if axis.role == INPUTS and axis.sources and gone[axis.units].any()
+    }
+    return iter(sorted(node for node in nodes if node is not None))
+
+
+def _one_layer(
+    finder: _Finder, layer: int, removed: Removed, masked: Mapping[str, Array], means: bool
+) -> tuple[Optional[Shift], Optional[Array]]:
+    """What is done for one layer, and the new values of the parameter (``None``: nothing)."""
+    name = finder.names[layer]
+    place = finder.place(layer)
+    if place is not None and place.node in finder.done:
+        return None, None
+    tensor = Tensor(layer, 0) if place is None else Tensor(place.node, 0)
+    axis = None if place is None else place.axis
+    difference = _Difference(axis)
+    for before, after in zip(finder.run(finder.original, tensor), finder.run(masked, tensor)):
+        difference.add(before, after)
+    if place is None or axis is None:
+        off = difference.greatest(None)
+        return Shift(name, None, None, off, off, False), None
+    stays = ~finder.gone(place.parameter, removed)
+    shift = np.where(stays, difference.mean(), 0.0)
+    before_off = difference.greatest(np.zeros_like(shift), stays)
+    after_off = difference.greatest(shift, stays)
+        difference.greatest(np.zeros_like(shift), stays),
+        difference.greatest(shift, stays),
+    )
+    finder.done.add(place.node)
+    applied = before_off > 0 and (means or after_off <= CONSTANT)
+    found = Shift(
+        name,
+        finder.names[place.node],
+        place.parameter,
+        before_off,
+        after_off if applied else before_off,
+        applied,
+    )
+    if not applied:
+        return found, None
+    values = masked[place.parameter]
+    return found, (values.astype(np.float64) + shift).astype(values.dtype)
+
+
+class _Difference:
+    """Differences of an output of two models, over batches; ``axis`` is its channel axis."""
+
+    def __init__(self, axis: Optional[int]) -> None:
+        self.axis = axis
+        self.sums: Optional[Array] = None
+        self.count = 0
+        self.low: Optional[Array] = None
+        self.high: Optional[Array] = None
+        self.magnitude = 0.0
+
+    def add(self, before: Array, after: Array) -> None:
+        self.magnitude = max(self.magnitude, float(np.abs(before).max(initial=0.0)))
+        difference = before.astype(np.float64) - after.astype(np.float64)
+        axis = self.axis if self.axis is not None else 0
+        rows = np.moveaxis(difference, axis, 0).reshape(difference.shape[axis], -1)
+        if self.axis is None:
+            rows = rows.reshape(1, -1)
+        sums, low, high = rows.sum(axis=1), rows.min(axis=1), rows.max(axis=1)
+        self.count += rows.shape[1]
+        self.sums = sums if self.sums is None else self.sums + sums
+        self.low = low if self.low is None else np.minimum(self.low, low)
+        self.high = high if self.high is None else np.maximum(self.high, high)
+
+    def mean(self) -> Array:
+        assert self.sums is not None
+        return np.asarray(self.sums / max(self.count, 1))
+
+    def greatest(self, shift: Optional[Array], stays: Optional[Array] = None) -> float:
+        """The greatest difference that is left when ``shift`` is added, relative to the magnitude."""
+        assert self.low is not None and self.high is not None
+        moved = np.zeros_like(self.low) if shift is None else shift
+        off = np.maximum(np.abs(self.low - moved), np.abs(self.high - moved))
+        off = off if stays is None else off[stays]
+        return float(off.max(initial=0.0) / max(self.magnitude, 1e-30))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A parameter that is added to the first output of a node, along an axis."""
+
+    node: int
+    parameter: str
+    axis: int
+
+
+class _Finder:
+    """Finds parameters that are added to outputs, by trying."""
+
+    def __init__(
+        self, analysis: Analysis, model: MXNetModel, data: Data, original: Mapping[str, Array]
+    ) -> None:
+        self.analysis = analysis
+        self.model = model
+        self.data = data
+        self.original = original
+        self.graph = model.graph
+        self.names = [node.name for node in model.graph.nodes]
+        self.readers: dict[Tensor, list[int]] = {}
+        for index, node in enumerate(self.graph.nodes):
+            for tensor in node.inputs:
+                self.readers.setdefault(tensor, []).append(index)
+        count = data.batch if data.whole else 1
+        few = {name: array[:count] for name, array in data.inputs.items()}
+        self.few = replace(data, inputs=few, labels=None, batch=count)
+        self.done: set[int] = set()
+
+    def run(self, parameters: Mapping[str, Array], tensor: Tensor) -> Iterator[Array]:
+        for values, _ in run_batches(self.model.file.data, parameters, self.data, [tensor]):
+            yield values[0]
+
+    def place(self, layer: int) -> Optional[_Place]:
+        """The nearest parameter that is added to what a layer puts out, before anything else reads it."""
+        node = layer
+        for _ in range(_REACH):
+            for parameter, axis in self._candidates(node):
+                if self._is_added(node, parameter, axis):
+                    return _Place(node, parameter, axis)
+            readers = self.readers.get(Tensor(node, 0), [])
+            if len(readers) != 1 or Tensor(node, 0) in self.graph.outputs:
+                return None
+            node = readers[0]
+        return None
+
+    def gone(self, parameter: str, removed: Removed) -> NDArray[np.bool_]:
+        """Which elements of a parameter with one axis the plan removes."""
+        marks = np.append(removed, False)
+        for own in self.analysis.parameters:
+            if own.name == parameter and own.channels.arrays:
+                gone = np.zeros(self.original[parameter].shape, dtype=bool)
+                for factors, array in zip(own.channels.layout.arrays, own.channels.arrays):
+                    view = [size or 0 for size in own.channels.layout.factors]
+                    shape = [view[f] if f in factors else 1 for f in range(len(view))]
+                    table = marks[self.analysis.solution.units(array)].transpose(np.argsort(factors))
+                    gone |= np.broadcast_to(table.reshape(shape), view).reshape(gone.shape)
+                return gone
+        return np.zeros(self.original[parameter].shape, dtype=bool)
+
+    def _candidates(self, node: int) -> Iterator[tuple[str, int]]:
+        """Parameters of a node with one axis that its first output has as well."""
+        bound = self.analysis.bound.bounds[node]
+        if bound is None or not bound.outputs or bound.outputs[0].axes is None:
+            return
+        for tensor, slot in zip(self.graph.nodes[node].inputs, bound.inputs):
+            name = self.names[tensor.node]
+            alone = len(self.readers[tensor]) == 1 and self.graph.nodes[tensor.node].operator is None
+            if slot.slot not in bound.parameter_slots or not alone or name not in self.original:
+                continue
+            axes = slot.axes or ()
+            if len(axes) == 1 and axes[0] and axes[0] in bound.outputs[0].axes:
+                yield name, bound.outputs[0].axes.index(axes[0])
+
+    def _is_added(self, node: int, parameter: str, axis: int) -> bool:
+        """Whether adding to a parameter adds the same to the output."""
+        tensor = Tensor(node, 0)
+        symbol = self.model.file.data
+        (before,) = next(run_batches(symbol, self.original, self.few, [tensor]))[0]
+        values = self.original[parameter]
+        scale = max(float(np.abs(before).max(initial=0.0)), 1e-6)
+        step = (np.linspace(0.5, 1.0, values.size) * scale).astype(np.float32)
+        tried = {**self.original, parameter: (values + step).astype(values.dtype)}
+        (after,) = next(run_batches(symbol, tried, self.few, [tensor]))[0]
+        change = np.moveaxis(after.astype(np.float64) - before, axis, -1)
+        return change.shape[-1] == step.size and bool((np.abs(change - step) <= _ADDED * scale).all())
+
+
+def summary(shifts: Sequence[Shift]) -> dict[str, int]:
+    """How many layers were made exact, brought nearer, and left."""
+    return {
+        "exact": sum(shift.exact for shift in shifts),
+        "nearer": sum(shift.applied and not shift.exact for shift in shifts),
+        "left": sum(not shift.applied and not shift.exact for shift in shifts),
+    }

@@ -1,0 +1,158 @@
+"""Compensation: constants are folded exactly, means bring the outputs nearer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli.tools import plan_of, run, write_arrays
+
+from planning.models import parameters, write_model
+from prunec.mxnet.params import read_params
+
+mx = pytest.importorskip("mxnet", reason="needs MXNet")
+
+
+def images(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(3).standard_normal((count, 3, 8, 8)).astype(np.float32)
+
+
+def outputs(symbol: Path, values: Path, data: np.ndarray) -> np.ndarray:
+    from prunec.mxnet.runtime import run as run_model
+
+    file = read_params(values)
+    arrays = {name: file.array(name) for name in file.shapes}
+    return run_model(symbol.read_bytes(), arrays, {"data": data})[0]
+
+
+def compensated(
+    capsys: Any, model: Path, *planning: object, means: bool = False
+) -> tuple[Path, dict[str, Any]]:
+    """Plans, compensates and compiles; gives the folder of the smaller model and the report."""
+    folder = model.parent
+    plan, shape = folder / "p.json", ("--input", "data=1,3,8,8")
+    assert run(capsys, "plan", model, *shape, *planning, "--out", plan)[0] == 0
+    np.savez(folder / "d.npz", data=images(40))
+    more = ("--means", "--data", folder / "d.npz") if means else ()
+    arguments = ("--plan", plan, "--out", folder / "c", *shape, *more)
+    code, out, err = run(capsys, "compensate", model, *arguments)
+    assert code == 0, err
+    assert "layers read what goes" in out
+    again = ("--params", folder / "c" / "net-0000.params", "--plan", folder / "c" / "plan.json", *shape)
+    code, _, err = run(capsys, "compile", model, *again, "--out", folder / "small", "--verify")
+    assert code == 0, err
+    return folder / "small", json.loads((folder / "c" / "compensation.json").read_text())
+
+
+def small_error(model: Path, small: Path) -> float:
+    before = outputs(model, model.parent / "net-0000.params", images())
+    after = outputs(small / "net-symbol.json", small / "net-0000.params", images())
+    return float(np.abs(before - after).max() / np.abs(before).max())
+
+
+def bottleneck(folder: Path, seed: int = 0) -> Path:
+    """Blocks of 1x1 and 3x3 convolutions with normalisations and a residual; a third of the scales is zero.
+
+    Constants behind zero scales are read by convolutions without padding, and where they are not positive
+    by a padded one as well.
+    """
+    generator = np.random.default_rng(seed)
+    with mx.name.NameManager():
+        x = mx.sym.var("data")
+        for number, (filters, kernel) in enumerate([(12, 3), (12, 1), (18, 1), (12, 1)]):
+            before = x
+            x = mx.sym.Convolution(
+                x, name=f"conv{number}", num_filter=filters, kernel=(kernel, kernel), pad=(kernel // 2,) * 2,
+                no_bias=number != 2,
+            )  # fmt: skip
+            x = mx.sym.BatchNorm(x, name=f"bn{number}", fix_gamma=False)
+            if number == 1:
+                x = x + before
+            x = mx.sym.Activation(x, act_type="relu")
+        x = mx.sym.Convolution(x, name="wide", num_filter=9, kernel=(3, 3), pad=(0, 0), no_bias=True)
+        x = mx.sym.BatchNorm(x, name="last", fix_gamma=False)
+        x = mx.sym.Flatten(mx.sym.Pooling(mx.sym.Activation(x, act_type="relu"), global_pool=True))
+        x = mx.sym.FullyConnected(x, name="fc", num_hidden=5)
+    shapes, _, states = x.infer_shape(data=(1, 3, 8, 8))
+    values = {}
+    named = [*zip(x.list_arguments(), shapes), *zip(x.list_auxiliary_states(), states)]
+    for name, shape in named:
+        if name == "data":
+            continue
+        scale = np.sqrt(2 / np.prod(shape[1:])) if len(shape) > 1 else 0.3
+        values[name] = (generator.standard_normal(shape) * scale).astype(np.float32)
+        if name.endswith("var"):
+            values[name] = np.abs(values[name]) + np.float32(0.5)
+    for name in [name for name in values if name.endswith("gamma")]:
+        gamma = np.sign(values[name]) * (np.abs(values[name]) + 0.5)
+        gamma[generator.permutation(len(gamma))[: len(gamma) // 3]] = 0
+        values[name] = gamma.astype(np.float32)
+    # The residual is constant only where both of its sides are.
+    values["bn1_gamma"] = np.where(values["bn0_gamma"] == 0, 0, 1).astype(np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "net-symbol.json").write_text(x.tojson())
+    write_arrays(folder / "net-0000.params", values)
+    return folder / "net-symbol.json"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_constants_behind_zero_scales_are_folded_exactly(tmp_path: Path, capsys: Any, seed: int) -> None:
+    model = bottleneck(tmp_path, seed)
+    small, report = compensated(capsys, model, "--criterion", "bn-scale", "--ratio", "0.34")
+    shapes = read_params(small / "net-0000.params").shapes
+    assert shapes["conv1_weight"][:2] == (8, 8) and shapes["wide_weight"][:2] == (6, 8)
+    assert small_error(model, small) < 1e-5
+    assert all(layer["after"] <= 1e-5 for layer in report["layers"])
+    assert any(layer["before"] > 1e-2 for layer in report["layers"])
+    assert {layer["parameter"] for layer in report["layers"] if layer["applied"]} >= {
+        "conv2_bias",
+        "last_beta",
+        "fc_bias",
+    }
+    assert plan_of(small)["method"]["compensated"] == "constants"
+
+
+def test_what_is_not_constant_is_left(tmp_path: Path, capsys: Any) -> None:
+    model = write_model(tmp_path, parameters())
+    small, report = compensated(capsys, model, "--ratio", "0.5")
+    assert [layer["applied"] for layer in report["layers"]] == [False, False]
+    plain = read_params(tmp_path / "c" / "net-0000.params")
+    assert all(np.array_equal(plain.array(n), v) for n, v in parameters().items())
+    assert small_error(model, small) > 1e-2
+
+
+def test_means_bring_the_outputs_nearer(tmp_path: Path, capsys: Any) -> None:
+    model = write_model(tmp_path, parameters())
+    assert run(capsys, "compile", model, "--ratio", "0.5", "--out", tmp_path / "plain")[0] == 0
+    small, report = compensated(capsys, model, "--ratio", "0.5", means=True)
+    assert [layer["parameter"] for layer in report["layers"]] == ["conv2_bias", "fc_bias"]
+    assert small_error(model, small) < 0.7 * small_error(model, tmp_path / "plain")
+    assert plan_of(small)["method"]["compensated"] == "means"
+
+
+def test_a_padded_layer_is_not_exact_and_says_so(tmp_path: Path, capsys: Any) -> None:
+    values = parameters()
+    values["bn_gamma"][[1, 5]] = 0
+    values["bn_beta"][[1, 5]] = 0.7
+    model = write_model(tmp_path, values)
+    _, report = compensated(capsys, model, "--criterion", "bn-scale", "--ratio", "0.25")
+    layer = next(layer for layer in report["layers"] if layer["layer"] == "conv2")
+    assert not layer["applied"] and layer["before"] > 1e-3
+    values["bn_beta"][[1, 5]] = -0.7
+    model = write_model(tmp_path / "dead", values)
+    _, report = compensated(capsys, model, "--criterion", "bn-scale", "--ratio", "0.25")
+    layer = next(layer for layer in report["layers"] if layer["layer"] == "conv2")
+    assert layer["after"] <= 1e-5 and not layer["applied"]
+
+
+def test_usage(tmp_path: Path, capsys: Any) -> None:
+    model = write_model(tmp_path, parameters())
+    code, _, err = run(capsys, "compensate", model, "--plan", "p.json", "--means")
+    assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
+    run(capsys, "plan", model, "--out", tmp_path / "p.json")
+    code, _, err = run(capsys, "compensate", model, "--plan", tmp_path / "p.json", "--out", tmp_path / "c")
+    assert code == 1 and "error[P526]" in err and "--input data=1,3,224,224" in err
+    assert not (tmp_path / "c").exists()
