@@ -142,8 +142,7 @@ class _Rewriting:
             )
             for position in touched:
                 wanted = self.changes.inputs.get((index, position))
-                tensor = node.inputs[position]
-                if wanted is not None and wanted == as_value(after.get(tensor, changed.get(tensor))):
+                if wanted is not None and wanted == as_value(after[node.inputs[position]]):
                     continue
                 if not inside:
                     return False

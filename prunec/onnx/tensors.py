@@ -146,7 +146,7 @@ def array(tensor: Any, folder: Path, where: str) -> NDArray[Any]:
         return np.asarray(onnx.numpy_helper.to_array(tensor))
     path = external_path(place, folder, _place(tensor, where))
     shape = dimensions(tensor, where)
-    if element_bits(tensor, where) >= 8 and prod(shape):
+    if element_bits(tensor, where) >= 8 and 0 not in shape:
         dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
         return np.memmap(path, dtype.newbyteorder("<"), "r", place.offset, shape)
     loaded = onnx.TensorProto()
