@@ -125,9 +125,6 @@ def _one_layer(
     shift = np.where(stays, difference.mean(), 0.0)
     before_off = difference.greatest(np.zeros_like(shift), stays)
     after_off = difference.greatest(shift, stays)
-        difference.greatest(np.zeros_like(shift), stays),
-        difference.greatest(shift, stays),
-    )
     finder.done.add(place.node)
     applied = before_off > 0 and (means or after_off <= CONSTANT)
     found = Shift(
