@@ -203,15 +203,17 @@ class Expander:
                 raise ViewError(f"there are no axes {first} and {second} among {rank}")
             axes[first], axes[second] = axes[second], axes[first]
             return axes
-        if call.function == "squeeze":
-            return self._squeeze(call, names)
+        if call.function in ("squeeze", "squeezed"):
+            squeezed = self._squeeze(call, names)
+            return squeezed or [()] if call.function == "squeezed" else squeezed
         if call.function == "insert":
             return self._insert(call, axes)
         if call.function == "put":
             return self._put(call, axes)
         chosen = set(self._positions(call, 1, rank, default_all=True))
-        if call.function == "drop":
-            return [axis for i, axis in enumerate(axes) if i not in chosen]
+        if call.function in ("drop", "reduced"):
+            left = [axis for i, axis in enumerate(axes) if i not in chosen]
+            return left or [()] if call.function == "reduced" else left
         if call.function == "ones":
             return [() if i in chosen else axis for i, axis in enumerate(axes)]
         if call.function == "reverse":

@@ -44,6 +44,7 @@ class _Dialect:
 
 
 _MXNET = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
+_OLD = _Dialect(copy=-1, infer=0, skip=None, copy_rest=-2, merge=-3, split=-4)
 _NUMPY = _Dialect(copy=-2, infer=-1, skip=-3, copy_rest=-4, merge=-5, split=-6)
 
 
@@ -57,8 +58,18 @@ def read_view_np(codes: Sequence[int], shape: Shape, reverse: bool = False) -> V
     return _read(_NUMPY, codes, shape, reverse)
 
 
+def read_view_old(codes: Sequence[int], shape: Shape, keep_first: bool = False) -> ViewCodes:
+    """Sizes as MXNet's oldest reshape takes them: zero infers; the first is copied with ``keep_first``."""
+    first = [_OLD.copy or 0] if keep_first else list(codes[:1])
+    return _read(_OLD, [*first, *codes[1:]], shape, False)
+
+
 #: The reshape functions of the rule language by name.
-VIEWS: dict[str, Callable[..., ViewCodes]] = {"view": read_view, "view_np": read_view_np}
+VIEWS: dict[str, Callable[..., ViewCodes]] = {
+    "view": read_view,
+    "view_np": read_view_np,
+    "view_old": read_view_old,
+}
 
 
 def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) -> ViewCodes:

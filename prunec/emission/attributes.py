@@ -172,7 +172,7 @@ def squeezed_away(bound: Bound, sizes: Sizes) -> list[str]:
     for tensor in signature.outputs:
         for axis in tensor.axes:
             call = axis.item
-            if not isinstance(call, Call) or call.function != "squeeze":
+            if not isinstance(call, Call) or call.function not in ("squeeze", "squeezed"):
                 continue
             rest, argument = call.arguments[:2]
             assert isinstance(rest, Rest)

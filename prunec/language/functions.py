@@ -59,6 +59,24 @@ _TABLE = (
     Function(
         "view_np", (AXIS,), ((REST, VALUE),), "the axes reshaped, with the codes of numpy-style operators"
     ),
+    Function(
+        "view_old",
+        (AXIS,),
+        ((REST, VALUE), (REST, VALUE, VALUE)),
+        "the axes reshaped, with the sizes of the oldest reshape",
+    ),
+    Function(
+        "reduced",
+        (AXIS,),
+        ((REST, VALUE), (REST, VALUE, VALUE)),
+        "the axes without some of them, or one of size one where none is left",
+    ),
+    Function(
+        "squeezed",
+        (AXIS,),
+        ((REST, VALUE),),
+        "the axes without those of size one, or one of size one where none is left",
+    ),
     Function("drop", (AXIS,), ((REST, VALUE), (REST, VALUE, VALUE)), "the axes without some of them"),
     Function(
         "ones",

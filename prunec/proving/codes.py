@@ -15,6 +15,8 @@ def reshape_codes(
     function: str, shape: Sequence[int], reverse: bool, random: np.random.Generator
 ) -> tuple[int, ...]:
     """Codes for a tensor of that shape; with ``reverse`` they are read from the right."""
+    if function == "view_old":
+        return _old_sizes(shape, reverse, random)
     copy, rest, merge, split = _CODES[function]
     sizes = list(reversed(shape)) if reverse else list(shape)
     codes: list[int] = []
@@ -51,3 +53,14 @@ def reshape_codes(
             codes.append(copy if len(codes) == position else sizes[position])
             position += 1
     return tuple(reversed(codes)) if reverse else tuple(codes)
+
+
+def _old_sizes(shape: Sequence[int], keep_first: bool, random: np.random.Generator) -> tuple[int, ...]:
+    """Sizes of the oldest reshape: neighbours merged, at most one left open as zero."""
+    start = 1 if keep_first else 0
+    rest = list(shape[start:])
+    at = int(random.integers(len(rest))) if rest else 0
+    merged = [prod(rest[: at + 1]), *rest[at + 1 :]] if rest else []
+    if merged and random.random() < 0.5:
+        merged[int(random.integers(len(merged)))] = 0
+    return (*shape[:start], *merged)

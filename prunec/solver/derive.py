@@ -66,12 +66,13 @@ class _Derivation:
             scope.align(before, after, reason)
         for name, (text, span) in bound.kept.items():
             self._keep(name, RuleReason(text, span))
-        self._balance_parts()
         scope.settle()
         untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
         zeros = Zeros(bound, self._ids, untouched)
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
+        self._balance_parts()
+        scope.settle()
         self._mix(zeros)
         scope.link_rows()
         self.balances += [(a.value, scope.span) for a in scope.arrays if a.split and len(a.factors) > 1]

@@ -13,19 +13,7 @@ from prunec.proving import prove, report
 PARTS = 8
 
 #: Rules with a fault that is known and not yet mended, each with what is wrong.
-KNOWN: dict[str, str] = {
-    "sum": "MXNet gives a tensor without axes one of size one",
-    "mean": "MXNet gives a tensor without axes one of size one",
-    "norm": "MXNet gives a tensor without axes one of size one",
-    "moments": "MXNet gives a tensor without axes one of size one",
-    "argmax": "MXNet gives a tensor without axes one of size one",
-    "pick": "MXNet gives a tensor without axes one of size one",
-    "pick_by_column": "MXNet gives a tensor without axes one of size one",
-    "squeeze": "MXNet gives a tensor without axes one of size one",
-    "reshape_target": "a zero in target_shape asks for a size, it does not copy one",
-    "slice_some_axes_like": "a negative axis where the two tensors differ in rank",
-    "SliceChannel": "a parameter with two axes that shrink, split into parts",
-}
+KNOWN: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("part", range(PARTS))
