@@ -13,22 +13,12 @@ from importlib import import_module, metadata
 from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning import magnitude
 from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, channel_axes
-from prunec.planning.scoring import (
-    AGGREGATES,
-    NORMALISATIONS,
-    ChannelScore,
-    ScoreError,
-    Scores,
-    group_of_units,
-    normalised,
-    parameter_scores,
-)
+from prunec.planning.scoring import ChannelScore, ScoreError, Scores, group_of_units, parameter_scores
 
 ENTRY_POINTS = "prunec.criteria"
 
@@ -248,17 +238,3 @@ def _load(name: str, point: Any) -> Criterion:
             )
         ) from None
     return loaded if isinstance(loaded, Criterion) else by_channels(loaded, name, _WEIGHTS)
-
-
-__all__ = [
-    "AGGREGATES",
-    "CRITERIA",
-    "NORMALISATIONS",
-    "Criterion",
-    "NDArray",
-    "Settings",
-    "by_channels",
-    "find_criterion",
-    "normalised",
-    "unit_scores",
-]

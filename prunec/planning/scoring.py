@@ -27,10 +27,6 @@ class ScoreError(ValueError):
     """A criterion gave something that is no score for each channel."""
 
 
-AGGREGATES = ("sum", "mean", "max")
-NORMALISATIONS = ("mean", "max", "l2", "lamp", "none")
-
-
 def group_of_units(solution: Solution) -> Atoms:
     """The group of each unit, -1 for units of no group; one more place at the end, for unit -1."""
     group_of = np.full(solution.unit_count + 1, -1, dtype=np.int64)
