@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from prunec.cli.inputs import Inputs
     from prunec.mxnet.data import Data
+    from prunec.mxnet.frontend import MXNetModel
     from prunec.planning.choose import Plan
     from prunec.planning.compensation import Shift
 
@@ -50,18 +51,20 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec.cli.inputs import read_inputs
     from prunec.emission.artefacts import PLAN, check_folder
+    from prunec.frontends import mxnet_model
     from prunec.planning.compensation import compensate
     from prunec.planning.planfile import plan_for
 
     inputs = read_inputs(options, options.plan)
+    model = mxnet_model(inputs.model, "compensation", "compile the model with the plan as it is")
     parameters = _parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-compensated")
     check_folder(folder, (parameters.name, PLAN, REPORT), inputs.files, options.force)
     assert inputs.plan is not None
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     data = _data(options, inputs)
-    changed, shifts = compensate(inputs.analysis, inputs.model, plan.removed, data, options.means)
-    _write(folder, parameters.name, inputs, plan, changed, shifts, options.means)
+    changed, shifts = compensate(inputs.analysis, model, plan.removed, data, options.means)
+    _write(folder, model, inputs, plan, changed, shifts, options.means)
     if not options.quiet:
         _report(shifts, folder)
     return 0
@@ -107,7 +110,7 @@ def _data(options: argparse.Namespace, inputs: Inputs) -> Data:
 
 def _write(
     folder: Path,
-    parameters: str,
+    model: MXNetModel,
     inputs: Inputs,
     plan: Plan,
     changed: Mapping[str, NDArray[Any]],
@@ -116,18 +119,20 @@ def _write(
 ) -> None:
     import json
     from dataclasses import asdict, replace
+    from pathlib import Path
 
     from prunec import __version__
-    from prunec.cli.inputs import file_digest
     from prunec.cli.plan import write_file
     from prunec.diagnostics import Diagnostic, PrunecError, printable
     from prunec.emission.artefacts import PLAN
     from prunec.emission.groups_file import group_members, group_names
+    from prunec.frontends import file_digest
     from prunec.mxnet.params import write_params
     from prunec.planning.planfile import plan_text
 
-    file = inputs.model.parameters
+    file = model.parameters
     assert file is not None
+    target = folder / Path(file.path).name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -138,12 +143,12 @@ def _write(
             Diagnostic("P513", "cannot write the output", where, notes=(note,), help=help_text)
         ) from None
     write_params(
-        folder / parameters,
+        target,
         file.records,
         lambda record: changed[record.name] if record.name in changed else file.array(record.name),
         file.reserved,
     )
-    origin = replace(inputs.origin, parameters=file_digest(folder / parameters))
+    origin = replace(inputs.origin, parameters=file_digest(target))
     method = {**plan.method, "compensated": "means" if means else "constants"}
     names = group_names(group_members(inputs.analysis))
     text = plan_text(inputs.analysis, origin, replace(plan, method=method), names, __version__)

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", help="a plan.json that says what goes")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-pruned)")
     parser.add_argument(
-        "--verify", action="store_true", help="compare original and result in MXNet; exit 1 if not exact"
+        "--verify", action="store_true", help="run original and result and compare; exit 1 if not exact"
     )
     parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
@@ -46,14 +46,14 @@ def run(options: argparse.Namespace) -> int:
     from prunec.cli.verification import prepare
     from prunec.cli.verification import verify as run_verification
     from prunec.emission.artefacts import check_folder, write
-    from prunec.mxnet.params import read_params
 
     inputs = read_inputs(options, options.plan)
-    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
+    model, front = inputs.model, inputs.front
+    folder = Path(options.out if options.out is not None else f"{model.prefix}-pruned")
     check_folder(folder, _names(inputs, options.report), inputs.files, options.force)
     plan = _plan(options, inputs)
     pruned = emit_checked(inputs.analysis, plan.removed)
-    comparison = prepare(inputs.analysis, pruned) if options.verify else None
+    comparison = prepare(inputs, pruned) if options.verify else None
     artefacts = _artefacts(inputs, plan, pruned)
     if options.report:
         artefacts = _with_report(artefacts, inputs, plan, pruned, options)
@@ -61,10 +61,11 @@ def run(options: argparse.Namespace) -> int:
     _warn_of_approximation(inputs, plan)
     if not options.quiet:
         _report(inputs, plan, pruned, folder, artefacts)
-    if comparison is None or inputs.parameters is None:
+    if comparison is None:
         return 0
-    sliced = read_params(folder / inputs.parameters.name)
-    return run_verification(inputs.analysis, plan, pruned, pruned.model, sliced, comparison, options.quiet)
+    sliced = None if inputs.parameters is None else folder / inputs.parameters.name
+    smaller = front.read_smaller(folder / model.path.name, sliced)
+    return run_verification(inputs, plan, pruned, smaller, comparison, options.quiet)
 
 
 def _names(inputs: Inputs, report: bool) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ def _names(inputs: Inputs, report: bool) -> tuple[str, ...]:
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if report else ()
-    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *parameters)
+    data = inputs.front.data_files(inputs.model)
+    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *data, *parameters)
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
@@ -84,36 +86,36 @@ def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
 
 
 def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
+    from functools import partial
+
     from prunec import __version__
     from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
-    from prunec.emission.diff import unified_diff
     from prunec.emission.groups_file import group_members, group_names, groups_text
-    from prunec.emission.script import render_script
     from prunec.planning.planfile import plan_text, refreshed
 
-    model, analysis, origin = inputs.model, inputs.analysis, inputs.origin
-    name = model.path.name
+    front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin
     members = group_members(analysis)
     planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
-    types = model.parameter_types()
-    script = render_script(pruned.slices, name, origin.model, types)
     files = {
-        name: pruned.model,
-        SCRIPT: script.encode("ascii"),
-        DIFF: unified_diff(name, model.file.data, pruned.model),
+        model.path.name: pruned.model,
+        SCRIPT: front.script(model, pruned).encode("ascii"),
+        DIFF: front.diff(model, pruned),
         GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
         PLAN: plan_text(analysis, planned, plan, group_names(members), __version__).encode("ascii"),
     }
-    return Artefacts(files, inputs.parameters)
+    return Artefacts(
+        files, inputs.parameters, front.data_files(model), partial(front.write_data, model, pruned)
+    )
 
 
 def _with_report(
     artefacts: Artefacts, inputs: Inputs, plan: Plan, pruned: Pruned, options: argparse.Namespace
 ) -> Artefacts:
+    from dataclasses import replace
     from hashlib import sha256
 
     from prunec import __version__
-    from prunec.emission.artefacts import DIFF, REPORT, Artefacts
+    from prunec.emission.artefacts import DIFF, REPORT
     from prunec.reporting.report import render_report
 
     digests = {name: sha256(data).hexdigest() for name, data in artefacts.files.items()}
@@ -127,7 +129,7 @@ def _with_report(
         version=__version__,
         files=digests,
     )
-    return Artefacts({**artefacts.files, REPORT: page.encode("utf-8")}, artefacts.parameters)
+    return replace(artefacts, files={**artefacts.files, REPORT: page.encode("utf-8")})
 
 
 def _warn_of_approximation(inputs: Inputs, plan: Plan) -> None:

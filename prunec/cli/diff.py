@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from prunec.cli.options import add_analysis_options, input_shapes
 
 if TYPE_CHECKING:
     from prunec.compiler import Analysis
     from prunec.diagnostics import Diagnostic
+    from prunec.frontends import FileModel, FrontEnd
     from prunec.language.library import RuleSet
-    from prunec.mxnet.frontend import MXNetModel
 
 SUMMARY = "compare the structure of two models"
-DESCRIPTION = """Lists what differs between two symbol files, made by prunec or not: nodes (matched by name),
-attributes, inputs, shapes and parameters, under the groups of channels that account for it."""
+DESCRIPTION = """Lists what differs between two models of one kind, made by prunec or not: nodes (matched by
+name), attributes, inputs, shapes and parameters, under the groups of channels that account for it."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("before", metavar="A", help="a symbol file")
-    parser.add_argument("after", metavar="B", help="the symbol file to compare it with")
+    parser.add_argument("before", metavar="A", help="an MXNet symbol file or an ONNX file")
+    parser.add_argument("after", metavar="B", help="the file to compare it with")
     parser.add_argument(
         "--format",
         choices=("text", "json", "markdown"),
@@ -40,12 +40,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compares; the exit code is 0, or 1 where it was asked for and something differs."""
+    from prunec.frontends import front_end
     from prunec.language.library import load
     from prunec.reporting.structure import compare
     from prunec.reporting.structure_views import as_json, as_markdown, as_text
 
-    rules = load(tuple(options.rules or ["default.prune"]))
-    before, after = _read(options)
+    front, other = (front_end(Path(path)) for path in (options.before, options.after))
+    if front.kind != other.kind:
+        options.parser.error(f"argument B: A is {front.kind}, and B is {other.kind}")
+    rules = load(tuple(options.rules or [front.rules]))
+    before, after = _read(options, front)
     analysis, notes = _analysis(before, rules, options.strict)
     comparison = compare(before, after, rules, analysis)
     known = comparison.notes
@@ -55,36 +59,32 @@ def run(options: argparse.Namespace) -> int:
     if names[0] == names[1]:
         names = (options.before, options.after)
     print(form(comparison, *names), end="")
-    if options.format == "text" and comparison.same and before.file.data != after.file.data:
+    if options.format == "text" and comparison.same and before.digest != after.digest:
         print("the files differ only in what does not change the result, such as layout or training hints")
     return 1 if options.exit_code and not comparison.same else 0
 
 
-def _read(options: argparse.Namespace) -> tuple[MXNetModel, MXNetModel]:
+def _read(options: argparse.Namespace, front: FrontEnd[Any]) -> tuple[FileModel, FileModel]:
     """Both models; a shape given with ``--input`` holds for those of them that have the input.
 
     Raises PrunecError as reading does, P307 for an input that neither has.
     """
-    from prunec.mxnet.frontend import read_model
-    from prunec.mxnet.symbol import read_symbol_file
+    from prunec.cli.inputs import parameter_path
 
     shapes = input_shapes(options)
-    variables = []
-    for path in (options.before, options.after):
-        file = read_symbol_file(path)
-        variables.append({node["name"] for node in file.nodes if not node["inputs"]})
+    paths = (Path(options.before), Path(options.after))
+    parameters = [parameter_path(options, front, option) for option in ("params", "params_after")]
+    variables = [front.input_names(path) for path in paths]
     models = []
-    for path, parameters, own in zip(
-        (options.before, options.after), (options.params, options.params_after), variables
-    ):
+    for path, beside, own in zip(paths, parameters, variables):
         # What neither has is left in, for the reader to refuse.
         meant = {n: s for n, s in shapes.items() if n in own or not any(n in v for v in variables)}
-        models.append(read_model(Path(path), None if parameters is None else Path(parameters), meant))
+        models.append(front.read(path, beside, meant))
     return models[0], models[1]
 
 
 def _analysis(
-    before: MXNetModel, rules: RuleSet, strict: bool
+    before: FileModel, rules: RuleSet, strict: bool
 ) -> tuple[Optional[Analysis], tuple[Diagnostic, ...]]:
     """The groups of the first model, or what stands in their way: differences are listed all the same."""
     from prunec.compiler import analyse

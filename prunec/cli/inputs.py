@@ -7,14 +7,14 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import Diagnostic, PrunecError, printable, render_all
+from prunec.diagnostics import Diagnostic, PrunecError, render_all
 from prunec.emission.shrink import Unbalanced
+from prunec.frontends import FileModel, FrontEnd, front_end
 from prunec.language.library import load, locate
-from prunec.mxnet.frontend import MXNetModel, read_model
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
@@ -22,9 +22,11 @@ from prunec.planning.select import Removed
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was read: ``files`` are all files that must not be written over, ``policy`` what --policy gave."""
+    """What was read: ``front`` is the front end that read the model, ``files`` are all files that must not be
+    written over, ``policy`` is what --policy gave."""
 
-    model: MXNetModel
+    front: FrontEnd[Any]
+    model: FileModel
     analysis: Analysis
     origin: Origin
     plan: Optional[PlanFile]
@@ -35,7 +37,14 @@ class Inputs:
     @property
     def parameters(self) -> Optional[Path]:
         """The parameter file, where there is one."""
-        return None if self.model.parameters is None else Path(self.model.parameters.path)
+        return self.front.parameter_file(self.model)
+
+    @property
+    def weights(self) -> Optional[Path]:
+        """The file that the parameters are in; ``None`` where there are none."""
+        if self.model.parameter_shapes is None:
+            return None
+        return self.parameters or self.model.path
 
 
 def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inputs:
@@ -45,11 +54,11 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     whatever is wrong with any of the files.
     """
     shapes = input_shapes(options)
-    names = tuple(options.rules or ["default.prune"])
+    front = front_end(Path(options.model))
+    names = tuple(options.rules or [front.rules])
     read = None if plan is None else read_plan(plan)
     strict = options.strict or (read is not None and read.origin.strict)
-    parameters = None if options.params is None else Path(options.params)
-    model = read_model(Path(options.model), parameters, shapes)
+    model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
     rules = load(names)
     analysis = analyse(model, rules, strict)
     digest, policy = rules.digest, None
@@ -64,12 +73,25 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     warnings = tuple(dict.fromkeys((*rules.warnings, *analysis.warnings, *own)))
     if warnings:
         print(render_all(warnings), file=sys.stderr)
-    path = None if model.parameters is None else Path(model.parameters.path)
-    origin = Origin(model.digest, digest, None if path is None else file_digest(path), strict)
+    origin = Origin(model.digest, digest, front.parameters_digest(model), strict)
     files = [model.path, *map(locate, names)]
-    more = (path, None if plan is None else Path(plan), None if given is None else Path(given))
+    files += [model.path.parent / name for name in front.data_files(model)]
+    more = (
+        front.parameter_file(model),
+        None if plan is None else Path(plan),
+        None if given is None else Path(given),
+    )
     files += [file for file in more if file is not None]
-    return Inputs(model, analysis, origin, read, names, tuple(files), policy)
+    return Inputs(front, model, analysis, origin, read, names, tuple(files), policy)
+
+
+def parameter_path(options: argparse.Namespace, front: FrontEnd[Any], option: str) -> Optional[Path]:
+    """The parameter file given; a usage error for models that hold their parameters."""
+    path = getattr(options, option)
+    if path is not None and not front.separate_parameters:
+        flag = option.replace("_", "-")
+        options.parser.error(f"argument --{flag}: {front.kind} holds its parameters itself")
+    return None if path is None else Path(path)
 
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:
@@ -84,22 +106,4 @@ def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:
                 notes=("rows of a table that must stay equally long would lose unequally many channels",),
                 help="remove equally many units of every cell; `prunec groups --json` lists the cells",
             )
-        ) from None
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal.  Raises PrunecError P601 where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while True:
-                block = file.read(1 << 20)
-                if not block:
-                    return digest.hexdigest()
-                digest.update(block)
-    except OSError as error:
-        note = f"the system says: {error.strerror or error}"
-        where = printable(str(path))
-        raise PrunecError(
-            Diagnostic("P601", "cannot read the parameters", where, notes=(note,), help="check the path")
         ) from None

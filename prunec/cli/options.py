@@ -10,9 +10,15 @@ _MOST_AXES = 32
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The model, and what helps to understand it."""
-    parser.add_argument("model", metavar="MODEL", help="the model: an MXNet symbol file (…-symbol.json)")
     parser.add_argument(
-        "--params", metavar="FILE", help="its parameters (default: <prefix>-0000.params beside it, if there)"
+        "model",
+        metavar="MODEL",
+        help="the model: an MXNet symbol file (…-symbol.json) or an ONNX file (….onnx)",
+    )
+    parser.add_argument(
+        "--params",
+        metavar="FILE",
+        help="MXNet parameters (default: <prefix>-0000.params beside the model, if there)",
     )
     add_analysis_options(parser)
 
@@ -23,7 +29,8 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
         "--rules",
         metavar="FILE",
         action="append",
-        help="rules: a .prune file or the name of a built-in one; repeatable (default: default.prune)",
+        help="rules: a .prune file or the name of a built-in one; repeatable "
+        "(default: default.prune, for ONNX files onnx.prune)",
     )
     parser.add_argument(
         "--input",

@@ -185,12 +185,12 @@ def method_text(plan: Plan, inputs: Inputs) -> str:
     method = plan.method
     criterion = method["criterion"]
     if criterion == "position":
-        why = "" if inputs.parameters is not None else "no parameters at hand: "
+        why = "" if inputs.weights is not None else "no parameters at hand: "
         text = f"{why}chosen by position, the last channels of each group go"
     elif criterion == "random":
         text = f"chosen at random, seed {method['seed']}"
     else:
-        text = f"chosen by criterion {criterion} from {inputs.parameters}"
+        text = f"chosen by criterion {criterion} from {inputs.weights}"
     if "targets" in method:
         text += f"; target {', '.join(method['targets'])}"
     else:

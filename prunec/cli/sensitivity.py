@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.inputs import Inputs
+    from prunec.mxnet.frontend import MXNetModel
     from prunec.planning.sensitivity import Entry, Table
 
 SUMMARY = "measure what pruning each group alone does"
@@ -49,11 +50,14 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
+    from prunec.frontends import mxnet_model
     from prunec.planning.sensitivity import write_table
 
     inputs = read_inputs(options)
+    advice = "plan with a criterion that looks at the parameters, such as l1"
+    model = mxnet_model(inputs.model, "the measurement of sensitivities", advice)
     path = Path(options.out)
-    table, entries, total = _prepare(options, inputs, path)
+    table, entries, total = _prepare(options, inputs, model, path)
     write_table(path, table)
     for entry in _shown(entries, total, len(table.entries), options.quiet):
         table = _extended(table, entry)
@@ -65,7 +69,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare(options: argparse.Namespace, inputs: Inputs, path: Path) -> tuple[Table, Iterator[Entry], int]:
+def _prepare(
+    options: argparse.Namespace, inputs: Inputs, model: MXNetModel, path: Path
+) -> tuple[Table, Iterator[Entry], int]:
     """The table so far, the measurements to come, and how many there are in all."""
     from prunec.cli.plan_options import read_examples
     from prunec.diagnostics import Diagnostic, PrunecError, printable
@@ -96,7 +102,7 @@ def _prepare(options: argparse.Namespace, inputs: Inputs, path: Path) -> tuple[T
     choices = choices_of(inputs.analysis.solution)
     scores = unit_scores(inputs.analysis, name, settings)
     rankings = [rank(choice, scores) for choice in choices]
-    meter = Meter(inputs.model, data)
+    meter = Meter(model, data)
     names = group_names(group_members(inputs.analysis))
     found = measure(inputs.analysis, choices, rankings, names, meter, options.ratios, known)
     total = len(pending(choices, options.ratios))

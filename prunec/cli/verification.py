@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
-from numpy.typing import NDArray
-
+from prunec.cli.inputs import Inputs
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.groups_file import approximate_reasons
-from prunec.emission.slicing import mask
+from prunec.frontends import Smaller
 from prunec.graph.model import Tensor
 from prunec.language.syntax import Discontinuous
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.params import ParameterFile
-from prunec.mxnet.runtime import PARAMETER_ENDINGS
-from prunec.mxnet.verify import Verdict, compare
+from prunec.mxnet.verify import Verdict
 from prunec.planning.choose import Plan
 
 #: The seed of the random inputs.
 SEED = 0
-#: Variables whose names end like this are labels: no output of an inference depends on them.
-_LABEL_ENDING = "label"
 
 
 @dataclass(frozen=True)
@@ -34,11 +28,12 @@ class Comparison:
     watch: Optional[tuple[Tensor, ...]]
 
 
-def prepare(analysis: Analysis, pruned: Pruned) -> Comparison:
+def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
     """Finds out what to compare, and on which inputs.
 
     Raises PrunecError P508 without parameters, P710 where the shape of an input is not known.
     """
+    analysis = inputs.analysis
     if analysis.model.parameter_shapes is None:
         raise PrunecError(
             Diagnostic(
@@ -49,34 +44,24 @@ def prepare(analysis: Analysis, pruned: Pruned) -> Comparison:
             )
         )
     needed = _ancestors(analysis, analysis.model.graph.outputs)
-    return Comparison(_input_shapes(analysis, needed), _watched(analysis, pruned))
+    return Comparison(_input_shapes(inputs, needed), _watched(analysis, pruned))
 
 
 def verify(
-    analysis: Analysis,
+    inputs: Inputs,
     plan: Plan,
     pruned: Pruned,
-    symbol: bytes,
-    sliced: ParameterFile,
+    smaller: Smaller,
     comparison: Comparison,
     quiet: bool,
 ) -> int:
-    """Compares ``symbol`` with parameters ``sliced`` with the masked original; prints how each output
-    compares, and returns the exit code: 0 where they agree.
+    """Compares ``smaller`` with the masked original; prints how each output compares, and returns the exit
+    code: 0 where they agree.
 
-    Raises PrunecError P700 to P705 where MXNet is missing or refuses a model.
+    Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
     """
-    model = analysis.model
-    assert isinstance(model, MXNetModel)
-    verdict = compare(
-        model.file.data,
-        symbol,
-        _masked(model, pruned),
-        {name: sliced.array(name) for name in sliced.shapes},
-        comparison.inputs,
-        seed=SEED,
-        watch=comparison.watch,
-    )
+    analysis = inputs.analysis
+    verdict = inputs.front.compare(inputs.model, pruned, smaller, comparison.inputs, SEED, comparison.watch)
     if not quiet or not verdict.exact:
         print("\n".join(_lines(analysis, plan, verdict, comparison)))
     return 0 if verdict.exact else 1
@@ -105,33 +90,22 @@ def _lines(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Compari
     return lines
 
 
-def _masked(model: MXNetModel, pruned: Pruned) -> dict[str, NDArray[Any]]:
-    assert model.parameters is not None
-    slices = {own.name: own for own in pruned.slices}
-    arrays = {name: model.parameter(name) for name in model.parameters.shapes}
-    return {name: mask(slices[name], array) if name in slices else array for name, array in arrays.items()}
-
-
 # --- what to run and to compare ----------------------------------------------------------------
 
 
-def _input_shapes(analysis: Analysis, needed: set[int]) -> dict[str, tuple[int, ...]]:
-    model = analysis.model
+def _input_shapes(inputs: Inputs, needed: set[int]) -> dict[str, tuple[int, ...]]:
+    front, model = inputs.front, inputs.model
     shapes: dict[str, tuple[int, ...]] = {}
     unknown: list[str] = []
-    for index, node in enumerate(model.graph.nodes):
-        if node.operator is not None or index in model.graph.parameters or index not in needed:
-            continue
-        given = node.name in model.input_shapes
-        # A parameter that its file lacks is no input; the comparison says that it is missing.
-        if not given and node.name.endswith((_LABEL_ENDING, *PARAMETER_ENDINGS)):
-            continue
-        shape = analysis.bound.shapes.get(Tensor(index, 0))
+    for index in front.drawn(model, needed):
+        name, shape = model.graph.nodes[index].name, inputs.analysis.bound.shapes.get(Tensor(index, 0))
+        if shape and shape[0] is None and front.open_batch is not None:
+            shape = (front.open_batch, *shape[1:])
         known = [size for size in shape or () if size is not None]
         if shape is None or len(known) < len(shape):
-            unknown.append(node.name)
+            unknown.append(name)
         else:
-            shapes[node.name] = tuple(known)
+            shapes[name] = tuple(known)
     if unknown:
         flags = " ".join(f"--input {name}=1,3,224,224" for name in unknown)
         raise PrunecError(

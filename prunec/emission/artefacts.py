@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping, NoReturn, Optional, Sequence
+from typing import Callable, Iterator, Mapping, NoReturn, Optional, Sequence
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 
@@ -23,15 +23,18 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class Artefacts:
-    """The files to write, by name; ``script`` among them slices ``parameters``, where there are any, into a
-    file of the same name."""
+    """The files to write, by name; the script among them slices ``parameters``, where there are any, into a
+    file of the same name.  ``write_data`` writes the files ``data``, with parameters that the model names,
+    into the folder it is given."""
 
     files: Mapping[str, bytes]
     parameters: Optional[Path]
+    data: tuple[str, ...] = ()
+    write_data: Optional[Callable[[Path], None]] = None
 
     def names(self) -> tuple[str, ...]:
         """The names of all files, the sliced parameters last."""
-        return (*self.files, *([] if self.parameters is None else [self.parameters.name]))
+        return (*self.files, *self.data, *([] if self.parameters is None else [self.parameters.name]))
 
 
 def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], force: bool) -> None:
@@ -42,10 +45,12 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], for
     """
     taken: set[str] = set()
     for name in names:
-        if name.casefold() in taken:
+        # The model may call a file with parameters ./name.
+        plain = os.path.normpath(name).casefold()
+        if plain in taken:
             note = "the model and its parameters keep their file names, and prunec writes files of its own"
             _fail("P512", f"two files would be called {name!r}", folder, note, "rename the input")
-        taken.add(name.casefold())
+        taken.add(plain)
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
@@ -81,6 +86,8 @@ def write(artefacts: Artefacts, folder: Path) -> None:
             # Alone in the folder, so that no other file can stand in the way of what it imports.
             (stage / SCRIPT).write_bytes(artefacts.files[SCRIPT])
             _slice(stage, artefacts.parameters)
+        if artefacts.write_data is not None:
+            artefacts.write_data(stage)
         for name, data in artefacts.files.items():
             (stage / name).write_bytes(data)
         _move(stage, folder)
@@ -104,8 +111,10 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 def _move(stage: Path, folder: Path) -> None:
     if os.path.lexists(folder) and (folder.is_symlink() or os.listdir(folder)):
-        for path in sorted(stage.iterdir()):
-            os.replace(path, folder / path.name)
+        for path in sorted(path for path in stage.rglob("*") if not path.is_dir()):
+            target = folder / path.relative_to(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
         return
     if folder.is_dir():
         folder.rmdir()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, Severity
 from prunec.emission.slicing import apply
+from prunec.frontends import mxnet_model
 from prunec.planning.allocate import Allocation, cost_functions
 from prunec.planning.budget import TOLERANCE, Order
 from prunec.planning.choices import Ranking, removed_units
@@ -91,6 +92,9 @@ class _Bench:
     def __init__(self, analysis: Analysis, rankings: Sequence[Ranking]) -> None:
         self.analysis = analysis
         self.rankings = rankings
+        mxnet_model(
+            analysis.model, "a measurement of latency", "give a target of macs, params or size instead"
+        )
         if analysis.model.parameter_shapes is None:
             note = "latency is measured by running the model, which needs its parameters"
             raise PrunecError(_cannot(note, "give the parameter file with --params"))

@@ -1,0 +1,339 @@
+"""Which front end reads a model file, and what commands ask of a front end besides the model itself.
+
+Everything that tells one kind of file from another is here: where parameters are, how the smaller model
+gets its own, how a change is shown, and what runs a model.  Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Mapping, Optional, Protocol, Sequence, TypeVar
+
+from prunec.compiler import Model, Pruned
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.graph.model import Shape, Tensor
+
+if TYPE_CHECKING:
+    from prunec.mxnet.frontend import MXNetModel
+    from prunec.mxnet.params import ParameterFile
+    from prunec.mxnet.verify import Verdict
+    from prunec.onnx.frontend import OnnxModel
+
+_BLOCK = 1 << 20
+#: Control characters but white space: no text starts with one.
+_BINARY = frozenset(range(0x20)) - frozenset(b"\t\n\v\f\r")
+_MXNET_ENDINGS = (".json", ".params")
+_ONNX_ENDING = ".onnx"
+
+
+class FileModel(Model, Protocol):
+    """A model that was read from a file."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+M = TypeVar("M", bound=FileModel)
+
+
+@dataclass(frozen=True, eq=False)
+class Smaller:
+    """A smaller model in files: its bytes, where they stand, and its parameter file, if it has one."""
+
+    data: bytes
+    path: Path
+    parameters: Optional[ParameterFile]
+
+
+class FrontEnd(ABC, Generic[M]):
+    """What commands ask of the front end for one kind of model file."""
+
+    #: What runs such models, and what they are called.
+    runtime: str
+    kind: str
+    #: The built-in rules for such models.
+    rules: str
+    #: Whether parameters are in a file of their own, which an option names.
+    separate_parameters: bool
+    #: The batch size to run a model with that leaves it open; ``None`` where users have to say it.
+    open_batch: Optional[int]
+
+    @abstractmethod
+    def read(self, path: Path, parameters: Optional[Path], input_shapes: Mapping[str, Shape]) -> M:
+        """A model.  Raises PrunecError for files that cannot be read and inputs the model does not have."""
+
+    @abstractmethod
+    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
+        """What is compared with the original.  Raises PrunecError for files that cannot be read."""
+
+    @abstractmethod
+    def input_names(self, path: Path) -> set[str]:
+        """What a shape can be given for.  Raises PrunecError for a file that cannot be read."""
+
+    @abstractmethod
+    def parameter_file(self, model: M) -> Optional[Path]:
+        """The file that the slicing script turns into one of the same name beside the smaller model."""
+
+    @abstractmethod
+    def data_files(self, model: M) -> tuple[str, ...]:
+        """Files with parameters that the model names, by their paths from its folder; the smaller model has
+        files of the same names."""
+
+    @abstractmethod
+    def write_data(self, model: M, pruned: Pruned, folder: Path) -> None:
+        """Writes the :meth:`data_files` of the smaller model.  Raises PrunecError and OSError."""
+
+    @abstractmethod
+    def parameters_digest(self, model: M) -> Optional[str]:
+        """The SHA-256 of the parameters, in hexadecimal; ``None`` where there are none."""
+
+    @abstractmethod
+    def script(self, model: M, pruned: Pruned) -> str:
+        """The text of the slicing script, in ASCII."""
+
+    @abstractmethod
+    def diff(self, model: M, pruned: Pruned) -> bytes:
+        """A unified diff from the original to the smaller model."""
+
+    @abstractmethod
+    def drawn(self, model: M, needed: set[int]) -> list[int]:
+        """The nodes that need a value to run a model; its outputs depend on the nodes ``needed``."""
+
+    @abstractmethod
+    def compare(
+        self,
+        model: M,
+        pruned: Pruned,
+        smaller: Smaller,
+        inputs: Mapping[str, tuple[int, ...]],
+        seed: int,
+        watch: Optional[Sequence[Tensor]],
+    ) -> Verdict:
+        """Compares the masked original with the smaller model on random inputs of the shapes given, at the
+        outputs or at the tensors ``watch``.  Raises PrunecError P700 to P705."""
+
+
+class _MXNet(FrontEnd["MXNetModel"]):
+    runtime = "MXNet"
+    kind = "an MXNet symbol file"
+    rules = "default.prune"
+    separate_parameters = True
+    open_batch = None
+
+    def read(self, path: Path, parameters: Optional[Path], input_shapes: Mapping[str, Shape]) -> MXNetModel:
+        from prunec.mxnet.frontend import read_model
+
+        return read_model(path, parameters, input_shapes)
+
+    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
+        from prunec.mxnet.params import read_params
+        from prunec.mxnet.symbol import read_symbol_file
+
+        data = read_symbol_file(path).data
+        return Smaller(data, path, None if parameters is None else read_params(parameters))
+
+    def input_names(self, path: Path) -> set[str]:
+        from prunec.mxnet.symbol import read_symbol_file
+
+        return {node["name"] for node in read_symbol_file(path).nodes if not node["inputs"]}
+
+    def parameter_file(self, model: MXNetModel) -> Optional[Path]:
+        return None if model.parameters is None else Path(model.parameters.path)
+
+    def data_files(self, model: MXNetModel) -> tuple[str, ...]:
+        return ()
+
+    def write_data(self, model: MXNetModel, pruned: Pruned, folder: Path) -> None:
+        pass  # the slicing script does it
+
+    def parameters_digest(self, model: MXNetModel) -> Optional[str]:
+        path = self.parameter_file(model)
+        return None if path is None else file_digest(path)
+
+    def script(self, model: MXNetModel, pruned: Pruned) -> str:
+        from prunec.emission.script import render_script
+
+        return render_script(pruned.slices, model.path.name, model.digest, model.parameter_types())
+
+    def diff(self, model: MXNetModel, pruned: Pruned) -> bytes:
+        from prunec.emission.diff import unified_diff
+
+        return unified_diff(model.path.name, model.file.data, pruned.model)
+
+    def drawn(self, model: MXNetModel, needed: set[int]) -> list[int]:
+        from prunec.mxnet.runtime import PARAMETER_ENDINGS
+
+        # A label is no input of an inference, and a parameter that its file lacks is none at all; the
+        # comparison says that it is missing.
+        others = ("label", *PARAMETER_ENDINGS)
+        graph = model.graph
+        return [
+            index
+            for index, node in enumerate(graph.nodes)
+            if node.operator is None
+            and index not in graph.parameters
+            and index in needed
+            and (node.name in model.input_shapes or not node.name.endswith(others))
+        ]
+
+    def compare(
+        self,
+        model: MXNetModel,
+        pruned: Pruned,
+        smaller: Smaller,
+        inputs: Mapping[str, tuple[int, ...]],
+        seed: int,
+        watch: Optional[Sequence[Tensor]],
+    ) -> Verdict:
+        from prunec.emission.slicing import mask
+        from prunec.mxnet.verify import compare
+
+        assert model.parameters is not None and smaller.parameters is not None
+        slices = {own.name: own for own in pruned.slices}
+        arrays = {name: model.parameter(name) for name in model.parameters.shapes}
+        masked = {
+            name: mask(slices[name], array) if name in slices else array for name, array in arrays.items()
+        }
+        sliced = {name: smaller.parameters.array(name) for name in smaller.parameters.shapes}
+        return compare(model.file.data, smaller.data, masked, sliced, inputs, seed=seed, watch=watch)
+
+
+class _Onnx(FrontEnd["OnnxModel"]):
+    runtime = "ONNX Runtime"
+    kind = "an ONNX file"
+    rules = "onnx.prune"
+    separate_parameters = False
+    open_batch = 1
+
+    def read(self, path: Path, parameters: Optional[Path], input_shapes: Mapping[str, Shape]) -> OnnxModel:
+        from prunec.onnx.frontend import read_model
+
+        return read_model(path, parameters, input_shapes)
+
+    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
+        from prunec.onnx.protobuf import read_file
+
+        return Smaller(bytes(read_file(path).proto.SerializeToString()), path, None)
+
+    def input_names(self, path: Path) -> set[str]:
+        from prunec.onnx.protobuf import read_file
+
+        return {value.name for value in read_file(path).proto.graph.input}
+
+    def parameter_file(self, model: OnnxModel) -> Optional[Path]:
+        return None
+
+    def data_files(self, model: OnnxModel) -> tuple[str, ...]:
+        from prunec.onnx.writer import layout
+
+        return tuple(dict.fromkeys(placed.old.location for placed in layout(model.file, {})))
+
+    def write_data(self, model: OnnxModel, pruned: Pruned, folder: Path) -> None:
+        model.write_external(pruned.slices, folder)
+
+    def parameters_digest(self, model: OnnxModel) -> Optional[str]:
+        files = self.data_files(model)
+        if not files:
+            return model.digest
+        digests = [file_digest(model.path.parent / name) for name in files]
+        return hashlib.sha256(":".join((model.digest, *digests)).encode("ascii")).hexdigest()
+
+    def script(self, model: OnnxModel, pruned: Pruned) -> str:
+        from prunec.onnx.script import render_script
+
+        return render_script(model, pruned)
+
+    def diff(self, model: OnnxModel, pruned: Pruned) -> bytes:
+        from prunec.emission.diff import unified_diff
+        from prunec.onnx.text import graph_text
+
+        texts = (graph_text(data) for data in (model.file.proto.SerializeToString(), pruned.model))
+        old, new = (text.encode("utf-8", "backslashreplace") for text in texts)
+        # Of the text that stands for the file: nobody should try to apply it to the file itself.
+        return unified_diff(f"{model.path.name}.txt", old, new)
+
+    def drawn(self, model: OnnxModel, needed: set[int]) -> list[int]:
+        # Also those that no output depends on: ONNX Runtime wants them all.
+        return [index for index, source in enumerate(model.content.sources) if source.kind == "input"]
+
+    def compare(
+        self,
+        model: OnnxModel,
+        pruned: Pruned,
+        smaller: Smaller,
+        inputs: Mapping[str, tuple[int, ...]],
+        seed: int,
+        watch: Optional[Sequence[Tensor]],
+    ) -> Verdict:
+        from prunec.onnx.verify import compare, masked_model
+
+        names = {tensor: name for name, tensor in model.content.tensors.items()}
+        return compare(
+            masked_model(model, pruned.slices),
+            smaller.data,
+            {},
+            {},
+            inputs,
+            seed=seed,
+            watch=None if watch is None else [names[tensor] for tensor in watch],
+            folders=(model.path.parent, smaller.path.parent),
+        )
+
+
+def front_end(path: Path) -> FrontEnd[Any]:
+    """The front end for a model file, by its name and, where that says nothing, by its first byte."""
+    name = path.name.lower()
+    if name.endswith(_ONNX_ENDING):
+        return _Onnx()
+    return _MXNet() if name.endswith(_MXNET_ENDINGS) or not _starts_binary(path) else _Onnx()
+
+
+def _starts_binary(path: Path) -> bool:
+    try:
+        if not path.is_file():  # reading from a pipe would take away its first byte
+            return False
+        with open(path, "rb") as file:
+            start = file.read(1)
+    except (OSError, ValueError):
+        return False  # the front end says what is wrong
+    return bool(start) and start[0] in _BINARY
+
+
+def mxnet_model(model: Model, purpose: str, advice: str) -> MXNetModel:
+    """The model itself, for what runs models in MXNet only, ``purpose``; ``advice`` is what to do else.
+
+    Raises PrunecError P534 for other models.
+    """
+    from prunec.mxnet.frontend import MXNetModel
+
+    if isinstance(model, MXNetModel):
+        return model
+    raise PrunecError(
+        Diagnostic(
+            "P534",
+            "this model cannot be run",
+            notes=(f"{purpose} runs models in MXNet, and this is not one of MXNet's",),
+            help=advice,
+        )
+    )
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal.  Raises PrunecError P601 where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while True:
+                block = file.read(_BLOCK)
+                if not block:
+                    return digest.hexdigest()
+                digest.update(block)
+    except OSError as error:
+        note = f"the system says: {error.strerror or error}"
+        where = printable(str(path))
+        raise PrunecError(
+            Diagnostic("P601", "cannot read the parameters", where, notes=(note,), help="check the path")
+        ) from None
