@@ -153,11 +153,16 @@ def _warn_of_approximation(inputs: Inputs, plan: Plan) -> None:
 
 
 def _report(inputs: Inputs, plan: Plan, pruned: Pruned, folder: object, artefacts: Artefacts) -> None:
+    from prunec.cli.inputs import open_shapes, shape_options
     from prunec.cli.summary import print_layers
     from prunec.diagnostics import printable
     from prunec.emission.layers import layers
 
-    print_layers(*layers(inputs.analysis, pruned))
+    found, totals = layers(inputs.analysis, pruned)
+    print_layers(found, totals)
+    missing = open_shapes(inputs)
+    if missing and None in totals.multiply_adds:
+        print(printable(f"multiply-adds need the inputs' sizes: {shape_options(missing)}", 500))
     print(printable(_method(inputs, plan), 500))
     print(printable(f"written to {folder}: {', '.join(artefacts.names())}", 1000))
 

@@ -7,13 +7,14 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import Diagnostic, PrunecError, render_all
 from prunec.emission.shrink import Unbalanced
 from prunec.frontends import FileModel, FrontEnd, front_end
+from prunec.graph.model import Shape, Tensor
 from prunec.language.library import load, locate
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
@@ -45,6 +46,17 @@ class Inputs:
         if self.model.parameter_shapes is None:
             return None
         return self.parameters or self.model.path
+
+
+def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
+    """The model's inputs whose shapes are not all known, with what is known of them."""
+    graph, shapes = inputs.model.graph, inputs.analysis.bound.shapes
+    found = {}
+    for index in inputs.front.drawn(inputs.model, set(range(len(graph.nodes)))):
+        shape = shapes.get(Tensor(index, 0))
+        if shape is None or None in shape:
+            found[graph.nodes[index].name] = shape
+    return found
 
 
 def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inputs:
@@ -92,6 +104,18 @@ def parameter_path(options: argparse.Namespace, front: FrontEnd[Any], option: st
         flag = option.replace("_", "-")
         options.parser.error(f"argument --{flag}: {front.kind} holds its parameters itself")
     return None if path is None else Path(path)
+
+
+def shape_options(shapes: Mapping[str, Optional[Shape]]) -> str:
+    """Examples of --input for inputs with what is known of their shapes."""
+    flags = []
+    for name, shape in shapes.items():
+        usual = (1, 3, 224, 224)
+        sizes = usual if shape is None else shape
+        filler = usual if len(sizes) == len(usual) else (1, *[128] * len(sizes))
+        text = ",".join(str(own if size is None else size) for size, own in zip(sizes, filler))
+        flags.append(f"--input {name}={text}")
+    return " ".join(flags)
 
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
-from prunec.cli.inputs import Inputs
+from prunec.cli.inputs import Inputs, shape_options
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.groups_file import approximate_reasons
 from prunec.frontends import Smaller
-from prunec.graph.model import Tensor
+from prunec.graph.model import Shape, Tensor
 from prunec.language.syntax import Discontinuous
 from prunec.mxnet.verify import Verdict
 from prunec.planning.choose import Plan
@@ -96,24 +96,23 @@ def _lines(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Compari
 def _input_shapes(inputs: Inputs, needed: set[int]) -> dict[str, tuple[int, ...]]:
     front, model = inputs.front, inputs.model
     shapes: dict[str, tuple[int, ...]] = {}
-    unknown: list[str] = []
+    unknown: dict[str, Optional[Shape]] = {}
     for index in front.drawn(model, needed):
         name, shape = model.graph.nodes[index].name, inputs.analysis.bound.shapes.get(Tensor(index, 0))
         if shape and shape[0] is None and front.open_batch is not None:
             shape = (front.open_batch, *shape[1:])
         known = [size for size in shape or () if size is not None]
         if shape is None or len(known) < len(shape):
-            unknown.append(name)
+            unknown[name] = shape
         else:
             shapes[name] = tuple(known)
     if unknown:
-        flags = " ".join(f"--input {name}=1,3,224,224" for name in unknown)
         raise PrunecError(
             Diagnostic(
                 "P710",
                 f"a comparison needs the shape of {', '.join(unknown)}",
                 notes=("both models are run on random inputs, and the model does not give their shapes",),
-                help=f"give them, for example {flags}",
+                help=f"give them, for example {shape_options(unknown)}",
             )
         )
     return shapes

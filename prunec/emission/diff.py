@@ -1,10 +1,13 @@
-"""A unified diff of two texts that have the same lines but for their contents, as git reads it.
+"""A unified diff of two texts, as git reads it.
 
-The emitted model differs from the original in values only, and a value never spans lines, so lines
-correspond one to one and no search for common lines is needed.
+An emitted MXNet model differs from the original in values only, and a value never spans lines, so lines
+correspond one to one and no search for common lines is needed.  Only texts of different length, where a
+graph got nodes of its own, need one.
 """
 
 from __future__ import annotations
+
+from difflib import SequenceMatcher
 
 #: Unchanged lines shown around a change.
 CONTEXT = 3
@@ -23,18 +26,21 @@ def unified_diff(name: str, old: bytes, new: bytes) -> bytes:
     before, after = _lines(old), _lines(new)
     if len(before) == len(after):
         changed = [i for i, (a, b) in enumerate(zip(before, after)) if a != b]
-        hunks = [(first, last, first, last) for first, last in _spans(changed, len(before))]
+        hunks = [[("aligned", first, last, first, last)] for first, last in _spans(changed, len(before))]
     else:
-        hunks = [(0, len(before), 0, len(after))]
+        matcher = SequenceMatcher(None, before, after, autojunk=False)
+        hunks = [list(hunk) for hunk in matcher.get_grouped_opcodes(CONTEXT)]
     source, target = _path("a/", name), _path("b/", name)
     # Git ends a name at a space unless a tab stands behind it.
     end = b"\t\n" if b" " in source else b"\n"
     pieces = [b"diff --git " + source + b" " + target + b"\n", b"--- " + source + end, b"+++ " + target + end]
-    for first, last, first_new, last_new in hunks:
+    for hunk in hunks:
+        first, last, first_new, last_new = hunk[0][1], hunk[-1][2], hunk[0][3], hunk[-1][4]
         pieces.append(
             b"@@ -%s +%s @@\n" % (_range(first, last - first), _range(first_new, last_new - first_new))
         )
-        pieces += _hunk(before[first:last], after[first_new:last_new])
+        for _, start, stop, start_new, stop_new in hunk:
+            pieces += _hunk(before[start:stop], after[start_new:stop_new])
     return b"".join(pieces)
 
 

@@ -85,7 +85,7 @@ class _Report:
         self.channels = analysis.solution.propagation.channels
         self.causes: Optional[Atoms] = None
         # Nodes that look alike share their bound rule; it is held by the analysis, so its id is its own.
-        self.known: dict[int, tuple[Optional[int], Scalar]] = {}
+        self.known: dict[tuple[int, frozenset[str]], tuple[Optional[int], Scalar]] = {}
         self.after = {parameter.name: parameter for parameter in analysis.parameters}
 
     def costly(self) -> Iterator[tuple[int, Bound]]:
@@ -97,9 +97,10 @@ class _Report:
     def layer(self, index: int, bound: Bound) -> Layer:
         node = self.graph.nodes[index]
         channels, kept = None, ""
-        if id(bound) not in self.known:
-            self.known[id(bound)] = (produced_axis(bound), _cost(bound))
-        axis, cost = self.known[id(bound)]
+        held = self._parameter_slots(index, bound)
+        if (id(bound), held) not in self.known:
+            self.known[id(bound), held] = (produced_axis(bound, held), _cost(bound))
+        axis, cost = self.known[id(bound), held]
         if axis is not None:
             channels = self._channel_count(index, bound, axis)
             if channels[0] == channels[1]:
@@ -130,14 +131,22 @@ class _Report:
         channels = self.channels.get(tensor)
         return before, before if channels is None else self.shrinker.shape(channels)[axis]
 
+    def _parameter_slots(self, index: int, bound: Bound) -> frozenset[str]:
+        """The slots that hold parameters: those the rule gives them, and others that are fed by one, as
+        either side of a product may be."""
+        tensors = zip(self.graph.nodes[index].inputs, bound.inputs)
+        fed = {slot.slot for tensor, slot in tensors if tensor.node in self.graph.parameters}
+        return frozenset(bound.parameter_slots) | fed
+
     def _parameters_of(self, index: int, bound: Bound) -> dict[str, Change]:
         """The parameters of a node: variables in parameter slots, and those the graph does not mention."""
         counts: dict[str, Change] = {}
+        held = self._parameter_slots(index, bound)
         for tensor, slot in zip(self.graph.nodes[index].inputs, bound.inputs):
             variable = self.graph.nodes[tensor.node]
             if variable.operator is not None or variable.name in self.analysis.model.input_shapes:
                 continue
-            if slot.slot in bound.parameter_slots:
+            if slot.slot in held:
                 counts[variable.name] = self._count(tensor)
         known = self.analysis.model.parameter_shapes
         for slot in bound.implied:
@@ -187,15 +196,15 @@ class _Report:
         return f"{cause.text or 'tied to what stays'} ({node.name}{place})"
 
 
-def produced_axis(bound: Bound) -> Optional[int]:
-    """The axis of the first output that a rule produces: the first whose names stand in a parameter slot and
-    in no data slot; ``None`` where there is none."""
+def produced_axis(bound: Bound, parameter_slots: frozenset[str]) -> Optional[int]:
+    """The axis of the first output that a rule produces: the first whose names stand in a slot that holds a
+    parameter and in no other; ``None`` where there is none."""
     if not bound.outputs or bound.outputs[0].axes is None:
         return None
     in_parameters: set[str] = set()
     in_data: set[str] = set()
     for slot in (*bound.inputs, *bound.implied):
-        target = in_parameters if slot.slot in bound.parameter_slots else in_data
+        target = in_parameters if slot.slot in parameter_slots else in_data
         for plain in slot.axes or ():
             target.update(names_of(plain))
     for axis, plain in enumerate(bound.outputs[0].axes):
