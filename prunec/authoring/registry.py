@@ -13,15 +13,13 @@ import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Iterator, Mapping, Optional
 
 from prunec.diagnostics import Annotation, Diagnostic, Severity
 from prunec.language.syntax import Rule
 
 _FRAMEWORK = "mxnet"
 _MAXIMUM_BYTES = 8 << 20
-#: An attribute that no operator has: how an operator answers to it says whether it takes any.
-_NOBODYS_ATTRIBUTE = "prunec_nobodys_attribute"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
 def _ask() -> dict[str, Registered]:
     import ctypes
 
-    from prunec.proving.registry import find_operator, mxnet
+    from prunec.proving.registry import find_operator, mxnet, takes_any_attribute
 
     base = mxnet().base
     count = ctypes.c_uint()
@@ -95,23 +93,9 @@ def _ask() -> dict[str, Registered]:
         attributes = [argument.name for argument in operator.arguments]
         if operator.counted_by and operator.counted_by not in attributes:
             attributes.append(operator.counted_by)
-        takes_any = bool(attributes) and not _refuses(base, name)
+        takes_any = bool(attributes) and takes_any_attribute(name)
         found[name] = Registered(tuple(attributes), takes_any)
     return found
-
-
-def _refuses(base: Any, name: str) -> bool:
-    """Whether an operator complains about an attribute that no operator has."""
-    import ctypes
-
-    handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
-    base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
-    keys, values = base.c_str_array([_NOBODYS_ATTRIBUTE]), base.c_str_array(["1"])
-    code = base._LIB.MXSymbolCreateAtomicSymbol(handle, ctypes.c_uint(1), keys, values, ctypes.byref(symbol))
-    if code == 0:
-        base._LIB.NNSymbolFree(symbol)
-        return False
-    return _NOBODYS_ATTRIBUTE in base.py_str(base._LIB.MXGetLastError())
 
 
 # --- the cache ---

@@ -27,7 +27,7 @@ from prunec.language.syntax import (
     Value,
 )
 from prunec.proving.codes import reshape_codes
-from prunec.proving.registry import Argument, Operator
+from prunec.proving.registry import Argument, Operator, takes_any_attribute
 from prunec.proving.templates import templates
 
 _MOST_GUARD_DRAWS = 40
@@ -238,12 +238,21 @@ class AttributeDraw:
             silent = value is None and self.defaults.get(name) is None
             if value == "" or (silent and not (argument is not None and argument.required)):
                 continue
-            if argument is None and self.operator.arguments and name not in guard_values(self.rule.when):
+            if argument is None and not self._takes(name):
                 continue
             if name in self.optional and value == self.defaults[name] and self.random.random() < 0.5:
                 continue
             given[name] = value
         return given
+
+    def _takes(self, name: str) -> bool:
+        """Whether the operator takes an attribute that it does not list."""
+        operator = self.operator
+        return (
+            not operator.arguments
+            or name in guard_values(self.rule.when)
+            or takes_any_attribute(operator.name)
+        )
 
 
 def axis_calls(rule: Rule) -> Iterator[Call]:

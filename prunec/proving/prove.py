@@ -12,10 +12,11 @@ import numpy as np
 
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
+from prunec.mxnet.registering import register_operators
 from prunec.proving.draw import Draw, NotDrawn, draw
 from prunec.proving.model import RulesUnderTrial
 from prunec.proving.node import Illegal, Node, Refuted, legal_node
-from prunec.proving.registry import Operator, find_operator, mxnet, register_operators
+from prunec.proving.registry import Operator, find_operator, mxnet
 from prunec.proving.strictness import needless
 from prunec.proving.trial import build, prune_and_compare
 from prunec.proving.verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
@@ -27,6 +28,7 @@ _DRAWS_PER_CASE = 30
 _IDLE = 0.2
 #: How often a rule is begun anew after MXNet crashed.
 _MOST_CRASHES = 4
+_DOES_NOT_RUN = "MXNet does not run it"
 
 
 @dataclass
@@ -38,6 +40,7 @@ class _Record:
     failures: list[Failure] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     untried: list[tuple[str, str]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def prove(
     ``strictness`` also tries whether what a rule keeps could go.  MXNet runs in ``jobs`` processes of
     its own, where crashes do no harm.
 
-    Raises ``PrunecError``: P700 without MXNet, P710 where the file to register fails.
+    Raises ``PrunecError``: P700 without MXNet, P713 where the file to register fails.
     """
     listed = tuple(rules.all_rules() if isinstance(rules, RuleSet) else rules)
     wanted = [n for n, rule in enumerate(listed) if _wanted(rule, only, labels)]
@@ -103,6 +106,9 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
         if not isinstance(result, Crash):
             # The spans of this process: equal texts, but one source for all.
             assert isinstance(result, RuleVerdict)
+            cause = worker.cause()
+            if cause and result.reason.startswith(_DOES_NOT_RUN):
+                result = replace(result, reason=f"{_DOES_NOT_RUN}: {cause}")
             return replace(result, span=span_of(rule))
         if not result.operator:
             strictness = False
@@ -203,6 +209,8 @@ class _Proof:
         outcome = prune_and_compare(built, self.rules, state, ratio)
         if outcome.failure is not None:
             self.record.failures.append(outcome.failure)
+        if outcome.refusal:
+            self.record.refusals.append(outcome.refusal)
         if outcome.told or outcome.failure is not None:
             self.record.cases += 1
             self.record.pruned += outcome.pruned
@@ -224,6 +232,8 @@ class _Proof:
                 return replace(base, verdict=TOO_STRICT, reason=spare)
         if not record.pruned:
             reason = "nothing was removed around it in any case, so that only its shapes were tried"
+            if record.refusals:
+                reason = f"{_DOES_NOT_RUN}: {_commonest(record.refusals)}"
             return replace(base, verdict=NOT_TRIED, reason=reason)
         return base
 

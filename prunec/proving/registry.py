@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.util
 import re
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Optional
 
-from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.diagnostics import Diagnostic, PrunecError
 
 _CHOICES = re.compile(r"\{([^}]*)\}")
+#: An attribute that no operator has: how an operator answers to it says whether it takes any.
+_NOBODYS_ATTRIBUTE = "prunec_nobodys_attribute"
 
 
 @dataclass(frozen=True)
@@ -71,32 +70,6 @@ def mxnet() -> Any:
         ) from None
 
 
-def register_operators(path: Path) -> None:
-    """Runs a Python file that registers custom operators.
-
-    This executes the file; do it only where its author is trusted.  Raises ``PrunecError`` (P710) where
-    that fails.
-    """
-    mxnet()
-    try:
-        spec = importlib.util.spec_from_file_location(f"prunec_registered_{path.stem}", path)
-        if spec is None or spec.loader is None:
-            raise ImportError("it is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's own code raises
-        reason = (str(error).splitlines() or [""])[0]
-        raise PrunecError(
-            Diagnostic(
-                "P710",
-                f"cannot run {printable(str(path))}",
-                notes=(f"{type(error).__name__}: {reason}",),
-                help="the file must register its operators when it is imported",
-            )
-        ) from None
-
-
 @lru_cache(maxsize=4096)
 def find_operator(name: str) -> Optional[Operator]:
     """The operator of the registry with that name or alias, ``None`` where there is none."""
@@ -113,6 +86,21 @@ def find_operator(name: str) -> Optional[Operator]:
         return None
     arguments = [_argument(_text(names[i]), _text(types[i])) for i in range(count.value)]
     return Operator(name, tuple(a for a in arguments if a is not None), _text(counted_by.value) or None)
+
+
+@lru_cache(maxsize=4096)
+def takes_any_attribute(name: str) -> bool:
+    """Whether an operator takes attributes that it does not list, as those written in Python do."""
+    base = mxnet().base
+    handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
+    base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
+    keys, values = base.c_str_array([_NOBODYS_ATTRIBUTE]), base.c_str_array(["1"])
+    code = base._LIB.MXSymbolCreateAtomicSymbol(handle, ctypes.c_uint(1), keys, values, ctypes.byref(symbol))
+    if code == 0:
+        base._LIB.NNSymbolFree(symbol)
+        return True
+    # An operator may miss something else first.
+    return _NOBODYS_ATTRIBUTE not in base.py_str(base._LIB.MXGetLastError())
 
 
 def signature(name: str, attributes: dict[str, str]) -> Signature:

@@ -45,13 +45,15 @@ class Outcome:
     """What came of a network.
 
     ``pruned`` says that channels of the operator were removed, ``told`` that the outputs were fit for a
-    comparison (finite, not all the same); ``left`` is how many elements of parameters stayed.
+    comparison (finite, not all the same); ``left`` is how many elements of parameters stayed; ``refusal`` is
+    why MXNet did not run the original.
     """
 
     failure: Optional[Failure]
     pruned: bool
     told: bool
     left: int
+    refusal: str = ""
 
 
 def build(node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True) -> Built:
@@ -195,13 +197,12 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
     words = f"{built.words}\nremoved: {removal}"
     try:
         expected = _run(built.model.file.data, masked, built.inputs)
-    except PrunecError:
-        return Outcome(None, False, False, left)
+    except PrunecError as error:
+        return Outcome(None, False, False, left, _reason(error))
     try:
         actual = _run(pruned.model, small, built.inputs)
     except PrunecError as error:
-        reason = (error.diagnostics[0].notes or (error.diagnostics[0].headline,))[0]
-        failure = built.node.failure(f"MXNet refuses the pruned network: {reason}", words)
+        failure = built.node.failure(f"MXNet refuses the pruned network: {_reason(error)}", words)
         return Outcome(failure, touched, True, left)
     told = all(np.isfinite(value).all() for value in expected) and any(
         value.size > 0 and np.ptp(value.astype(np.float64)) > 0 for value in expected
@@ -218,6 +219,11 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
             return Outcome(None, False, False, left)
         return Outcome(built.node.failure(problem, words), touched, told, left)
     return Outcome(None, touched, told, left)
+
+
+def _reason(error: PrunecError) -> str:
+    first = error.diagnostics[0]
+    return (first.notes or (first.headline,))[0]
 
 
 def _steady(

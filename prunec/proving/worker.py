@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import sys
+import tempfile
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Callable, Optional
@@ -15,6 +18,10 @@ Notice = Callable[[str, str], None]
 
 #: A case that takes longer than this, in seconds, is given up.
 _PATIENCE = 300.0
+#: The last line of a traceback, in what an operator written in Python says before MXNet ends the process.
+_PYTHON_ERROR = re.compile(rb"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b[^\n]*", re.MULTILINE)
+#: So much of what a process says last is looked at, in bytes.
+_LAST_WORDS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,15 @@ class Worker:
         self._prepare, self._arguments = prepare, arguments
         self._process: Optional[multiprocessing.process.BaseProcess] = None
         self._connection: Optional[Connection] = None
+        # MXNet writes warnings of its own, and crash reports; only the cause of a crash is of interest.
+        self._said = tempfile.NamedTemporaryFile(prefix="prunec-")  # noqa: SIM115 (closed in __exit__)
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop()
+        self._said.close()
 
     def run(self, task: Any) -> Any:
         """The result of a task, or a :class:`Crash`.  Raises the ``PrunecError`` that the task raised."""
@@ -68,7 +78,7 @@ class Worker:
             if self._process is not None:
                 self._process.join(5)
                 code = self._process.exitcode
-            reason = f"MXNet crashes (exit code {code})"
+            reason = f"MXNet crashes (exit code {code}){self.cause(': ')}"
         self._stop()
         return Crash(operator, words, reason)
 
@@ -77,10 +87,17 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, self._prepare, self._arguments), daemon=True
+            target=_serve, args=(theirs, self._prepare, self._arguments, self._said.name), daemon=True
         )
         self._process.start()
         theirs.close()
+
+    def cause(self, before: str = "") -> str:
+        """The last error that Python code raised in the task at hand, behind ``before``; empty without one."""
+        size = self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(size - _LAST_WORDS, 0))
+        errors = _PYTHON_ERROR.findall(self._said.read())
+        return f"{before}{errors[-1].decode('utf-8', 'replace')[:300]}" if errors else ""
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -91,10 +108,13 @@ class Worker:
         self._process = self._connection = None
 
 
-def _serve(connection: Connection, prepare: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    # MXNet writes warnings of its own, and a crash report, which belong to no case.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
+def _serve(
+    connection: Connection, prepare: Callable[..., Any], arguments: tuple[Any, ...], said: str
+) -> None:
+    words = os.open(said, os.O_WRONLY | os.O_APPEND)
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    sys.stdout = sys.stderr  # which is not kept back
 
     def notice(operator: str, words: str) -> None:
         connection.send(("at", operator, words))
@@ -106,6 +126,7 @@ def _serve(connection: Connection, prepare: Callable[..., Any], arguments: tuple
         except EOFError:
             return
         try:
+            os.ftruncate(words, 0)
             if task_of is None:
                 task_of = prepare(*arguments)
             connection.send(("done", task_of(task, notice), None))

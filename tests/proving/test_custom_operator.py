@@ -73,13 +73,58 @@ def test_unregistered_custom_operator_is_not_tried() -> None:
     assert "prunec_test_reorder" in verdict.reason
 
 
+GROUPS = """
+
+class Turn(mx.operator.CustomOp):
+    def __init__(self, groups):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, is_train, req, in_data, out_data, aux):
+        apart = in_data[0].reshape((0, -4, self.groups, -1, -2))
+        self.assign(out_data[0], req[0], apart.swapaxes(1, 2).reshape(in_data[0].shape))
+
+
+@mx.operator.register("prunec_test_turn")
+class TurnProperties(ReorderProperties):
+    def __init__(self, groups):
+        super().__init__()
+        self.groups = int(groups)
+
+    def create_operator(self, context, shapes, types):
+        return Turn(self.groups)
+"""
+GROUPS_RULE = """op Custom(op_type, groups) as turn when op_type == "prunec_test_turn" {
+  data[n, (g c), *x] -> out[n, (c g), *x]
+  groups = g
+  zero out if data
+}
+"""
+
+
+def test_attributes_that_no_registry_lists_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "operators.py"
+    path.write_text(OPERATOR + GROUPS)
+    (verdict,) = prove(parse(Source("own.prune", GROUPS_RULE)).rules, cases=8, register=path)
+    assert verdict.verdict == "right", report([verdict])
+    assert verdict.pruned >= 4
+
+
+def test_operator_that_fails_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "operators.py"
+    path.write_text(OPERATOR.replace("self.assign(", "raise ValueError('no such luck')  # "))
+    (verdict,) = prove(parse(Source("own.prune", RULE)).rules, cases=2, register=path)
+    assert verdict.verdict == "not tried"
+    assert verdict.reason == "MXNet does not run it: ValueError: no such luck"
+
+
 def test_file_that_fails_is_told(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("raise RuntimeError('no such thing')\n")
     with pytest.raises(PrunecError) as caught:
         prove(parse(Source("own.prune", RULE)).rules, register=path)
     (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.code, diagnostic.headline) == ("P710", f"cannot run {path}")
+    assert (diagnostic.code, diagnostic.headline) == ("P713", f"cannot run {path}")
     assert diagnostic.notes == ("RuntimeError: no such thing",)
 
 
