@@ -95,79 +95,102 @@ def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) 
 
 
 def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
-    sizes: list[Optional[int]] = []
-    literal: list[Optional[int]] = []
-    inferred: Optional[int] = None
-    source = 0
-    position = 0
-    # Known parts of unknown sizes: of an input that is split, and of two axes that are merged.
-    hidden_before = hidden_after = 1
-    segments: list[tuple[int, int, int, int]] = []
-    # Only while every code says which input axes it uses do the runs so far hold the same elements.
-    definite = True
+    walker = _Walker(dialect, codes, shape)
+    while walker.position < len(codes):
+        walker.step()
+    return walker.finish()
 
-    def take() -> Optional[int]:
-        nonlocal source
-        if source >= len(shape):
-            raise ViewError("the codes name more axes than the input has")
-        source += 1
-        return shape[source - 1]
 
-    while position < len(codes):
-        index, code = codes[position]
-        position += 1
-        begin = (source, len(sizes))
+class _Walker:
+    """Goes through the codes of a reshape from left to right."""
+
+    def __init__(self, dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> None:
+        self.dialect, self.codes, self.shape = dialect, codes, shape
+        self.sizes: list[Optional[int]] = []
+        self.literal: list[Optional[int]] = []
+        self.inferred: Optional[int] = None
+        self.source = 0
+        self.position = 0
+        # Known parts of unknown sizes: of an input that is split, and of two axes that are merged.
+        self.hidden_before = self.hidden_after = 1
+        self.segments: list[tuple[int, int, int, int]] = []
+        # Only while every code says which input axes it uses do the runs so far hold the same elements.
+        self.definite = True
+
+    def step(self) -> None:
+        """Reads one code, with the sizes behind it where it is a split."""
+        dialect = self.dialect
+        index, code = self.codes[self.position]
+        self.position += 1
+        begin = (self.source, len(self.sizes))
         if code == dialect.copy:
-            sizes.append(take())
-            literal.append(None)
+            self._put(self._take())
         elif code == dialect.skip:
-            if take() not in (1, None):
+            if self._take() not in (1, None):
                 raise ViewError("an axis to be left out is not of size one")
         elif code == dialect.copy_rest:
-            while source < len(shape):
-                sizes.append(take())
-                literal.append(None)
+            while self.source < len(self.shape):
+                self._put(self._take())
         elif code == dialect.merge:
-            first, second = take(), take()
-            sizes.append(None if first is None or second is None else first * second)
-            if sizes[-1] is None:
-                hidden_after *= (1 if first is None else first) * (1 if second is None else second)
-            literal.append(None)
+            self._merge()
         elif code == dialect.split:
-            if position + 2 > len(codes):
-                raise ViewError("a split code needs two sizes behind it")
-            parts = codes[position : position + 2]
-            position += 2
-            whole = take()
-            sizes += _split(whole, parts[0][1], parts[1][1])
-            if whole is None and None in sizes[-2:]:
-                hidden_before *= max(parts[0][1], parts[1][1])
-            literal += [at if size > 0 else None for at, size in parts]
+            self._split()
         elif code == dialect.infer:
-            if inferred is not None:
+            if self.inferred is not None:
                 raise ViewError("more than one size is to be inferred")
-            inferred = len(sizes)
-            sizes.append(None)
-            literal.append(None)
-            source += 1
+            self.inferred = len(self.sizes)
+            self._put(None)
+            self.source += 1
         elif code < 0:
             raise ViewError(f"{code} is not a reshape code")
         else:
-            sizes.append(code)
-            literal.append(index)
-            source += 1
-        definite = definite and (code <= dialect.copy_rest or code in (dialect.copy, dialect.skip))
-        if definite:
-            segments.append((begin[0], source, begin[1], len(sizes)))
-    end = segments[-1] if segments else (0, 0, 0, 0)
-    if (end[1], end[3]) != (len(shape), len(sizes)):
-        segments.append((end[1], len(shape), end[3], len(sizes)))
-    if inferred is not None:
-        sizes[inferred] = _infer(sizes, inferred, shape, hidden_before, hidden_after)
-        if inferred == 0 and len(segments) == 1 and _same_first(sizes, shape):
-            segments = [(0, 1, 0, 1), (1, len(shape), 1, len(sizes))]
-    _check_total(sizes, shape)
-    return ViewCodes(tuple(sizes), tuple(literal), tuple(segments))
+            self._put(code, index)
+            self.source += 1
+        self.definite = self.definite and (code <= dialect.copy_rest or code in (dialect.copy, dialect.skip))
+        if self.definite:
+            self.segments.append((begin[0], self.source, begin[1], len(self.sizes)))
+
+    def finish(self) -> ViewCodes:
+        """What the codes say, with what is to be inferred and the run that is left."""
+        sizes, shape = self.sizes, self.shape
+        end = self.segments[-1] if self.segments else (0, 0, 0, 0)
+        if (end[1], end[3]) != (len(shape), len(sizes)):
+            self.segments.append((end[1], len(shape), end[3], len(sizes)))
+        if self.inferred is not None:
+            sizes[self.inferred] = _infer(sizes, self.inferred, shape, self.hidden_before, self.hidden_after)
+            if self.inferred == 0 and len(self.segments) == 1 and _same_first(sizes, shape):
+                self.segments = [(0, 1, 0, 1), (1, len(shape), 1, len(sizes))]
+        _check_total(sizes, shape)
+        return ViewCodes(tuple(sizes), tuple(self.literal), tuple(self.segments))
+
+    def _take(self) -> Optional[int]:
+        if self.source >= len(self.shape):
+            raise ViewError("the codes name more axes than the input has")
+        self.source += 1
+        return self.shape[self.source - 1]
+
+    def _put(self, size: Optional[int], literal: Optional[int] = None) -> None:
+        self.sizes.append(size)
+        self.literal.append(literal)
+
+    def _merge(self) -> None:
+        first, second = self._take(), self._take()
+        if first is None or second is None:
+            self.hidden_after *= (1 if first is None else first) * (1 if second is None else second)
+            self._put(None)
+        else:
+            self._put(first * second)
+
+    def _split(self) -> None:
+        if self.position + 2 > len(self.codes):
+            raise ViewError("a split code needs two sizes behind it")
+        parts = self.codes[self.position : self.position + 2]
+        self.position += 2
+        whole = self._take()
+        for size, (at, written) in zip(_split(whole, parts[0][1], parts[1][1]), parts):
+            self._put(size, at if written > 0 else None)
+        if whole is None and None in self.sizes[-2:]:
+            self.hidden_before *= max(parts[0][1], parts[1][1])
 
 
 def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
