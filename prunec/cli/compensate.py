@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from prunec.cli.options import add_model_options
+from prunec.cli.options import add_model_options, add_register_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,7 @@ _EXAMPLES = 8
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
+    add_register_option(parser)
     parser.add_argument("--plan", metavar="FILE", required=True, help="the plan.json that says what goes")
     parser.add_argument("--policy", metavar="FILE", help="the policy the plan was made with")
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from prunec.cli.options import add_model_options
+from prunec.cli.options import add_model_options, add_register_option
 from prunec.cli.plan_options import add_plan_options, check, given, make, method_text
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="run original and result and compare; exit 1 if not exact"
     )
+    add_register_option(parser)
     parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")

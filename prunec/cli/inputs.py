@@ -67,6 +67,7 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     """
     shapes = input_shapes(options)
     front = front_end(Path(options.model))
+    _register(options, front)
     names = tuple(options.rules or [front.rules])
     read = None if plan is None else read_plan(plan)
     strict = options.strict or (read is not None and read.origin.strict)
@@ -116,6 +117,17 @@ def shape_options(shapes: Mapping[str, Optional[Shape]]) -> str:
         text = ",".join(str(own if size is None else size) for size, own in zip(sizes, filler))
         flags.append(f"--input {name}={text}")
     return " ".join(flags)
+
+
+def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:
+    """Runs the file that registers operators, where one was given.  Raises PrunecError P713."""
+    if getattr(options, "register", None) is None:
+        return
+    if not front.separate_parameters:
+        options.parser.error(f"argument --register: {front.runtime} has no operators written in Python")
+    from prunec.mxnet.registering import register_operators
+
+    register_operators(Path(options.register))
 
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:

@@ -45,6 +45,15 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_register_option(parser: argparse.ArgumentParser) -> None:
+    """Operators written in Python, for commands that run the model.  Nothing else imports a user's file."""
+    parser.add_argument(
+        "--register",
+        metavar="MY_OPS.PY",
+        help="a Python file that registers operators of the model with MXNet; it is executed",
+    )
+
+
 def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """``NAME=1,3,224,224`` as a name and a shape."""
     name, sign, sizes = text.rpartition("=")

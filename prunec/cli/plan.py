@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from prunec.cli.options import add_model_options
+from prunec.cli.options import add_model_options, add_register_option
 from prunec.cli.plan_options import add_plan_options, check, make, method_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ which method, for which model, rules and parameters.  `prunec compile --plan` ca
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
+    add_register_option(parser)
     add_plan_options(parser)
     parser.add_argument("--out", metavar="FILE", default="plan.json", help="where to write (plan.json)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Iterable, Iterator
 
-from prunec.cli.options import add_model_options
+from prunec.cli.options import add_model_options, add_register_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,7 @@ _RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
+    add_register_option(parser)
     parser.add_argument("--data", metavar="FILE", required=True, help="examples of the inputs (.npz)")
     parser.add_argument(
         "--ratios",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from prunec.cli.options import add_analysis_options
+from prunec.cli.options import add_analysis_options, add_register_option
 
 SUMMARY = "compare original and smaller model by running them"
 DESCRIPTION = """Runs the original, with the removed channels masked, and the smaller model on the same random
@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--pruned-params", metavar="FILE", help="the smaller model's parameters (not for ONNX)"
     )
     parser.add_argument("--plan", metavar="FILE", help="what was removed (default: plan.json beside PRUNED)")
+    add_register_option(parser)
     add_analysis_options(parser)
 
 

@@ -16,6 +16,8 @@ def register_operators(path: Path) -> None:
     Raises ``PrunecError`` (P713) where that fails.
     """
     try:
+        if not path.is_file():
+            raise FileNotFoundError("there is no such file")
         spec = importlib.util.spec_from_file_location(f"prunec_registered_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise ImportError("it is not a Python file; its name has to end in .py")

@@ -15,7 +15,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.graph.model import Tensor
 
 #: How the names of learned arguments end, by MXNet's own convention.  A model read from JSON does not
@@ -26,6 +26,7 @@ PARAMETER_ENDINGS = ("weight", "bias", "gamma", "beta", "alpha", "mean", "var", 
 #: Read by MXNet whenever a model is bound.  The backend called "default" fuses nothing, and can be told
 #: not to write about itself on the terminal; "NONE" cannot.
 _NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"}
+_UNREGISTERED = "Cannot find custom operator "
 _SOURCE_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
@@ -357,6 +358,8 @@ def _failures(headline: str) -> Iterator[None]:
     except PrunecError:
         raise
     except Exception as error:
+        if _UNREGISTERED in str(error):
+            raise PrunecError(_unregistered(headline, str(error))) from None
         raise PrunecError(
             Diagnostic(
                 "P701",
@@ -366,6 +369,16 @@ def _failures(headline: str) -> Iterator[None]:
                 " and that this MXNet has all of the model's operators",
             )
         ) from None
+
+
+def _unregistered(headline: str, message: str) -> Diagnostic:
+    name = message.partition(_UNREGISTERED)[2].split("\n")[0].strip()
+    return Diagnostic(
+        "P701",
+        headline,
+        notes=(f"the operator {printable(name, 100)} is written in Python, and nothing has registered it",),
+        help="give the Python file that registers it, --register my_ops.py",
+    )
 
 
 def _first_line(message: str) -> str:

@@ -93,7 +93,7 @@ class Worker:
         theirs.close()
 
     def cause(self, before: str = "") -> str:
-        """The last error that Python code raised in the task at hand, behind ``before``; empty without one."""
+        """The last error of Python code in the task at hand, behind ``before``; empty without one."""
         size = self._said.seek(0, os.SEEK_END)
         self._said.seek(max(size - _LAST_WORDS, 0))
         errors = _PYTHON_ERROR.findall(self._said.read())
