@@ -40,9 +40,7 @@ def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Sl
     variadic = [t for t in tensors if t.kind == "variadic"]
     single = [t for t in tensors if t.kind != "variadic"]
     if input_count > len(single) and not variadic:
-        raise Contradiction(
-            f"the rule takes {len(single)} inputs at most, the node has {input_count}", rule.span
-        )
+        raise _too_many(rule, tensors, input_count)
     required = sum(1 for t in single if t.kind == "one")
     # An optional slot is filled only when all required ones can be.
     spare = input_count - required
@@ -72,9 +70,7 @@ def _by_position(rule: Rule, tensors: Sequence[Tensor], given: Sequence[bool]) -
     for position, connected in enumerate(given):
         slot = min(position, len(tensors) - 1)
         if connected and (slot < 0 or (slot < position and tensors[slot].kind != "variadic")):
-            raise Contradiction(
-                f"the rule takes {len(tensors)} inputs at most, the node has {len(given)}", rule.span
-            )
+            raise _too_many(rule, tensors, len(given))
         if connected:
             tensor = tensors[slot]
             inputs.append((tensor, counts[tensor.name]))
@@ -83,6 +79,14 @@ def _by_position(rule: Rule, tensors: Sequence[Tensor], given: Sequence[bool]) -
         if tensor.kind == "one" and not counts[tensor.name]:
             raise Contradiction(f"the node has no input for {tensor.name}", tensor.span)
     return Slots(tuple(inputs), (), counts)
+
+
+def _too_many(rule: Rule, tensors: Sequence[Tensor], count: int) -> Contradiction:
+    most = f"{len(tensors)} input{'' if len(tensors) == 1 else 's'}"
+    span = rule.span
+    if tensors:
+        span = Span(span.source, tensors[0].span.start, tensors[-1].span.end)
+    return Contradiction(f"the rule takes {most} at most, the node has {count}", span)
 
 
 def _with_axes(tensor: Tensor) -> Tensor:

@@ -128,6 +128,14 @@ def unexpected_token(error: Any, chunk: Span) -> Diagnostic:
     span = Span(chunk.source, start, start + len(token))
     if token.type == "DOC":
         return _misplaced_documentation(span)
+    star = _touching_star(chunk, start, token, accepted)
+    if star is not None:
+        return Diagnostic(
+            "P101",
+            "this star does not multiply",
+            annotations=(Annotation(star, "it touches what follows, and so means any number of axes"),),
+            help="to multiply, put a space behind it: `a * b`",
+        )
     return Diagnostic(
         "P101",
         f"`{printable(str(token), 40)}` cannot stand here",
@@ -173,6 +181,7 @@ def _unclosed_text(chunk: Span, start: int) -> Diagnostic:
     )
 
 
+_NAME_OR_SPACE = "_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \n\t\r"
 _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
 
 
@@ -212,11 +221,23 @@ def _misplaced_documentation(span: Span) -> Diagnostic:
     )
 
 
+def _touching_star(chunk: Span, start: int, token: Any, accepted: Collection[str]) -> Optional[Span]:
+    """The star of ``a*b`` that was read as the start of another statement, where this is what went wrong: it
+    stands right before the token, or was taken for the left side of an equation that never comes."""
+    first = max(chunk.start, start - 200)
+    before = _TEXT_OR_COMMENT.sub(lambda match: " " * len(match.group()), chunk.source.text[first:start])
+    if token.type == "REST" and re.search(r"[\w.)]\Z", before):
+        return Span(chunk.source, start, start + 1)
+    before = before.rstrip("=")  # of `==`, the first half was taken for that of an equation
+    behind = before.rfind("=") + 1 if "EQUAL" in accepted else len(before.rstrip())
+    stars = re.compile(r"(?<=[\w.)])\*(?=[A-Za-z_(]|\Z)").finditer(before)
+    found = [m.start() for m in stars if m.start() >= behind or not before[m.end() :].strip(_NAME_OR_SPACE)]
+    return Span(chunk.source, first + found[0], first + found[0] + 1) if found else None
+
+
 def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> Optional[str]:
     """What to do about mistakes that are easily made."""
     before = chunk.source.text[max(chunk.start, start - 200) : start]
-    if re.search(r"[\w.)]\*[A-Za-z_(][\w.]*\s*\Z", before) or (token.type == "REST" and before[-1:] != " "):
-        return "`*` touching a name means any number of axes; to multiply, put a space behind it: `a * b`"
     if token.type == "LPAR" and re.search(r"[\w.][ \t]+\Z", before):
         return "to call a function, write the bracket right behind its name: `f(x)`"
     if token.type == "MULTIPLY" and "TILDE" in accepted:

@@ -200,6 +200,7 @@ def _parse(data: bytes, name: str) -> Any:
         note = f"reading stopped here: {error.msg}"
         if data.startswith(b"version https://git-lfs"):
             note = "it is a Git LFS pointer: the model itself was not fetched"
+            _fail("P303", "not a JSON file", where, note, "fetch the file itself with git lfs pull")
         _fail("P303", "not a JSON file", where, note, _HELP_FILE)
     except ValueError as error:
         _fail("P303", "not a JSON file", name, str(error), _HELP_FILE)

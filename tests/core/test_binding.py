@@ -72,7 +72,7 @@ def test_slots_by_position():
 @pytest.mark.parametrize(
     ("signature", "count", "message"),
     [
-        ("a[x] -> o[x]", 2, "the rule takes 1 inputs at most, the node has 2"),
+        ("a[x] -> o[x]", 2, "the rule takes 1 input at most, the node has 2"),
         ("a[x], b[x] -> o[x]", 1, "the node has no input for b"),
     ],
 )

@@ -149,10 +149,13 @@ def test_one_bad_rule_does_not_hide_the_others() -> None:
     [
         (
             "op A { -> o[x]  a = g*o }",
-            "1:25",
-            "expected an operator such as `+` or `=`",
+            "1:22",
+            "it touches what follows, and so means any number of axes",
             "to multiply, put a space",
         ),
+        ("op A { -> o[x]  a = g*(x + 1) }", "1:22", "it touches what follows", "to multiply, put a space"),
+        ("op A { -> o[x]  macs = x*x * x }", "1:25", "it touches what follows", "to multiply, put a space"),
+        ("op A { -> o[x]  zero o when g*o == 2 }", "1:30", "it touches what follows", "to multiply, put"),
         ("op A { -> o[x]  a = f (x) }", "1:23", "expected a statement", "right behind its name: `f(x)`"),
         ("op A { -> o[(a * b)] }", "1:16", "expected an axis, `)` or `+`", "stand side by side: `(g c)`"),
         ("op A when a = 1 { -> o[x] }", "1:13", "a comparison", "to compare, write `==`"),
