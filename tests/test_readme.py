@@ -33,7 +33,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rule = next(text for _, text in BLOCKS if text.startswith("## Scales every channel"))
     (path / "my_gate.prune").write_text(rule, encoding="utf-8")
     (path / "model-symbol.json").write_text(_GATED, encoding="utf-8")
+    if find_spec("onnx"):
+        _write_onnx(path / "net.onnx")
     return path
+
+
+def _write_onnx(path: Path) -> None:
+    """A convolution, a rectifier, a mean over positions and a dense layer, with random weights."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    shapes = {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,), "fc.weight": (4, 8), "fc.bias": (4,)}
+    weights = [
+        numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["image", "conv.weight", "conv.bias"], ["a"], name="conv"),
+        helper.make_node("Relu", ["a"], ["b"], name="relu"),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"], name="pool"),
+        helper.make_node("Flatten", ["c"], ["d"], name="flatten"),
+        helper.make_node("Gemm", ["d", "fc.weight", "fc.bias"], ["scores"], name="fc", transB=1),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 4])
+    graph = helper.make_graph(nodes, "small", [image], [scores], weights)
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
 
 
 _GATED = """{
@@ -66,9 +94,11 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_command_runs(folder: Path) -> None:
     """In one test, since later commands use the files of earlier ones."""
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 13
     for command in COMMANDS:
         if command.startswith("prunec verify") and find_spec("mxnet") is None:
+            continue
+        if ".onnx" in command and not (find_spec("onnx") and find_spec("onnxruntime")):
             continue
         done = run(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
