@@ -179,8 +179,11 @@ def _run(
     tensors: Optional[Sequence[Tensor]],
 ) -> Verdict:
     """The comparison, of inner values where ``tensors`` names some: those are cut as their channels are."""
-    session = open_session(data, masked, values[0], tensors)
-    expected, other = session.run(values[0]), session.run(values[1])
+    try:
+        session = open_session(data, masked, values[0], tensors)
+        expected, other = session.run(values[0]), session.run(values[1])
+    except PrunecError as error:
+        raise CannotRun(f"MXNet: {' '.join(error.diagnostics[0].notes)[:300]}") from None
     del session
     try:
         actual = open_session(pruned.model, small, values[0], tensors).run(values[0])
