@@ -67,7 +67,7 @@ def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
     """The outcome for one network: ``exact`` true or false, or ``None`` with a reason."""
     start = time.monotonic()
     refused: dict[str, Any] = {}
-    reason = "no input shape is known"
+    reason = ""
     for shapes in _candidates(network):
         try:
             found = _compared(network, shapes, real, seed, 1.0)
@@ -78,7 +78,7 @@ def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
                 found = other if other["informative"] or not other["exact"] else found
             return {**found, "inputs": shapes, "seconds": round(time.monotonic() - start, 1), **refused}
         except CannotRun as error:
-            reason = str(error)
+            reason = reason or str(error)
         except PrunecError as error:
             diagnostic = error.diagnostics[0]
             text = f"{diagnostic.code} {diagnostic.headline} at {diagnostic.where}"[:300]
