@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Mapping, Sequence
+from typing import Iterable, Mapping, Optional, Sequence
 
 from prunec.authoring.registry import Registered, check_attributes
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 from prunec.language.check import check
 from prunec.language.library import built_in, load, locate
-from prunec.language.parser import chunks, parse_chunk, read_source
+from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
 from prunec.language.resources import data_folder
-from prunec.language.syntax import Rule, RuleFile
+from prunec.language.syntax import Policy, Rule, RuleFile
+
+#: The built-in rules that are for MXNet's operators.
+_FOR_MXNET = "default"
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Rule files with all that was found about them; a file with syntax errors has the rules without."""
+    """Rule files with all that was found about them; a file with syntax errors has the rules without.
+
+    ``policies`` are those of files of policies.
+    """
 
     files: tuple[RuleFile, ...]
     diagnostics: tuple[Diagnostic, ...]
+    policies: tuple[Policy, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -67,12 +74,16 @@ def check_sources(
     operators.
 
     A syntax error hides nothing but its own rule.  ``against`` names built-in rule files that these will be
-    used with: rules are compared with those of them that they have to do with.  A built-in file is checked by
-    itself.
+    used with: rules are compared with those of them that they have to do with.  Each built-in file, being for
+    another kind of model, is checked by itself.
     """
     files: list[RuleFile] = []
     found: list[Diagnostic] = []
+    policies: list[Policy] = []
     for source in sources:
+        if holds_policies(source):
+            policies += _policies(source, found)
+            continue
         rules: list[Rule] = []
         for start, end in chunks(source.text):
             try:
@@ -81,18 +92,35 @@ def check_sources(
                 found += error.diagnostics
         files.append(RuleFile(tuple(rules), Span(source, 0, len(source.text))))
     broken = bool(found)
-    own_names = {source.name for source in sources}
-    is_built_in = any(f"rules/{name}.prune" in own_names for name in built_in())
-    known = () if is_built_in or not against else _relatives(files, against)
-    about = check(files, known)
-    if broken:
+    own = [file for file in files if built_in_name(file.span.source) is None]
+    for together in [own, *([file] for file in files if file not in own)]:
+        known = _relatives(own, against) if together is own and own and against else ()
         # The rule that is meant may be one that could not be read.
-        about = tuple(d for d in about if d.code != "P215")
-    found += about
+        found += [d for d in check(together, known) if not (broken and d.code == "P215")]
     for file in files:
-        for rule in file.rules:
-            found += check_attributes(rule, registered)
-    return Checked(tuple(files), tuple(_in_order(found, sources)))
+        name = built_in_name(file.span.source)
+        if _FOR_MXNET in ([name] if name else against or [_FOR_MXNET]):
+            for rule in file.rules:
+                found += check_attributes(rule, registered)
+    return Checked(tuple(files), tuple(_in_order(found, sources)), tuple(policies))
+
+
+def _policies(source: Source, found: list[Diagnostic]) -> tuple[Policy, ...]:
+    """The policies of a file; what is wrong with them goes to ``found``."""
+    from prunec.planning.policy import setting_problems
+
+    try:
+        policies = parse_policies(source).policies
+    except PrunecError as error:
+        found += error.diagnostics
+        return ()
+    found += [d for policy in policies for setting in policy.settings for d in setting_problems(setting)]
+    return policies
+
+
+def built_in_name(source: Source) -> Optional[str]:
+    """The name of a built-in file, ``None`` for any other."""
+    return next((name for name in built_in() if source.name == f"rules/{name}.prune"), None)
 
 
 def _in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:

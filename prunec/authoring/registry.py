@@ -10,12 +10,13 @@ import hashlib
 import importlib.util
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
 
-from prunec.diagnostics import Annotation, Diagnostic, Severity
+from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
+from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
 
 _FRAMEWORK = "mxnet"
@@ -31,7 +32,10 @@ class Registered:
 
 
 def registered_operators() -> Mapping[str, Registered]:
-    """The operators of the MXNet that is installed; none where there is none, or where it cannot be used."""
+    """The operators of the MXNet that is installed; none where there is none, or where it cannot be used.
+
+    Raises ``PrunecError`` (P711) where prunec's own files are damaged.
+    """
     key = _installed()
     if key is None:
         return {}
@@ -43,7 +47,7 @@ def registered_operators() -> Mapping[str, Registered]:
         except Exception:  # an MXNet that does not fit its numpy fails in many ways
             return {}
         _write(path, known)
-    return known
+    return _with_unlisted(known)
 
 
 def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterator[Diagnostic]:
@@ -71,6 +75,29 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
             else "name one of these, or leave it out of the header",
             severity=Severity.WARNING,
         )
+
+
+def _with_unlisted(known: Mapping[str, Registered]) -> dict[str, Registered]:
+    """The operators with the attributes that ``rules/unlisted.json`` adds.
+
+    Raises ``PrunecError`` (P711) where that file is missing or damaged.
+    """
+    path = data_folder("rules") / "unlisted.json"
+    try:
+        added = json.loads(path.read_text(encoding="utf-8"))["attributes"]
+        return {
+            name: replace(operator, attributes=(*operator.attributes, *added.get(name, ())))
+            for name, operator in known.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PrunecError(
+            Diagnostic(
+                "P711",
+                f"cannot read {path}",
+                notes=(f"{type(error).__name__}: {error}",),
+                help="the file comes with prunec; install prunec anew",
+            )
+        ) from None
 
 
 # --- asking MXNet ---

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: Largest rule file that is read, in bytes.
 MAXIMUM_BYTES = 4_000_000
 
+_POLICY_START = re.compile(r"\s*(?:#[^\n]*\s*)*policy(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
 
 
@@ -126,6 +127,11 @@ def parse_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
             raise PrunecError(unexpected_character(error, span)) from None
         raise PrunecError(unexpected_token(error, span)) from None
     return build(tree, source, start)
+
+
+def holds_policies(source: Source) -> bool:
+    """Whether a file is one of policies: the first thing in it is one."""
+    return _POLICY_START.match(source.text) is not None
 
 
 def parse_policies(source: Source) -> PolicyFile:

@@ -128,6 +128,8 @@ def unexpected_token(error: Any, chunk: Span) -> Diagnostic:
     span = Span(chunk.source, start, start + len(token))
     if token.type == "DOC":
         return _misplaced_documentation(span)
+    if token == "policy" and "OP" in accepted:
+        return _policy(span, alone=not _TEXT_OR_COMMENT.sub("", chunk.source.text[:start]).strip())
     star = _touching_star(chunk, start, token, accepted)
     if star is not None:
         return Diagnostic(
@@ -221,6 +223,16 @@ def _misplaced_documentation(span: Span) -> Diagnostic:
     )
 
 
+def _policy(span: Span, alone: bool) -> Diagnostic:
+    """For a policy among rules, or a file of policies where one of rules is expected."""
+    if alone:
+        label, advice = "rules are expected here", "give the file with --policy; `rules check` takes it too"
+    else:
+        label, advice = "this file holds rules", "move policies into a file of their own, for --policy"
+    annotation = Annotation(span, label)
+    return Diagnostic("P101", "a policy is no rule", annotations=(annotation,), help=advice)
+
+
 def _touching_star(chunk: Span, start: int, token: Any, accepted: Collection[str]) -> Optional[Span]:
     """The star of ``a*b`` that was read as the start of another statement, where this is what went wrong: it
     stands right before the token, or was taken for the left side of an equation that never comes."""
@@ -242,8 +254,6 @@ def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> O
         return "to call a function, write the bracket right behind its name: `f(x)`"
     if token.type == "MULTIPLY" and "TILDE" in accepted:
         return "factors of a product stand side by side: `(g c)`"
-    if token == "policy" and "OP" in accepted:
-        return "policies stand in a file of their own, which --policy takes"
     if token == "op" and "POLICY" in accepted:
         return "rules stand in files of their own, which --rules takes"
     if token == "=" and "COMPARE" in accepted:

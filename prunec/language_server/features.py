@@ -65,8 +65,8 @@ class Document:
     def __init__(
         self, name: str, text: str, registered: Mapping[str, Registered] = {}, known: Optional[RuleSet] = None
     ) -> None:
-        self.source = Source(name, text)
         is_built_in = Path(name).parent == data_folder("rules") and Path(name).stem in built_in()
+        self.source = Source(f"rules/{Path(name).stem}.prune" if is_built_in else name, text)
         against = () if is_built_in else ("default",)
         self.library = known if known is not None else load(against)
         self.checked: Checked = check_sources([self.source], against, registered)

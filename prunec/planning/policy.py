@@ -51,7 +51,7 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
     Raises PrunecError: P101 to P111 as for rule files, P528 for numbers out of bounds.
     """
     file = parse_policies(read_source(path))
-    problems = [d for policy in file.policies for s in policy.settings for d in _problems(s)]
+    problems = [d for policy in file.policies for s in policy.settings for d in setting_problems(s)]
     if problems:
         raise PrunecError(*problems)
     warnings: list[Diagnostic] = []
@@ -68,7 +68,8 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
     return ModelPolicy(file, tuple(nodes), tuple(warnings))
 
 
-def _problems(setting: Setting) -> Iterator[Diagnostic]:
+def setting_problems(setting: Setting) -> Iterator[Diagnostic]:
+    """An error (P528) where the number of a setting is out of bounds."""
     number = setting.number
     if number is None:
         return

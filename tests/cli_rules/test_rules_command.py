@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from prunec.authoring.registry import Registered
+from prunec.authoring.registry import Registered, registered_operators
 from prunec.cli import rules as command
 from prunec.diagnostics import PrunecError, render_all
 
@@ -127,9 +128,59 @@ def test_overlap_with_the_built_in_rules(tmp_path: Path, capsys: Any) -> None:
     assert prunec_rules("check", path, "--alone") == 0
 
 
-def test_the_built_in_rules_have_no_errors(capsys: Any) -> None:
+def test_the_built_in_rules_are_clean(capsys: Any, monkeypatch: Any) -> None:
+    # Against MXNet itself, where it is installed.
+    monkeypatch.setattr("prunec.authoring.registry.registered_operators", registered_operators)
     assert prunec_rules("check") == 0
-    assert "no errors" in capsys.readouterr().out
+    assert re.fullmatch(r"\d+ rules: no errors, no warnings\n", capsys.readouterr().out)
+    # Each for another kind of model, they are not compared with one another.
+    assert prunec_rules("check", "default", "onnx") == 0
+    assert re.fullmatch(r"\d+ rules: no errors, no warnings\n", capsys.readouterr().out)
+
+
+def test_rules_for_onnx_are_compared_with_their_own(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, "op Softplus, MaxPool(anything) as mine { X[*x] -> Y[*x] }\n")
+    assert prunec_rules("check", path, "--against", "onnx") == 1
+    text = capsys.readouterr().out
+    assert "two rules match one `MaxPool`" in text and "rules/onnx.prune:" in text
+    assert prunec_rules("check", path, "onnx", "--format", "concise") == 1
+    assert "two rules match one `MaxPool`" in capsys.readouterr().out
+
+
+POLICY = 'policy "stem_*" { hold because "few channels" }\n\npolicy "a", "b" { ratio 0.5  align 8 }\n'
+
+
+def test_policies_are_checked_too(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("check", written(tmp_path, "# What stays.\n" + POLICY)) == 0
+    assert capsys.readouterr().out == "2 policies: no errors, no warnings\n"
+    assert prunec_rules("check", written(tmp_path, POLICY.replace("0.5", "5"))) == 1
+    text = capsys.readouterr().out
+    assert "error[P528]: `ratio 5` is out of bounds" in text and "write a share, such as 0.5" in text
+    assert "my.prune:3:19" in text and "2 policies: 1 error, no warnings" in text
+
+
+@pytest.mark.parametrize("name", ["fmt", "list", "doc", "test"])
+def test_policies_are_no_rules(name: str, tmp_path: Path, capsys: Any) -> None:
+    more = ["--only", "numeric"] if name == "test" else []
+    with pytest.raises(PrunecError) as caught:
+        prunec_rules(name, written(tmp_path, POLICY), *more)
+    text = render_all(caught.value.diagnostics)
+    assert "error[P101]: a policy is no rule" in text and "^^^^^^ rules are expected here" in text
+    assert "help: give the file with --policy; `rules check` takes it too" in text
+
+
+def test_policies_among_rules(tmp_path: Path, capsys: Any) -> None:
+    assert prunec_rules("check", written(tmp_path, "op a { d[*x] -> o[*x] }\n" + POLICY)) == 1
+    text = capsys.readouterr().out
+    assert "^^^^^^ this file holds rules" in text and "move policies into a file of their own" in text
+
+
+def test_rules_for_others_are_not_run_in_mxnet(capsys: Any) -> None:
+    assert prunec_rules("test", "onnx", "--only", "numeric") == 0
+    said = capsys.readouterr().out
+    assert (
+        said == "rules/onnx.prune: not tried, as MXNet runs the operators, and these rules are for others\n"
+    )
 
 
 def test_a_file_that_is_not_there_hides_nothing(tmp_path: Path, capsys: Any) -> None:
