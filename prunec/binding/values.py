@@ -177,10 +177,13 @@ def _through(
     inputs = [known[tensor] for tensor in graph.nodes[index].inputs]
     found: dict[Tensor, _Origins] = {t: [_NOTHING] * known[t].size for t in outputs}
     for position, tensor in enumerate(graph.nodes[index].inputs):
+        # What follows from the same sizes changes together.
+        together: dict[frozenset[tuple[int, int]], list[int]] = {}
         for element, sources in enumerate(origins.get(tensor, ())):
-            if not sources:
-                continue
-            for changed in _changed(inputs[position], element):
+            if sources:
+                together.setdefault(sources, []).append(element)
+        for sources, elements in together.items():
+            for changed in _changed(inputs[position], elements):
                 tried = [*inputs[:position], changed, *inputs[position + 1 :]]
                 results = graph.fold(index, tried) if graph.fold is not None else None
                 for k, output in enumerate(outputs):
@@ -196,14 +199,14 @@ def _through(
     return {t: sets for t, sets in found.items() if any(sets)}
 
 
-def _changed(array: Known, element: int) -> Iterator[Known]:
-    """The array with one element changed: by one, and to more than twice its value."""
-    if array.dtype.kind not in "iuf":
-        other = array.copy().reshape(-1)
-        other[element] = not other[element]
-        yield other.reshape(array.shape)
-        return
+def _changed(array: Known, elements: Sequence[int]) -> Iterator[Known]:
+    """The array with some elements changed: a little, and to more than twice their values; each by another
+    amount, so that no difference of two stays what it was."""
+    steps = np.arange(len(elements))
     for factor, more in ((1, 1), (2, 3)):
         other = array.copy().reshape(-1)
-        other[element] = other[element] * factor + more
+        if array.dtype.kind in "iuf":
+            other[elements] = other[elements] * factor + (more + steps).astype(array.dtype)
+        else:
+            other[elements] = ~other[elements]
         yield other.reshape(array.shape)
