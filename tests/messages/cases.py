@@ -120,6 +120,10 @@ RULES = (
     rule("specialises_nothing", "op my_gate specialises gate { data[*x] -> out[*x] }\n"),
     rule("size_that_nothing_gives", "op pad(width) {\n  data[(p + c)] -> out[(q + c)]\n}\n"),
     rule("axis_alone", "op dense(units) {\n  data[n, i]; w[o, i, k] -> out[n, o]\n  units = o\n}\n"),
+    rule("product_of_three", "op dense(k) {\n  data[n, i]; w[i, o] -> out[n, o]\n  macs = n*i * o\n}\n"),
+    rule("policy_among_rules", 'op my_gate { data[*x] -> out[*x] }\n\npolicy "stem_*" { hold }\n'),
+    rule("share_of_five", 'policy "stem_*" { ratio 5 }\n'),
+    Case("fmt_of_policies", {"my.prune": 'policy "stem_*" { hold }\n'}, ("rules", "fmt", "my.prune")),
     Case("no_such_rules", {}, ("rules", "check", "defualt")),
     Case("rules_are_latin1", {"my.prune": "# caf\xe9\n".encode("latin-1")}, ("rules", "check", "my.prune")),
     Case("fmt_of_a_built_in", {}, ("rules", "fmt", "default")),
@@ -256,6 +260,16 @@ MODELS = (
         "verification_without_parameters",
         {"net-symbol.json": GOOD},
         ("compile", "net-symbol.json", *INPUT, "--verify", "--out", "out"),
+    ),
+    Case(
+        "operators_that_are_not_there",
+        {"net-symbol.json": GOOD},
+        ("compile", "net-symbol.json", *INPUT, "--register", "my_ops.py", "--out", "out"),
+    ),
+    Case(
+        "operators_that_fail",
+        {"net-symbol.json": GOOD, "my_ops.py": "import a_package_that_is_not_there\n"},
+        ("compile", "net-symbol.json", *INPUT, "--register", "my_ops.py", "--out", "out"),
     ),
     Case(
         "output_is_a_file",
