@@ -241,9 +241,15 @@ def _touching_star(chunk: Span, start: int, token: Any, accepted: Collection[str
     if token.type == "REST" and re.search(r"[\w.)]\Z", before):
         return Span(chunk.source, start, start + 1)
     before = before.rstrip("=")  # of `==`, the first half was taken for that of an equation
-    behind = before.rfind("=") + 1 if "EQUAL" in accepted else len(before.rstrip())
-    stars = re.compile(r"(?<=[\w.)])\*(?=[A-Za-z_(]|\Z)").finditer(before)
-    found = [m.start() for m in stars if m.start() >= behind or not before[m.end() :].strip(_NAME_OR_SPACE)]
+    left_side = "EQUAL" in accepted
+    behind = before.rfind("=") + 1 if left_side else len(before)
+    stars = re.finditer(r"[\w.)]([ \t]*)(\*)(?=[A-Za-z_(]|\Z)", before)
+    found = [
+        star.start(2)
+        for star in stars
+        if (left_side or not star.group(1))
+        and (star.start() >= behind or not before[star.end() :].strip(_NAME_OR_SPACE))
+    ]
     return Span(chunk.source, first + found[0], first + found[0] + 1) if found else None
 
 

@@ -65,7 +65,7 @@ MUTATIONS = [
     ("misspelt condition", "zero out if data\n", "zero out if dat\n", "P210", 15),
     ("variadic star forgotten", "  data*[*a, c @ dim", "  data[*a, c @ dim", "P213", 14),
     ("keep of another name", "  keep m\n", "  keep p\n", "P204", 24),
-    ("star that does not multiply", "num_filter = g * o", "num_filter = g *o", "P101", 8),
+    ("star that does not multiply", "num_filter = g * o", "num_filter = g *o", "P101", 7),
     ("arrow forgotten", "  -> out[n, (g o), *y]", "  , out[n, (g o), *y]", "P101", 6),
     ("bracket forgotten", "  bias?[(g o)]", "  bias?[(g o]", "P101", 4),
     ("neutral of no tensor", "neutral var = 1", "neutral variance = 1", "P210", 19),
