@@ -1,4 +1,5 @@
-"""What prunec costs, as CPU time of one core: ``python bench/cost.py``.  Prints a table with limits."""
+"""What prunec costs, as CPU time of one core: ``python bench/cost.py``.  Prints a table with limits, and what
+pruning saves in MXNet (``bench/latency.py``)."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def main() -> int:
         flag = "  over" if figure.value is not None and figure.value > figure.limit else ""
         limit = f"{figure.limit:g} {figure.unit}"
         print(f"{figure.what:58s}{value:>12s}{limit:>10s}{flag}  {figure.note}", flush=True)
-    return 0
+    print(flush=True)
+    # A process of its own: how many threads MXNet takes is settled when it is loaded.
+    return subprocess.run([sys.executable, str(ROOT / "bench" / "latency.py")]).returncode
 
 
 def figures(repeat: int) -> Iterator[Figure]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Optional
 
 import mxnet as mx
 import numpy as np
-from data import digits
+from data import Split, digits
 
 BATCH = 64
 
@@ -17,18 +18,24 @@ def module(symbol: mx.sym.Symbol) -> mx.mod.Module:
     return mx.mod.Module(symbol, data_names=["data"], label_names=["softmax_label"], context=mx.cpu())
 
 
-def fit(symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray], epochs: int, rate: float) -> dict:
+def fit(
+    symbol: mx.sym.Symbol,
+    parameters: dict[str, mx.nd.NDArray],
+    epochs: int,
+    rate: float,
+    images: Optional[Split] = None,
+) -> dict:
     """Train on the training images and return the parameters, keyed ``arg:name`` and ``aux:name``.
 
     Starts from ``parameters``, or from random values where there are none.  The learning rate falls
-    from ``rate`` to zero along half a cosine.
+    from ``rate`` to zero along half a cosine.  The images are the digits unless others are given.
     """
     random.seed(0)
     np.random.seed(0)
     mx.random.seed(0)
-    images, _, labels, _ = digits()
-    batches = mx.io.NDArrayIter(images, labels, BATCH, shuffle=True, last_batch_handle="discard")
-    steps = epochs * (len(images) // BATCH)
+    train, _, labels, _ = images or digits()
+    batches = mx.io.NDArrayIter(train, labels, BATCH, shuffle=True, last_batch_handle="discard")
+    steps = epochs * (len(train) // BATCH)
     arguments, states = split(parameters)
     network = module(symbol)
     network.fit(
@@ -52,11 +59,13 @@ def fit(symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray], epochs: int
     return trained
 
 
-def accuracy(symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray]) -> float:
+def accuracy(
+    symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray], images: Optional[Split] = None
+) -> float:
     """The share of the held-out images that the network names correctly."""
-    _, images, _, labels = digits()
+    _, test, _, labels = images or digits()
     network = module(symbol)
-    batches = mx.io.NDArrayIter(images, labels, BATCH)
+    batches = mx.io.NDArrayIter(test, labels, BATCH)
     network.bind(batches.provide_data, batches.provide_label, for_training=False)
     network.set_params(*split(parameters))
     answers = network.predict(batches).asnumpy().argmax(axis=1)

@@ -1,0 +1,120 @@
+"""One line of the comparison: a network is pruned by one criterion to one budget, measured and fine-tuned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Mapping, Optional
+
+import mxnet as mx
+import numpy as np
+from data import SETS, Split
+from training import accuracy, fit
+
+from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.emission.layers import layers
+from prunec.emission.slicing import apply
+from prunec.language.library import load
+from prunec.mxnet.data import Data
+from prunec.mxnet.frontend import MXNetModel, read_model
+from prunec.planning.choose import Options, make_plan
+from prunec.planning.compensation import compensate
+from prunec.planning.targets import parse_target
+
+#: Examples for criteria and means; epochs of fine-tuning, fewer where there are more images.
+EXAMPLES = 256
+EPOCHS = {"digits": 5, "harder": 3}
+RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do.
+
+    ``budget`` is the share of multiply-adds to come down to, ``ranked`` one ranking over the whole network in
+    place of the same share of each group; ``tune`` says which of the two smaller networks are fine-tuned:
+    ``"plain"``, the one without compensation, and ``"means"``, the one with.
+    """
+
+    images: str
+    budget: float
+    criterion: str
+    ranked: bool = False
+    seed: int = 0
+    tune: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out: the share of multiply-adds left, and accuracies in [0, 1], before (``plain`` without
+    compensation, ``means`` with) and after fine-tuning."""
+
+    task: Task
+    left: float
+    plain: float
+    means: float
+    tuned_plain: Optional[float] = None
+    tuned_means: Optional[float] = None
+
+
+@cache
+def images(name: str) -> Split:
+    """A set, made once."""
+    return SETS[name]()
+
+
+@cache
+def network(folder: Path, name: str) -> tuple[MXNetModel, Analysis]:
+    """The trained network for a set, analysed."""
+    shape = images(name)[0].shape
+    model = read_model(folder / f"{name}-symbol.json", None, {"data": (1, *shape[1:])})
+    return model, analyse(model, load(["default.prune"]))
+
+
+def original(folder: Path, name: str) -> float:
+    """The accuracy of the network as it was trained."""
+    symbol = mx.sym.load(str(folder / f"{name}-symbol.json"))
+    return accuracy(symbol, mx.nd.load(str(folder / f"{name}-0000.params")), images(name))
+
+
+def run(folder: Path, task: Task) -> Result:
+    """Prune, compensate, measure, fine-tune."""
+    model, analysis = network(folder, task.images)
+    train, _, labels, _ = images(task.images)
+    classes = labels[:EXAMPLES].astype(np.int64)
+    data = Data("training images", {"data": train[:EXAMPLES]}, classes, "", 64)
+    options = Options(
+        targets=(parse_target(f"macs={task.budget}"),),
+        criterion=task.criterion,
+        ranked=task.ranked,
+        seed=task.seed,
+        data=data,
+    )
+    plan = make_plan(analysis, options=options)
+    pruned = emit(analysis, plan.removed)
+    changed, _ = compensate(analysis, model, plan.removed, data, means=True)
+    symbol = mx.sym.load_json(pruned.model.decode())
+    saved = mx.nd.load(str(folder / f"{task.images}-0000.params"))
+    smaller = {"plain": sliced(saved, pruned, {}), "means": sliced(saved, pruned, changed)}
+    before = {kind: accuracy(symbol, own, images(task.images)) for kind, own in smaller.items()}
+    tuned: dict[str, Optional[float]] = {"plain": None, "means": None}
+    for kind in task.tune:
+        own = fit(symbol, smaller[kind], EPOCHS[task.images], RATE, images(task.images))
+        tuned[kind] = accuracy(symbol, own, images(task.images))
+    total, left = layers(analysis, pruned)[1].multiply_adds
+    assert total and left is not None
+    return Result(task, left / total, before["plain"], before["means"], tuned["plain"], tuned["means"])
+
+
+def sliced(
+    saved: Mapping[str, mx.nd.NDArray], pruned: Pruned, changed: Mapping[str, np.ndarray]
+) -> dict[str, mx.nd.NDArray]:
+    """The parameters of the smaller network, keyed as in the file; ``changed`` replaces some beforehand."""
+    cuts = {own.name: own for own in pruned.slices}
+    result = {}
+    for key, value in saved.items():
+        name = key[4:]  # without arg: or aux:
+        array = changed.get(name, value.asnumpy())
+        result[key] = mx.nd.array(apply(cuts[name], array) if name in cuts else array)
+    return result
