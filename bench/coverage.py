@@ -57,6 +57,11 @@ _WORST = """
 
 Of the networks that are not quantised, by the share of channels that can go, model outputs aside.
 
+Unrolled recurrent networks take their first states as model inputs, and those fix the width of every
+state. Networks that end in a regression have a label for each output. In a symbol without its parameters, a
+variable that only elementwise operators read cannot be told from a model input; with the parameters at hand
+it can, and the super-resolution networks below then lose half of their channels like any other.
+
 | network | channels that can go | why the others stay |
 |---|---:|---|
 {rows}
