@@ -120,7 +120,7 @@ def parse_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
     from prunec.language.syntax_errors import unexpected_character, unexpected_token
 
     try:
-        tree = grammar().parse(source.text[start:end], start="start")
+        tree = grammar("start").parse(source.text[start:end])
     except UnexpectedInput as error:
         span = Span(source, start, end)
         if isinstance(error, UnexpectedCharacters):
@@ -143,7 +143,7 @@ def parse_policies(source: Source) -> PolicyFile:
 
     span = Span(source, 0, len(source.text))
     try:
-        tree = grammar().parse(source.text, start="policies")
+        tree = grammar("policies").parse(source.text)
     except UnexpectedInput as error:
         if isinstance(error, UnexpectedCharacters):
             raise PrunecError(unexpected_character(error, span)) from None
@@ -151,9 +151,12 @@ def parse_policies(source: Source) -> PolicyFile:
     return PolicyFile(build_policies(tree, source), span)
 
 
-@lru_cache(maxsize=1)
-def grammar() -> Lark:
-    """The parser made from ``grammar/prune.lark``, once in the life of the process."""
+@lru_cache(maxsize=2)
+def grammar(start: str = "start") -> Lark:
+    """The parser made from ``grammar/prune.lark`` for one kind of file, once in the life of the process.
+
+    ``start`` is ``"start"`` for rules, or ``"policies"``.
+    """
     from lark import Lark
 
     path = data_folder("grammar") / "prune.lark"
@@ -168,5 +171,4 @@ def grammar() -> Lark:
                 help="install prunec anew",
             )
         ) from None
-    starts = ["start", "policies"]
-    return Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=True)
+    return Lark(text, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=True)
