@@ -112,12 +112,13 @@ class Assembler:
         size = axis_size((term,), self.sizes)
         if size == 1:
             return []
+        parts = [part for part in term.parts if axis_size(part, self.sizes) != 0]
+        if len(parts) == 1:
+            return self._axis(parts[0], arrays, mirrored, reasons, tensor)
         total = scope.factor(size)
         default = RuleReason("a part of size one of a sum", tensor.span)
         pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
-        for part in term.parts:
-            if axis_size(part, self.sizes) == 0:
-                continue
+        for part in parts:
             factors = self._axis(part, arrays, mirrored, reasons, tensor)
             reason = next((reasons[f] for f in factors if f in reasons), default)
             part_size = axis_size(part, self.sizes)
@@ -125,6 +126,8 @@ class Assembler:
                 factors = list(factors)
                 self.flatten(factors, reason, arrays)
             array = next((a for a in arrays if factors and a.factors[-1] == factors[0]), None)
+            if array is None and factors:
+                self._keep_rows(factors[0], reason, arrays)
             pieces.append((array, part_size, reason))
         if all(array is None for array, _, _ in pieces) or size is None:
             for array, _, _ in pieces:
@@ -132,14 +135,31 @@ class Assembler:
                     scope.keep(array.value, RuleReason("a sum of unknown size", tensor.span))
             reasons[total] = pieces[0][2]
             return [total]
+        whole = next((reason for array, _, reason in pieces if array is None), None)
+        tables = [array for array, _, _ in pieces if array is not None and len(array.factors) > 1]
+        if whole is not None and tables:
+            # Columns beside elements that stay, as padded positions are: they stay too, and rows may go.
+            for array, _, _ in pieces:
+                if array is not None and len(array.factors) > 1:
+                    scope.reduce(array, array.factors[:-1])
+                elif array is not None:
+                    scope.keep(array.value, whole)
+                    arrays.remove(array)
+            reasons[total] = whole
+            return [total]
         rows = list(dict.fromkeys(f for a, _, _ in pieces if a is not None for f in a.factors[:-1]))
         values = tuple(
             self._piece(array, part_size or 0, rows, reason) for array, part_size, reason in pieces
         )
-        value = values[0] if len(values) == 1 else scope.step("concat", values, len(rows))
+        value = scope.step("concat", values, len(rows))
         zero = all(array.zero for array, _, _ in pieces if array is not None)
         arrays.append(Array([*rows, total], value, zero=zero))
         return [total]
+
+    def _keep_rows(self, factor: int, reason: Reason, arrays: Sequence[Array]) -> None:
+        """Nothing of a factor goes that stands in a sum and is the row of tables only."""
+        for table in [a for a in arrays if factor in a.factors[:-1]]:
+            self.scope.keep(self._rows(table, [factor]).value, reason)
 
     def _piece(self, array: Optional[Array], size: int, rows: Sequence[int], reason: Reason) -> int:
         scope = self.scope
@@ -232,7 +252,10 @@ class Assembler:
             for size in sizes:
                 total *= size or 0
         flat = scope.factor(total)
-        # An array that has the axis for rows only keeps its factors: they are tied where they are gone.
+        for array in arrays:
+            if array.factors[-1] not in factors and any(f in array.factors for f in factors):
+                # It has the axis for rows, which lose their names here: they are tied.
+                scope.reduce(array, [f for f in array.factors if f not in factors])
         touching = [a for a in arrays if a.factors[-1] in factors]
         if total is None:
             for array in touching:

@@ -39,6 +39,20 @@ def pixel_shuffle() -> Case:
 
 
 @network
+def pixel_shuffle_padded() -> Case:
+    """Padding behind a pixel shuffle: the positions it made of channels stay, the channels go."""
+    x = relu(conv(image(), "conv1", 24))
+    x = mx.sym.Reshape(x, shape=(0, -4, -1, 4, 0, 0))
+    x = mx.sym.Reshape(x, shape=(0, 0, -4, 2, 2, 0, 0))
+    x = mx.sym.transpose(x, axes=(0, 1, 4, 2, 5, 3))
+    x = mx.sym.Reshape(x, shape=(0, 0, -3, -3))
+    x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1))
+    x = conv(x, "conv2", 10)
+    removable = (*outputs("conv1", "conv2"), *inputs("conv2", "fc"))
+    return Case("pixel_shuffle_padded", head(x), {"data": (2, 3, 4, 4)}, removable, ENDS)
+
+
+@network
 def tile() -> Case:
     x = mx.sym.tile(relu(conv(image(), "conv1", 8)), reps=(1, 2, 1, 1))
     x = conv(x, "conv2", 10)
