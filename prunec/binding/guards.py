@@ -70,13 +70,20 @@ def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShap
         return None
     if guard.operator in ("==", "!="):
         return _equal(left, right) == (guard.operator == "==")
+    if isinstance(left, tuple) and isinstance(right, (int, float)):
+        return all(_ordered(guard.operator, entry, right) for entry in left)
+    return _ordered(guard.operator, left, right)
+
+
+def _ordered(operator: str, left: Value, right: Value) -> bool:
+    """A comparison of numbers; what is no number compares with nothing."""
     if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
         return False
-    if guard.operator == "<":
+    if operator == "<":
         return left < right
-    if guard.operator == "<=":
+    if operator == "<=":
         return left <= right
-    return left > right if guard.operator == ">" else left >= right
+    return left > right if operator == ">" else left >= right
 
 
 def _equal(left: Value, right: Value) -> bool:
