@@ -33,7 +33,7 @@ def tasks(name: str) -> Iterator[Task]:
     both = ("plain", "means")
     for budget in BUDGETS:
         # Training on the harder set takes four times as long.
-        tune = both if name == "digits" else ("means",) if budget == 0.5 else ()
+        tune = both if name == "digits" else ("means",)
         yield from _criteria(name, budget, False, tune)
     if name == "digits":
         yield from _criteria(name, 0.5, True, both)
