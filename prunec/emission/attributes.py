@@ -17,6 +17,7 @@ from prunec.binding.expressions import (
 )
 from prunec.binding.functions import restyle
 from prunec.binding.guards import active_equations
+from prunec.binding.stems import axis_names
 from prunec.binding.views import VIEWS
 from prunec.language.syntax import Axis, Call, Equation, Expression, Literal, Name, Rest, Value
 
@@ -54,17 +55,8 @@ def _scope(bound: Bound) -> Scope:
     signature = bound.rule.signature
     assert signature is not None
     tensors = signature.data + signature.parameters + signature.outputs
-    # Attributes win over nothing: a name that is not an attribute of the header is an axis.
-    declared = {attribute.name for attribute in bound.rule.attributes}
-    names = _AxisNames(declared)
+    names = axis_names(bound.rule)
     return Scope(bound.attributes, names, bound.ranks, bound.counts, variadic_names(tensors))
-
-
-class _AxisNames(frozenset):  # type: ignore[type-arg]
-    """Every name but those of the header's attributes."""
-
-    def __contains__(self, name: object) -> bool:
-        return not frozenset.__contains__(self, name)
 
 
 def _new_value(

@@ -115,7 +115,6 @@ class _Derivation:
     def _import(self, slot: int, tensor: BoundTensor, layout: Layout, value: int) -> None:
         scope = self.scope
         factors = [scope.factor(size) for size in layout.factors]
-        own = scope.track(factors)
         spanned = {position for array in layout.arrays for position in array}
         for position, factor in enumerate(factors):
             if position not in spanned:
@@ -126,7 +125,6 @@ class _Derivation:
             Array([factors[p] for p in positions], value + n, of_rows=flags[n], zero_in={slot: zero[n]})
             for n, positions in enumerate(layout.arrays)
         ]
-        del own
         start = 0
         axes = [scope.track(factors[start : (start := start + len(axis))]) for axis in layout.axes]
         for axis, local in zip(tensor.axes or (), axes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,8 +260,3 @@ def parameter_channels(propagation: Propagation) -> list[Channels]:
         if node.operator is None and Tensor(index, 0) in propagation.channels
     ]
     return found + list(propagation.implied.values())
-
-
-def cause_text(cause: Optional[Cause]) -> str:
-    """A cause in words, for reports."""
-    return "" if cause is None else cause.text
