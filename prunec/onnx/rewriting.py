@@ -8,7 +8,7 @@ constant and need it as it is, a new one takes its place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Optional, Sequence
+from typing import AbstractSet, Any, Iterator, Optional, Sequence
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class _Rewriting:
         self.values = _Values(self.graph, dict(self.changes.held))
         self.names = {tensor: name for name, tensor in self.content.tensors.items()}
         self.taken = _all_names(self.proto.graph)
+        self.outputs = set(self.graph.outputs)
 
     def edits(self) -> Edits:
         attributes: dict[str, dict[str, Value]] = {}
@@ -131,21 +132,21 @@ class _Rewriting:
             if not same(array, self.values.held[tensor]) and array.shape != self.changes.shapes.get(tensor)
         }
         different |= set(changed)
-        if different & set(self.graph.outputs):
+        if different & self.outputs:
             return False
-        for index, node in enumerate(self.graph.nodes):
-            touched = [n for n, tensor in enumerate(node.inputs) if tensor in different]
-            if not touched:
-                continue
-            inside = Tensor(index, 0) in self.values.held and all(
-                tensor in self.values.held for tensor in node.inputs
-            )
-            for position in touched:
-                wanted = self.changes.inputs.get((index, position))
-                if wanted is not None and wanted == as_value(after[node.inputs[position]]):
-                    continue
-                if not inside:
-                    return False
+        users = {index for tensor in different for index in self.values.consumers.get(tensor, ())}
+        return all(self._agrees(index, different, after) for index in users)
+
+    def _agrees(self, index: int, different: AbstractSet[Tensor], after: Held) -> bool:
+        """Whether a node wants what its inputs come to hold, or is part of the computation itself."""
+        inputs = self.graph.nodes[index].inputs
+        held = self.values.held
+        if Tensor(index, 0) in held and all(tensor in held for tensor in inputs):
+            return True
+        for position, tensor in enumerate(inputs):
+            wanted = self.changes.inputs.get((index, position))
+            if tensor in different and (wanted is None or wanted != as_value(after[tensor])):
+                return False
         return True
 
     def _private_copy(self, tensor: Tensor, changed: Held, user: int) -> str:
