@@ -20,6 +20,7 @@ import numpy as np
 
 from bench.measure import GUESSES
 from bench.networks import CORPUS, Network, networks
+from prunec.comparison import OutputVerdict, Verdict, doubt_about, relative_error
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError
 from prunec.emission.slicing import apply, mask
@@ -30,7 +31,7 @@ from prunec.mxnet.frontend import MXNetModel
 from prunec.mxnet.params import read_params
 from prunec.mxnet.runtime import open_session
 from prunec.mxnet.symbol import read_symbol_file, to_graph
-from prunec.mxnet.verify import OutputVerdict, Verdict, compare, doubt_about, relative_error
+from prunec.mxnet.verify import compare
 from prunec.planning.select import uniform
 
 Array = np.ndarray[Any, Any]

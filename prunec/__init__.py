@@ -5,8 +5,8 @@ The Python interface, in the order in which it is used::
     import prunec
     from pathlib import Path
 
-    rules = prunec.load_rules(["default"])
-    model = prunec.read_model(Path("net-symbol.json"))          # with net-0000.params beside it, if there
+    rules = prunec.load_rules(["default"])                      # for an ONNX file ["onnx"]
+    model = prunec.read_model(Path("net-symbol.json"))          # with net-0000.params beside it, or net.onnx
     analysis = prunec.analyse(model, rules)                     # groups: analysis.solution.groups
     plan = prunec.make_plan(analysis, ratio=0.5)                # or a choice of one's own: plan.removed
     pruned = prunec.emit(analysis, plan.removed)
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from prunec.diagnostics import Diagnostic, PrunecError, render
     from prunec.emission.slicing import apply as sliced
     from prunec.emission.slicing import mask as masked
+    from prunec.frontends import FileModel, read_model
     from prunec.language.library import RuleSet
     from prunec.language.library import load as load_rules
-    from prunec.mxnet.frontend import MXNetModel, read_model
     from prunec.planning.choose import Plan, make_plan
     from prunec.planning.select import uniform
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Analysis": ("prunec.compiler", "Analysis"),
     "Diagnostic": ("prunec.diagnostics", "Diagnostic"),
-    "MXNetModel": ("prunec.mxnet.frontend", "MXNetModel"),
+    "FileModel": ("prunec.frontends", "FileModel"),
     "Plan": ("prunec.planning.choose", "Plan"),
     "Pruned": ("prunec.compiler", "Pruned"),
     "PrunecError": ("prunec.diagnostics", "PrunecError"),
@@ -49,7 +49,7 @@ _HOMES = {
     "load_rules": ("prunec.language.library", "load"),
     "make_plan": ("prunec.planning.choose", "make_plan"),
     "masked": ("prunec.emission.slicing", "mask"),
-    "read_model": ("prunec.mxnet.frontend", "read_model"),
+    "read_model": ("prunec.frontends", "read_model"),
     "render": ("prunec.diagnostics", "render"),
     "sliced": ("prunec.emission.slicing", "apply"),
     "uniform": ("prunec.planning.select", "uniform"),
@@ -58,7 +58,7 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "Diagnostic",
-    "MXNetModel",
+    "FileModel",
     "Plan",
     "Pruned",
     "PrunecError",

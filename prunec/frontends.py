@@ -10,16 +10,16 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Mapping, Optional, Protocol, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Mapping, Optional, Protocol, TypeVar
 
 from prunec.compiler import Model, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.graph.model import Shape, Tensor
 
 if TYPE_CHECKING:
+    from prunec.comparison import Verdict
     from prunec.mxnet.frontend import MXNetModel
     from prunec.mxnet.params import ParameterFile
-    from prunec.mxnet.verify import Verdict
     from prunec.onnx.frontend import OnnxModel
 
 _BLOCK = 1 << 20
@@ -46,6 +46,16 @@ class Smaller:
     data: bytes
     path: Path
     parameters: Optional[ParameterFile]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two models are compared on: random inputs of these shapes, at these tensors (``None``: at the
+    model's outputs)."""
+
+    inputs: Mapping[str, tuple[int, ...]]
+    watch: Optional[tuple[Tensor, ...]]
+    seed: int = 0
 
 
 class FrontEnd(ABC, Generic[M]):
@@ -103,17 +113,8 @@ class FrontEnd(ABC, Generic[M]):
         """The nodes that need a value to run a model; its outputs depend on the nodes ``needed``."""
 
     @abstractmethod
-    def compare(
-        self,
-        model: M,
-        pruned: Pruned,
-        smaller: Smaller,
-        inputs: Mapping[str, tuple[int, ...]],
-        seed: int,
-        watch: Optional[Sequence[Tensor]],
-    ) -> Verdict:
-        """Compares the masked original with the smaller model on random inputs of the shapes given, at the
-        outputs or at the tensors ``watch``.  Raises PrunecError P700 to P705."""
+    def compare(self, model: M, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
+        """Compares the masked original with the smaller model.  Raises PrunecError P700 to P705."""
 
 
 class _MXNet(FrontEnd["MXNetModel"]):
@@ -179,15 +180,7 @@ class _MXNet(FrontEnd["MXNetModel"]):
             and (node.name in model.input_shapes or not node.name.endswith(others))
         ]
 
-    def compare(
-        self,
-        model: MXNetModel,
-        pruned: Pruned,
-        smaller: Smaller,
-        inputs: Mapping[str, tuple[int, ...]],
-        seed: int,
-        watch: Optional[Sequence[Tensor]],
-    ) -> Verdict:
+    def compare(self, model: MXNetModel, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
         from prunec.emission.slicing import mask
         from prunec.mxnet.verify import compare
 
@@ -198,7 +191,10 @@ class _MXNet(FrontEnd["MXNetModel"]):
             name: mask(slices[name], array) if name in slices else array for name, array in arrays.items()
         }
         sliced = {name: smaller.parameters.array(name) for name in smaller.parameters.shapes}
-        return compare(model.file.data, smaller.data, masked, sliced, inputs, seed=seed, watch=watch)
+        seed, watch = comparison.seed, comparison.watch
+        return compare(
+            model.file.data, smaller.data, masked, sliced, comparison.inputs, seed=seed, watch=watch
+        )
 
 
 class _Onnx(FrontEnd["OnnxModel"]):
@@ -259,25 +255,18 @@ class _Onnx(FrontEnd["OnnxModel"]):
         # Also those that no output depends on: ONNX Runtime wants them all.
         return [index for index, source in enumerate(model.content.sources) if source.kind == "input"]
 
-    def compare(
-        self,
-        model: OnnxModel,
-        pruned: Pruned,
-        smaller: Smaller,
-        inputs: Mapping[str, tuple[int, ...]],
-        seed: int,
-        watch: Optional[Sequence[Tensor]],
-    ) -> Verdict:
+    def compare(self, model: OnnxModel, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
         from prunec.onnx.verify import compare, masked_model
 
         names = {tensor: name for name, tensor in model.content.tensors.items()}
+        watch = comparison.watch
         return compare(
             masked_model(model, pruned.slices),
             smaller.data,
             {},
             {},
-            inputs,
-            seed=seed,
+            comparison.inputs,
+            seed=comparison.seed,
             watch=None if watch is None else [names[tensor] for tensor in watch],
             folders=(model.path.parent, smaller.path.parent),
         )
@@ -289,6 +278,30 @@ def front_end(path: Path) -> FrontEnd[Any]:
     if name.endswith(_ONNX_ENDING):
         return _Onnx()
     return _MXNet() if name.endswith(_MXNET_ENDINGS) or not _starts_binary(path) else _Onnx()
+
+
+def read_model(
+    path: Path, parameters: Optional[Path] = None, input_shapes: Mapping[str, Shape] = {}
+) -> FileModel:
+    """Reads a model of any kind: an MXNet symbol file, with the parameters given or those that stand beside
+    it under the usual name, or an ONNX file, which says itself where its parameters are.
+
+    Raises PrunecError for files that cannot be read, for inputs the model does not have, and P338 for a
+    parameter file beside a model that has its own.
+    """
+    front = front_end(path)
+    if parameters is not None and not front.separate_parameters:
+        raise PrunecError(
+            Diagnostic(
+                "P338",
+                f"{front.kind} holds its parameters itself",
+                printable(str(parameters)),
+                notes=("it was given as the parameter file of the model",),
+                help="leave out the parameters",
+            )
+        )
+    model: FileModel = front.read(path, parameters, input_shapes)
+    return model
 
 
 def _starts_binary(path: Path) -> bool:

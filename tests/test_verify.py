@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+from prunec.comparison import doubt_about, relative_error
 from prunec.diagnostics import PrunecError, render
 from prunec.mxnet.runtime import infer_shapes, run
-from prunec.mxnet.verify import compare, doubt_about, relative_error
+from prunec.mxnet.verify import compare
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Optional, Sequence
 
 from prunec.cli.inputs import Inputs, shape_options
+from prunec.comparison import Verdict
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.groups_file import approximate_reasons
-from prunec.frontends import Smaller
+from prunec.frontends import Comparison, Smaller
 from prunec.graph.model import Shape, Tensor
 from prunec.language.syntax import Discontinuous
-from prunec.mxnet.verify import Verdict
 from prunec.planning.choose import Plan
-
-#: The seed of the random inputs.
-SEED = 0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The shapes of the inputs to draw, and the tensors to compare (``None``: the model's outputs)."""
-
-    inputs: Mapping[str, tuple[int, ...]]
-    watch: Optional[tuple[Tensor, ...]]
 
 
 def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
@@ -61,7 +49,7 @@ def verify(
     Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
     """
     analysis = inputs.analysis
-    verdict = inputs.front.compare(inputs.model, pruned, smaller, comparison.inputs, SEED, comparison.watch)
+    verdict = inputs.front.compare(inputs.model, pruned, smaller, comparison)
     if not quiet or not verdict.exact:
         print("\n".join(_lines(analysis, plan, verdict, comparison)))
     return 0 if verdict.exact else 1
@@ -79,7 +67,7 @@ def approximate_groups(analysis: Analysis, plan: Plan) -> dict[str, int]:
 def _lines(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> list[str]:
     lines = [printable(line, 500) for line in str(verdict).splitlines()]
     shapes = ", ".join(f"{name} {shape}" for name, shape in comparison.inputs.items())
-    lines.append(printable(f"on random inputs (seed {SEED}): {shapes or 'none'}", 500))
+    lines.append(printable(f"on random inputs (seed {comparison.seed}): {shapes or 'none'}", 500))
     if comparison.watch is not None:
         lines.append("compared where values enter operators that are not continuous, not behind them")
     reasons = approximate_groups(analysis, plan)

@@ -112,6 +112,23 @@ def layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> list[Placed]
     return placed
 
 
+def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """A copy of a message with other elements in some of its constants, by name; external data that change
+    become part of the message."""
+    onnx = onnx_package()
+    changed = onnx.ModelProto()
+    changed.CopyFrom(proto)
+    for tensor in changed.graph.initializer:
+        if tensor.name in arrays:
+            array = np.ascontiguousarray(arrays[tensor.name])
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    for node in changed.graph.node:
+        if constant_of(node) is not None and node.output[0] in arrays:
+            value = onnx.numpy_helper.from_array(np.ascontiguousarray(arrays[node.output[0]]))
+            node.attribute[0].CopyFrom(onnx.helper.make_attribute("value", value))
+    return changed
+
+
 # --- parts ---------------------------------------------------------------------------------
 
 

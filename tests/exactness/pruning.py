@@ -9,12 +9,13 @@ from typing import Any, Callable, Mapping, Optional
 import networks
 import numpy as np
 
+from prunec.comparison import Verdict
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.emission.slicing import apply, mask
 from prunec.language.library import RuleSet, load
 from prunec.mxnet.frontend import MXNetModel
 from prunec.mxnet.symbol import read_symbol, to_graph
-from prunec.mxnet.verify import Verdict, compare
+from prunec.mxnet.verify import compare
 from prunec.planning.select import Removed, illegal, uniform
 
 Array = np.ndarray
