@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prunec.graph.model import Graph, Shape
 from prunec.language.syntax import Value
 from prunec.mxnet.params import ParameterFile, read_params
+from prunec.mxnet.running import MXNetRuntime
 from prunec.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, to_graph
 
 _SHAPE_HINT = "__shape__"
@@ -73,6 +74,11 @@ class MXNetModel:
                 if new != hint:
                     changes[node, _SHAPE_HINT] = new
         return rewrite(self.file, changes)
+
+    def runtime(self) -> MXNetRuntime:
+        """What runs the model, with the parameters there are."""
+        own = {name: self.parameter(name) for name in self.parameter_shapes or ()}
+        return MXNetRuntime(self.file.data, self.graph, own)
 
     def missing(self, node: int, attribute: str) -> bool:
         """Whether a node lacks an attribute, so that it cannot be changed in place."""

@@ -18,6 +18,7 @@ from prunec.onnx.edits import Edits
 from prunec.onnx.graph import GraphOfFile, to_graph
 from prunec.onnx.protobuf import OnnxFile, parse_file, read_file
 from prunec.onnx.rewriting import edits_for
+from prunec.onnx.running import OnnxRuntime
 from prunec.onnx.writer import pruned_message, write_external
 
 _SUFFIX = ".onnx"
@@ -84,6 +85,10 @@ class OnnxModel:
     def rewrite_graph(self, changes: Changes, slices: Sequence[ParameterSlice]) -> bytes:
         """The message of the smaller model, its parameters sliced; see :meth:`write_external`."""
         return pruned_message(self.file, self.edits(changes), slices)
+
+    def runtime(self) -> OnnxRuntime:
+        """What runs the model."""
+        return OnnxRuntime(self.file, self.content)
 
     def write_external(self, slices: Sequence[ParameterSlice], folder: Path) -> tuple[str, ...]:
         """Writes the external data of the smaller model; gives the names of the files."""

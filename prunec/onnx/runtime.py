@@ -6,20 +6,21 @@ ONNX Runtime is imported inside the functions, so that nothing else of prunec ne
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
+from prunec.comparison import Array
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.onnx.protobuf import onnx_package
 
-Array = NDArray[Any]
-
 #: Errors only: what it warns of is said of the original as much.
 _ERRORS_ONLY = 3
+#: Read by the libraries that other frameworks compute with; ONNX Runtime has threads of its own.
+_THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,39 +29,52 @@ class Session:
 
     outputs: tuple[str, ...]
     _session: Any
+    _types: Mapping[str, np.dtype[Any]]
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """One run.  Raises PrunecError P701 where ONNX Runtime fails."""
+        """One run; inputs are brought to the types that the model declares.
+
+        Raises PrunecError P701 where ONNX Runtime fails.
+        """
+        typed = {
+            name: np.asarray(value, self._types[name]) if name in self._types else value
+            for name, value in inputs.items()
+        }
         try:
-            return [np.asarray(value) for value in self._session.run(list(self.outputs), dict(inputs))]
+            return [np.asarray(value) for value in self._session.run(list(self.outputs), typed)]
         except Exception as error:
             raise _refused("ONNX Runtime cannot run the model", error) from None
 
 
 def open_session(
-    model: bytes, folder: Optional[Path] = None, outputs: Optional[Sequence[str]] = None
+    model: Union[bytes, Any], folder: Optional[Path] = None, outputs: Optional[Sequence[str]] = None
 ) -> Session:
-    """Loads a model for the processor, its graph optimised as ONNX Runtime does by itself.
+    """Loads a model, a message or its bytes, for the processor, its graph optimised as ONNX Runtime does by
+    itself; in as many threads as the environment allows numerical libraries (``OMP_NUM_THREADS``).
 
     ``folder`` is where its external data are; ``outputs`` names values to give in place of the model's
     outputs.  Raises PrunecError: P700 without ONNX Runtime, P701 where it refuses the model, P704 for an
     output that does not exist.
     """
     runtime = _runtime()
-    wanted = [value.name for value in onnx_package().load_model_from_string(model).graph.output]
+    proto = onnx_package().load_model_from_string(model) if isinstance(model, bytes) else model
     if outputs is not None:
-        model, wanted = _with_outputs(model, outputs), list(outputs)
+        proto = _with_outputs(proto, outputs)
     options = runtime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
+    threads = os.environ.get(_THREADS, "")
+    if threads.isascii() and threads.isdigit():
+        options.intra_op_num_threads = int(threads)
     try:
         if folder is not None:
-            _locate_data(options, model, folder)
-        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            _locate_data(options, folder)
+        data = proto.SerializeToString()
+        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except PrunecError:
         raise
     except Exception as error:
         raise _refused("ONNX Runtime cannot load the model", error) from None
-    return Session(tuple(wanted), session)
+    return Session(tuple(value.name for value in proto.graph.output), session, input_types(proto))
 
 
 def run(
@@ -71,6 +85,16 @@ def run(
 ) -> list[Array]:
     """Runs a model once; arguments and errors are those of :func:`open_session`."""
     return open_session(model, folder, outputs).run(inputs)
+
+
+def input_types(proto: Any) -> dict[str, np.dtype[Any]]:
+    """The element types of the inputs of a message that are tensors, by name."""
+    helper = onnx_package().helper
+    return {
+        value.name: np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        for value in proto.graph.input
+        if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type
+    }
 
 
 def _runtime() -> Any:
@@ -88,10 +112,11 @@ def _runtime() -> Any:
         ) from None
 
 
-def _with_outputs(model: bytes, outputs: Sequence[str]) -> bytes:
-    """The model with other outputs, of types that ONNX Runtime finds out itself."""
+def _with_outputs(model: Any, outputs: Sequence[str]) -> Any:
+    """A copy of the message with other outputs, of types that ONNX Runtime finds out itself."""
     onnx = onnx_package()
-    proto = onnx.load_model_from_string(model)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model)
     made = {name for node in proto.graph.node for name in node.output}
     made |= {value.name for value in (*proto.graph.input, *proto.graph.initializer)}
     missing = [name for name in outputs if name not in made]
@@ -108,10 +133,10 @@ def _with_outputs(model: bytes, outputs: Sequence[str]) -> bytes:
     kept = [known.get(name, onnx.ValueInfoProto(name=name)) for name in outputs]
     del proto.graph.output[:]
     proto.graph.output.extend(kept)
-    return bytes(proto.SerializeToString())
+    return proto
 
 
-def _locate_data(options: Any, model: bytes, folder: Path) -> None:
+def _locate_data(options: Any, folder: Path) -> None:
     """External data are looked for beside a model that is given as bytes."""
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder.resolve())

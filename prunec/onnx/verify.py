@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
-
-import numpy as np
+from typing import Mapping, Optional, Sequence, Union
 
 from prunec.comparison import TOLERANCE, Array, Verdict, draw, output_verdict
 from prunec.emission.slicing import ParameterSlice, mask
 from prunec.onnx import tensors
 from prunec.onnx.frontend import OnnxModel
 from prunec.onnx.protobuf import onnx_package
-from prunec.onnx.runtime import open_session
+from prunec.onnx.runtime import input_types, open_session
 from prunec.onnx.writer import with_constants
 
 
@@ -38,14 +36,17 @@ def compare(
     The original runs a second time on other inputs to see whether its outputs depend on them at all.
     Raises PrunecError as :func:`prunec.onnx.runtime.open_session` does.
     """
-    types = input_types(original)
+    onnx = onnx_package()
+    model = with_constants(onnx.load_model_from_string(original), masked_parameters)
+    types = input_types(model)
     first, second = draw(inputs, seed, types), draw(inputs, seed + 1, types, others=True)
     # One model after the other: the memory of a large network is taken once.
-    session = open_session(_with_parameters(original, masked_parameters), folders[0], watch)
+    session = open_session(model, folders[0], watch)
     expected, other = session.run(first), session.run(second)
     names = session.outputs
-    del session
-    actual = open_session(_with_parameters(pruned, pruned_parameters), folders[1], watch).run(first)
+    del session, model
+    smaller = with_constants(onnx.load_model_from_string(pruned), pruned_parameters)
+    actual = open_session(smaller, folders[1], watch).run(first)
     compared = zip(names, expected, actual, other)
     return Verdict(tuple(output_verdict(name, a, b, c, tolerance) for name, a, b, c in compared))
 
@@ -75,20 +76,3 @@ def _copy_external(model: OnnxModel, slices: Mapping[str, ParameterSlice], folde
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tensors.external_path(place, model.file.folder, model.file.name)
             target.symlink_to(source.resolve())
-
-
-def _with_parameters(model: bytes, parameters: Mapping[str, Array]) -> bytes:
-    if not parameters:
-        return model
-    proto = onnx_package().load_model_from_string(model)
-    return bytes(with_constants(proto, parameters).SerializeToString())
-
-
-def input_types(model: bytes) -> dict[str, np.dtype[Any]]:
-    onnx = onnx_package()
-    proto = onnx.load_model_from_string(model)
-    return {
-        value.name: np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
-        for value in proto.graph.input
-        if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type
-    }

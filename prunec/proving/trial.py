@@ -9,12 +9,12 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from prunec.comparison import relative_error
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError
 from prunec.emission.slicing import apply, mask
 from prunec.language.syntax import Discontinuous
 from prunec.mxnet.runtime import open_session
-from prunec.mxnet.verify import relative_error
 from prunec.planning.select import uniform
 from prunec.proving.model import GeneratedModel, RulesUnderTrial, generated_model
 from prunec.proving.network import Network, Value

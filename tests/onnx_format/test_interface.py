@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs onnx")
 
-import onnx  # noqa: E402
+import onnx
 
-import prunec  # noqa: E402
-from onnx_format.network import Net  # noqa: E402
+import prunec
+from onnx_format.network import Net
 
 
 def write(folder: Path) -> Path:
