@@ -23,7 +23,7 @@ $(VENV)/ready: pyproject.toml
 	@echo "== Setting up $(VENV) with $$($(PYTHON) --version)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mxnet,onnx,lsp,test,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mxnet,onnx,lsp,plot,test,dev]'
 	@touch $@
 
 demo: $(VENV)/ready

@@ -57,12 +57,12 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="one ranking over the whole model, in place of the same share of each group",
     )
-    group.add_argument("--align", metavar="N", type=_whole, help="leave multiples of N channels")
+    group.add_argument("--align", metavar="N", type=whole_number, help="leave multiples of N channels")
     group.add_argument(
         "--max-ratio", metavar="R", type=ratio, help="at most this share of a group goes, below 1"
     )
     group.add_argument(
-        "--min-channels", metavar="N", type=_whole, help="at least this many channels of a group stay"
+        "--min-channels", metavar="N", type=whole_number, help="at least this many channels of a group stay"
     )
     group.add_argument(
         "--aggregate",
@@ -214,7 +214,8 @@ def _target(text: str) -> Target:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _whole(text: str) -> int:
+def whole_number(text: str) -> int:
+    """A number from 1 on."""
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:11]) <= 1 << 20:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)

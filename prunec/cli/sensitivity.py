@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Iterable, Iterator
+from typing import TYPE_CHECKING, Generator
 
 from prunec.cli.options import add_model_options, add_register_option
+from prunec.cli.plan_options import whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.inputs import Inputs
-    from prunec.mxnet.frontend import MXNetModel
-    from prunec.planning.sensitivity import Entry, Table
+    from prunec.planning.sensitivity import Measurement, Table
 
 SUMMARY = "measure what pruning each group alone does"
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it in MXNet on examples and writes
@@ -39,107 +39,128 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", default="sensitivity.csv", help="the table (default: sensitivity.csv)"
     )
-    parser.add_argument("--plot", metavar="FILE.svg", help="a picture of it as well")
+    parser.add_argument("--plot", metavar="FILE", help="a picture of it as well (.svg, .png)")
+    parser.add_argument(
+        "--jobs", metavar="N", type=whole_number, help="processes at a time (default: one for each processor)"
+    )
     parser.add_argument("--force", action="store_true", help="replace a table of something else")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measures."""
-    if options.plot is not None and not options.plot.lower().endswith(".svg"):
-        options.parser.error("argument --plot: the picture is an SVG file; give a name that ends in .svg")
+    from contextlib import closing
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
-    from prunec.frontends import mxnet_model
+    from prunec.planning.pictures import check_picture
     from prunec.planning.sensitivity import write_table
 
-    inputs = read_inputs(options)
-    advice = "plan with a criterion that looks at the parameters, such as l1"
-    model = mxnet_model(inputs.model, "the measurement of sensitivities", advice)
-    path = Path(options.out)
-    table, entries, total = _prepare(options, inputs, model, path)
-    write_table(path, table)
-    for entry in _shown(entries, total, len(table.entries), options.quiet):
-        table = _extended(table, entry)
-        write_table(path, table)
     if options.plot is not None:
-        _plot(Path(options.plot), table, inputs)
+        check_picture(options.plot)
+    inputs = read_inputs(options)
+    path = Path(options.out)
+    table, tables, total = _prepare(options, inputs, path)
+    write_table(path, table)
+    with closing(_shown(tables, total, len(table.entries), options.quiet)) as measured:
+        for table in measured:
+            write_table(path, table)
+    if options.plot is not None:
+        _plot(options.plot, table, inputs)
     if not options.quiet:
         _report(table, path)
     return 0
 
 
 def _prepare(
-    options: argparse.Namespace, inputs: Inputs, model: MXNetModel, path: Path
-) -> tuple[Table, Iterator[Entry], int]:
-    """The table so far, the measurements to come, and how many there are in all."""
-    from prunec.cli.plan_options import read_examples
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
+    options: argparse.Namespace, inputs: Inputs, path: Path
+) -> tuple[Table, Generator[Table, None, None], int]:
+    """The table so far, the tables that measurements make of it, and how many entries the last has."""
     from prunec.emission.groups_file import group_members, group_names
     from prunec.planning.choices import choices_of, rank
     from prunec.planning.criteria import Settings, check_needs, find_criterion, unit_scores
-    from prunec.planning.sensitivity import Meter, Table, key_of, measure, pending, read_table
+    from prunec.planning.sensitivity import measure, pending
+    from prunec.planning.workers import processors
 
-    data = read_examples(options.data, inputs)
+    measurement = _measurement(options, inputs)
     name = options.criterion or "l1"
     criterion = find_criterion(name)
     check_needs(inputs.analysis, name, criterion, True)
-    settings = Settings(criterion.aggregate, criterion.normalise, 0, data)
-    origin = inputs.origin
-    parts = (origin.model, origin.rules, origin.parameters or "", str(origin.strict), data.digest, name)
-    key = key_of(parts)
-    known: tuple[Entry, ...] = ()
-    if path.exists() and not options.force:
-        old = read_table(path)
-        if old.measured_for != key:
-            note = "its model, rules, parameters, examples or criterion are not those given"
-            help_text = "give another --out, or --force to replace it"
-            where = printable(str(path))
-            raise PrunecError(
-                Diagnostic("P542", "the table was measured for something else", where, (), (note,), help_text)
-            )
-        known = old.entries
+    table = _known(options, inputs, name, measurement.data.digest, path)
     choices = choices_of(inputs.analysis.solution)
+    settings = Settings(criterion.aggregate, criterion.normalise, 0, measurement.data)
     scores = unit_scores(inputs.analysis, name, settings)
     rankings = [rank(choice, scores) for choice in choices]
-    meter = Meter(model, data)
     names = group_names(group_members(inputs.analysis))
-    found = measure(inputs.analysis, choices, rankings, names, meter, options.ratios, known)
-    total = len(pending(choices, options.ratios))
-    return Table(name, key, known, meter.accuracy), found, total
+    jobs = options.jobs or processors()
+    tables = measure(inputs.analysis, choices, rankings, names, measurement, options.ratios, table, jobs)
+    return table, tables, len(pending(choices, options.ratios))
 
 
-def _extended(table: Table, entry: Entry) -> Table:
-    from dataclasses import replace
+def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
+    from pathlib import Path
 
-    return replace(table, entries=(*table.entries, entry))
+    from prunec.cli.plan_options import read_examples
+    from prunec.frontends import mxnet_model
+    from prunec.planning.sensitivity import Measurement
+
+    advice = "plan with a criterion that looks at the parameters, such as l1"
+    model = mxnet_model(inputs.model, "the measurement of sensitivities", advice)
+    data = read_examples(options.data, inputs)
+    register = None if options.register is None else Path(options.register)
+    return Measurement(model.path, inputs.parameters, dict(model.input_shapes), data, register)
 
 
-def _shown(entries: Iterable[Entry], total: int, done: int, quiet: bool) -> Iterator[Entry]:
-    """Passes measurements on, with a progress bar on a terminal."""
+def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path) -> Table:
+    """The table that an earlier run left, or an empty one.  Raises PrunecError P542 for another table."""
+    from prunec.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.planning.sensitivity import Table, key_of, read_table
+
+    origin = inputs.origin
+    key = key_of(
+        (origin.model, origin.rules, origin.parameters or "", str(origin.strict), examples, criterion)
+    )
+    if not path.exists() or options.force:
+        return Table(criterion, key, ())
+    table = read_table(path)
+    if table.measured_for != key:
+        note = "its model, rules, parameters, examples or criterion are not those given"
+        help_text = "give another --out, or --force to replace it"
+        where = printable(str(path))
+        raise PrunecError(
+            Diagnostic("P542", "the table was measured for something else", where, (), (note,), help_text)
+        )
+    return table
+
+
+def _shown(
+    tables: Generator[Table, None, None], total: int, done: int, quiet: bool
+) -> Generator[Table, None, None]:
+    """Passes tables on, with a progress bar on a terminal."""
     import sys
+    from contextlib import closing
 
-    if quiet or not sys.stderr.isatty():
-        yield from entries
-        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    hidden = quiet or not sys.stderr.isatty()
+    with closing(tables), Progress(*columns, console=Console(stderr=True), disable=hidden) as progress:
         task = progress.add_task("measuring", total=total, completed=done)
-        for entry in entries:
+        for table in tables:
             progress.advance(task)
-            yield entry
+            yield table
 
 
-def _plot(path: Path, table: Table, inputs: Inputs) -> None:
+def _plot(path: str, table: Table, inputs: Inputs) -> None:
+    from pathlib import Path
+
     from prunec.cli.plan import write_file
     from prunec.planning.heatmap import heatmap
+    from prunec.planning.pictures import drawn
 
-    title = f"Sensitivity of {inputs.model.prefix}"
-    write_file(path, heatmap(table.entries, title).encode("utf-8"))
+    picture = heatmap(table.entries, f"Sensitivity of {inputs.model.prefix}")
+    write_file(Path(path), drawn(picture, path))
 
 
 def _report(table: Table, path: Path) -> None:

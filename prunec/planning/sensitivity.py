@@ -8,19 +8,23 @@ import io
 import math
 import os
 import secrets
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence
+from typing import Any, Callable, Generator, Iterator, Mapping, NoReturn, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.compiler import emit
+from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.emission.slicing import apply
+from prunec.emission.slicing import ParameterSlice, apply
+from prunec.graph.model import Shape
 from prunec.mxnet.data import Data, parameters_of, run_batches
-from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.frontend import MXNetModel, read_model
+from prunec.mxnet.registering import register_operators
 from prunec.planning.choices import Choice, Ranking, removed_units
+from prunec.planning.workers import spread
 
 COLUMNS = ("group", "name", "units", "removed", "ratio", "change", "accuracy", "criterion", "measured_for")
 #: Far above the table of any network.
@@ -77,25 +81,64 @@ def key_of(parts: Sequence[str]) -> str:
 # --- measuring -------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What every process of a measurement is told: the files of the model, the shapes of its inputs, the
+    examples, and the file that registers operators, if there is one."""
+
+    model: Path
+    parameters: Optional[Path]
+    input_shapes: Mapping[str, Shape]
+    data: Data
+    register: Optional[Path] = None
+
+    def open(self) -> Callable[[Candidate], Comparison]:
+        """Reads and runs the model as it is; the function compares a smaller one with it."""
+        if self.register is not None:
+            register_operators(self.register)
+        return Meter(read_model(self.model, self.parameters, self.input_shapes), self.data).compare
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A smaller model: its symbol and the slices of its parameters."""
+
+    symbol: bytes
+    slices: tuple[ParameterSlice, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A smaller model beside the original: the relative change of the outputs (root of the mean square), and
+    with labels the accuracy of both."""
+
+    change: float
+    accuracy: Optional[float]
+    original: Optional[float]
+
+
 class Meter:
     """Runs models on examples and compares them with the original."""
 
     def __init__(self, model: MXNetModel, data: Data) -> None:
-        self.model = model
         self.data = data
         self.parameters = parameters_of(model)
         self.expected = self._run(model.file.data, self.parameters)
         self.accuracy = self._accuracy(self.expected)
 
-    def compare(self, symbol: bytes, parameters: Mapping[str, Array]) -> tuple[float, Optional[float]]:
-        """The relative change of the outputs, and the accuracy."""
-        outputs = self._run(symbol, parameters)
+    def compare(self, candidate: Candidate) -> Comparison:
+        """Runs a smaller model."""
+        parameters = dict(self.parameters)
+        for own in candidate.slices:
+            parameters[own.name] = apply(own, parameters[own.name])
+        outputs = self._run(candidate.symbol, parameters)
         difference = scale = 0.0
         for batch, found in zip(self.expected, outputs):
             for a, b in zip(batch, found):
                 difference += float(np.sum(np.square(a.astype(np.float64) - b)))
                 scale += float(np.sum(np.square(a.astype(np.float64))))
-        return math.sqrt(difference / scale) if scale else math.sqrt(difference), self._accuracy(outputs)
+        change = math.sqrt(difference / scale) if scale else math.sqrt(difference)
+        return Comparison(change, self._accuracy(outputs), self.accuracy)
 
     def _run(self, symbol: bytes, parameters: Mapping[str, Array]) -> list[list[Array]]:
         return [values for values, _ in run_batches(symbol, parameters, self.data)]
@@ -111,29 +154,42 @@ class Meter:
 
 
 def measure(
-    analysis: Any,
+    analysis: Analysis,
     choices: Sequence[Choice],
     rankings: Sequence[Ranking],
     names: Sequence[str],
-    meter: Meter,
+    measurement: Measurement,
     ratios: Sequence[float],
-    known: Sequence[Entry],
-) -> Iterator[Entry]:
-    """Measures each choice at each ratio, but for those that are ``known``."""
-    done = {(entry.group, entry.removed) for entry in known}
-    for choice, steps in pending(choices, ratios):
-        removed = steps * len(choice.cells)
-        group = choice.groups[0]
-        if (group, removed) in done:
-            continue
-        counts = np.zeros(len(choices), dtype=np.int64)
-        counts[choice.number] = steps
-        pruned = emit(analysis, removed_units(analysis.solution.unit_count, rankings, counts))
-        parameters = dict(meter.parameters)
-        for own in pruned.slices:
-            parameters[own.name] = apply(own, parameters[own.name])
-        change, accuracy = meter.compare(pruned.model, parameters)
-        yield Entry(group, names[group], len(choice.units), removed, change, accuracy)
+    table: Table,
+    jobs: int,
+) -> Generator[Table, None, None]:
+    """Measures each choice at each ratio, but for what the table holds, in as many processes; the table
+    after each measurement.
+
+    Entries come in the order in which they are done; the file has them in the order of the groups.  Raises
+    PrunecError as the model's framework and :func:`prunec.planning.workers.spread` do.
+    """
+    done = {(entry.group, entry.removed) for entry in table.entries}
+    missing = [
+        (choice, steps)
+        for choice, steps in pending(choices, ratios)
+        if (choice.groups[0], steps * len(choice.cells)) not in done
+    ]
+
+    def smaller() -> Iterator[Candidate]:
+        for choice, steps in missing:
+            counts = np.zeros(len(choices), dtype=np.int64)
+            counts[choice.number] = steps
+            found = emit(analysis, removed_units(analysis.solution.unit_count, rankings, counts))
+            yield Candidate(found.model, found.slices)
+
+    with closing(spread(measurement, smaller(), jobs)) as comparisons:
+        for number, found in comparisons:
+            choice, steps = missing[number]
+            group, removed = choice.groups[0], steps * len(choice.cells)
+            entry = Entry(group, names[group], len(choice.units), removed, found.change, found.accuracy)
+            table = replace(table, entries=(*table.entries, entry), original=found.original)
+            yield table
 
 
 def pending(choices: Sequence[Choice], ratios: Sequence[float]) -> list[tuple[Choice, int]]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -87,7 +92,17 @@ def model(tmp_path: Path) -> Path:
 
 def measured(capsys: Any, model: Path, *more: object) -> tuple[int, str, str]:
     folder = model.parent
-    arguments = ("--data", folder / "d.npz", "--out", folder / "s.csv", "--input", "data=1,3,8,8")
+    # One process unless a test asks for more: each has to load MXNet first.
+    arguments = (
+        "--data",
+        folder / "d.npz",
+        "--out",
+        folder / "s.csv",
+        "--input",
+        "data=1,3,8,8",
+        "--jobs",
+        1,
+    )
     return run(capsys, "sensitivity", model, *arguments, *more)
 
 
@@ -107,26 +122,81 @@ def test_measuring(model: Path, capsys: Any) -> None:
     assert picture.tag.endswith("svg") and "conv1_weight" in (model.parent / "s.svg").read_text()
 
 
+def test_any_number_of_processes_measures_the_same(model: Path, capsys: Any) -> None:
+    texts = []
+    for jobs in (1, 3):
+        assert measured(capsys, model, "--quiet", "--force", "--jobs", jobs) == (0, "", "")
+        texts.append((model.parent / "s.csv").read_text())
+    assert texts[0] == texts[1] and len(texts[0].splitlines()) > 8
+
+
 def test_an_interrupted_run_goes_on(model: Path, capsys: Any, monkeypatch: Any) -> None:
-    from prunec.planning import sensitivity
+    from prunec.cli import sensitivity
 
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 0
     whole = (model.parent / "s.csv").read_text()
     (model.parent / "s.csv").unlink()
-    compare, calls = sensitivity.Meter.compare, []
+    shown: list[Table] = []
 
-    def limited(self: Any, symbol: bytes, arrays: Any) -> Any:
-        calls.append(len(symbol))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return compare(self, symbol, arrays)
+    def limited(tables: Any, total: int, done: int, quiet: bool) -> Any:
+        for table in tables:
+            shown.append(table)
+            yield table
+            if len(shown) == 2:
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(sensitivity.Meter, "compare", limited)
+    monkeypatch.setattr(sensitivity, "_shown", limited)
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 130
     assert len(read_table(model.parent / "s.csv").entries) == 2
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 0
-    assert len(calls) == 5
+    assert [len(table.entries) for table in shown] == [1, 2, 3, 4]
     assert (model.parent / "s.csv").read_text() == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs groups of processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_a_run_leaves_the_table_and_no_process(model: Path, number: signal.Signals) -> None:
+    folder = model.parent
+    generator = np.random.default_rng(1)
+    np.savez(folder / "many.npz", data=generator.standard_normal((6000, 3, 8, 8)).astype(np.float32))
+    arguments = ("--data", "many.npz", "--input", "data=1,3,8,8", "--jobs", "2", "--quiet")
+    command = [sys.executable, "-m", "prunec", "sensitivity", model.name, *arguments]
+    # In its own session, as behind a terminal: Ctrl-C goes to the command and to its processes.
+    started = subprocess.Popen(
+        command, cwd=folder, start_new_session=True, stderr=subprocess.PIPE, env=environment()
+    )
+    until(lambda: (folder / "sensitivity.csv").exists() and read_table(folder / "sensitivity.csv").entries)
+    if number == signal.SIGINT:
+        os.killpg(started.pid, number)
+    else:
+        os.kill(started.pid, number)
+    _, errors = started.communicate(timeout=60)
+    until(lambda: nobody_in(started.pid))
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGKILL: -signal.SIGKILL}
+    assert (started.returncode, errors) == (codes[number], b"")
+    assert 1 <= len(read_table(folder / "sensitivity.csv").entries) < 8
+
+
+def environment() -> dict[str, str]:
+    """That of a process which finds this package."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+def until(true: Any) -> None:
+    """Waits, a minute at most."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def nobody_in(group: int) -> bool:
+    """Whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_a_table_of_something_else_is_refused(model: Path, capsys: Any) -> None:
@@ -147,8 +217,8 @@ def test_planning_by_what_was_measured(model: Path, capsys: Any) -> None:
 
 
 def test_usage(model: Path, capsys: Any) -> None:
-    code, _, err = measured(capsys, model, "--plot", "s.png")
-    assert code == 2 and "argument --plot: the picture is an SVG file" in err
+    code, _, err = measured(capsys, model, "--jobs", "0")
+    assert code == 2 and "argument --jobs: '0' is not a whole number from 1 on" in err
     code, _, err = measured(capsys, model, "--ratios", "0.5,2")
     assert code == 2 and "argument --ratios: '2' is not a share" in err
     code, _, err = run(capsys, "plan", model, "--criterion", "sensitivity")
