@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import numpy as np
@@ -23,18 +23,23 @@ if TYPE_CHECKING:
 
 #: The criterion that goes by what was measured of each group.
 SENSITIVITY = "sensitivity"
+#: How well what goes is made up for, the best first: the layers that read it compute what they did, they come
+#: nearer, or they are left as they are.
+EXACT, NEARER, LEFT = OUTCOMES = ("exact", "nearer", "left")
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """``removed`` says for every unit whether it goes; ``method`` names the criterion and its options, in
     values that JSON has; ``warnings`` are what could not be done as asked; ``history`` says where the units
-    of a model come from that was pruned before."""
+    of a model come from that was pruned before; ``compensated`` says for groups how well what they lose
+    is made up for, one of :data:`OUTCOMES`."""
 
     removed: Removed
     method: Mapping[str, Any]
     warnings: tuple[Diagnostic, ...] = ()
     history: Optional[History] = None
+    compensated: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

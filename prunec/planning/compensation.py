@@ -23,6 +23,8 @@ from prunec.graph.model import Tensor
 from prunec.mxnet.data import Data, parameters_of, run_batches
 from prunec.mxnet.frontend import MXNetModel
 from prunec.planning.channel_axes import INPUTS, channel_axes
+from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
+from prunec.planning.scoring import group_of_units
 from prunec.planning.select import Removed
 
 #: A difference that varies by less than this part of the output's magnitude is constant.
@@ -39,12 +41,14 @@ Array = NDArray[Any]
 class Shift:
     """What was done for one layer that reads removed channels.
 
-    ``layer`` is the layer's node, ``target`` the node whose ``parameter`` is added to its output (``None``:
-    there is none, and nothing was done).  ``before`` and ``after`` are the greatest differences to the output
-    of the original without and with the shift, relative to its greatest magnitude.
+    ``layer`` is the layer's node, ``groups`` are those whose removed channels it reads, ``target`` the node
+    whose ``parameter`` is added to its output (``None``: there is none, and nothing was done).  Layers whose
+    outputs meet before their target are one, called by the first.  ``before`` and ``after`` are the greatest
+    differences to the output of the original without and with the shift, relative to its greatest magnitude.
     """
 
     layer: str
+    groups: tuple[int, ...]
     target: Optional[str]
     parameter: Optional[str]
     before: float
@@ -55,6 +59,11 @@ class Shift:
     def exact(self) -> bool:
         """Whether the layer computes what it did before, on these examples."""
         return self.after <= CONSTANT
+
+    @property
+    def outcome(self) -> str:
+        """One of :data:`prunec.planning.choose.OUTCOMES`."""
+        return EXACT if self.exact else NEARER if self.applied else LEFT
 
 
 def compensate(
@@ -77,15 +86,13 @@ def compensate(
     finder = _Finder(analysis, model, data, original)
     changed: dict[str, Array] = {}
     shifts = []
-    targets = list(_layers(analysis, removed))
-    for number, layer in enumerate(targets):
-        progress(number, len(targets))
-        shift, values = _one_layer(finder, layer, removed, {**masked, **changed}, means)
-        if shift is None:
-            continue
+    places = _places(finder, _layers(analysis, removed))
+    for number, (layer, place, groups) in enumerate(places):
+        progress(number, len(places))
+        shift, values = _one_layer(finder, layer, place, removed, {**masked, **changed}, means)
         if values is not None and shift.parameter is not None:
             changed[shift.parameter] = values
-        shifts.append(shift)
+        shifts.append(replace(shift, groups=groups))
     result = {}
     for name, values in changed.items():
         # What goes keeps its value: only kept channels are shifted.
@@ -94,25 +101,41 @@ def compensate(
     return result, tuple(shifts)
 
 
-def _layers(analysis: Analysis, removed: Removed) -> Iterator[int]:
-    """The nodes whose weights read removed channels."""
+def _layers(analysis: Analysis, removed: Removed) -> dict[int, set[int]]:
+    """The nodes whose weights read removed channels, in the model's order, each with the groups of these."""
     gone = np.append(removed, False)
-    nodes = {
-        axis.node
-        for axis in channel_axes(analysis)
-        if axis.role == INPUTS and axis.sources and gone[axis.units].any()
-    }
-    return iter(sorted(node for node in nodes if node is not None))
+    group_of = group_of_units(analysis.solution)
+    found: dict[int, set[int]] = {}
+    for axis in channel_axes(analysis):
+        units = axis.units[gone[axis.units]]
+        if axis.role == INPUTS and axis.sources and axis.node is not None and units.size:
+            found.setdefault(axis.node, set()).update(np.unique(group_of[units]).tolist())
+    return dict(sorted(found.items()))
+
+
+def _places(
+    finder: _Finder, layers: Mapping[int, set[int]]
+) -> list[tuple[int, Optional[_Place], tuple[int, ...]]]:
+    """Each layer with the place where its output is shifted; layers of one place are one, with all groups."""
+    found: dict[tuple[str, int], tuple[int, Optional[_Place], set[int]]] = {}
+    for layer, groups in layers.items():
+        place = finder.place(layer)
+        key = ("layer", layer) if place is None else ("place", place.node)
+        found.setdefault(key, (layer, place, set()))[2].update(groups)
+    return [(layer, place, tuple(sorted(groups))) for layer, place, groups in found.values()]
 
 
 def _one_layer(
-    finder: _Finder, layer: int, removed: Removed, masked: Mapping[str, Array], means: bool
-) -> tuple[Optional[Shift], Optional[Array]]:
-    """What is done for one layer, and the new values of the parameter (``None``: nothing)."""
+    finder: _Finder,
+    layer: int,
+    place: Optional[_Place],
+    removed: Removed,
+    masked: Mapping[str, Array],
+    means: bool,
+) -> tuple[Shift, Optional[Array]]:
+    """What is done for one layer (its groups are left to others), and the new values of the parameter
+    (``None``: nothing)."""
     name = finder.names[layer]
-    place = finder.place(layer)
-    if place is not None and place.node in finder.done:
-        return None, None
     tensor = Tensor(layer, 0) if place is None else Tensor(place.node, 0)
     axis = None if place is None else place.axis
     difference = _Difference(axis)
@@ -120,21 +143,15 @@ def _one_layer(
         difference.add(before, after)
     if place is None or axis is None:
         off = difference.greatest(None)
-        return Shift(name, None, None, off, off, False), None
+        return Shift(name, (), None, None, off, off, False), None
     stays = ~finder.gone(place.parameter, removed)
     shift = np.where(stays, difference.mean(), 0.0)
     before_off = difference.greatest(np.zeros_like(shift), stays)
     after_off = difference.greatest(shift, stays)
-    finder.done.add(place.node)
     applied = before_off > 0 and (means or after_off <= CONSTANT)
-    found = Shift(
-        name,
-        finder.names[place.node],
-        place.parameter,
-        before_off,
-        after_off if applied else before_off,
-        applied,
-    )
+    target = finder.names[place.node]
+    off = after_off if applied else before_off
+    found = Shift(name, (), target, place.parameter, before_off, off, applied)
     if not applied:
         return found, None
     values = masked[place.parameter]
@@ -206,7 +223,6 @@ class _Finder:
         count = data.batch if data.whole else 1
         few = {name: array[:count] for name, array in data.inputs.items()}
         self.few = replace(data, inputs=few, labels=None, batch=count)
-        self.done: set[int] = set()
 
     def run(self, parameters: Mapping[str, Array], tensor: Tensor) -> Iterator[Array]:
         for values, _ in run_batches(self.model.file.data, parameters, self.data, [tensor]):
@@ -267,10 +283,10 @@ class _Finder:
         return change.shape[-1] == step.size and bool((np.abs(change - step) <= _ADDED * scale).all())
 
 
-def summary(shifts: Sequence[Shift]) -> dict[str, int]:
-    """How many layers were made exact, brought nearer, and left."""
-    return {
-        "exact": sum(shift.exact for shift in shifts),
-        "nearer": sum(shift.applied and not shift.exact for shift in shifts),
-        "left": sum(not shift.applied and not shift.exact for shift in shifts),
-    }
+def by_group(shifts: Sequence[Shift]) -> dict[int, str]:
+    """For each group whose removed channels layers read, what became of these layers, the worst counting."""
+    found: dict[int, str] = {}
+    for shift in shifts:
+        for group in shift.groups:
+            found[group] = max(found.get(group, EXACT), shift.outcome, key=OUTCOMES.index)
+    return dict(sorted(found.items()))

@@ -15,7 +15,7 @@ import numpy as np
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.planning.choose import Plan
+from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
 from prunec.planning.select import illegal
 from prunec.solver.solve import Group
@@ -51,11 +51,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Removal:
-    """The units that a group loses, counted within the group; ``units`` is how many it had."""
+    """The units that a group loses, counted within the group; ``units`` is how many it had, ``compensated``
+    how well they are made up for, where they are."""
 
     group: int
     units: Optional[int]
     indices: tuple[int, ...]
+    compensated: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, 
     for group, name in zip(analysis.solution.groups, names):
         gone = np.flatnonzero(plan.removed[group.units])
         if gone.size:
-            entry = {"group": group.number, "name": name, "units": len(group.units), "remove": gone.tolist()}
+            entry: dict[str, Any] = {"group": group.number, "name": name, "units": len(group.units)}
+            if group.number in plan.compensated:
+                entry["compensated"] = plan.compensated[group.number]
+            entry["remove"] = gone.tolist()
             entries.append(f"    {json.dumps(entry)}")
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     if plan.history is not None:
@@ -174,7 +179,11 @@ def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
     if not isinstance(indices, list) or not all(type(number) is int for number in indices):
         problems.append(f'group {group}: "remove" is not a list of whole numbers')
         return None
-    return Removal(group, units, tuple(indices))
+    compensated = entry.get("compensated")
+    if compensated is not None and compensated not in OUTCOMES:
+        problems.append(f'group {group}: "compensated" is none of {", ".join(OUTCOMES)}')
+        return None
+    return Removal(group, units, tuple(indices), compensated)
 
 
 def _group_units(found: Any, problems: list[str]) -> Optional[tuple[int, ...]]:
@@ -220,7 +229,8 @@ def plan_for(file: PlanFile, analysis: Analysis, origin: Origin) -> Plan:
     wrong = illegal(solution, removed)
     if wrong:
         _refuse("P506", "the plan removes what cannot go", file.name, wrong)
-    return Plan(removed, file.method, history=file.history)
+    compensated = {r.group: r.compensated for r in file.removals if r.compensated is not None}
+    return Plan(removed, file.method, history=file.history, compensated=compensated)
 
 
 def refreshed(origin: Origin, file: PlanFile) -> Origin:

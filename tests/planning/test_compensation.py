@@ -40,7 +40,7 @@ def compensated(
     arguments = ("--plan", plan, "--out", folder / "c", *shape, *more)
     code, out, err = run(capsys, "compensate", model, *arguments)
     assert code == 0, err
-    assert "layers read what goes" in out
+    assert "is made up for: " in out
     again = ("--params", folder / "c" / "net-0000.params", "--plan", folder / "c" / "plan.json", *shape)
     code, _, err = run(capsys, "compile", model, *again, "--out", folder / "small", "--verify")
     assert code == 0, err
@@ -112,7 +112,10 @@ def test_constants_behind_zero_scales_are_folded_exactly(tmp_path: Path, capsys:
         "last_beta",
         "fc_bias",
     }
-    assert plan_of(small)["method"]["compensated"] == "constants"
+    plan = plan_of(small)
+    assert plan["method"]["compensated"] == "constants"
+    assert {group["compensated"] for group in plan["groups"]} == {"exact"}
+    assert [group["name"] for group in report["groups"]] == [group["name"] for group in plan["groups"]]
 
 
 def test_what_is_not_constant_is_left(tmp_path: Path, capsys: Any) -> None:
@@ -129,6 +132,10 @@ def test_means_bring_the_outputs_nearer(tmp_path: Path, capsys: Any) -> None:
     assert run(capsys, "compile", model, "--ratio", "0.5", "--out", tmp_path / "plain")[0] == 0
     small, report = compensated(capsys, model, "--ratio", "0.5", means=True)
     assert [layer["parameter"] for layer in report["layers"]] == ["conv2_bias", "fc_bias"]
+    assert [(g["group"], g["outcome"], g["layers"]) for g in report["groups"]] == [
+        (0, "nearer", ["conv2"]),
+        (1, "nearer", ["fc"]),
+    ]
     assert small_error(model, small) < 0.7 * small_error(model, tmp_path / "plain")
     assert plan_of(small)["method"]["compensated"] == "means"
 
@@ -141,6 +148,7 @@ def test_a_padded_layer_is_not_exact_and_says_so(tmp_path: Path, capsys: Any) ->
     _, report = compensated(capsys, model, "--criterion", "bn-scale", "--ratio", "0.25")
     layer = next(layer for layer in report["layers"] if layer["layer"] == "conv2")
     assert not layer["applied"] and layer["before"] > 1e-3
+    assert layer["outcome"] == "left" and layer["groups"] == [0]
     values["bn_beta"][[1, 5]] = -0.7
     model = write_model(tmp_path / "dead", values)
     _, report = compensated(capsys, model, "--criterion", "bn-scale", "--ratio", "0.25")
@@ -156,3 +164,39 @@ def test_usage(tmp_path: Path, capsys: Any) -> None:
     code, _, err = run(capsys, "compensate", model, "--plan", tmp_path / "p.json", "--out", tmp_path / "c")
     assert code == 1 and "error[P526]" in err and "--input data=1,3,224,224" in err
     assert not (tmp_path / "c").exists()
+
+
+def two_branches(folder: Path) -> Path:
+    """Two branches, each with a normalisation of which half of the scales is zero, added and normalised."""
+    generator = np.random.default_rng(5)
+    with mx.name.NameManager():
+        data = mx.sym.var("data")
+        sides = []
+        for side in ("left", "right"):
+            x = mx.sym.Convolution(data, name=side, num_filter=8, kernel=(3, 3), no_bias=True)
+            x = mx.sym.Activation(mx.sym.BatchNorm(x, name=f"{side}_bn", fix_gamma=False), act_type="relu")
+            sides.append(mx.sym.Convolution(x, name=f"{side}_out", num_filter=4, kernel=(1, 1), no_bias=True))
+        x = mx.sym.BatchNorm(sides[0] + sides[1], name="sum_bn", fix_gamma=False)
+        x = mx.sym.FullyConnected(mx.sym.Flatten(x), name="fc", num_hidden=3)
+    shapes, _, states = x.infer_shape(data=(1, 3, 8, 8))
+    values = {}
+    for name, shape in [*zip(x.list_arguments(), shapes), *zip(x.list_auxiliary_states(), states)]:
+        if name != "data":
+            values[name] = generator.uniform(0.5, 1.0, shape).astype(np.float32)
+    for side in ("left", "right"):
+        values[f"{side}_bn_gamma"][::2] = 0
+    (folder / "net-symbol.json").write_text(x.tojson())
+    write_arrays(folder / "net-0000.params", values)
+    return folder / "net-symbol.json"
+
+
+def test_layers_whose_outputs_are_added_are_one_of_all_their_groups(tmp_path: Path, capsys: Any) -> None:
+    model = two_branches(tmp_path)
+    (tmp_path / "p.prune").write_text('policy "sum_bn*" { hold }\n')
+    _, report = compensated(
+        capsys, model, "--criterion", "bn-scale", "--ratio", "0.5", "--policy", tmp_path / "p.prune"
+    )
+    (layer,) = report["layers"]
+    assert (layer["layer"], layer["groups"], layer["parameter"]) == ("left_out", [0, 2], "sum_bn_beta")
+    assert layer["before"] > 1e-2 and layer["after"] <= 1e-5
+    assert [(g["outcome"], g["layers"]) for g in report["groups"]] == [("exact", ["left_out"])] * 2

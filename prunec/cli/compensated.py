@@ -1,0 +1,171 @@
+"""Making up for what a plan removes: a step of `compile`, and the command `compensate` itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.cli.inputs import Inputs
+from prunec.cli.plan_options import read_examples
+from prunec.cli.table import print_table
+from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.emission.groups_file import group_members, group_names
+from prunec.frontends import file_digest, mxnet_model
+from prunec.mxnet.data import Data
+from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.params import read_params, write_params
+from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
+from prunec.planning.compensation import Shift, by_group, compensate
+from prunec.planning.latency import random_inputs
+
+#: The file that says what was done.
+REPORT = "compensation.json"
+#: Random examples where none are given.
+_EXAMPLES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Compensated:
+    """What is compiled further: the model with parameters that make up for what goes, the plan for these, and
+    what was done for each layer."""
+
+    inputs: Inputs
+    plan: Plan
+    shifts: tuple[Shift, ...]
+
+
+def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, target: Path) -> Compensated:
+    """Writes parameters that make up for what a plan removes into ``target``, in their old shapes.
+
+    Raises PrunecError P508 without parameters, P526 without examples or input shapes, P534 for models that
+    cannot be run, and what reading the examples, running the model and writing raise.
+    """
+    model = _runnable(inputs)
+    data = _examples(options, inputs)
+    changed, shifts = compensate(inputs.analysis, model, plan.removed, data, options.means)
+    _write(model, changed, target)
+    made_up = replace(model, parameters=read_params(target))
+    changed_inputs = replace(
+        inputs,
+        model=made_up,
+        analysis=replace(inputs.analysis, model=made_up),
+        origin=replace(inputs.origin, parameters=file_digest(target)),
+    )
+    method = {**plan.method, "compensated": "means" if options.means else "constants"}
+    return Compensated(changed_inputs, replace(plan, method=method, compensated=by_group(shifts)), shifts)
+
+
+def parameter_name(inputs: Inputs) -> str:
+    """What the file of parameters is called, as it was.  Raises PrunecError P508 and P534 as
+    :func:`compensated`, before any work is done."""
+    file = _runnable(inputs).parameters
+    assert file is not None
+    return Path(file.path).name
+
+
+def report_text(found: Compensated) -> str:
+    """The text of :data:`REPORT`: what was done for each layer, and how it stands with each group."""
+    names = group_names(group_members(found.inputs.analysis))
+    groups = []
+    for group, outcome in found.plan.compensated.items():
+        readers = [shift.layer for shift in found.shifts if group in shift.groups]
+        groups.append({"group": group, "name": names[group], "outcome": outcome, "layers": readers})
+    layers = [{**asdict(shift), "outcome": shift.outcome} for shift in found.shifts]
+    document = {"format": "prunec compensation", "version": 1, "groups": groups, "layers": layers}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def print_groups(found: Compensated) -> None:
+    """A row for each group that loses units, and how many there are of each outcome."""
+    solution = found.inputs.analysis.solution
+    names = group_names(group_members(found.inputs.analysis))
+    rows = []
+    counts: Counter[str] = Counter()
+    for group in solution.groups:
+        gone = int(found.plan.removed[group.units].sum())
+        if gone:
+            outcome = found.plan.compensated.get(group.number)
+            counts[_HEADINGS[outcome]] += 1
+            own = [shift for shift in found.shifts if group.number in shift.groups]
+            rows.append((str(group.number), names[group.number], str(gone), *_cells(own, outcome)))
+    columns = ("group", "name", "gone", "off before", "off after", "made up for")
+    print_table(columns, rows, frozenset((0, 2, 3, 4)))
+    said = [f"{counts[heading]} {heading}" for heading in _HEADINGS.values() if counts[heading]]
+    print(f"what {len(rows)} groups lose is made up for: {', '.join(said) or 'nothing goes'}")
+
+
+#: What becomes of the layers that read what groups lose.
+_HEADINGS = {EXACT: "exactly", NEARER: "by means", LEFT: "not", None: "no layer reads it"}
+
+
+def _cells(shifts: Sequence[Shift], outcome: Optional[str]) -> tuple[str, str, str]:
+    """How far the layer of a group that is furthest off was off and is, and why."""
+    worst = max(shifts, key=lambda shift: (OUTCOMES.index(shift.outcome), shift.after), default=None)
+    if worst is None:
+        return "", "", _HEADINGS[None]
+    why = ""
+    if outcome == LEFT:
+        why = "no parameter is added to it" if worst.parameter is None else "not constant there"
+        why = f": {worst.layer}, {why}"
+    return f"{worst.before:.1e}", f"{worst.after:.1e}", _HEADINGS[outcome] + why
+
+
+# --- what it takes ------------------------------------------------------------------------------
+
+
+def _runnable(inputs: Inputs) -> MXNetModel:
+    model = mxnet_model(inputs.model, "compensation", "compile the model with the plan as it is")
+    if model.parameters is None:
+        note = "neither were they given, nor do they stand beside the model"
+        headline = "compensation needs the parameters, and there are none"
+        help_text = "give the parameter file with --params"
+        raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
+    return model
+
+
+def _examples(options: argparse.Namespace, inputs: Inputs) -> Data:
+    """The examples given, or random ones."""
+    if options.data is not None:
+        return read_examples(options.data, inputs)
+    drawn = random_inputs(inputs.analysis)
+    sizes = {len(array) for array in drawn.values()}
+    if sizes == {1}:
+        generator = np.random.default_rng(0)
+        drawn = {
+            name: generator.standard_normal((_EXAMPLES, *array.shape[1:])).astype(np.float32)
+            for name, array in drawn.items()
+        }
+    count = len(next(iter(drawn.values())))
+    return Data("random examples", drawn, None, "", count, sizes != {1})
+
+
+def _write(model: MXNetModel, changed: Mapping[str, NDArray[Any]], target: Path) -> None:
+    file = model.parameters
+    assert file is not None
+    make_folder(target.parent)
+    write_params(
+        target,
+        file.records,
+        lambda record: changed[record.name] if record.name in changed else file.array(record.name),
+        file.reserved,
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """A folder, if it is not there.  Raises PrunecError P513 where the system cannot make it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        note = f"the system says: {error.strerror or error}"
+        help_text = "check that the place exists and has room"
+        where = printable(str(folder))
+        raise PrunecError(
+            Diagnostic("P513", "cannot write the output", where, notes=(note,), help=help_text)
+        ) from None
