@@ -12,12 +12,11 @@ from typing import Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.binding.bound import Bound, names_of
-from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, spread
+from prunec.binding.costs import is_costly, multiply_adds
+from prunec.binding.expressions import Scalar, evaluate
 from prunec.compiler import Analysis, Pruned
 from prunec.emission.shrink import Shrinker
 from prunec.graph.model import Shape, Tensor
-from prunec.language.syntax import MultiplyAdds
 from prunec.solver.components import Atoms, connected_components
 from prunec.solver.propagate import KEPT, Cause
 from prunec.solver.solve import Solution
@@ -91,7 +90,7 @@ class _Report:
     def costly(self) -> Iterator[tuple[int, Bound]]:
         """The nodes whose rule has a ``macs`` statement."""
         for index, bound in enumerate(self.analysis.bound.bounds):
-            if bound is not None and any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
+            if bound is not None and is_costly(bound):
                 yield index, bound
 
     def layer(self, index: int, bound: Bound) -> Layer:
@@ -99,7 +98,7 @@ class _Report:
         channels, kept = None, ""
         held = self._parameter_slots(index, bound)
         if (id(bound), held) not in self.known:
-            self.known[id(bound), held] = (produced_axis(bound, held), _cost(bound))
+            self.known[id(bound), held] = (produced_axis(bound, held), multiply_adds(bound))
         axis, cost = self.known[id(bound), held]
         if axis is not None:
             channels = self._channel_count(index, bound, axis)
@@ -211,22 +210,6 @@ def produced_axis(bound: Bound, parameter_slots: frozenset[str]) -> Optional[int
         if any(name in in_parameters and name not in in_data for name in names_of(plain)):
             return axis
     return None
-
-
-def _cost(bound: Bound) -> Scalar:
-    """The multiply-adds of a node as an expression of the sizes of its names; ``None`` where not known."""
-    signature = bound.rule.signature
-    assert signature is not None
-    (statement,) = [s for s in bound.rule.statements if isinstance(s, MultiplyAdds)][:1]
-    declared = {attribute.name for attribute in bound.rule.attributes}
-    axis_names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
-    tensors = signature.data + signature.parameters + signature.outputs
-    scope = Scope(bound.attributes, axis_names, bound.ranks, bound.counts, variadic_names(tensors))
-    try:
-        entries = spread(statement.count, scope)
-    except Unspreadable:
-        return None
-    return entries[0] if len(entries) == 1 else None
 
 
 def _size(shape: Optional[Shape]) -> Optional[int]:

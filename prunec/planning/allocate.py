@@ -1,9 +1,9 @@
-"""From options to the number of steps that each choice loses."""
+"""From a budget to the number of steps that each choice loses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence
+from dataclasses import replace
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, Severity
 from prunec.planning.alignment import align_levels
 from prunec.planning.budget import (
+    Allocation,
+    Budget,
     Order,
     OutOfReach,
     Reached,
@@ -23,70 +25,53 @@ from prunec.planning.budget import (
     uniform_order,
 )
 from prunec.planning.choices import Ranking
-from prunec.planning.costs import CostModel
+from prunec.planning.costs import Cost, CostModel
+from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount
 from prunec.solver.components import Atoms
-
-if TYPE_CHECKING:
-    from prunec.planning.choose import Options
-
-
-@dataclass(frozen=True, eq=False)
-class Allocation:
-    """Steps of each choice, the costs they leave (of those that were targets), and warnings."""
-
-    steps: Atoms
-    reached: Mapping[str, float]
-    warnings: tuple[Diagnostic, ...] = ()
-
-
-#: A cost of a plan; ``None`` where it is not known.
-Cost = Callable[[Atoms], Optional[float]]
 
 
 def allocate(
     analysis: Analysis,
     model: CostModel,
     rankings: Sequence[Ranking],
-    options: Options,
+    budget: Budget,
     observed: Mapping[int, Restriction],
 ) -> Allocation:
-    """The steps that the options ask for; ``observed`` are restrictions of single choices, by number.
+    """The steps that a budget asks for; ``observed`` are restrictions of single choices, by number.
 
     Raises PrunecError P523 for a target that is out of reach, P525 for one that cannot be computed.
     """
-    allowed, start = _allowed(model, options, observed)
-    if options.targets:
-        order = _order(model, rankings, allowed, start, options)
-        latency = [target for target in options.targets if target.cost == "latency"]
+    allowed, start = _allowed(model, budget, observed)
+    if budget.targets:
+        order = _order(model, rankings, allowed, start, budget)
+        latency = [target for target in budget.targets if target.cost == "latency"]
         if latency:
-            from prunec.planning.latency import meet_latency
-
-            return meet_latency(analysis, model, rankings, order, options.targets)
-        return _meet_targets(analysis, model, allowed, order, options.targets)
-    ratio = 0.5 if options.ratio is None else options.ratio
-    if not options.ranked:
+            return meet_latency(analysis, model, rankings, order, budget.targets)
+        return _meet_targets(analysis, model, allowed, order, budget.targets)
+    ratio = 0.5 if budget.ratio is None else budget.ratio
+    if not budget.ranked:
         steps = start.copy()
         for choice, own in zip(model.choices, allowed):
             steps[choice.number] = share_of(choice, own, ratio)
         return Allocation(steps, {})
-    order = _order(model, rankings, allowed, start, options)
+    order = _order(model, rankings, allowed, start, budget)
     return Allocation(_share_of_all(model, allowed, order, ratio), {})
 
 
 def _allowed(
-    model: CostModel, options: Options, observed: Mapping[int, Restriction]
+    model: CostModel, budget: Budget, observed: Mapping[int, Restriction]
 ) -> tuple[list[Atoms], Atoms]:
     """For each choice the numbers of steps it may lose, and the fewest: those a policy or alignment fixes."""
     restrictions = [observed.get(choice.number, Restriction()) for choice in model.choices]
-    limits = [restricted(options.limits, own) for own in restrictions]
+    limits = [restricted(budget.limits, own) for own in restrictions]
     allowed = []
     for choice, width, own, restriction in zip(model.choices, model.widths, limits, restrictions):
         steps = levels(choice, width, own)
         if restriction.hold:
             steps = steps[:1]
         allowed.append(steps)
-    if options.ratio != 0:
+    if budget.ratio != 0:
         allowed = align_levels(model.choices, allowed, model.axis_counts, [own.align for own in limits])
     for choice, restriction in zip(model.choices, restrictions):
         if restriction.ratio is not None and not restriction.hold:
@@ -108,9 +93,9 @@ def restricted(limits: Limits, restriction: Restriction) -> Limits:
 
 
 def _order(
-    model: CostModel, rankings: Sequence[Ranking], allowed: Sequence[Atoms], start: Atoms, options: Options
+    model: CostModel, rankings: Sequence[Ranking], allowed: Sequence[Atoms], start: Atoms, budget: Budget
 ) -> Order:
-    if options.ranked:
+    if budget.ranked:
         return ranked_order(rankings, allowed, start)
     return uniform_order(model.choices, allowed, start)
 
@@ -127,15 +112,10 @@ def _share_of_all(model: CostModel, allowed: Sequence[Atoms], order: Order, rati
 # --- targets ---------------------------------------------------------------------------------
 
 
-def cost_functions(model: CostModel) -> dict[str, Cost]:
-    """The costs that follow from a plan without running it."""
-    return {"macs": model.multiply_adds, "params": model.parameters, "size": model.file_size}
-
-
 def _meet_targets(
     analysis: Analysis, model: CostModel, allowed: Sequence[Atoms], order: Order, targets: Sequence[Target]
 ) -> Allocation:
-    functions = cost_functions(model)
+    functions = model.functions()
     goals: list[tuple[Target, Cost, float]] = []
     for target in targets:
         now = functions[target.cost](model.none())

@@ -9,13 +9,14 @@ found by bisection.  Where the prefix jumps over the target, single steps are ta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.diagnostics import Diagnostic
 from prunec.planning.choices import Choice, Ranking
-from prunec.planning.targets import Limits
+from prunec.planning.targets import Limits, Target
 from prunec.solver.components import Atoms
 
 #: How far from a target still meets it.
@@ -34,6 +35,27 @@ class Restriction:
     align: Optional[int] = None
     max_ratio: Optional[float] = None
     min_channels: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much goes: ``ratio`` is the share of channels, in [0, 1), ``targets`` are costs to come down to
+    instead, all of them; ``ranked`` makes one ranking over the whole model in place of the same share
+    everywhere."""
+
+    ratio: Optional[float] = None
+    targets: tuple[Target, ...] = ()
+    ranked: bool = False
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Steps of each choice, the costs they leave (of those that were targets), and warnings."""
+
+    steps: Atoms
+    reached: Mapping[str, float]
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 #: What a plan costs, relative to what it may cost: above one is too much.

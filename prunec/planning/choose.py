@@ -9,7 +9,8 @@ import numpy as np
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.planning.allocate import Allocation, allocate
+from prunec.planning.allocate import allocate
+from prunec.planning.budget import Allocation, Budget
 from prunec.planning.choices import Choice, Ranking, choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.criteria import Settings, find_criterion, unit_scores
@@ -108,7 +109,8 @@ def make_plan(
         options = replace(options, ranked=True)
     model = CostModel(analysis, choices)
     observed, warnings = restrictions(analysis, choices, options.policy) if options.policy else ({}, ())
-    allocation = allocate(analysis, model, rankings, options, observed)
+    budget = Budget(options.ratio, options.targets, options.ranked, options.limits)
+    allocation = allocate(analysis, model, rankings, budget, observed)
     removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
     return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
 

@@ -10,22 +10,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from math import prod
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.bound import Bound
-from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import Scalar, Scope, Unspreadable, evaluate, names_in, spread
+from prunec.binding.costs import is_costly, multiply_adds
+from prunec.binding.expressions import Scalar, evaluate, names_in
 from prunec.compiler import Analysis
 from prunec.graph.model import Shape, Tensor
-from prunec.language.syntax import MultiplyAdds
 from prunec.planning.alignment import AxisCount
 from prunec.planning.choices import Choice
 from prunec.solver.balance import varying_dimensions
 from prunec.solver.components import Atoms
 from prunec.solver.propagate import Channels, NodeAtoms
 from prunec.solver.solve import Solution
+
+#: A cost of a plan; ``None`` where it is not known.
+Cost = Callable[[Atoms], Optional[float]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class CostModel:
         self.widths = _widths(len(choices), self.axis_counts)
         self._known: dict[tuple[int, tuple[Optional[int], ...]], Optional[int]] = {}
         self._headers = builder.header_bytes()
+
+    def functions(self) -> dict[str, Cost]:
+        """The costs that follow from a plan without running it, by the words for targets."""
+        return {"macs": self.multiply_adds, "params": self.parameters, "size": self.file_size}
 
     def none(self) -> Atoms:
         """The steps of a plan that removes nothing."""
@@ -221,11 +226,11 @@ class _Builder:
     def layers(self) -> Iterator[Layer]:
         counts: dict[int, Scalar] = {}
         for index, bound in enumerate(self.analysis.bound.bounds):
-            if bound is None or not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
+            if bound is None or not is_costly(bound):
                 continue
             # Nodes that look alike share their bound rule, which the analysis holds.
             if id(bound) not in counts:
-                counts[id(bound)] = _count(bound)
+                counts[id(bound)] = multiply_adds(bound)
             count = counts[id(bound)]
             used = names_in(count)
             node = self.solution.propagation.nodes[index]
@@ -301,21 +306,6 @@ class _Builder:
             return 0
         data = sum(int(model.parameter(name).nbytes) for name in model.parameter_shapes)
         return max(0, os.path.getsize(path) - data)
-
-
-def _count(bound: Bound) -> Scalar:
-    signature = bound.rule.signature
-    assert signature is not None
-    statement = next(s for s in bound.rule.statements if isinstance(s, MultiplyAdds))
-    declared = {attribute.name for attribute in bound.rule.attributes}
-    axis_names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
-    tensors = signature.data + signature.parameters + signature.outputs
-    scope = Scope(bound.attributes, axis_names, bound.ranks, bound.counts, variadic_names(tensors))
-    try:
-        entries = spread(statement.count, scope)
-    except Unspreadable:
-        return None
-    return entries[0] if len(entries) == 1 else None
 
 
 def _widths(count: int, axes: Sequence[AxisCount]) -> tuple[int, ...]:

@@ -12,8 +12,7 @@ from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, Severity
 from prunec.emission.slicing import apply
 from prunec.frontends import mxnet_model
-from prunec.planning.allocate import Allocation, cost_functions
-from prunec.planning.budget import TOLERANCE, Order
+from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.choices import Ranking, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
@@ -82,7 +81,7 @@ def meet_latency(
         else:
             high = middle
     value, steps = best
-    reached = {"latency": value, **{o.cost: float(cost_functions(model)[o.cost](steps) or 0) for o in others}}
+    reached = {"latency": value, **{o.cost: float(model.functions()[o.cost](steps) or 0) for o in others}}
     return Allocation(steps, reached, _remark(target, goal, value))
 
 
@@ -130,7 +129,7 @@ def random_inputs(analysis: Analysis) -> dict[str, NDArray[Any]]:
 
 def _first_prefix(model: CostModel, order: Order, targets: Sequence[Target]) -> int:
     """The shortest prefix that meets the targets which need no measurement."""
-    functions = cost_functions(model)
+    functions = model.functions()
     goals = [(functions[t.cost], t.goal(float(functions[t.cost](model.none()) or 0))) for t in targets]
 
     def enough(count: int) -> bool:
