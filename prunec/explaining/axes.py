@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Iterator, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,27 @@ def positions_of(solution: Solution, channels: Channels, axis: int, unit: int) -
             inside = tuple(factor for factor in factors if factor in own)
             found |= _spread(inside, np.asarray(hit.any(axis=outside)), own, layout)
     return found
+
+
+def elements_of(
+    solution: Solution, channels: Channels, axis: int, unit: int, position: Optional[int] = None
+) -> Iterator[tuple[int, int]]:
+    """Where a unit stands on an axis, or at one position of it: numbers of arrays and flat places in them.
+    Arrays that shrink this axis only count."""
+    layout = channels.layout
+    own = axis_factors(layout, axis)
+    sizes = tuple(layout.factors[factor] or 0 for factor in own)
+    place = None if position is None else dict(zip(own, np.unravel_index(position, sizes)))
+    for number, (factors, array) in enumerate(zip(layout.arrays, channels.arrays)):
+        if factors[-1] not in own:
+            continue
+        hit = solution.unit_of_atom[array] == unit
+        for dimension, factor in enumerate(factors if place is not None else ()):
+            if place is not None and factor in place:
+                along = np.arange(array.shape[dimension]) == place[factor]
+                hit &= along.reshape((-1,) + (1,) * (array.ndim - dimension - 1))
+        for flat in np.flatnonzero(hit).tolist():
+            yield number, flat
 
 
 def _over_axis(factors: tuple[int, ...], array: Atoms, own: range, layout: Layout) -> Atoms:

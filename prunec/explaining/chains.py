@@ -8,7 +8,7 @@ from typing import Optional, Sequence
 
 from prunec.binding.bound import BoundTensor
 from prunec.diagnostics import Span
-from prunec.explaining.findings import Chain, Kept, Step
+from prunec.explaining.findings import Chain, Kept, Link, Step
 from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
 from prunec.graph.model import Tensor
@@ -17,7 +17,7 @@ from prunec.solver.propagate import KEPT, Cause
 
 
 @dataclass
-class _Visit:
+class Visit:
     """A node on the way: by which carriers the chain enters and leaves it, and the hops made there."""
 
     node: int
@@ -31,22 +31,27 @@ class Teller:
 
     def __init__(self, links: Links) -> None:
         self.links = links
+        self.around: dict[int, dict[int, list[Carrier]]] = {}
         self.graph = links.solution.propagation.bound.graph
 
-    def chain(self, start: Carrier, source: int, hops: Sequence[Hop], end: Carrier) -> Chain:
-        """From a tensor that carries atom ``source``, over hops, to a tensor that carries the last atom."""
-        visits = self._visits(start, source, hops, set(self.links.touching(end)))
-        if visits:
-            visits[-1].left = visits[-1].left or end
-        return self._chain(visits, hops)
+    def last_link(self, chain: Chain, end: Carrier) -> Link:
+        """Where a chain to a parameter is cut at its end: between its last two nodes, or, where there is but
+        one, between the parameter and the node."""
+        last = chain.steps[-1]
+        taker, carrier = last.index, end
+        if len(chain.steps) > 1 and last.carrier is not None:
+            carrier = last.carrier
+            if carrier not in self.graph.nodes[taker].inputs:
+                taker = chain.steps[-2].index
+        return Link(self.graph.nodes[taker].name, self.name(carrier), taker, carrier)
 
     def kept_atom(self, start: Carrier, source: int, hops: Sequence[Hop]) -> Kept:
         """Why an atom stays; ``hops`` lead from it to what is kept."""
-        visits = self._visits(start, source, hops, None)
+        visits = self._visits(start, source, hops)
         last = hops[-1]
         origin = self.links.origins[last.edge]
         cause = self.links.solution.causes[self.links.solution.edges[last.edge].cause]
-        chain = self._chain(visits, hops)
+        chain = self.told(visits, hops)
         if origin.kind in ("balance", "rows"):
             text = cause.text or _TABLE_REASONS[origin.kind]
             return self._kept(Cause("table", text, cause.node, cause.span), chain)
@@ -67,11 +72,9 @@ class Teller:
 
     # --- from hops to visits ---
 
-    def _visits(
-        self, start: Carrier, source: int, hops: Sequence[Hop], goals: Optional[set[int]]
-    ) -> list[_Visit]:
-        visits: list[_Visit] = []
-        at = self._start(start)
+    def _visits(self, start: Carrier, source: int, hops: Sequence[Hop]) -> list[Visit]:
+        visits: list[Visit] = []
+        at = self.starts(start)
         atom = source
         for hop in hops:
             node = self.links.origins[hop.edge].node
@@ -79,20 +82,18 @@ class Teller:
             if visits and visits[-1].node == node:
                 visits[-1].hops.append(hop)
             else:
-                visits.append(_Visit(node, None, None, [hop]))
+                visits.append(Visit(node, None, None, [hop]))
             at, atom = {node}, hop.end
-        if goals is not None:
-            self._extend(visits, atom, at, goals, start)
         return visits
 
-    def _start(self, carrier: Carrier) -> set[int]:
+    def starts(self, carrier: Carrier) -> set[int]:
         """Where a chain begins: at the node that makes a tensor, at any node that takes a parameter."""
         nodes = self.links.touching(carrier)
         made = isinstance(carrier, Tensor) and self.graph.nodes[carrier.node].operator is not None
         return set(nodes[:1] if made else nodes)
 
     def _extend(
-        self, visits: list[_Visit], atom: int, starts: set[int], goals: set[int], start: Carrier
+        self, visits: list[Visit], atom: int, starts: set[int], goals: set[int], start: Carrier
     ) -> None:
         """Adds the nodes by which an atom gets from one of some nodes to one of others."""
         route = self._route(atom, starts, goals)
@@ -101,27 +102,34 @@ class Teller:
                 continue
             if visits:
                 visits[-1].left = visits[-1].left or entered
-            visits.append(_Visit(node, entered if visits else start, None, []))
+            visits.append(Visit(node, entered if visits else start, None, []))
 
     def _route(self, atom: int, starts: set[int], goals: set[int]) -> list[tuple[int, Optional[Carrier]]]:
         """The shortest way through tensors that carry an atom; each node with the tensor that leads to it."""
-        carriers = self.links.carriers.of(atom) if atom != KEPT else []
-        around: dict[int, list[Carrier]] = {}
-        for carrier in carriers:
-            for node in self.links.touching(carrier):
-                around.setdefault(node, []).append(carrier)
+        around = self._around(atom)
         came: dict[int, tuple[Optional[int], Optional[Carrier]]] = dict.fromkeys(sorted(starts), (None, None))
         queue = deque(sorted(starts))
+        passed: set[Carrier] = set()
         while queue:
             node = queue.popleft()
             if node in goals:
                 return _walk(came, node)
-            for carrier in around.get(node, ()):
+            for carrier in (c for c in around.get(node, ()) if c not in passed):
+                passed.add(carrier)
                 for other in self.links.touching(carrier):
                     if other not in came:
                         came[other] = (node, carrier)
                         queue.append(other)
         return []
+
+    def _around(self, atom: int) -> dict[int, list[Carrier]]:
+        """For each node the tensors of it that carry an atom."""
+        if atom not in self.around:
+            found = self.around[atom] = {}
+            for carrier in self.links.carriers.of(atom) if atom != KEPT else ():
+                for node in self.links.touching(carrier):
+                    found.setdefault(node, []).append(carrier)
+        return self.around[atom]
 
     # --- kept factors ---
 
@@ -177,11 +185,12 @@ class Teller:
 
     # --- from visits to steps ---
 
-    def _chain(self, visits: Sequence[_Visit], hops: Sequence[Hop]) -> Chain:
-        steps = tuple(self._told(visit) for visit in visits)
+    def told(self, visits: Sequence[Visit], hops: Sequence[Hop]) -> Chain:
+        """The chain of some visits, each with the rule line that passes the channel on there."""
+        steps = tuple(self._visited(visit) for visit in visits)
         return Chain(steps, tuple((hop.start, hop.end, hop.edge) for hop in hops))
 
-    def _told(self, visit: _Visit) -> Step:
+    def _visited(self, visit: Visit) -> Step:
         for hop in visit.hops:
             origin = self.links.origins[hop.edge]
             cause = self.links.solution.causes[self.links.solution.edges[hop.edge].cause]

@@ -61,10 +61,10 @@ def explanation_diagram(explanation: Explanation) -> Diagram:
             diagram.kept(fate.kept, start)
         for tie in fate.ties:
             place = _subject(tie.place.name, tie.place.axis, tie.place.positions)
-            boxes = [start, *diagram.chain(tie.chain)]
-            if len(boxes) > 1:
+            for chain in tie.chains:
+                boxes = [start, *diagram.chain(chain)]
                 diagram.line(boxes[0], boxes[1])
-            diagram.line(boxes[-1], diagram.box("parameter", place, place))
+                diagram.line(boxes[-1], diagram.box("parameter", place, place))
     return diagram
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.explaining.axes import AxisChannels, axis_channels, axis_factors, axis_size, positions_of
+from prunec.explaining.axes import AxisChannels, axis_channels, axis_size, elements_of, positions_of
 from prunec.explaining.chains import Teller
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie
+from prunec.explaining.inside import Inside, inside
 from prunec.explaining.links import Carrier, Links, links_of
 from prunec.explaining.paths import Hop, Tree, path, shortest
+from prunec.explaining.ways import Element, Ways
 from prunec.graph.model import Shape, Tensor, shape_text
 from prunec.solver.components import Atoms
 from prunec.solver.propagate import KEPT, Channels
@@ -42,6 +44,7 @@ class Explainer:
         self.solution = analysis.solution
         self.links: Links = links_of(analysis.solution)
         self.teller = Teller(self.links)
+        self.insides: dict[int, Inside] = {}
         self.group_of = np.full(analysis.solution.unit_count, -1, dtype=np.int64)
         for group in analysis.solution.groups:
             self.group_of[group.units] = group.number
@@ -187,7 +190,7 @@ class Explainer:
             where = tuple(int(position) for position in chosen)
             unit = int(on_axis.units[example])
             if unit >= 0:
-                yield self._goes(carrier, axis, where, unit, int(on_axis.atoms[example]))
+                yield self._goes(carrier, axis, where, unit)
             else:
                 kept = self._stays(carrier, channels, on_axis, axis, int(on_axis.atoms[example]))
                 yield Fate(axis, where, example, kept=kept)
@@ -218,11 +221,10 @@ class Explainer:
         """For atoms that stay the number of the edge that ends their path; -1 for those without an atom."""
         at = np.searchsorted(self.kept_tree.atoms, np.maximum(atoms, 0))
         at = np.minimum(at, len(self.kept_tree.atoms) - 1)
-        cause = np.array([edge.cause for edge in self.solution.edges] or [0], dtype=np.int64)
-        found = cause[np.maximum(self.last_edges[at], 0)]
+        found = self.edge_causes[np.maximum(self.last_edges[at], 0)]
         return np.where((atoms >= 0) & (self.kept_tree.atoms[at] == atoms), found, -1)
 
-    def _goes(self, carrier: Carrier, axis: int, where: tuple[int, ...], unit: int, atom: int) -> Fate:
+    def _goes(self, carrier: Carrier, axis: int, where: tuple[int, ...], unit: int) -> Fate:
         number = int(self.group_of[unit])
         group = self.solution.groups[number] if number >= 0 else None
         causes = group.approximate if group is not None else ()
@@ -235,51 +237,43 @@ class Explainer:
             len(group.units) if group is not None else 0,
             group is not None and bool((group.cells >= 0).any()),
             tuple(dict.fromkeys(self.solution.causes[cause].text for cause in causes)),
-            tuple(self._ties(carrier, axis, where[0], unit, atom)),
+            tuple(self._ties(carrier, axis, where[0], unit)),
         )
 
-    def _ties(self, start: Carrier, axis: int, example: int, unit: int, atom: int) -> Iterator[Tie]:
+    def _ties(self, start: Carrier, axis: int, example: int, unit: int) -> Iterator[Tie]:
         """Every parameter axis that a unit stands on, nearest first."""
-        links = self.links.within(unit)
-        tree = shortest(links, atom)
-        reached = [int(a) for a in tree.atoms[np.lexsort((tree.atoms, tree.distance))]]
-        nearest: dict[Carrier, int] = {}
-        for candidate in reached:
-            for carrier in self.links.carriers.of(candidate):
-                nearest.setdefault(carrier, candidate)
+        ways = Ways(self.links, unit, self.teller, self.inside)
+        sources = self._elements(start, axis, unit, example)
         ties: list[tuple[int, int, Tie]] = []
         for name, carrier in self.parameters.items():
-            if carrier not in nearest:
-                continue
             channels = self.links.channels(carrier)
-            assert channels is not None
+            if carrier not in ways.carriers or channels is None:
+                continue
             for other in range(len(channels.layout.axes)):
                 positions = np.flatnonzero(positions_of(self.solution, channels, other, unit))
                 same = carrier == start and other == axis and positions.tolist() == [example]
                 if not positions.size or same:
                     continue
-                target = self._atom_at(channels, other, int(positions[0]), unit, nearest[carrier], tree)
-                hops = path(links, atom, target, tree) or []
-                chain = self.teller.chain(start, atom, hops, carrier)
+                targets = self._elements(carrier, other, unit)
+                chains, links = ways.between(start, sources, carrier, targets)
                 place = Place(name, other, tuple(positions.tolist()))
-                ties.append((len(chain.steps), len(ties), Tie(place, chain)))
+                ties.append((len(chains[0].steps), len(ties), Tie(place, chains, links)))
         for _, _, tie in sorted(ties, key=lambda entry: entry[:2]):
             yield tie
 
-    def _atom_at(
-        self, channels: Channels, axis: int, position: int, unit: int, nearest: int, tree: Tree
-    ) -> int:
-        """The atom of a unit on an axis that is nearest to the start: on this axis, not another."""
-        found = [
-            array[self.solution.unit_of_atom[array] == unit]
-            for factors, array in zip(channels.layout.arrays, channels.arrays)
-            if factors[-1] in axis_factors(channels.layout, axis)
-        ]
-        atoms = np.unique(np.concatenate(found)) if found else np.array([nearest])
-        places = [tree.position(int(a)) for a in atoms]
-        far = len(tree.atoms) + 1
-        distances = [far if place is None else int(tree.distance[place]) for place in places]
-        return int(atoms[int(np.argmin(distances))])
+    def _elements(
+        self, carrier: Carrier, axis: int, unit: int, position: Optional[int] = None
+    ) -> list[Element]:
+        channels = self.links.channels(carrier)
+        assert channels is not None
+        found = elements_of(self.solution, channels, axis, unit, position)
+        return [(carrier, array, flat) for array, flat in found]
+
+    def inside(self, node: int) -> Inside:
+        """What a node does, worked out once."""
+        if node not in self.insides:
+            self.insides[node] = inside(self.links, node)
+        return self.insides[node]
 
     # --- what stays ---
 
@@ -292,6 +286,11 @@ class Explainer:
     def kept_tree(self) -> Tree:
         """Shortest paths from what stays by itself to all that stays with it."""
         return shortest(self.kept_links, KEPT)
+
+    @cached_property
+    def edge_causes(self) -> Atoms:
+        """The number of the cause of each edge."""
+        return np.array([edge.cause for edge in self.solution.edges] or [0], dtype=np.int64)
 
     @cached_property
     def last_edges(self) -> Atoms:

@@ -53,11 +53,31 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A node and a tensor it takes, by name and (``taker``, ``carrier``) in the graph."""
+
+    node: str
+    tensor: str
+    taker: int
+    carrier: Carrier
+
+
+@dataclass(frozen=True)
 class Tie:
-    """Something that goes with the subject, and the chain that leads to it."""
+    """Something that goes with the subject, and the chains that lead to it, a shortest one first.
+
+    ``last_links`` are the last links of these chains, in their order.  The place no longer goes with the
+    subject where all of them are cut, and still does where one is left.
+    """
 
     place: Place
-    chain: Chain
+    chains: tuple[Chain, ...]
+    last_links: tuple[Link, ...]
+
+    @property
+    def chain(self) -> Chain:
+        """A shortest chain."""
+        return self.chains[0]
 
 
 @dataclass(frozen=True)

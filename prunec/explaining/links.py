@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.graph.model import Tensor
-from prunec.solver.components import Atoms
+from prunec.solver.components import Atoms, connected_components
 from prunec.solver.layout import InputReason, Reason, RuleReason
 from prunec.solver.propagate import Channels, Propagation
 from prunec.solver.solve import Solution
@@ -58,6 +58,15 @@ class Links:
         return _carriers(self.solution.propagation)
 
     @cached_property
+    def ties(self) -> dict[int, list[int]]:
+        """For each node the edges that its rule's ties made, in their order."""
+        found: dict[int, list[int]] = {}
+        for edge, origin in enumerate(self.origins):
+            if origin.kind == "tie":
+                found.setdefault(origin.node, []).append(edge)
+        return found
+
+    @cached_property
     def consumers(self) -> dict[Tensor, list[int]]:
         """The nodes that take each tensor."""
         found: dict[Tensor, list[int]] = {}
@@ -74,10 +83,14 @@ class Links:
         """Only the links of edges made before an edge."""
         return self._select(self.edge < edge)
 
+    def labels(self) -> Atoms:
+        """For each atom the smallest one that these links join it to."""
+        return connected_components(self.solution.propagation.atom_count, self.left, self.right)
+
     def _select(self, rows: NDArray[np.bool_]) -> Links:
         chosen = Links(self.solution, self.left[rows], self.right[rows], self.edge[rows], self.given)
         # What does not depend on the choice of rows is worked out once for all.
-        for name in ("origins", "carriers", "consumers"):
+        for name in ("origins", "carriers", "ties", "consumers"):
             chosen.__dict__[name] = getattr(self, name)
         return chosen
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Optional
 
 import numpy as np
 
 from prunec.explaining.links import Links
-from prunec.solver.components import Atoms, connected_components
+from prunec.solver.components import Atoms
 from prunec.solver.propagate import KEPT, RowsOf
 
 
@@ -100,35 +100,34 @@ def path(links: Links, source: int, target: int, tree: Optional[Tree] = None) ->
         return hops
     last = max(added, key=lambda hop: hop.edge)
     earlier = links.before(last.edge)
-    out, back = _anchors(earlier, last)
-    first = path(earlier, source, out)
-    second = [] if back == target else path(earlier, back, target)
+    link = anchored(links, earlier.labels(), last)
+    first = path(earlier, source, link.start)
+    second = [] if link.end == target else path(earlier, link.end, target)
     if first is None or second is None:
         return hops
-    return [*first, Hop(out, back, last.edge), *second]
+    return [*first, link, *second]
 
 
 # --- the solver's own links ---
 
 
-def _anchors(earlier: Links, hop: Hop) -> tuple[int, int]:
-    """Atoms of the table behind a solver's link, each joined before to an end of it."""
-    solution = earlier.solution
-    propagation = solution.propagation
-    labels = connected_components(propagation.atom_count, earlier.left, earlier.right)
+def anchored(links: Links, labels: Atoms, hop: Hop) -> Hop:
+    """A solver's link put between atoms of the table behind it; ``labels`` are those of what was linked
+    before."""
+    propagation = links.solution.propagation
     start, end = int(labels[hop.start]), int(labels[hop.end])
-    cause = solution.edges[hop.edge].cause
+    cause = links.solution.edges[hop.edge].cause
     for rows in propagation.rows:
         if rows.cause == cause:
             found = _anchors_of_rows(rows, labels, start, end)
             if found is not None:
-                return found
+                return Hop(*found, hop.edge)
     tables = [table.atoms.reshape(-1) for table in propagation.balances if table.cause == cause]
     for atoms in tables:
         out, back = _member(atoms, labels, start), _member(atoms, labels, end)
         if out is not None and back is not None:
-            return out, back
-    return hop.start, hop.end
+            return Hop(out, back, hop.edge)
+    return hop
 
 
 def _anchors_of_rows(rows: RowsOf, labels: Atoms, start: int, end: int) -> Optional[tuple[int, int]]:
@@ -153,8 +152,3 @@ def _member(atoms: Atoms, labels: Atoms, label: int) -> Optional[int]:
         return KEPT
     at = np.flatnonzero(labels[atoms] == label)
     return int(atoms[at[0]]) if at.size else None
-
-
-def atoms_on(hops: Sequence[Hop], source: int) -> list[int]:
-    """The atoms of a path, in order."""
-    return [source, *(hop.end for hop in hops)]

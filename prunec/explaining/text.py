@@ -14,6 +14,8 @@ VERSION = 1
 #: Chains with more nodes are shortened in text; JSON has them whole.
 _LONGEST = 9
 _ENDS = 4
+#: So many ways to one place are told in text.
+_MOST_WAYS = 4
 
 
 def explanation_text(explanation: Explanation) -> str:
@@ -22,7 +24,7 @@ def explanation_text(explanation: Explanation) -> str:
     lines = [f"{printable(explanation.name)}, {kind} {shape_text(explanation.shape)}"]
     for fate in explanation.fates:
         lines += ["", *_fate(fate)]
-    chains = [tie.chain for fate in explanation.fates for tie in fate.ties]
+    chains = [chain for fate in explanation.fates for tie in fate.ties for chain in tie.chains[:_MOST_WAYS]]
     chains += [fate.kept.chain for fate in explanation.fates if fate.kept is not None]
     return "\n".join([*lines, *_rule_lines(chains)]) + "\n"
 
@@ -97,13 +99,18 @@ def _fate(fate: Fate) -> list[str]:
 
 
 def _ties(ties: Sequence[Tie]) -> list[str]:
-    """One line for each chain, with everything at its end."""
-    by_chain: dict[tuple[tuple[str, str], ...], list[Tie]] = {}
+    """The places that the same chains lead to on one line, and below it these chains."""
+    by_chains: dict[tuple[tuple[tuple[str, str], ...], ...], list[Tie]] = {}
     for tie in ties:
-        by_chain.setdefault(tuple((s.node, s.place) for s in tie.chain.steps), []).append(tie)
+        key = tuple(tuple((step.node, step.place) for step in chain.steps) for chain in tie.chains)
+        by_chains.setdefault(key, []).append(tie)
     lines = []
-    for same in by_chain.values():
-        lines += [f"  {_places(same)}", f"      {_nodes(same[0].chain.nodes)}"]
+    for same in by_chains.values():
+        first, *others = same[0].chains
+        lines += [f"  {_places(same)}", f"      {_nodes(first.nodes)}"]
+        lines += [f"      also {_nodes(chain.nodes)}" for chain in others[: _MOST_WAYS - 1]]
+        if len(others) >= _MOST_WAYS:
+            lines.append(f"      and in {len(others) + 1 - _MOST_WAYS} other ways")
     return lines
 
 
@@ -213,6 +220,8 @@ def _fate_json(fate: Fate) -> dict[str, Any]:
                 "axis": tie.place.axis,
                 "positions": list(tie.place.positions),
                 "chain": _chain_json(tie.chain),
+                "other_chains": [_chain_json(chain) for chain in tie.chains[1:]],
+                "last_links": [{"node": link.node, "tensor": link.tensor} for link in tie.last_links],
             }
             for tie in fate.ties
         ],

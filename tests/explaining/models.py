@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from prunec.compiler import Analysis, analyse
-from prunec.explaining.findings import Chain
+from prunec.explaining.findings import Link
 from prunec.graph.model import Graph, Node, Shape, Tensor
 from prunec.language.library import load
 from prunec.mxnet.frontend import MXNetModel
@@ -32,10 +32,10 @@ class Parameters:
 
 def analysed(case: Any) -> Analysis:
     """The analysis of a test network, or of anything with ``json``, ``symbol`` and ``inputs``."""
-    import networks
-
-    values = networks.random_parameters(case.symbol, case.inputs, seed=1)
-    shapes = {name: value.shape for name, value in values.items()}
+    symbol = case.symbol
+    arguments, _, states = symbol.infer_shape_partial(**case.inputs)
+    named = [*zip(symbol.list_arguments(), arguments), *zip(symbol.list_auxiliary_states(), states)]
+    shapes = {n: shape for n, shape in named if n not in case.inputs and not n.endswith("label")}
     return analyse(model_of(case.json, shapes, case.inputs), RULES)
 
 
@@ -46,16 +46,15 @@ def model_of(json: bytes, shapes: Mapping[str, tuple[int, ...]], inputs: Mapping
     return MXNetModel(Path("net-symbol.json"), file, graph, parameters, inputs)
 
 
-def cut(analysis: Analysis, chain: Chain) -> Analysis:
-    """The analysis of a network whose last link on a chain is cut: of the last two nodes, the one that takes
-    the tensor between them takes a fresh parameter of its shape instead."""
-    before, last = chain.steps[-2], chain.steps[-1]
+def cut(analysis: Analysis, links: Sequence[Link]) -> Analysis:
+    """The analysis of a network without some links: each node takes a fresh parameter in its place."""
     graph = analysis.model.graph
-    assert isinstance(last.carrier, Tensor)
-    taker = last.index if last.carrier in graph.nodes[last.index].inputs else before.index
-    shape = analysis.bound.shapes[last.carrier]
-    changed = _detached(graph, last.carrier, taker, shape)
-    return analyse(replace(analysis.model, graph=changed), RULES)  # type: ignore[type-var]
+    for moved, link in enumerate(links):
+        assert isinstance(link.carrier, Tensor)
+        shape = analysis.bound.shapes[link.carrier]
+        tensor = Tensor(link.carrier.node + moved, link.carrier.output)
+        graph = _detached(graph, tensor, link.taker + moved, shape)
+    return analyse(replace(analysis.model, graph=graph), RULES)  # type: ignore[type-var]
 
 
 def _detached(graph: Graph, tensor: Tensor, taker: int, shape: Shape) -> Graph:

@@ -209,3 +209,56 @@ def test_pooled_features_stay_with_the_layer_before() -> None:
     symbol = mx.sym.Flatten(global_pool(relu(conv(image(), "conv1", 12))), name="features")
     fate = explain(analysed(Case("features", symbol, {"data": (2, 3, 8, 8)}, (), ())), "conv1", 1).fates[0]
     assert fate.kept is not None and fate.kept.chain.nodes[-1] == "features"
+
+
+def branches() -> Any:
+    """One layer whose output goes through two branches and stands side by side behind them."""
+    stem = conv(image(), "conv1", 12)
+    sides = [mx.sym.Activation(stem, act_type=kind, name=kind) for kind in ("relu", "tanh")]
+    symbol = head(relu(conv(mx.sym.Concat(*sides, dim=1, name="both"), "conv2", 10)))
+    return Case("branches", symbol, {"data": (2, 3, 8, 8)}, (), ENDS)
+
+
+@pytest.mark.parametrize(("channel", "side"), [(3, "relu"), (15, "tanh")])
+def test_a_chain_goes_through_the_branch_that_a_position_comes_from(channel: int, side: str) -> None:
+    (fate,) = explain(analysed(branches()), "conv2_weight", 1, channel).fates
+    assert ties(fate)["conv1_weight", 0] == ("conv2", "both", side, "conv1")
+    (tie,) = (tie for tie in fate.ties if tie.place.name == "conv1_weight")
+    assert [(link.node, link.tensor) for link in tie.last_links] == [(side, "conv1")]
+
+
+def test_several_ways_are_told() -> None:
+    explanation = explain(analysed(case("siamese_difference")), "fc_weight", 1, 3)
+    (tie,) = explanation.fates[0].ties
+    assert tie.place.name == "conv1_weight"
+    assert [(link.node, link.tensor) for link in tie.last_links] == [
+        ("activation0", "left_conv"),
+        ("activation1", "right_conv"),
+    ]
+    assert (
+        "With channel 3 goes\n"
+        "  conv1_weight axis 0 [3]\n"
+        "      fc → flatten0 → pool → abs0 → _minus0 → activation0 → left_conv\n"
+        "      also fc → flatten0 → pool → abs0 → _minus0 → activation1 → right_conv\n\n"
+    ) in explanation_text(explanation)
+    (entry,) = json.loads(explanation_json(explanation))["fates"][0]["goes_with"]
+    assert [step["node"] for step in entry["other_chains"][0]][-2:] == ["activation1", "right_conv"]
+    assert entry["last_links"][1] == {"node": "activation1", "tensor": "right_conv"}
+    picture = mermaid(explanation_diagram(explanation))
+    assert '["left_conv<br/>' in picture and '["right_conv<br/>' in picture
+
+
+def test_many_ways_are_counted() -> None:
+    """A layer that is applied six times: four ways are told, and how many there are besides."""
+    weight = mx.sym.var("conv1_weight")
+    sides = [
+        mx.sym.Activation(
+            conv(image(), f"a{k}", 12, weight=weight, no_bias=True), act_type="relu", name=f"r{k}"
+        )
+        for k in range(6)
+    ]
+    symbol = head(mx.sym.add_n(*sides, name="sum"))
+    analysis = analysed(Case("six", symbol, {"data": (2, 3, 8, 8)}, (), ENDS))
+    text = explanation_text(explain(analysis, "fc_weight", 1, 3))
+    assert text.count("      also ") == 3
+    assert "      and in 2 other ways\n" in text

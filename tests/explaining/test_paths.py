@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Iterator
 
 import numpy as np
 import pytest
@@ -29,18 +28,21 @@ class Zoo:
         self.json = self.symbol.tojson().encode()
 
 
+#: Real networks: between two of their parameters there is one way.
 TEN = (
-    "residual",
-    "residual_projection",
-    "concat_three",
-    "grouped_chain",
-    "shuffle_unit",
-    "squeeze_excite",
-    "encoder",
-    "siamese",
-    "resnet18_v2",
+    "alexnet",
+    "densenet121",
+    "inceptionv3",
+    "mobilenet0.25",
     "mobilenetv2_0.25",
+    "resnet18_v1",
+    "resnet18_v2",
+    "resnet50_v1",
+    "squeezenet1.1",
+    "vgg11",
 )
+#: Networks that share layers, or take a tensor by several branches, and so tie channels in several ways.
+SEVERAL_WAYS = ("siamese", "siamese_difference", "maximum_of_slices", "hard_swish_block", "feature_pyramid")
 
 
 def built(name: str) -> Any:
@@ -50,52 +52,56 @@ def built(name: str) -> Any:
     return Zoo(name)
 
 
-def random_tie(explainer: Explainer, names: list[str], rng: Any) -> tuple[str, Fate, Tie]:
-    """A channel of a parameter that can go, and one of the things that go with it at another node."""
-    while True:
-        name = names[rng.integers(len(names))]
-        fates = [fate for fate in explainer.explain(name).fates if fate.ties]
-        if not fates:
-            continue
-        chosen = fates[rng.integers(len(fates))]
-        channel = int(rng.choice(chosen.channels))
-        (fate,) = explainer.explain(name, chosen.axis, channel).fates
+def random_ties(name: str, count: int) -> Iterator[tuple[Analysis, str, Fate, Tie]]:
+    """Channels of a network's parameters that can go, each with a place that goes with it at another node."""
+    analysis = analysed(built(name))
+    explainer = Explainer(analysis)
+    parameters = list(explainer.parameters)
+    rng = np.random.default_rng(len(name))
+    while count:
+        parameter = parameters[rng.integers(len(parameters))]
+        shape = explainer.explain(parameter, channel=0).shape
+        axis = int(rng.integers(len(shape)))
+        channel = int(rng.integers(shape[axis] or 1))
+        (fate,) = explainer.explain(parameter, axis, channel).fates
         ties = [tie for tie in fate.ties if len(tie.chain.steps) > 1]
         if ties:
-            return name, fate, ties[rng.integers(len(ties))]
+            count -= 1
+            yield analysis, parameter, fate, ties[rng.integers(len(ties))]
 
 
-def tie_to(analysis: Analysis, name: str, fate: Fate, place: Place) -> Optional[Tie]:
-    """The tie between a channel and a place, ``None`` where they are independent."""
+def tied(analysis: Analysis, name: str, fate: Fate, place: Place) -> bool:
+    """Whether a channel of a parameter goes with a place."""
     found = Explainer(analysis).explain(name, fate.axis, fate.example).fates
-    for tie in (tie for other in found for tie in other.ties):
-        same = tie.place.name == place.name and tie.place.axis == place.axis
-        if same and set(tie.place.positions) & set(place.positions):
-            return tie
-    return None
+    return any(
+        tie.place.name == place.name
+        and tie.place.axis == place.axis
+        and set(tie.place.positions) & set(place.positions)
+        for other in found
+        for tie in other.ties
+    )
 
 
 @pytest.mark.parametrize("name", TEN)
 def test_without_the_last_link_of_a_chain_channels_are_not_tied(name: str) -> None:
-    """Where channels are tied in several ways, one cut shows the next way, until there is none."""
-    analysis = analysed(built(name))
-    explainer = Explainer(analysis)
-    names = [parameter.name for parameter in analysis.parameters]
-    rng = np.random.default_rng(len(name))
-    cuts: Counter[int] = Counter()
-    for _ in range(20):
-        parameter, fate, tie = random_tie(explainer, names, rng)
-        place, current, count = tie.place, analysis, 0
-        link: Optional[Tie] = tie
-        while link is not None:
-            assert len(link.chain.steps) > 1 and count < 6, (parameter, place)
-            current = cut(current, link.chain)
-            count += 1
-            link = tie_to(current, parameter, fate, place)
-        cuts[count] += 1
-    # Only the two branches of the siamese network, which share their weights, tie channels twice.
-    assert sum(cuts.values()) == 20
-    assert name == "siamese" or set(cuts) == {1}, cuts
+    for analysis, parameter, fate, tie in random_ties(name, 20):
+        assert len(tie.chains) == len(tie.last_links) == 1, (parameter, tie.place)
+        assert not tied(cut(analysis, tie.last_links), parameter, fate, tie.place), (parameter, tie.place)
+
+
+@pytest.mark.parametrize("name", SEVERAL_WAYS)
+def test_without_the_last_links_of_all_chains_and_no_sooner(name: str) -> None:
+    """Cutting the last links of all chains unties; with any one of them left, channels stay tied."""
+    several = 0
+    for analysis, parameter, fate, tie in random_ties(name, 30):
+        links = tie.last_links
+        assert len(tie.chains) == len(links) == len({(link.carrier, link.taker) for link in links})
+        assert not tied(cut(analysis, links), parameter, fate, tie.place), (parameter, tie.place)
+        for left in range(len(links)):
+            others = links[:left] + links[left + 1 :]
+            assert tied(cut(analysis, others), parameter, fate, tie.place), (parameter, tie.place, left)
+        several += len(links) > 1
+    assert several
 
 
 @pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)
@@ -110,8 +116,10 @@ def test_chains_hang_together(build: Any) -> None:
                 assert fate.kept.reason
                 check(explainer, fate.kept.chain)
             for tie in fate.ties:
-                assert tie.chain.steps
-                check(explainer, tie.chain)
+                assert len(tie.chains) == len(tie.last_links) > 0
+                for chain in tie.chains:
+                    assert chain.steps
+                    check(explainer, chain)
 
 
 def check(explainer: Explainer, chain: Chain) -> None:
@@ -143,7 +151,19 @@ def without(propagation: Propagation, solution: Solution, link: tuple[int, int, 
     return replace(propagation, edges=tuple(edges))
 
 
-@pytest.mark.parametrize("name", ["inner_output", "siamese", "depthwise_on_data", "instance_norm", *TEN[:4]])
+STAYING = (
+    "inner_output",
+    "siamese",
+    "depthwise_on_data",
+    "instance_norm",
+    "residual",
+    "residual_projection",
+    "concat_three",
+    "grouped_chain",
+)
+
+
+@pytest.mark.parametrize("name", STAYING)
 def test_without_the_last_link_channels_no_longer_stay(name: str) -> None:
     """As above, between atoms: each link on the way to the reason is one that the solver used."""
     analysis = analysed(built(name))
