@@ -7,6 +7,7 @@ from typing import Mapping, Optional
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
 from prunec.binding.expressions import chosen_positions, indexed, listed_positions
+from prunec.binding.functions import in_steps
 from prunec.binding.ranks import each_rests
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
@@ -78,6 +79,8 @@ class Expander:
         if isinstance(target, Rest):
             return self._rest(target.name)
         names = self._rest_of(target)
+        if target.function == "stepped":
+            return [names[i] for i in self._in_steps(target, len(names))]
         return [names[i] for i in self._positions(target, 1, len(names), default_all=True)]
 
     def _axis(self, item: AxisExpression, index: int) -> list[PlainAxis]:
@@ -210,6 +213,8 @@ class Expander:
             return self._insert(call, axes)
         if call.function == "put":
             return self._put(call, axes)
+        if call.function == "stepped":
+            return self._stepped(call, axes)
         chosen = set(self._positions(call, 1, rank, default_all=True))
         if call.function in ("drop", "reduced"):
             left = [axis for i, axis in enumerate(axes) if i not in chosen]
@@ -245,6 +250,22 @@ class Expander:
         for place, name in zip(places, names):
             result[place] = (name,)
         return result
+
+    def _stepped(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """The axes that are gone over in steps, or all with others in the place of those."""
+        places = self._in_steps(call, len(axes))
+        if len(call.arguments) == 2:
+            return [axes[place] for place in places]
+        others = call.arguments[2]
+        if not isinstance(others, Rest):
+            raise Open
+        names = self._rest(others.name)
+        return [(names[place],) if place in places else axis for place, axis in enumerate(axes)]
+
+    def _in_steps(self, call: Call, rank: int) -> list[int]:
+        value = self._argument(call, 1)
+        entries = value if isinstance(value, tuple) else (value,) * rank
+        return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
 
     def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
         if self._argument(call, 1) is None:

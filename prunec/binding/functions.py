@@ -34,17 +34,23 @@ def _unwindow(size: Number, *rest: Number) -> Number:
     return (size - 1) * stride + dilate * (kernel - 1) + 1 - 2 * pad + (adjust or 0)
 
 
-def _start(begin: Number, size: Number) -> Number:
-    if begin is None:
+def in_steps(step: Number) -> bool:
+    """Whether a range with this step takes other elements than one stretch."""
+    return step not in (None, 1)
+
+
+def _start(begin: Number, size: Number, step: Number = None) -> Number:
+    # What is gone over in steps counts as taken whole.
+    if begin is None or in_steps(step):
         return 0
     if begin < 0:
         return None if size is None else max(0, begin + size)
     return begin if size is None else min(begin, size)
 
 
-def _stop(end: Number, size: Number) -> Number:
+def _stop(end: Number, size: Number, step: Number = None) -> Number:
     # Any end may lie behind that of the axis, so none says anything of an axis of unknown size.
-    if end is None or size is None:
+    if end is None or size is None or in_steps(step):
         return size
     return max(0, end + size) if end < 0 else min(end, size)
 

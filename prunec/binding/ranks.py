@@ -147,6 +147,9 @@ class RankSolver:
             value = self.attributes.get(side.name)
             return len(value) if isinstance(value, tuple) and value else None
         if isinstance(side, Call) and side.function in _LENGTH_OF_ARGUMENTS:
+            # Ranges may speak of the first axes only.
+            if side.function == "strided" and any(rests_in(side)):
+                return None
             lengths = [self._tuple_length(argument) for argument in side.arguments]
             return next((length for length in lengths if length is not None), None)
         return None

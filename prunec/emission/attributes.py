@@ -7,7 +7,6 @@ from typing import Mapping, Optional, Sequence
 from prunec.binding.bound import Bound
 from prunec.binding.expansion import variadic_names
 from prunec.binding.expressions import (
-    Scalar,
     Scope,
     Unspreadable,
     evaluate,
@@ -67,13 +66,13 @@ def _new_value(
     try:
         values = [evaluate(scalar, sizes) for scalar in spread(other, scope)]
         before = [evaluate(scalar, bound.sizes) for scalar in spread(other, scope)]
-        if isinstance(side, Call) and isinstance(side.arguments[0], Call):
-            places = _places(side.arguments[0], bound, len(values))
-            wholes = spread(side.arguments[1], scope)
-            values, wholes = [values[p] for p in places], [wholes[p] for p in places]
-            return _restyled(side, old, values, wholes, bound.sizes, sizes)
         if isinstance(side, Call):
-            return _restyled(side, old, values, spread(side.arguments[1], scope), bound.sizes, sizes)
+            wholes = spread(side.arguments[1], scope)
+            lengths = [evaluate(whole, bound.sizes) for whole in wholes]
+            changes = list(zip(before, values, lengths, [evaluate(whole, sizes) for whole in wholes]))
+            if isinstance(side.arguments[0], Call):
+                changes = [changes[place] for place in _places(side.arguments[0], bound, len(changes))]
+            return _restyled(side.function, old, changes)
     except Unspreadable:
         return None
     if values == before or None in values:
@@ -90,26 +89,23 @@ def _places(on: Call, bound: Bound, rank: int) -> list[int]:
     return list(range(rank)) if value is None else listed_positions(value, rank)
 
 
-def _restyled(
-    side: Call,
-    old: Value,
-    values: Sequence[Optional[int]],
-    wholes: Sequence[Scalar],
-    before: Sizes,
-    sizes: Sizes,
-) -> Value:
+#: What a function gives for an axis, before and after, and the size it gives it for, before and after.
+_Change = tuple[Optional[int], Optional[int], Optional[int], Optional[int]]
+
+
+def _restyled(function: str, old: Value, changes: Sequence[_Change]) -> Value:
     olds = list(old) if isinstance(old, tuple) else [old]
-    wholes = list(wholes) * len(olds) if len(wholes) == 1 else wholes
-    new = [
-        previous
-        if value is None
-        else restyle(
-            side.function, _integer(previous), evaluate(whole, before), evaluate(whole, sizes), value
-        )
-        for previous, whole, value in zip(olds, wholes, values)
-    ]
+    changes = list(changes) * len(olds) if len(changes) == 1 else changes
+    new = [_entry(function, previous, change) for previous, change in zip(olds, changes)]
     new += olds[len(new) :]
     return tuple(new) if isinstance(old, tuple) else new[0]
+
+
+def _entry(function: str, previous: Value, change: _Change) -> Value:
+    before, value, old_size, size = change
+    if value is None or (before, old_size) == (value, size):
+        return previous
+    return restyle(function, _integer(previous), old_size, size, value)
 
 
 def _integer(value: Value) -> Optional[int]:

@@ -94,6 +94,12 @@ _TABLE = (
         "the sizes of axes or rests, one behind the other",
     ),
     Function("insert", (AXIS,), ((REST, VALUE),), "the axes with new ones of size one among them"),
+    Function(
+        "stepped",
+        (AXIS, TARGET),
+        ((REST, VALUE), (REST, VALUE, REST)),
+        "the axes that are gone over in steps, or all axes with others in the place of those",
+    ),
     Function("put", (AXIS,), ((REST, VALUE, REST),), "the axes with others in the place of some"),
     Function("before", (SIZE,), ((VALUE,),), "the first half of a list: what stands before each axis"),
     Function("after", (SIZE,), ((VALUE,),), "the second half of a list: what stands behind each axis"),
@@ -133,9 +139,17 @@ _TABLE = (
     ),
     Function("interleave", (SIZE,), ((MEASURE, MEASURE),), "sizes of two rests in turn"),
     Function(
-        "start", (SIZE,), ((MEASURE, MEASURE),), "an index that starts a range on an axis of a given size"
+        "start",
+        (SIZE,),
+        ((MEASURE, MEASURE), (MEASURE, MEASURE, MEASURE)),
+        "an index that starts a range on an axis of a given size",
     ),
-    Function("stop", (SIZE,), ((MEASURE, MEASURE),), "an index that ends a range on an axis of a given size"),
+    Function(
+        "stop",
+        (SIZE,),
+        ((MEASURE, MEASURE), (MEASURE, MEASURE, MEASURE)),
+        "an index that ends a range on an axis of a given size",
+    ),
     Function(
         "copy_zero", (SIZE,), ((MEASURE, MEASURE),), "a shape in which 0 stands for the size in its place"
     ),

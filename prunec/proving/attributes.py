@@ -59,6 +59,8 @@ class AttributeDraw:
                 if isinstance(axis.place, Name):
                     yield axis.place.name
         for call in axis_calls(self.rule):
+            if call.function == "stepped":
+                continue
             for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:
                 if isinstance(argument, Name):
                     yield argument.name
@@ -175,7 +177,7 @@ class AttributeDraw:
         sizes: dict[str, Optional[int]] = {}
         for call in axis_calls(self.rule):
             rest = call.arguments[0]
-            if not isinstance(rest, Rest) or call.function in VIEWS:
+            if not isinstance(rest, Rest) or call.function in VIEWS or call.function == "stepped":
                 continue
             rank = ranks.get(rest.name, 0)
             for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:

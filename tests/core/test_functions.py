@@ -75,6 +75,12 @@ def test_start_and_stop_are_those_of_python(size, begin, end):
     assert ELEMENTWISE["stop"](end, size) == stop
 
 
+def test_what_is_gone_over_in_steps_counts_as_taken_whole():
+    assert (ELEMENTWISE["start"](3, 8, 2), ELEMENTWISE["stop"](-2, 8, 2)) == (0, 8)
+    assert (ELEMENTWISE["start"](-1, 8, -1), ELEMENTWISE["stop"](0, 8, -1)) == (0, 8)
+    assert (ELEMENTWISE["start"](3, 8, 1), ELEMENTWISE["stop"](-2, 8, None)) == (3, 6)
+
+
 @given(st.data())
 def test_restyled_indices_mean_the_new_value(data):
     """An index is written anew in its own style, and is read back as the value it was written for."""

@@ -112,6 +112,26 @@ def slice_with_none() -> Case:
 
 
 @network
+def slice_in_steps() -> Case:
+    """Every second pixel of every second row, four times over, beside a stretch of the channels."""
+    x = _first()
+    begins = [(0, 3, row, column) for row in (0, 1) for column in (0, 1)]
+    parts = [mx.sym.slice(x, begin=b, end=(None, -2), step=(None, 1, 2, 2)) for b in begins]
+    x = conv(mx.sym.Concat(*parts, dim=1), "conv2", 10)
+    removable = (*outputs("conv1", "conv2"), *inputs("conv2", "fc"))
+    return Case("slice_in_steps", head(relu(x)), IMAGE, removable, ENDS)
+
+
+@network
+def slice_backwards() -> Case:
+    """Channels in steps of minus two: which are taken depends on their position."""
+    x = mx.sym.slice(_first(), begin=(None, None, 1), end=(None, None, 7), step=(None, -2, None))
+    x = conv(x, "conv2", 10)
+    removable = (*outputs("conv2"), *inputs("fc"))
+    return Case("slice_backwards", head(relu(x)), IMAGE, removable, (*ENDS, *outputs("conv1")))
+
+
+@network
 def maximum_of_halves() -> Case:
     """Maxout: the channel and its partner in the other half go together."""
     x = conv(image(), "conv1", 24)
