@@ -1,4 +1,4 @@
-"""Warnings about what was kept for want of knowledge: each operator once, with what it cost."""
+"""Warnings about what was kept for want of knowledge, and of rules that may be wrong: each operator once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from prunec.binding.infer import BoundGraph, describe
 from prunec.diagnostics import Annotation, Diagnostic, Severity
+from prunec.graph.model import Shape, Tensor, shape_text
 from prunec.solver.solve import Solution
 
 
 def warnings(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
-    """P406 for operators that no rule knows or fits, P407 for rules that leave axes open."""
-    return (*_barriers(bound, solution), *_unclear(bound, solution))
+    """P406 for operators that no rule knows or fits, P407 for rules that leave axes open, P409 for rules
+    that give other shapes than the framework."""
+    return (*_barriers(bound, solution), *_unclear(bound, solution), *_disagreements(bound))
 
 
 def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
@@ -79,6 +81,47 @@ def _unclear(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
+    """One warning for each operator whose rule gives another shape than the graph's hints, where its inputs
+    agree: what stands behind such a node is not to blame."""
+    graph = bound.graph
+    differing = {
+        tensor
+        for tensor, hint in graph.hints.items()
+        if tensor in bound.shapes and not _may_be_the_same(bound.shapes[tensor], hint)
+    }
+    by_operator: dict[str, list[Tensor]] = {}
+    for tensor in sorted(differing):
+        node = graph.nodes[tensor.node]
+        if bound.bounds[tensor.node] is not None and not differing.intersection(node.inputs):
+            by_operator.setdefault(node.operator or "", []).append(tensor)
+    found = []
+    for operator, tensors in by_operator.items():
+        first = tensors[0]
+        rule = bound.bounds[first.node]
+        assert rule is not None
+        where = describe(graph, first.node, bound.shapes)
+        found.append(
+            Diagnostic(
+                "P409",
+                f"the rule of {operator} gives another shape than the framework",
+                where=where if len(tensors) == 1 else f"{where} and {len(tensors) - 1} more",
+                annotations=(Annotation(rule.rule.operators[0].span, "this rule"),),
+                notes=(
+                    f"output {first.output}: the rule says {shape_text(bound.shapes[first])}, "
+                    f"the framework {shape_text(graph.hints[first])}",
+                ),
+                help="run prunec verify on the smaller model; replace a rule that is wrong with --rules",
+                severity=Severity.WARNING,
+            )
+        )
+    return found
+
+
+def _may_be_the_same(left: Shape, right: Shape) -> bool:
+    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right))
 
 
 def _channels_at(bound: BoundGraph, solution: Solution, nodes: Sequence[int]) -> int:

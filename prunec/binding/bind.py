@@ -18,6 +18,10 @@ from prunec.binding.views import ViewError
 from prunec.graph.model import Shape, shape_text
 from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor, Value
 
+#: More axes than any tensor has, and more tensors than any node gives.
+_MOST_AXES = 256
+_MOST_OUTPUTS = 1 << 16
+
 
 @dataclass
 class _Binder:
@@ -72,7 +76,11 @@ class _Binder:
         counts = {t.name: 1 for t in outputs}
         for tensor in outputs:
             if tensor.kind == "variadic":
-                counts[tensor.name] = self._variadic_count(tensor.name)
+                counts[tensor.name] = count = self._variadic_count(tensor.name)
+                if count > _MOST_OUTPUTS:
+                    raise Contradiction(
+                        f"{tensor.name} would stand for {count:,} tensors", tensor.span, self._shapes_note()
+                    )
         return counts
 
     def _variadic_count(self, slot: str) -> int:
@@ -98,6 +106,11 @@ class _Binder:
         return self.output_count
 
     def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> None:
+        for name, rank in self.ranks.items():
+            if rank > _MOST_AXES:
+                raise Contradiction(
+                    f"*{name} would stand for {rank:,} axes", self.rule.span, self._shapes_note()
+                )
         for tensor, _, shape in slots:
             if shape is None:
                 continue

@@ -195,9 +195,9 @@ class Expander:
             order = self._argument(call, 1)
             if not isinstance(order, tuple) or not order:
                 return axes[::-1]
-            if sorted(int(i) % rank for i in order if isinstance(i, int)) != list(range(rank)):
+            if len(order) != rank or sorted(listed_positions(order, rank)) != list(range(rank)):
                 raise ViewError(f"{order} is not an order of {rank} axes")
-            return [axes[int(i)] for i in order if isinstance(i, int)]
+            return [axes[i] for i in listed_positions(order, rank)]
         if call.function == "swap":
             first, second = (self._argument(call, i) for i in (1, 2))
             if not isinstance(first, int) or not isinstance(second, int):

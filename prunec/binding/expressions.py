@@ -244,8 +244,9 @@ def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int
     if isinstance(scalar, str):
         return sizes.get(scalar)
     if scalar.function in ELEMENTWISE:
+        takes_fractions = scalar.function == "scaled"
         return ELEMENTWISE[scalar.function](
-            *(a if isinstance(a, float) else evaluate(a, sizes) for a in scalar.arguments)
+            *(a if takes_fractions and isinstance(a, float) else evaluate(a, sizes) for a in scalar.arguments)
         )
     values = [evaluate(argument, sizes) for argument in scalar.arguments]
     left, right = values

@@ -64,12 +64,16 @@ def _stretch(entry: Number, size: Number) -> Number:
 
 
 def _scaled(size: Number, factor: Optional[float]) -> Number:
+    if size is None or factor is None:
+        return None
     # In single precision, as the frameworks reckon.
-    return None if size is None or factor is None else int(np.float32(size) * np.float32(factor))
+    with np.errstate(over="ignore"):
+        scaled = np.float32(size) * np.float32(factor)
+    return int(scaled) if np.isfinite(scaled) else None
 
 
 def _strided(size: Number, start: Number, end: Number, step: Number) -> Number:
-    return None if size is None else len(range(*slice(start, end, step).indices(size)))
+    return None if size is None or step == 0 else len(range(*slice(start, end, step).indices(size)))
 
 
 def _smallest(*values: Number) -> Number:

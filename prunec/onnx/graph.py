@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -19,10 +19,9 @@ from prunec.language.syntax import Value
 from prunec.onnx import tensors
 from prunec.onnx.folding import Folder
 from prunec.onnx.hints import inferred_shapes
+from prunec.onnx.nested import captured
 from prunec.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, onnx_package, opsets
 
-#: Deeper nesting of graphs in graphs is not followed.
-_MAXIMUM_DEPTH = 32
 _HELP = "export the model again; onnx.checker says more"
 
 
@@ -85,7 +84,9 @@ class _Builder:
         for index in order:
             self._operator(proto.node[index], index, names[index])
         outputs = tuple(self._tensor(value.name, "the list of outputs") for value in proto.output)
-        hints = inferred_shapes(self.file.proto, self.input_shapes)
+        hints = inferred_shapes(
+            self.file.proto, [proto.node[index] for index in order], self.constants, self.input_shapes
+        )
         graph = Graph(
             tuple(self.nodes),
             outputs,
@@ -286,30 +287,6 @@ def _single(tensor: Any) -> Optional[Value]:
     except Exception:  # a tensor that cannot be read is one that no rule reads
         return None
     return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None
-
-
-def captured(node: Any, depth: int = 0) -> list[str]:
-    """The values that the graphs nested in a node take from outside of them."""
-    kinds = onnx_package().AttributeProto
-    names: dict[str, None] = {}
-    for attribute in node.attribute:
-        if attribute.type in (kinds.GRAPH, kinds.GRAPHS) and depth < _MAXIMUM_DEPTH:
-            for graph in (attribute.g, *attribute.graphs):
-                names.update(dict.fromkeys(_free(graph, depth)))
-    return list(names)
-
-
-def _free(graph: Any, depth: int) -> Iterator[str]:
-    own = {value.name for value in (*graph.input, *graph.initializer)}
-    own |= {sparse.values.name for sparse in graph.sparse_initializer}
-    own |= {name for node in graph.node for name in node.output}
-    for node in graph.node:
-        for name in (*node.input, *captured(node, depth + 1)):
-            if name and name not in own:
-                yield name
-    for value in graph.output:
-        if value.name not in own:
-            yield value.name
 
 
 def declared_shape(value: Any) -> Optional[Shape]:

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Iterator, NoReturn
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 
@@ -89,6 +89,8 @@ def parse_file(data: bytes, path: Path) -> OnnxFile:
     except Exception as error:  # protobuf's own error class depends on its implementation
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         _no_model(name, f"it cannot be decoded: {printable(reason)}")
+    if any(isinstance(text, bytes) for text in _texts(proto)):
+        _no_model(name, "a name in it is not UTF-8 text")
     if not proto.HasField("graph"):
         _no_model(name, "it holds no graph")
     if not proto.opset_import:
@@ -103,6 +105,20 @@ def opsets(proto: Any) -> dict[str, int]:
         "" if entry.domain in STANDARD_DOMAINS else entry.domain: entry.version
         for entry in proto.opset_import
     }
+
+
+def _texts(message: Any) -> Iterator[Any]:
+    """All texts of a message; the reader gives those as bytes that cannot be decoded.  Elements of tensors
+    are not touched: they may be large."""
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING:
+            value = getattr(message, field.name)
+            yield from (value,) if isinstance(value, (str, bytes)) else value
+        elif field.type == field.TYPE_MESSAGE:
+            value = getattr(message, field.name)
+            parts = value if not hasattr(value, "DESCRIPTOR") else (value,) * message.HasField(field.name)
+            for part in parts:
+                yield from _texts(part)
 
 
 def _check_versions(onnx: Any, proto: Any, name: str) -> None:

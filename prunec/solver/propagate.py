@@ -9,18 +9,15 @@ import numpy as np
 
 from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph
-from prunec.diagnostics import Diagnostic, PrunecError, Span
+from prunec.diagnostics import Span
 from prunec.graph.model import Graph, Tensor
 from prunec.solver.components import Atoms
 from prunec.solver.derive import InputLayout, Untouched, derive
-from prunec.solver.execute import execute
+from prunec.solver.execute import MAXIMUM_ATOMS, execute, too_many
 from prunec.solver.layout import InputReason, Layout, Program, Reason, TensorResult
 
 #: The atom that stands for everything that stays.
 KEPT = 0
-
-#: More channels than any model has; each takes some tens of bytes.
-MAXIMUM_ATOMS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,7 @@ class _Propagator:
         for length in shape:
             size *= length
         if self.next_atom + size > MAXIMUM_ATOMS:
-            raise PrunecError(_too_many(self.next_atom + size))
+            raise too_many(self.next_atom + size)
         start, self.next_atom = self.next_atom, self.next_atom + size
         return np.arange(start, self.next_atom, dtype=np.int64).reshape(shape)
 
@@ -295,12 +292,3 @@ def _fill(axis: Sequence[Optional[int]], size: Optional[int]) -> tuple[Optional[
     if size is None or list(axis).count(None) != 1 or size % known:
         return tuple(axis)
     return tuple(size // known if factor is None else factor for factor in axis)
-
-
-def _too_many(count: int) -> Diagnostic:
-    return Diagnostic(
-        "P408",
-        "the model has more channels than can be analysed",
-        notes=(f"{count:,} or more, and at most {MAXIMUM_ATOMS:,} are followed",),
-        help="check the sizes that the model's attributes and constants give; they are beyond any real model",
-    )
