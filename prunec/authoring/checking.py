@@ -12,6 +12,7 @@ from prunec.language.check import check
 from prunec.language.library import built_in, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
 from prunec.language.resources import data_folder
+from prunec.language.stored import read_chunk
 from prunec.language.syntax import Policy, Rule, RuleFile
 
 #: The built-in rules that are for MXNet's operators.
@@ -85,9 +86,11 @@ def check_sources(
             policies += _policies(source, found)
             continue
         rules: list[Rule] = []
+        # A file that is being written changes with every run.
+        read = parse_chunk if built_in_name(source) is None else read_chunk
         for start, end in chunks(source.text):
             try:
-                rules += parse_chunk(source, start, end)
+                rules += read(source, start, end)
             except PrunecError as error:
                 found += error.diagnostics
         files.append(RuleFile(tuple(rules), Span(source, 0, len(source.text))))

@@ -15,8 +15,6 @@ from prunec.language import syntax
 
 #: Deepest nesting of brackets, operators and ``not`` that is accepted.
 MAXIMUM_DEPTH = 64
-#: Longest whole number that is accepted, in digits.
-MAXIMUM_DIGITS = 18
 
 _Children = list[Any]
 
@@ -104,7 +102,7 @@ class _Builder:
         return _LITERALS[production]
 
     def integer(self, token: Token) -> int:
-        if len(token.lstrip("-")) > MAXIMUM_DIGITS:
+        if len(token.lstrip("-")) > syntax.MAXIMUM_DIGITS:
             raise PrunecError(_number_out_of_bounds(self.span(token)))
         return int(token)
 
@@ -374,6 +372,6 @@ def _number_out_of_bounds(span: Span) -> Diagnostic:
     return Diagnostic(
         "P105",
         "this number is too large",
-        annotations=(Annotation(span, f"at most {MAXIMUM_DIGITS} digits, or an exponent below 308"),),
+        annotations=(Annotation(span, f"at most {syntax.MAXIMUM_DIGITS} digits, or an exponent below 308"),),
         help="sizes and attribute values are far smaller; check for a slip of the key",
     )

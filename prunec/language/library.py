@@ -16,8 +16,9 @@ from pathlib import Path
 
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span, printable
 from prunec.language.check import check
-from prunec.language.parser import chunks, parse_chunk, read_source
+from prunec.language.parser import chunks, read_source
 from prunec.language.resources import data_folder
+from prunec.language.stored import read_chunk
 from prunec.language.syntax import Rule, RuleFile
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?"
@@ -180,7 +181,7 @@ class RuleSet:
             self._add(_Chunk(source, start, end, operators, header.group("label") or operators[0]))
 
     def _add_parsed(self, source: Source, start: int, end: int) -> tuple[Rule, ...]:
-        rules = parse_chunk(source, start, end)
+        rules = read_chunk(source, start, end)
         for rule in rules:
             self._rules[len(self._chunks)] = rule
             operators = tuple(operator.name for operator in rule.operators)
@@ -201,7 +202,7 @@ class RuleSet:
                 continue
             chunk = self._chunks[position]
             try:
-                (self._rules[position],) = parse_chunk(chunk.source, chunk.start, chunk.end)
+                (self._rules[position],) = read_chunk(chunk.source, chunk.start, chunk.end)
             except PrunecError as error:
                 errors += error.diagnostics
         if errors:

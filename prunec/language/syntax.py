@@ -11,6 +11,9 @@ from typing import Optional, Union
 
 from prunec.diagnostics import Span
 
+#: Longest whole number that is accepted, in digits.
+MAXIMUM_DIGITS = 18
+
 #: What an attribute of a node can hold once its text is read.
 Value = Union[None, bool, int, float, str, tuple["Value", ...]]
 

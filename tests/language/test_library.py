@@ -92,13 +92,13 @@ def test_headers_are_read_without_parsing(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_only_rules_asked_for_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
-    original = library.parse_chunk
+    original = library.read_chunk
 
     def counting(source: Source, start: int, end: int) -> object:
         parsed.append(source.text[start:end])
         return original(source, start, end)
 
-    monkeypatch.setattr(library, "parse_chunk", counting)
+    monkeypatch.setattr(library, "read_chunk", counting)
     rules = rule_set("op A { d[c] -> o[c] }\nop A as b { d[c] -> o[c] }\nop C { broken }\n")
     assert parsed == []
     assert [rule.label for rule in rules.rules_for("A")] == ["A", "b"]
