@@ -74,7 +74,8 @@ class _Builder:
         for index, tensor in enumerate(proto.initializer):
             self._constant(tensor.name, tensor, Source("initializer", index))
         for index, sparse in enumerate(proto.sparse_initializer):
-            self._variable(sparse.values.name, Source("sparse", index))
+            number = self._variable(sparse.values.name, Source("sparse", index))
+            self.shapes[number] = tensors.dimensions(sparse, self.file.name)
         for index, node in enumerate(proto.node):
             tensor = constant_of(node)
             if tensor is not None:

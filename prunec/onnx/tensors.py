@@ -37,7 +37,7 @@ class External:
 
 
 def dimensions(tensor: Any, where: str) -> tuple[int, ...]:
-    """The shape of a tensor.  Raises PrunecError P333 for one that cannot be."""
+    """The shape of a tensor, sparse or not.  Raises PrunecError P333 for one that cannot be."""
     shape = tuple(int(size) for size in tensor.dims)
     if len(shape) > _MAXIMUM_RANK or min(shape, default=0) < 0 or prod(shape) > MAXIMUM_ELEMENTS:
         shown = printable(str(shape), 60)
@@ -160,7 +160,8 @@ def array(tensor: Any, folder: Path, where: str) -> NDArray[Any]:
 
 
 def _place(tensor: Any, where: str) -> str:
-    return f"{where}: tensor {printable(tensor.name)!r}"
+    held = getattr(tensor, "values", tensor)  # a sparse tensor has the name of its values
+    return f"{where}: tensor {printable(held.name)!r}"
 
 
 def _wrong(tensor: Any, where: str, note: str) -> NoReturn:

@@ -235,3 +235,12 @@ def _field(number: int, payload: bytes) -> bytes:
         size >>= 7
         if not size:
             return bytes([number << 3 | 2]) + length + payload
+
+
+def test_sparse_tensors_that_cannot_be():
+    values = numpy_helper.from_array(np.ones(1, np.float32), "s")
+    places = numpy_helper.from_array(np.zeros(1, np.int64), "places")
+    model = proto()
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [1 << 40, 1 << 40]))
+    text = message(model)
+    assert "error[P333]: a tensor that cannot be read" in text and "tensor 's'" in text
