@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Mapping, Optional, Sequence
 
+from prunec.authoring.policies import policy_warnings
 from prunec.authoring.registry import Registered, check_attributes
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 from prunec.language.check import check
@@ -117,7 +118,9 @@ def _policies(source: Source, found: list[Diagnostic]) -> tuple[Policy, ...]:
     except PrunecError as error:
         found += error.diagnostics
         return ()
-    found += [d for policy in policies for setting in policy.settings for d in setting_problems(setting)]
+    for policy in policies:
+        found += [problem for setting in policy.settings for problem in setting_problems(setting)]
+        found += policy_warnings(policy)
     return policies
 
 

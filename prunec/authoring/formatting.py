@@ -1,4 +1,4 @@
-"""Rule files in canonical text, written back in place."""
+"""Files of rules and of policies in canonical text, written back in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunec.diagnostics import Diagnostic, PrunecError, Source, printable
-from prunec.language.parser import parse, read_source
+from prunec.language.parser import holds_policies, parse, parse_policies, read_source
 from prunec.language.printer import format_file
 
 
@@ -28,8 +28,8 @@ class Formatted:
 
 
 def format_source(source: Source) -> str:
-    """The canonical text of a rule file.  Raises PrunecError with its syntax errors."""
-    return format_file(parse(source))
+    """The canonical text of a file of rules or of policies.  Raises PrunecError with its syntax errors."""
+    return format_file(parse_policies(source) if holds_policies(source) else parse(source))
 
 
 def format_path(path: Path) -> Formatted:

@@ -45,7 +45,7 @@ built-in rules are checked.  Exit code 1: there are errors."""
 _TEST = """Runs every operator of the rules in MXNet in small networks that are pruned at random, and
 compares what prunec makes of the examples in NAME_test.md beside NAME.prune with what they say.  Exit code
 1: a rule is wrong, or an example is."""
-_FMT = """Writes rule files in the canonical layout, comments kept.  With --check nothing is written, and the
+_FMT = """Writes files of rules or of policies in the canonical layout, comments kept.  With --check nothing is written, and the
 exit code is 1 where a file would change.  `-` reads standard input and writes standard output."""
 _LIST = "Lists rules, the operators they are for, and the first sentence of their documentation."
 _DOC = "Makes a Markdown page of each rule file from its ## comments; with --output into a folder."

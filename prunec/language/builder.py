@@ -320,6 +320,8 @@ class _Builder:
         for child in children:
             if isinstance(child, Token):
                 number = float(child) if child.type == "FLOAT" else float(self.integer(child))
+                if math.isinf(number):
+                    raise PrunecError(_number_out_of_bounds(span))
             elif child is not None:
                 because = str(child)
         return syntax.Setting(kind, number, because, span)

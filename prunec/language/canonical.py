@@ -1,9 +1,9 @@
-"""The canonical text of expressions, axes, statements and rules.
+"""The canonical text of expressions, axes, statements, rules and policies.
 
-A rule with at most one statement stands on one line where that has at most ``WIDTH`` columns; any
-other has one statement a line, indented by two.  Longer headers, signatures and statements are
-broken between tensors, names, attributes and conditions.  ``printer.py`` puts rules and comments
-together to a file.
+A rule with at most one statement stands on one line where that has at most ``WIDTH`` columns, a policy
+wherever it has; any other has one statement a line, indented by two.  Longer headers, signatures and
+statements are broken between tensors, names, attributes and conditions.  ``printer.py`` puts blocks and
+comments together to a file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from prunec.language.syntax import (
+    MAXIMUM_DIGITS,
     Arithmetic,
     Attribute,
     Axis,
@@ -34,10 +35,12 @@ from prunec.language.syntax import (
     MultiplyAdds,
     Name,
     Neutral,
+    Policy,
     Product,
     Rest,
     Rule,
     Scales,
+    Setting,
     Signature,
     Statement,
     Sum,
@@ -211,8 +214,8 @@ def print_rule(rule: Rule) -> str:
     """The canonical text of a rule, its documentation above it, without a line end."""
     one_line = print_on_one_line(rule)
     if one_line is not None:
-        return "\n".join([*print_documentation(rule), one_line])
-    lines = [*print_documentation(rule), *print_header(rule)]
+        return "\n".join([*print_documentation(rule.documentation), one_line])
+    lines = [*print_documentation(rule.documentation), *print_header(rule)]
     if rule.signature is not None:
         lines += print_body_signature(rule.signature)
         for statement in rule.statements:
@@ -234,9 +237,9 @@ def print_on_one_line(rule: Rule) -> str | None:
     return text if len(text) <= WIDTH else None
 
 
-def print_documentation(rule: Rule) -> list[str]:
+def print_documentation(text: str) -> list[str]:
     """The ``##`` lines."""
-    return [f"## {line}".rstrip() for line in rule.documentation.split("\n")] if rule.documentation else []
+    return [f"## {line}".rstrip() for line in text.split("\n")] if text else []
 
 
 def print_header(rule: Rule) -> list[str]:
@@ -297,6 +300,43 @@ def _attribute(attribute: Attribute) -> str:
         if attribute.default is None
         else f"{attribute.name} = {print_literal(attribute.default)}"
     )
+
+
+# --- policies ------------------------------------------------------------------------------
+
+
+def print_policy_on_one_line(policy: Policy) -> str | None:
+    """The policy without its documentation, where it is short enough for one line."""
+    body = "  ".join(map(print_setting, policy.settings))
+    text = f"policy {_patterns(policy)} {{ {body} }}" if body else f"policy {_patterns(policy)} {{}}"
+    return text if len(text) <= WIDTH else None
+
+
+def print_policy_header(policy: Policy) -> list[str]:
+    """The lines from ``policy`` to the opening brace."""
+    return wrap(f"policy {_patterns(policy)} {{", "", "    ")
+
+
+def print_setting(setting: Setting) -> str:
+    """A statement of a policy."""
+    keyword = "whole rows" if setting.kind == "whole" else setting.kind
+    return keyword + _number(setting.number) + _because(setting.because)
+
+
+def _number(number: float | None) -> str:
+    if number is None:
+        return ""
+    if 0 <= number <= 10**MAXIMUM_DIGITS and number.is_integer():
+        # The largest whole number that can be written is read as this power of ten.
+        return f" {min(int(number), 10**MAXIMUM_DIGITS - 1)}"
+    return f" {number!r}"
+
+
+def _patterns(policy: Policy) -> str:
+    return ", ".join(print_literal(pattern) for pattern in policy.patterns)
+
+
+# --- broken lines --------------------------------------------------------------------------
 
 
 _PIECES = re.compile(r'"[^"]*"|[,;] |.', re.DOTALL)

@@ -1,4 +1,4 @@
-"""A whole rule file in canonical text, with its comments.
+"""A whole file of rules or of policies in canonical text, with its comments.
 
 Comments stand nowhere in the syntax tree.  They are read from the source and put to what they are
 about: a comment at the end of a line stays behind what it follows, any other stands above what comes
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional, Union
 
 from prunec.diagnostics import Source, Span
 from prunec.language.canonical import (
@@ -18,8 +19,12 @@ from prunec.language.canonical import (
     print_documentation,
     print_header,
     print_on_one_line,
+    print_policy_header,
+    print_policy_on_one_line,
+    print_setting,
+    wrap,
 )
-from prunec.language.syntax import Rule, RuleFile
+from prunec.language.syntax import Policy, PolicyFile, Rule, RuleFile
 
 _COMMENT = re.compile(r'"[^"\n]*"|##[^\n]*|(#[^\n]*)')
 
@@ -36,38 +41,72 @@ class _Comment:
     space_below: bool
 
 
-def format_file(file: RuleFile) -> str:
-    """The canonical text of a rule file.
+@dataclass(frozen=True)
+class _Block:
+    """A rule or a policy: on one line (``None`` where it has no room there), or a header and the items of a
+    body, each with its place (no body: ``None``).  Comments before ``inside`` stand above it."""
+
+    span: Span
+    inside: int
+    documentation: list[str]
+    one_line: Optional[str]
+    header: list[str]
+    items: Optional[list[tuple[Span, list[str]]]]
+
+
+def _of_rule(rule: Rule) -> _Block:
+    items = None
+    if rule.signature is not None:
+        items = [(rule.signature.span, print_body_signature(rule.signature))]
+        items += [(statement.span, print_body_statement(statement)) for statement in rule.statements]
+    inside = rule.span.start if items is not None else rule.span.end
+    documentation = print_documentation(rule.documentation)
+    return _Block(rule.span, inside, documentation, print_on_one_line(rule), print_header(rule), items)
+
+
+def _of_policy(policy: Policy) -> _Block:
+    items = [(setting.span, wrap(print_setting(setting), "  ", "    ")) for setting in policy.settings]
+    documentation = print_documentation(policy.documentation)
+    one_line = print_policy_on_one_line(policy)
+    return _Block(policy.span, policy.span.start, documentation, one_line, print_policy_header(policy), items)
+
+
+def format_file(file: Union[RuleFile, PolicyFile]) -> str:
+    """The canonical text of a file of rules or of policies.
 
     It parses to an equal tree, holds every comment of ``file.span.source``, and is its own canonical text.
-    Between rules stands one empty line; between rules of one line each, only where the source
+    Between blocks stands one empty line; between blocks of one line each, only where the source
     has one.  A tree made without a source has no comments.
     """
     source = file.span.source
+    if isinstance(file, PolicyFile):
+        blocks = [_of_policy(policy) for policy in file.policies]
+    else:
+        blocks = [_of_rule(rule) for rule in file.rules]
     comments = list(_comments(source))
     lines: list[str] = []
     previous_long = False
-    for index, rule in enumerate(file.rules):
-        end = file.rules[index + 1].span.start if index + 1 < len(file.rules) else len(source.text)
+    for index, block in enumerate(blocks):
+        end = blocks[index + 1].span.start if index + 1 < len(blocks) else len(source.text)
         mine, comments = _until(comments, end)
-        leading, rest = _split_before(mine, rule)
-        block = _rule(rule, rest)
-        after = [c for c in rest if c.start >= rule.span.end and not c.trailing]
-        space = previous_long or len(block) > 1 or _space_above(source, rule, leading)
+        leading, rest = _until(mine, block.inside)
+        own = _lines(block, rest)
+        after = [c for c in rest if c.start >= block.span.end and not c.trailing]
+        space = previous_long or len(own) > 1 or _space_above(source, block, leading)
         if lines and space and lines[-1]:
             lines.append("")
         lines += _own_lines(leading, "")
         if leading and leading[-1].space_below and lines[-1]:
             lines.append("")
-        lines += block
-        previous_long = len(block) > 1
+        lines += own
+        previous_long = len(own) > 1
         comments = after + comments
     lines += _closing(lines, comments)
     return "\n".join(lines).strip("\n") + "\n" if lines else ""
 
 
 def _closing(lines: Sequence[str], comments: Sequence[_Comment]) -> list[str]:
-    """The comments behind the last rule."""
+    """The comments behind the last block."""
     if not comments:
         return []
     return [*([""] if lines and comments[0].space_above else []), *_own_lines(comments, "")]
@@ -90,12 +129,6 @@ def _until(comments: Sequence[_Comment], end: int) -> tuple[list[_Comment], list
     return [c for c in comments if c.start < end], [c for c in comments if c.start >= end]
 
 
-def _split_before(comments: Sequence[_Comment], rule: Rule) -> tuple[list[_Comment], list[_Comment]]:
-    """The comments above a rule (for an opaque rule, those inside as well), and the others."""
-    start = rule.span.start if rule.signature is not None else rule.span.end
-    return _until(comments, start)
-
-
 def _own_lines(comments: Sequence[_Comment], indent: str) -> list[str]:
     lines: list[str] = []
     for comment in comments:
@@ -105,11 +138,11 @@ def _own_lines(comments: Sequence[_Comment], indent: str) -> list[str]:
     return lines
 
 
-def _space_above(source: Source, rule: Rule, leading: Sequence[_Comment]) -> bool:
-    """Whether an empty line stands above a rule and what belongs to it."""
+def _space_above(source: Source, block: _Block, leading: Sequence[_Comment]) -> bool:
+    """Whether an empty line stands above a block and what belongs to it."""
     if leading:
         return leading[0].space_above
-    before = source.text[: rule.span.start]
+    before = source.text[: block.span.start]
     while True:
         line = before.rstrip(" \t\r").rsplit("\n", 1)
         if len(line) < 2:
@@ -120,28 +153,24 @@ def _space_above(source: Source, rule: Rule, leading: Sequence[_Comment]) -> boo
         before = line[0]
 
 
-def _rule(rule: Rule, comments: Sequence[_Comment]) -> list[str]:
-    """The lines of a rule with the comments inside it and at the end of its last line."""
-    inside, behind = _until(comments, rule.span.end)
+def _lines(block: _Block, comments: Sequence[_Comment]) -> list[str]:
+    """The lines of a block with the comments inside it and at the end of its last line."""
+    inside, behind = _until(comments, block.span.end)
     trailing = [c for c in behind if c.trailing][:1]
-    lines = print_documentation(rule)
-    one_line = print_on_one_line(rule)
-    if one_line is not None and not inside:
-        lines.append(one_line)
+    lines = list(block.documentation)
+    if block.one_line is not None and not inside:
+        lines.append(block.one_line)
     else:
-        lines += print_header(rule)
-        if rule.signature is not None:
-            lines += _body(rule, inside)
+        lines += block.header
+        if block.items is not None:
+            lines += _body(block.items, inside)
             lines.append("}")
     if trailing:
         lines[-1] += f"  {trailing[0].text}"
     return lines
 
 
-def _body(rule: Rule, comments: Sequence[_Comment]) -> list[str]:
-    assert rule.signature is not None
-    items = [(rule.signature.span, print_body_signature(rule.signature))]
-    items += [(statement.span, print_body_statement(statement)) for statement in rule.statements]
+def _body(items: Sequence[tuple[Span, list[str]]], comments: Sequence[_Comment]) -> list[str]:
     left = list(comments)
     lines: list[str] = []
     for span, text in items:

@@ -226,7 +226,10 @@ def _misplaced_documentation(span: Span) -> Diagnostic:
 def _policy(span: Span, alone: bool) -> Diagnostic:
     """For a policy among rules, or a file of policies where one of rules is expected."""
     if alone:
-        label, advice = "rules are expected here", "give the file with --policy; `rules check` takes it too"
+        label, advice = (
+            "rules are expected here",
+            "give the file with --policy; `rules check` and `rules fmt` take it too",
+        )
     else:
         label, advice = "this file holds rules", "move policies into a file of their own, for --policy"
     annotation = Annotation(span, label)

@@ -159,14 +159,44 @@ def test_policies_are_checked_too(tmp_path: Path, capsys: Any) -> None:
     assert "my.prune:3:19" in text and "2 policies: 1 error, no warnings" in text
 
 
-@pytest.mark.parametrize("name", ["fmt", "list", "doc", "test"])
+@pytest.mark.parametrize(
+    ("text", "headline", "places"),
+    [
+        ('policy "a", "b", "a" { hold }', "this pattern stands here twice", [18, 8]),
+        ('policy "a" {}', "this policy says nothing", [8]),
+        ('policy "a" { align 8  align 4 }', "`align` stands twice in this policy", [23, 14]),
+        ('policy "a" { whole rows  ratio 0.5  hold }', "`ratio 0.5` says nothing beside `hold`", [26, 37]),
+        ('policy "a" { ratio 0.7  max_ratio 0.5 }', "`ratio 0.7` is above `max_ratio 0.5`", [14, 25]),
+    ],
+)
+def test_what_of_a_policy_says_nothing(
+    text: str, headline: str, places: list[int], tmp_path: Path, capsys: Any
+) -> None:
+    path = written(tmp_path, text + "\n")
+    assert prunec_rules("check", path) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"warning[P726]: {headline}\n")
+    assert re.findall(r"my\.prune:1:(\d+)", said) == [str(place) for place in places]
+    assert "  help: " in said and said.endswith("\n1 policy: no errors, 1 warning\n")
+
+
+def test_policies_are_formatted_in_place(tmp_path: Path, capsys: Any) -> None:
+    path = written(tmp_path, '# What stays.\npolicy  "a" {hold}  # small\n')
+    assert prunec_rules("fmt", path, "--check") == 1
+    assert prunec_rules("fmt", path) == 0
+    assert Path(path).read_text("utf-8") == '# What stays.\npolicy "a" { hold }  # small\n'
+    assert prunec_rules("fmt", path, "--check") == 0
+    assert capsys.readouterr().out == f"would change {path}\nchanged {path}\n"
+
+
+@pytest.mark.parametrize("name", ["list", "doc", "test"])
 def test_policies_are_no_rules(name: str, tmp_path: Path, capsys: Any) -> None:
     more = ["--only", "numeric"] if name == "test" else []
     with pytest.raises(PrunecError) as caught:
         prunec_rules(name, written(tmp_path, POLICY), *more)
     text = render_all(caught.value.diagnostics)
     assert "error[P101]: a policy is no rule" in text and "^^^^^^ rules are expected here" in text
-    assert "help: give the file with --policy; `rules check` takes it too" in text
+    assert "help: give the file with --policy; `rules check` and `rules fmt` take it too" in text
 
 
 def test_policies_among_rules(tmp_path: Path, capsys: Any) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from prunec.diagnostics import Source
+from prunec.diagnostics import PrunecError, Source
 from prunec.language.canonical import WIDTH
-from prunec.language.parser import parse
+from prunec.language.parser import parse, parse_policies
 from prunec.language.printer import format_file
-from prunec.language.syntax import RuleFile
+from prunec.language.syntax import PolicyFile, RuleFile
 
-from .trees import files
+from .trees import files, policy_files
+
+POLICIES = 'policy "a*", "b" { hold because "x" ratio 0.5 }\npolicy "c" { whole rows }\n'
 
 
 def formatted(text: str) -> str:
@@ -26,6 +31,32 @@ def test_parsing_the_printed_tree_gives_the_tree(file: RuleFile) -> None:
     assert repr(again.rules) == repr(file.rules)
     assert again == file
     assert format_file(again) == text
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(policy_files)
+def test_parsing_printed_policies_gives_the_policies(file: PolicyFile) -> None:
+    text = format_file(file)
+    again = parse_policies(Source("printed.prune", text))
+    assert again == file
+    assert format_file(again) == text
+
+
+@given(st.data())
+def test_comments_anywhere_among_policies_stay(data: st.DataObject) -> None:
+    """Between any two tokens: no comment is lost, and the text with all of them is its own canonical text."""
+    text = ""
+    count = 0
+    for token in re.findall(r'"[^"]*"|[^\s"]+|\n', POLICIES):
+        text += token + " "
+        if data.draw(st.booleans()):
+            text += f"# comment {count}\n"
+            count += 1
+    result = format_file(parse_policies(Source("p.prune", text)))
+    assert re.findall(r"# comment \d+", result) == [f"# comment {k}" for k in range(count)]
+    again = parse_policies(Source("p.prune", result))
+    assert again == parse_policies(Source("p.prune", POLICIES))
+    assert format_file(again) == result
 
 
 def test_a_short_rule_stands_on_one_line() -> None:
@@ -119,3 +150,27 @@ def test_files_without_rules(text: str) -> None:
 def test_windows_line_ends_become_plain_ones() -> None:
     result = formatted("## doc\r\n# c\r\nop A {\r\n  d[c] -> o[c]\r\n}\r\n")
     assert result == "# c\n## doc\nop A { d[c] -> o[c] }\n"
+
+
+def test_policies_in_canonical_text() -> None:
+    many = ", ".join(f'"stage_{number}_convolution_*"' for number in range(5))
+    text = (
+        f"# All.\n\n## Doc.\npolicy {many} {{align 016 whole   rows}}\n\n"
+        'policy "a" { ratio 0.70 # seventy\n }# behind\n'
+        'policy "b" {}policy "c" { hold because "y"}\n# The end.\n'
+    )
+    result = format_file(parse_policies(Source("p.prune", text)))
+    assert result == (
+        "# All.\n\n## Doc.\n"
+        'policy "stage_0_convolution_*", "stage_1_convolution_*", "stage_2_convolution_*",\n'
+        '    "stage_3_convolution_*", "stage_4_convolution_*" {\n'
+        "  align 16\n  whole rows\n}\n\n"
+        'policy "a" {\n  ratio 0.7  # seventy\n}  # behind\n\n'
+        'policy "b" {}\npolicy "c" { hold because "y" }\n# The end.\n'
+    )
+    assert format_file(parse_policies(Source("p.prune", result))) == result
+
+
+def test_a_share_that_is_no_number_is_refused() -> None:
+    with pytest.raises(PrunecError, match="P105: this number is too large"):
+        parse_policies(Source("p.prune", 'policy "a" { ratio 1e999 }'))

@@ -172,4 +172,23 @@ def rules(draw: st.DrawFn) -> syntax.Rule:
     )
 
 
+counts = st.integers(0, 10**18 - 1).map(float)
+shares = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
+settings = st.one_of(
+    st.builds(
+        syntax.Setting, st.sampled_from(["hold", "whole"]), st.none(), st.none() | texts, st.just(NOWHERE)
+    ),
+    st.builds(syntax.Setting, st.sampled_from(["ratio", "max_ratio"]), shares, st.none(), st.just(NOWHERE)),
+    st.builds(
+        syntax.Setting, st.sampled_from(["align", "min_channels"]), counts, st.none(), st.just(NOWHERE)
+    ),
+)
+policies = st.builds(
+    syntax.Policy,
+    st.lists(st.builds(syntax.Literal, texts, st.just(NOWHERE)), min_size=1, max_size=5).map(tuple),
+    st.lists(settings, max_size=5).map(tuple),
+    st.lists(lines, max_size=3).map("\n".join),
+    st.just(NOWHERE),
+)
+policy_files = st.builds(syntax.PolicyFile, st.lists(policies, max_size=3).map(tuple), st.just(NOWHERE))
 files = st.builds(syntax.RuleFile, st.lists(rules(), max_size=3).map(tuple), st.just(NOWHERE))
