@@ -21,6 +21,10 @@ from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
 
 
+#: Options that name files which commands read.
+_READ = ("policy", "data", "sensitivity", "previous", "register")
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What was read: ``front`` is the front end that read the model, ``files`` are all files that must not be
@@ -75,9 +79,8 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     rules = load(names)
     analysis = analyse(model, rules, strict)
     digest, policy = rules.digest, None
-    given = getattr(options, "policy", None)
-    if given is not None:
-        policy = read_policy(Path(given), model.graph)
+    if getattr(options, "policy", None) is not None:
+        policy = read_policy(Path(options.policy), model.graph)
         if policy.regroups:
             # Other groups than without it: a plan for these is stale without the policy.
             analysis = regrouped(analysis, policy)
@@ -89,12 +92,8 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     origin = Origin(model.digest, digest, front.parameters_digest(model), strict)
     files = [model.path, *map(locate, names)]
     files += [model.path.parent / name for name in front.data_files(model)]
-    more = (
-        front.parameter_file(model),
-        None if plan is None else Path(plan),
-        None if given is None else Path(given),
-    )
-    files += [file for file in more if file is not None]
+    given = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
+    files += [Path(file) for file in given if file is not None]
     return Inputs(front, model, analysis, origin, read, names, tuple(files), policy)
 
 

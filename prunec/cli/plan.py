@@ -55,16 +55,24 @@ def _check_output(target: Path, inputs: Inputs, force: bool) -> None:
     from prunec.diagnostics import Diagnostic, PrunecError, printable
 
     where = printable(str(target))
-    if any(_same(target, path) for path in inputs.files):
-        note, help_text = "it was read", "give another --out; inputs are never written over"
-        raise PrunecError(
-            Diagnostic("P511", "the output would replace an input", where, notes=(note,), help=help_text)
-        )
+    check_not_read(target, inputs, "--out")
     if target.exists() and (target.is_dir() or not force):
         note = "it is a folder" if target.is_dir() else "there is a file of this name"
         help_text = "give another --out" + ("" if target.is_dir() else ", or --force to replace it")
         raise PrunecError(
             Diagnostic("P510", "the plan cannot be written there", where, notes=(note,), help=help_text)
+        )
+
+
+def check_not_read(target: Path, inputs: Inputs, option: str) -> None:
+    """Raises PrunecError P511 where a file that an option names is one of the inputs."""
+    from prunec.diagnostics import Diagnostic, PrunecError, printable
+
+    if any(_same(target, path) for path in inputs.files):
+        where = printable(str(target))
+        note, help_text = "it was read", f"give another {option}; inputs are never written over"
+        raise PrunecError(
+            Diagnostic("P511", "the output would replace an input", where, notes=(note,), help=help_text)
         )
 
 

@@ -83,7 +83,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
         metavar="PLAN",
         help="the plan that MODEL came from: the new one says which channels of the original go",
     )
-    group.add_argument("--seed", metavar="N", type=int, help="for what is random (default 0)")
+    group.add_argument("--seed", metavar="N", type=_seed, help="for what is random (default 0)")
 
 
 def given(options: argparse.Namespace) -> list[str]:
@@ -106,6 +106,8 @@ def check(options: argparse.Namespace) -> None:
         options.parser.error(f"argument --target: {twice[0]} is given two targets")
     if options.criterion == "sensitivity" and options.sensitivity is None:
         options.parser.error("argument --criterion: sensitivity needs --sensitivity FILE")
+    if options.sensitivity is not None and options.criterion != "sensitivity":
+        options.parser.error("argument --sensitivity: only --criterion sensitivity goes by it")
 
 
 def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
@@ -212,6 +214,12 @@ def _target(text: str) -> Target:
         return parse_target(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: whole numbers from 0 on are")
+    return int(text)
 
 
 def whole_number(text: str) -> int:

@@ -53,13 +53,19 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
+    from prunec.cli.plan import check_not_read
     from prunec.planning.pictures import check_picture
     from prunec.planning.sensitivity import write_table
 
     if options.plot is not None:
         check_picture(options.plot)
+        if Path(options.plot) == Path(options.out):
+            options.parser.error("argument --plot: it is the file of the table, --out; give another")
     inputs = read_inputs(options)
     path = Path(options.out)
+    check_not_read(path, inputs, "--out")
+    if options.plot is not None:
+        check_not_read(Path(options.plot), inputs, "--plot")
     table, tables, total = _prepare(options, inputs, path)
     write_table(path, table)
     with closing(_shown(tables, total, len(table.entries), options.quiet)) as measured:
@@ -182,6 +188,10 @@ def _ratios(text: str) -> tuple[float, ...]:
     from prunec.cli.options import ratio
 
     found = tuple(sorted({ratio(part.strip()) for part in text.split(",")}))
+    if not found[0]:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} asks for a share of 0: without a change there is none to see"
+        )
     if len(found) > 100:
         raise argparse.ArgumentTypeError(f"{len(found)} ratios: at most 100")
     return found

@@ -50,13 +50,15 @@ def allocate(
             return meet_latency(analysis, model, rankings, order, budget.targets)
         return _meet_targets(analysis, model, allowed, order, budget.targets)
     ratio = 0.5 if budget.ratio is None else budget.ratio
-    if not budget.ranked:
-        steps = start.copy()
-        for choice, own in zip(model.choices, allowed):
-            steps[choice.number] = share_of(choice, own, ratio)
-        return Allocation(steps, {})
-    order = _order(model, rankings, allowed, start, budget)
-    return Allocation(_share_of_all(model, allowed, order, ratio), {})
+    if budget.ranked:
+        order = _order(model, rankings, allowed, start, budget)
+        steps = _share_of_all(model, allowed, order, ratio)
+    else:
+        steps = np.array([share_of(c, own, ratio) for c, own in zip(model.choices, allowed)], dtype=np.int64)
+    # What is held is meant to stay.
+    free = [c for c in model.choices if c.size > 1 and not observed.get(c.number, Restriction()).hold]
+    nothing = ratio > 0 and bool(free) and not steps.any()
+    return Allocation(steps, {}, (_nothing_goes(allowed, ratio),) if nothing else ())
 
 
 def _allowed(
@@ -184,6 +186,14 @@ def _remarks(
 
 def _warning(headline: str, note: str, help_text: str) -> Diagnostic:
     return Diagnostic("P524", headline, notes=(note,), help=help_text, severity=Severity.WARNING)
+
+
+def _nothing_goes(allowed: Sequence[Atoms], ratio: float) -> Diagnostic:
+    if any(len(own) > 1 for own in allowed):
+        note = f"a share of {ratio:g} of any group is less than what can go of it at a time"
+        return _warning("nothing goes", note, "ask for a larger share, or a smaller --align")
+    note = "limits and policy leave no group a channel to lose"
+    return _warning("nothing goes", note, "relax --max-ratio, --min-channels, --align and the policy")
 
 
 def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic:

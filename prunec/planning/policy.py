@@ -95,7 +95,10 @@ def _no_match(pattern: str, span: Span, names: Sequence[str]) -> Diagnostic:
     from difflib import get_close_matches
 
     plain = pattern.replace("*", "").replace("?", "")
-    close = get_close_matches(plain, names, 1, 0.5)
+    # What stands for any characters may be most of a name: its beginning is as good as all of it.
+    words = {name[: len(plain) + 1]: name for name in reversed(names)} if plain != pattern else {}
+    words.update((name, name) for name in names)
+    close = [words[word] for word in get_close_matches(plain, words, 1, 0.5)]
     help_text = "`*` stands for any characters, `?` for one; names are those of the model file"
     if close:
         help_text = f"did you mean {printable(close[0], 60)}? {help_text}"

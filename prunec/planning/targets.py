@@ -61,6 +61,8 @@ def parse_target(text: str) -> Target:
     if found is None or not math.isfinite(value) or value <= 0:
         raise ValueError(f"{amount!r} in {text!r} is no number above 0")
     unit = found.group(2)
+    if not unit and value > 1 and cost in ("macs", "params") and not value.is_integer():
+        raise ValueError(f"{text!r} is neither a share up to 1 nor a whole number of {COSTS[cost]}")
     if unit == "%" or (not unit and value <= 1):
         share = value / 100 if unit == "%" else value
         if share > 1:
