@@ -13,7 +13,7 @@ FORMATS = ("full", "concise", "json", "github")
 def diagnostics_text(diagnostics: Sequence[Diagnostic], form: str) -> str:
     """Diagnostics in one of ``FORMATS``, with a line end where there are any (JSON always is a list)."""
     if form == "json":
-        return json.dumps([_object(d) for d in diagnostics], indent=1, ensure_ascii=False) + "\n"
+        return json.dumps([diagnostic_object(d) for d in diagnostics], indent=1, ensure_ascii=False) + "\n"
     if not diagnostics:
         return ""
     if form == "concise":
@@ -67,7 +67,8 @@ def _property(text: str) -> str:
     return text
 
 
-def _object(diagnostic: Diagnostic) -> dict[str, Any]:
+def diagnostic_object(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic as an object of JSON: what it says, and its places with lines and columns."""
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity.value,

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
-from prunec.cli.options import add_model_options, add_register_option
-from prunec.cli.plan_options import add_plan_options, check, given, make, method_text
+from prunec.cli.options import add_model_options, add_register_option, check_means
+from prunec.cli.plan_options import add_plan_options, check, given, make
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prunec.cli.compensated import Compensated
+    from prunec.cli.compile_result import Result
     from prunec.cli.inputs import Inputs
+    from prunec.comparison import Verdict
     from prunec.compiler import Pruned
+    from prunec.diagnostics import Diagnostic
     from prunec.emission.artefacts import Artefacts
+    from prunec.frontends import Comparison
     from prunec.planning.choose import Plan
 
 SUMMARY = "write a smaller model"
@@ -28,54 +35,96 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="run original and result and compare; exit 1 if not exact"
     )
+    parser.add_argument(
+        "--compensate", action="store_true", help="make up for what goes, exactly where it is constant"
+    )
+    parser.add_argument(
+        "--means", action="store_true", help="make up for what goes by its means over the examples of --data"
+    )
     add_register_option(parser)
     parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
-    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    said.add_argument("--json", action="store_true", help="print one JSON document, for programs")
     add_plan_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
-    unwanted = given(options)
+    compensating = options.compensate or options.means
+    # Examples are what it takes to make up for what a plan removes as well.
+    unwanted = [flag for flag in given(options) if not (compensating and flag == "--data")]
     if options.plan is not None and unwanted:
         options.parser.error(f"argument --plan: the plan says what goes; leave out {', '.join(unwanted)}")
     check(options)
+    check_means(options)
     from pathlib import Path
+    from tempfile import TemporaryDirectory
 
-    from prunec.cli.inputs import emit_checked, read_inputs
-    from prunec.cli.verification import prepare
-    from prunec.cli.verification import verify as run_verification
-    from prunec.emission.artefacts import check_folder, write
+    from prunec.cli.compensated import compensated, parameter_name
+    from prunec.cli.inputs import read_inputs
+    from prunec.emission.artefacts import check_folder
 
     inputs = read_inputs(options, options.plan)
-    model, front = inputs.model, inputs.front
-    folder = Path(options.out if options.out is not None else f"{model.prefix}-pruned")
-    check_folder(folder, _names(inputs, options.report), inputs.files, options.force)
+    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
+    check_folder(folder, _names(inputs, options.report, compensating), inputs.files, options.force)
     plan = _plan(options, inputs)
-    pruned = emit_checked(inputs.analysis, plan.removed)
-    comparison = prepare(inputs, pruned) if options.verify else None
-    artefacts = _artefacts(inputs, plan, pruned)
-    if options.report:
-        artefacts = _with_report(artefacts, inputs, plan, pruned, options)
-    write(artefacts, folder)
-    _warn_of_approximation(inputs, plan)
-    if not options.quiet:
-        _report(inputs, plan, pruned, folder, artefacts)
-    if comparison is None:
-        return 0
-    sliced = None if inputs.parameters is None else folder / inputs.parameters.name
-    smaller = front.read_smaller(folder / model.path.name, sliced)
-    return run_verification(inputs, plan, pruned, smaller, comparison, options.quiet)
+    if not compensating:
+        return _compile(options, inputs, plan, folder)
+    with TemporaryDirectory(prefix="prunec-") as scratch:
+        with options.terminal.step("making up for what goes"):
+            found = compensated(options, inputs, plan, Path(scratch) / parameter_name(inputs))
+        return _compile(options, inputs, plan, folder, found)
 
 
-def _names(inputs: Inputs, report: bool) -> tuple[str, ...]:
+def _compile(
+    options: argparse.Namespace,
+    given_inputs: Inputs,
+    plan: Plan,
+    folder: Path,
+    compensation: Optional[Compensated] = None,
+) -> int:
+    """Writes the smaller model, of compensated parameters if there are any, and says what it is."""
+    from prunec.cli.compensated import added, print_groups
+    from prunec.cli.compile_result import Result, print_result, result_json
+    from prunec.cli.inputs import emit_checked
+    from prunec.cli.verification import prepare, verdict_object
+    from prunec.emission.artefacts import write
+
+    inputs = given_inputs if compensation is None else compensation.inputs
+    plan = plan if compensation is None else compensation.plan
+    with options.terminal.step("writing the smaller model"):
+        pruned = emit_checked(inputs.analysis, plan.removed)
+        comparison = prepare(inputs, pruned) if options.verify else None
+        artefacts = _artefacts(inputs, plan, pruned)
+        if options.report:
+            artefacts = _with_report(artefacts, inputs, plan, pruned, options)
+        if compensation is not None:
+            artefacts = added(artefacts, compensation)
+        write(artefacts, folder)
+    options.terminal.warn(_approximation(inputs, plan))
+    result = Result(given_inputs, plan, pruned, folder, artefacts.names())
+    if not (options.quiet or options.json):
+        print_result(result)
+        if compensation is not None:
+            print_groups(compensation)
+    verdict = None if comparison is None else _verified(options, inputs, result, comparison)
+    if options.json:
+        checked = None if verdict is None or comparison is None else verdict_object(verdict, comparison)
+        print(result_json(result, options.terminal.take_warnings(), checked), end="")
+    return 0 if verdict is None or verdict.exact else 1
+
+
+def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
+    from prunec.cli import compensated
     from prunec.emission.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if report else ()
+    more = (compensated.PARAMETERS, compensated.REPORT) if compensating else ()
     data = inputs.front.data_files(inputs.model)
-    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *data, *parameters)
+    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
@@ -133,42 +182,33 @@ def _with_report(
     return replace(artefacts, files={**artefacts.files, REPORT: page.encode("utf-8")})
 
 
-def _warn_of_approximation(inputs: Inputs, plan: Plan) -> None:
-    """One warning for each reason why the result is not exactly the masked original."""
-    import sys
-
-    from prunec.cli.verification import approximate_groups
-    from prunec.diagnostics import Diagnostic, Severity, render
+def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
+    """A warning where the result is not exactly the masked original: why it is not."""
+    from prunec.diagnostics import Diagnostic, Severity
+    from prunec.reporting.summary import approximate_groups, first_reasons
 
     found = approximate_groups(inputs.analysis, plan)
-    if found:
-        groups = sum(found.values())
-        warning = Diagnostic(
+    if not found:
+        return []
+    return [
+        Diagnostic(
             "P509",
-            f"{groups} of the groups that lose channels are approximate",
-            notes=tuple(list(found)[:5]),
+            f"{len(found)} of the groups that lose channels are approximate",
+            notes=tuple(first_reasons(found)[:5]),
             help="what stays changes its values a little; --strict keeps these channels",
             severity=Severity.WARNING,
         )
-        print(render(warning), file=sys.stderr)
+    ]
 
 
-def _report(inputs: Inputs, plan: Plan, pruned: Pruned, folder: object, artefacts: Artefacts) -> None:
-    from prunec.cli.inputs import open_shapes, shape_options
-    from prunec.cli.summary import print_layers
-    from prunec.diagnostics import printable
-    from prunec.emission.layers import layers
+def _verified(options: argparse.Namespace, inputs: Inputs, result: Result, comparison: Comparison) -> Verdict:
+    """How the files written compare with the original; printed unless there is a document to come."""
+    from prunec.cli.verification import verdict_text, verify
 
-    found, totals = layers(inputs.analysis, pruned)
-    print_layers(found, totals)
-    missing = open_shapes(inputs)
-    if missing and None in totals.multiply_adds:
-        print(printable(f"multiply-adds need the inputs' sizes: {shape_options(missing)}", 500))
-    print(printable(_method(inputs, plan), 500))
-    print(printable(f"written to {folder}: {', '.join(artefacts.names())}", 1000))
-
-
-def _method(inputs: Inputs, plan: Plan) -> str:
-    if inputs.plan is not None:
-        return f"chosen by the plan {inputs.plan.name}"
-    return method_text(plan, inputs)
+    sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
+    with options.terminal.step("comparing the models"):
+        smaller = inputs.front.read_smaller(result.folder / inputs.model.path.name, sliced)
+        verdict = verify(inputs, result.pruned, smaller, comparison)
+    if not options.json and not (options.quiet and verdict.exact):
+        print(verdict_text(inputs.analysis, result.plan, verdict, comparison))
+    return verdict

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import Diagnostic, PrunecError, render_all
+from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.emission.shrink import Unbalanced
 from prunec.frontends import FileModel, FrontEnd, front_end
 from prunec.graph.model import Shape, Tensor
@@ -19,7 +18,6 @@ from prunec.language.library import load, locate
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
-
 
 #: Options that name files which commands read.
 _READ = ("policy", "data", "sensitivity", "previous", "register")
@@ -64,7 +62,7 @@ def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
 
 
 def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inputs:
-    """Reads everything and analyses the model; warnings go to the terminal.
+    """Reads everything and analyses the model; warnings go to ``options.terminal``.
 
     ``plan`` is the path of a plan; a plan made strictly is analysed strictly.  Raises PrunecError for
     whatever is wrong with any of the files.
@@ -75,9 +73,11 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     names = tuple(options.rules or [front.rules])
     read = None if plan is None else read_plan(plan)
     strict = options.strict or (read is not None and read.origin.strict)
-    model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
-    rules = load(names)
-    analysis = analyse(model, rules, strict)
+    with options.terminal.step("reading"):
+        model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
+        rules = load(names)
+    with options.terminal.step("finding groups"):
+        analysis = analyse(model, rules, strict)
     digest, policy = rules.digest, None
     if getattr(options, "policy", None) is not None:
         policy = read_policy(Path(options.policy), model.graph)
@@ -86,9 +86,7 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
             analysis = regrouped(analysis, policy)
             digest = hashlib.sha256(f"{digest}:{policy.digest}".encode()).hexdigest()
     own = () if policy is None else policy.warnings
-    warnings = tuple(dict.fromkeys((*rules.warnings, *analysis.warnings, *own)))
-    if warnings:
-        print(render_all(warnings), file=sys.stderr)
+    options.terminal.warn((*rules.warnings, *analysis.warnings, *own))
     origin = Origin(model.digest, digest, front.parameters_digest(model), strict)
     files = [model.path, *map(locate, names)]
     files += [model.path.parent / name for name in front.data_files(model)]

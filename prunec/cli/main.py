@@ -16,7 +16,8 @@ from types import FrameType
 from typing import NoReturn, Optional, Sequence
 
 from prunec import __version__
-from prunec.diagnostics import Diagnostic, PrunecError, printable, render, render_all
+from prunec.cli.terminal import Terminal
+from prunec.diagnostics import Diagnostic, PrunecError, printable
 
 #: Each command's module; it has SUMMARY, ``add_options(parser)`` and ``run(options) -> exit code``, and
 #: imports what is heavy inside ``run``.
@@ -43,16 +44,20 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         # as long as the work itself.
         gc.set_threshold(200_000, 20, 20)
         _prepare_process()
+    terminal = Terminal()
     try:
         options = _parser().parse_args(argv)
         options.command_line = ("prunec", *(sys.argv[1:] if argv is None else argv))
+        terminal = options.terminal = _terminal(options)
         code = int(options.run(options))
+        terminal.close()
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse: a usage error, --help or --version
         return stop.code if isinstance(stop.code, int) else 2
     except PrunecError as error:
-        return _fail(render_all(error.diagnostics))
+        terminal.close(error.diagnostics)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -61,7 +66,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
-        return _fail(render(_unexpected(error)))
+        terminal.close([_unexpected(error)])
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _terminal(options: argparse.Namespace) -> Terminal:
+    """Who asks for JSON gets JSON, of errors too."""
+    json = getattr(options, "json", False) or getattr(options, "format", None) == "json"
+    return Terminal(getattr(options, "quiet", False), json)
+
+
 def _forget_output() -> None:
     """The reader went away, as `head` does: what is still buffered must not fail again at exit."""
     try:
@@ -87,11 +99,6 @@ def _forget_output() -> None:
         os.close(nowhere)
     except (OSError, ValueError):
         pass  # an output that is no file of the system's has nothing to forget
-
-
-def _fail(text: str) -> int:
-    print(text, file=sys.stderr)
-    return 1
 
 
 def _unexpected(error: Exception) -> Diagnostic:

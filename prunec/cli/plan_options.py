@@ -164,21 +164,19 @@ def read_examples(path: str, inputs: Inputs) -> Data:
 
 
 def make(options: argparse.Namespace, inputs: Inputs) -> Plan:
-    """The plan that the command line asks for; warnings go to the terminal."""
-    import sys
+    """The plan that the command line asks for; warnings go to ``options.terminal``."""
     from dataclasses import replace
 
-    from prunec.diagnostics import render_all
     from prunec.planning.choose import make_plan
     from prunec.planning.history import continued
     from prunec.planning.planfile import read_plan
 
     chosen = planning_options(options, inputs)
-    plan = make_plan(inputs.analysis, options=chosen)
+    with options.terminal.step("choosing what goes"):
+        plan = make_plan(inputs.analysis, options=chosen)
     if options.previous is not None:
         plan = replace(plan, history=continued(read_plan(options.previous), inputs.analysis))
-    if plan.warnings:
-        print(render_all(plan.warnings), file=sys.stderr)
+    options.terminal.warn(plan.warnings)
     return plan
 
 

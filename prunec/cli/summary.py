@@ -1,41 +1,82 @@
-"""The table that `compile` ends with."""
+"""What `compile` ends with: totals, the largest changes, and what was kept and why."""
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Sequence
 
 from prunec.cli.table import print_table
-from prunec.emission.layers import Change, Layer, Totals
+from prunec.diagnostics import printable
+from prunec.emission.layers import Change, Layer
+from prunec.reporting.names import amount
+from prunec.reporting.summary import MOST_LAYERS, Summary
 
-_COLUMNS = ("layer", "operator", "channels", "parameters", "multiply-adds", "")
+#: So many reasons, and groups, are named.
+_MOST = 5
+#: Larger numbers are rounded, to keep a row in a line.
+_LARGEST_EXACT = 100_000
 
 
-def print_layers(layers: tuple[Layer, ...], totals: Totals) -> None:
-    """One row for each layer, and the totals."""
+def print_summary(summary: Summary, size: Change) -> None:
+    """The tables; ``size`` is the bytes of model and parameters, of which there may be none."""
+    _print_totals(summary, size)
+    _print_layers(summary)
+    _print_kept(summary)
+    if summary.approximate:
+        names = [f"{group.number} {group.name}" for group in summary.approximate[:_MOST]]
+        print(printable(f"approximate groups: {_with_more(', '.join(names), len(summary.approximate))}", 500))
+
+
+def _print_totals(summary: Summary, size: Change) -> None:
     rows = []
-    for layer in layers:
-        channels = "" if layer.channels is None else change_text(layer.channels)
-        numbers = (change_text(layer.parameters), change_text(layer.multiply_adds))
-        rows.append(
-            (layer.name, layer.operator, channels, *numbers, f"kept: {layer.kept}" if layer.kept else "")
-        )
-    footer = ("total", "", "", change_text(totals.parameters), change_text(totals.multiply_adds), "")
-    print_table(_COLUMNS, rows, frozenset((2, 3, 4)), footer)
-    left = [
-        f"{share:.1%} of the {what}"
-        for what, share in (
-            ("parameters", share_left(totals.parameters)),
-            ("multiply-adds", share_left(totals.multiply_adds)),
-        )
-        if share is not None
-    ]
-    if left:
-        print(f"left: {', '.join(left)}")
+    for name, change in (
+        ("parameters", summary.totals.parameters),
+        ("multiply-adds", summary.totals.multiply_adds),
+        ("bytes", size),
+    ):
+        if name != "bytes" or None not in size:
+            share = share_left(change)
+            rows.append((name, "?" if share is None else f"{share:.1%}", change_text(change)))
+    print_table(("", "left", "before -> after"), rows, frozenset((1, 2)))
+
+
+def _print_layers(summary: Summary) -> None:
+    """All layers where they are few, else those that change most."""
+    places: Sequence[int] = range(len(summary.layers))
+    if len(places) > MOST_LAYERS:
+        print(f"\nlargest changes of {len(places)} layers")
+        places = summary.largest
+    else:
+        print()
+    rows = [_row(summary.layers[place]) for place in places]
+    columns = ("layer", "channels", "parameters", "multiply-adds")
+    print_table(columns, rows, frozenset((1, 2, 3)))
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    channels = "" if layer.channels is None else change_text(layer.channels)
+    return (layer.name, channels, *map(_rounded, (layer.parameters, layer.multiply_adds)))
+
+
+def _print_kept(summary: Summary) -> None:
+    if not summary.kept:
+        return
+    print("\nkept")
+    rows = []
+    for kept in summary.kept[:_MOST]:
+        layers = kept.layers[0] if len(kept.layers) == 1 else f"{len(kept.layers)} layers"
+        rows.append((f"{kept.channels:,}", layers, kept.reason))
+    print_table(("channels", "of", "because"), rows, frozenset((0,)))
+    if len(summary.kept) > _MOST:
+        print(f"and {len(summary.kept) - _MOST} more reasons; `prunec explain MODEL --kept` lists all")
+
+
+def _with_more(text: str, count: int) -> str:
+    return f"{text} and {count - _MOST} more" if count > _MOST else text
 
 
 def change_text(change: Change) -> str:
     """``64 -> 32``; one number where nothing changed, ``?`` for what is not known."""
-    before, after = (("?" if number is None else f"{number:,}") for number in change)
+    before, after = map(_exact, change)
     return before if before == after else f"{before} -> {after}"
 
 
@@ -43,3 +84,15 @@ def share_left(change: Change) -> Optional[float]:
     """What is left of something, as a share."""
     before, after = change
     return after / before if before and after is not None else None
+
+
+def _exact(number: Optional[int]) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _rounded(change: Change) -> str:
+    """As :func:`change_text`, large numbers to three digits."""
+    if max(number or 0 for number in change) < _LARGEST_EXACT:
+        return change_text(change)
+    before, after = map(amount, change)
+    return before if change[0] == change[1] else f"{before} -> {after}"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from prunec.cli.inputs import Inputs, shape_options
 from prunec.comparison import Verdict
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.emission.groups_file import approximate_reasons
 from prunec.frontends import Comparison, Smaller
 from prunec.graph.model import Shape, Tensor
 from prunec.language.syntax import Discontinuous
 from prunec.planning.choose import Plan
+from prunec.reporting.summary import approximate_groups, finite, first_reasons
 
 
 def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
@@ -35,47 +34,51 @@ def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
     return Comparison(_input_shapes(inputs, needed), _watched(analysis, pruned))
 
 
-def verify(
-    inputs: Inputs,
-    plan: Plan,
-    pruned: Pruned,
-    smaller: Smaller,
-    comparison: Comparison,
-    quiet: bool,
-) -> int:
-    """Compares ``smaller`` with the masked original; prints how each output compares, and returns the exit
-    code: 0 where they agree.
+def verify(inputs: Inputs, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
+    """Compares ``smaller`` with the masked original.
 
     Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
     """
-    analysis = inputs.analysis
-    verdict = inputs.front.compare(inputs.model, pruned, smaller, comparison)
-    if not quiet or not verdict.exact:
-        print("\n".join(_lines(analysis, plan, verdict, comparison)))
-    return 0 if verdict.exact else 1
+    return inputs.front.compare(inputs.model, pruned, smaller, comparison)
 
 
-def approximate_groups(analysis: Analysis, plan: Plan) -> dict[str, int]:
-    """Why what a plan leaves changes its values: each reason, with how many groups it is the first of."""
-    found: Counter[str] = Counter()
-    for group in analysis.solution.groups:
-        if group.approximate and plan.removed[group.units].any():
-            found[approximate_reasons(analysis, group.number)[0]] += 1
-    return dict(found)
-
-
-def _lines(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> list[str]:
+def verdict_text(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> str:
+    """How each output compares, and on what."""
     lines = [printable(line, 500) for line in str(verdict).splitlines()]
     shapes = ", ".join(f"{name} {shape}" for name, shape in comparison.inputs.items())
     lines.append(printable(f"on random inputs (seed {comparison.seed}): {shapes or 'none'}", 500))
     if comparison.watch is not None:
         lines.append("compared where values enter operators that are not continuous, not behind them")
-    reasons = approximate_groups(analysis, plan)
+    reasons = first_reasons(approximate_groups(analysis, plan))
     if reasons and not verdict.exact:
         lines.append("the comparison cannot be exact: the plan removes channels of approximate groups")
-        lines += [printable(f"  {reason}", 500) for reason in list(reasons)[:5]]
+        lines += [printable(f"  {reason}", 500) for reason in reasons[:5]]
         lines.append("compile with --strict to keep these channels")
-    return lines
+    return "\n".join(lines)
+
+
+def verdict_object(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
+    """The same for programs; ``error`` is ``None`` where it is infinite or no number."""
+    return {
+        "exact": verdict.exact,
+        "informative": verdict.informative,
+        "error": finite(verdict.error),
+        "outputs": [
+            {
+                "name": output.name,
+                "exact": output.exact,
+                "error": finite(output.error),
+                "tolerance": output.tolerance,
+                "shape": list(output.shape),
+                "doubt": output.doubt,
+            }
+            for output in verdict.outputs
+        ],
+        "of_the_model": comparison.watch is None,
+        "seed": comparison.seed,
+        "inputs": {name: list(shape) for name, shape in comparison.inputs.items()},
+        "zeroed": list(verdict.zeroed),
+    }
 
 
 # --- what to run and to compare ----------------------------------------------------------------

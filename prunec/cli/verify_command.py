@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.inputs import emit_checked, parameter_path, read_inputs
-    from prunec.cli.verification import prepare, verify
+    from prunec.cli.verification import prepare, verdict_text, verify
     from prunec.emission.artefacts import PLAN
     from prunec.frontends import front_end
     from prunec.planning.planfile import plan_for
@@ -47,4 +47,7 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     pruned = emit_checked(inputs.analysis, plan.removed)
     comparison = prepare(inputs, pruned)
-    return verify(inputs, plan, pruned, smaller, comparison, quiet=False)
+    with options.terminal.step("comparing"):
+        verdict = verify(inputs, pruned, smaller, comparison)
+    print(verdict_text(inputs.analysis, plan, verdict, comparison))
+    return 0 if verdict.exact else 1

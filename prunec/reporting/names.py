@@ -22,10 +22,11 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def shown(text: str, limit: int = NAME_LIMIT) -> str:
-    """A text in at most about ``limit`` characters, without control and direction characters; its middle
-    is left out where it is longer, since names that differ do so at either end."""
+    """A text in at most ``limit`` characters (those that are escaped counted as one), without control and
+    direction characters; its middle is left out where it is longer, since names that differ do so at either
+    end."""
     if len(text) > limit:
-        head, tail = limit - limit // 3, limit // 3
+        head, tail = limit - 1 - limit // 3, limit // 3
         text = f"{text[:head]}…{text[len(text) - tail :]}"
     return printable(text, 8 * limit)
 
