@@ -13,10 +13,11 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from bench.networks import Network
-from prunec.binding.bound import Bound, BoundTensor, axis_size, names_of
+from prunec.binding.bound import Bound, axis_size
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError, render_all
-from prunec.graph.model import Tensor
+from prunec.emission.layers import produced_axis
+from prunec.graph.model import Graph, Tensor
 from prunec.language.library import load
 from prunec.language.syntax import MultiplyAdds
 from prunec.mxnet.frontend import MXNetModel, read_model
@@ -155,13 +156,13 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     why = Reasons(analysis)
     graph = analysis.bound.graph
     for index, bound in enumerate(analysis.bound.bounds):
-        axis = None if bound is None else produced_axis(bound)
-        if bound is None or axis is None:
+        if bound is None or not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
             continue
-        weights = {t for t, slot in zip(graph.nodes[index].inputs, bound.inputs) if _learned(bound, slot)}
-        if weights <= seen:
+        weights = _weights(graph, index, bound)
+        axis = produced_axis(bound, bound.parameter_slots | set(weights))
+        if axis is None or set(weights.values()) <= seen:
             continue
-        seen |= weights
+        seen.update(weights.values())
         size = axis_size((bound.outputs[0].axes or ())[axis], bound.sizes) or 0
         total += size
         channels = analysis.solution.propagation.channels.get(Tensor(index, 0))
@@ -176,23 +177,14 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     return total, removable, dict(reasons)
 
 
-def _learned(bound: Bound, slot: BoundTensor) -> bool:
-    return slot.slot in bound.parameter_slots
-
-
-def produced_axis(bound: Bound) -> Optional[int]:
-    """The axis of the first output that holds a name which parameters make, for rules with multiply-adds."""
-    if not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements) or not bound.outputs:
-        return None
-    learned: set[str] = set()
-    data: set[str] = set()
-    for tensor in (*bound.inputs, *bound.implied):
-        names = {name for axis in tensor.axes or () for name in names_of(axis)}
-        (learned if _learned(bound, tensor) else data).update(names)
-    for place, axis in enumerate(bound.outputs[0].axes or ()):
-        if set(names_of(axis)) & (learned - data):
-            return place
-    return None
+def _weights(graph: Graph, index: int, bound: Bound) -> dict[str, Tensor]:
+    """What a node's slots for parameters hold, and others that a parameter feeds: a side of a product."""
+    tensors = zip(graph.nodes[index].inputs, bound.inputs)
+    return {
+        slot.slot: tensor
+        for tensor, slot in tensors
+        if slot.slot in bound.parameter_slots or tensor.node in graph.parameters
+    }
 
 
 def _removable(solution: Solution, channels: Channels, axis: int) -> np.ndarray:

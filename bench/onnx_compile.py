@@ -1,0 +1,121 @@
+"""One exported model pruned at random and compared with its masked original in ONNX Runtime.
+
+``python -m bench.onnx_compile NAME FILE``: a process of its own for each export, and PyTorch is not in it, so
+that time and memory are prunec's.  Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import traceback
+from math import prod
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+
+from bench.measure import barriers, layer_channels
+from bench.onnx_networks import Architecture, architecture
+from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.diagnostics import PrunecError, render_all
+from prunec.language.library import load
+from prunec.onnx.frontend import OnnxModel, model_of
+from prunec.planning.select import illegal, uniform
+
+_RATIO = 0.5
+_SEED = 0
+#: What differs by more is not exact.
+TOLERANCE = 1e-4
+
+
+def main() -> int:
+    """Prunes twice, freely and strictly, and compares; exit status 0 whatever comes out."""
+    name, path = sys.argv[1:]
+    try:
+        found = examine(architecture(name), Path(path))
+    except PrunecError as error:
+        first = error.diagnostics[0]
+        found = {"outcome": "refused", "code": first.code, "message": render_all(error.diagnostics[:3])}
+    except Exception:  # the point of the run: nothing may get here
+        found = {"outcome": "traceback", "message": traceback.format_exc()}
+    print(json.dumps(found))
+    return 0
+
+
+def examine(one: Architecture, path: Path) -> dict[str, Any]:
+    """The figures of one export: what prunec did to it, what that cost, and how the results compare."""
+    data = path.read_bytes()
+    shapes = {own.name: (1, *own.shape) for own in one.inputs}
+    start = time.process_time()
+    model, analysis, free = _pruned(data, path, shapes, strict=False)
+    seconds = time.process_time() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    channels, removable, reasons = layer_channels(analysis)
+    _, _, strict = _pruned(data, path, shapes, strict=True)
+    approximate = sum(bool(group.approximate) for group in analysis.solution.groups)
+    return {
+        "outcome": "pruned" if free.slices else "kept",
+        "nodes": len(model.file.proto.graph.node),
+        "channels": channels,
+        "removable": removable,
+        "reasons": reasons,
+        "groups": len(analysis.solution.groups),
+        "approximate": approximate,
+        "barriers": barriers(analysis),
+        "left": _left(model, free),
+        "left_strict": _left(model, strict),
+        "seconds": round(seconds, 2),
+        "memory": round(memory),
+        "free": _compared(model, free, one),
+        "strict": _compared(model, strict, one),
+    }
+
+
+def _pruned(
+    data: bytes, path: Path, shapes: Mapping[str, tuple[int, ...]], strict: bool
+) -> tuple[OnnxModel, Analysis, Pruned]:
+    model = model_of(data, path, shapes)
+    analysis = analyse(model, load(["onnx.prune"]), strict)
+    random = np.random.default_rng(_SEED)
+    removed = uniform(analysis.solution, _RATIO, random.random(analysis.solution.unit_count))
+    problems = illegal(analysis.solution, removed)
+    assert not problems, f"the plan is illegal: {problems[0]}"
+    return model, analysis, emit(analysis, removed)
+
+
+def _left(model: OnnxModel, pruned: Pruned) -> float:
+    sizes = {name: prod(shape) for name, shape in model.parameter_shapes.items()}
+    new = {piece.name: prod(piece.new_shape) for piece in pruned.slices}
+    return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))
+
+
+def _compared(model: OnnxModel, pruned: Pruned, one: Architecture) -> dict[str, Any]:
+    """Checks the smaller model with ONNX's own checker, runs it, and compares."""
+    import onnx
+
+    from prunec.onnx.verify import compare, masked_model
+
+    onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
+    original = masked_model(model, pruned.slices)
+    random = np.random.default_rng(_SEED)
+    values = {own.name: _value(own.shape, own.below, random) for own in one.inputs}
+    verdict = compare(original, pruned.model, {}, {}, values, _SEED, TOLERANCE)
+    return {
+        "error": float(min(verdict.error, 1e30)),
+        "exact": verdict.exact,
+        "doubts": sorted({output.doubt for output in verdict.outputs if output.doubt is not None}),
+        "worst": [str(output) for output in verdict.outputs if not output.exact][:4],
+    }
+
+
+def _value(shape: tuple[int, ...], below: Any, random: np.random.Generator) -> np.ndarray:
+    if below is not None:
+        return random.integers(0, below, (1, *shape))
+    return random.standard_normal((1, *shape)).astype(np.float32)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The part of docs/coverage.md about ONNX, and what it is made of; no PyTorch is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench import coverage, onnx_corpus, onnx_coverage  # noqa: E402
+from bench.onnx_coverage import TORCH_PRUNING, is_wrong, rendered, totals  # noqa: E402
+from bench.onnx_networks import ARCHITECTURES, architecture  # noqa: E402
+
+
+def compared(error: float = 1e-7, doubts: tuple[str, ...] = ()) -> dict[str, Any]:
+    exact = error <= 1e-4
+    worst = [] if exact else [f"y: relative error {error:.1e}, more than 1e-04"]
+    return {"error": error, "exact": exact, "doubts": list(doubts), "worst": worst}
+
+
+def export(name: str, run: str = "dynamo", **changes: Any) -> dict[str, Any]:
+    """What compiling one export gives."""
+    found = {
+        "exported": True,
+        "outcome": "pruned",
+        "nodes": 40,
+        "channels": 200,
+        "removable": 100,
+        "reasons": {"model output": 60, "Gather: chosen by number": 40},
+        "groups": 3,
+        "approximate": 0,
+        "barriers": {},
+        "left": 0.25,
+        "left_strict": 0.5,
+        "seconds": 0.5,
+        "memory": 100,
+        "free": compared(),
+        "strict": compared(),
+    }
+    return {"name": name, "run": run, **found, **changes}
+
+
+def pruned_by_torch(name: str, **changes: Any) -> dict[str, Any]:
+    found = {"seconds": 1.5, "memory": 700, "left": 0.3, "runs": True, "reason": ""}
+    return {"name": name, "run": TORCH_PRUNING, **found, **changes}
+
+
+REFUSED = {"exported": True, "outcome": "refused", "code": "P404", "message": "error[P404]: sizes differ\n…"}
+NOT_EXPORTED = {"name": "vit", "run": "torchscript", "exported": False, "reason": "unsupported operator"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, False),
+        ({"strict": compared(0.1)}, True),
+        ({"free": compared(0.1)}, True),
+        ({"free": compared(0.1), "approximate": 2}, False),
+        ({"strict": compared(0.1), "approximate": 2}, True),
+        ({"outcome": "traceback", "message": "KeyError"}, True),
+        ({"outcome": "refused", "message": "error[P404]: sizes differ"}, False),
+    ],
+)
+def test_what_counts_as_a_failure(changes: dict[str, Any], wrong: bool) -> None:
+    assert is_wrong(export("vit", **changes)) is wrong
+
+
+def test_what_others_cannot_do_is_no_failure() -> None:
+    assert not is_wrong(NOT_EXPORTED)
+    assert not is_wrong(pruned_by_torch("vit", runs=False, reason="IndexError"))
+
+
+def test_the_sums() -> None:
+    results = [
+        export("vit"),
+        NOT_EXPORTED,
+        export("resnet18", strict=compared(0.1)),
+        {"name": "resnet18", "run": "torchscript", **REFUSED},
+        pruned_by_torch("vit"),
+        pruned_by_torch("resnet18", runs=False),
+    ]
+    lines = list(totals(results))
+    assert "architectures: 2, of 2 tried" in lines
+    assert "exports: 3, of 4 tried" in lines
+    assert "exported by torchscript: 1 of 2" in lines
+    assert "refused: 1" in lines
+    assert "exact: 1 of 3; largest error 1e-07" in lines
+    assert "channels that can go: 200 of 400 (50.0%; 71.4% without model outputs)" in lines
+    assert lines[-1] == (
+        "prunec succeeds on 1 of 2 architectures, Torch-Pruning on 1 of 2. Means over the 1 where both do:"
+        " parameters left 0.250 and 0.300, time 0.50 and 1.50 s, memory 100 and 700 MB."
+    )
+
+
+def test_the_tables() -> None:
+    text = rendered([export("vit"), NOT_EXPORTED, pruned_by_torch("vit", runs=False, reason="a | b")])
+    assert text.startswith(coverage.ONNX_HEADING)
+    assert "| vit | torchscript | PyTorch does not export it: unsupported operator |" in text
+    row = "| vit | dynamo | 40 | 50.0% | 0.250 | 0.500 | 3 |  | 1e-07 | 0.50 | 100 |"
+    assert f"{row} 40 × `Gather`: chosen by number |" in text
+    assert "| vit | 0.250 | 0.50 | 100 |  | |  | fails: a \\| b |" in text
+
+
+def test_without_torch_pruning_its_table_is_left_out() -> None:
+    text = rendered([export("vit", strict=compared(doubts=("it does not depend on the inputs",)))])
+    assert "Torch-Pruning" not in text
+    assert "| vit | dynamo | the comparison proves little: it does not depend on the inputs |" in text
+
+
+def test_either_part_of_the_page_is_written_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "coverage.md"
+    page.write_text("# Coverage\n\nMXNet\n", encoding="utf-8")
+    monkeypatch.setattr(onnx_coverage, "PATH", page)
+    onnx_coverage.write_coverage([export("vit")])
+    onnx_coverage.write_coverage([export("resnet18")])
+    before, after = coverage.parts(page.read_text(encoding="utf-8"))
+    assert before == "# Coverage\n\nMXNet\n"
+    assert after == rendered([export("resnet18")])
+    monkeypatch.setattr(coverage, "PATH", page)
+    monkeypatch.setattr(coverage, "_rendered", lambda measured: "# Coverage\n\nMXNet anew\n")
+    coverage.write_coverage([])
+    assert coverage.parts(page.read_text(encoding="utf-8")) == ("# Coverage\n\nMXNet anew\n", after)
+
+
+def test_what_a_process_leaves(tmp_path: Path) -> None:
+    found = onnx_corpus._process(["bench.no_such_module"], 60.0)
+    assert (found["outcome"], found["runs"]) == ("traceback", False)
+    assert "No module named bench.no_such_module" in found["message"]
+    path = tmp_path / "results.jsonl"
+    path.write_text("".join(json.dumps(export("vit", groups=n)) + "\n" for n in (1, 2)), encoding="utf-8")
+    assert onnx_corpus._read(path)["vit", "dynamo"]["groups"] == 2
+
+
+def test_the_architectures() -> None:
+    names = [one.name for one in ARCHITECTURES]
+    assert len(names) >= 40 and len(set(names)) == len(names)
+    assert {one.library for one in ARCHITECTURES} == {"torchvision", "timm", "transformers"}
+    assert architecture("llama").attends and not architecture("bert").attends
