@@ -68,9 +68,10 @@ def run(options: argparse.Namespace) -> int:
         check_not_read(Path(options.plot), inputs, "--plot")
     table, tables, total = _prepare(options, inputs, path)
     write_table(path, table)
-    with closing(_shown(tables, total, len(table.entries), options.quiet)) as measured:
-        for table in measured:
+    with closing(tables), options.terminal.step("measuring", total, len(table.entries)) as advance:
+        for table in tables:
             write_table(path, table)
+            advance()
     if options.plot is not None:
         _plot(options.plot, table, inputs)
     if not options.quiet:
@@ -137,25 +138,6 @@ def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples
             Diagnostic("P542", "the table was measured for something else", where, (), (note,), help_text)
         )
     return table
-
-
-def _shown(
-    tables: Generator[Table, None, None], total: int, done: int, quiet: bool
-) -> Generator[Table, None, None]:
-    """Passes tables on, with a progress bar on a terminal."""
-    import sys
-    from contextlib import closing
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = quiet or not sys.stderr.isatty()
-    with closing(tables), Progress(*columns, console=Console(stderr=True), disable=hidden) as progress:
-        task = progress.add_task("measuring", total=total, completed=done)
-        for table in tables:
-            progress.advance(task)
-            yield table
 
 
 def _plot(path: str, table: Table, inputs: Inputs) -> None:

@@ -6,14 +6,12 @@ import os
 import sys
 from contextlib import contextmanager
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, TextIO, TypeVar
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, TextIO
 
 from prunec.diagnostics import Diagnostic, render_all
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-T = TypeVar("T")
 
 #: Seconds that a step may take before it is shown: what is quick would only flicker.
 PATIENCE = 0.5
@@ -71,13 +69,6 @@ class Terminal:
             yield line.advance
         finally:
             line.stop()
-
-    def follow(self, name: str, parts: Iterable[T], total: int, done: int = 0) -> Iterator[T]:
-        """Passes the parts of a step on and shows how many there were."""
-        with self.step(name, total, done) as advance:
-            for part in parts:
-                advance()
-                yield part
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -131,25 +131,25 @@ def test_any_number_of_processes_measures_the_same(model: Path, capsys: Any) -> 
 
 
 def test_an_interrupted_run_goes_on(model: Path, capsys: Any, monkeypatch: Any) -> None:
-    from prunec.cli import sensitivity
+    from prunec.planning import sensitivity
 
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 0
     whole = (model.parent / "s.csv").read_text()
     (model.parent / "s.csv").unlink()
-    shown: list[Table] = []
+    counts: list[int] = []
+    write = sensitivity.write_table
 
-    def limited(tables: Any, total: int, done: int, quiet: bool) -> Any:
-        for table in tables:
-            shown.append(table)
-            yield table
-            if len(shown) == 2:
-                raise KeyboardInterrupt
+    def limited(path: Path, table: Table) -> None:
+        write(path, table)
+        counts.append(len(table.entries))
+        if counts == [0, 1, 2]:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(sensitivity, "_shown", limited)
+    monkeypatch.setattr(sensitivity, "write_table", limited)
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 130
     assert len(read_table(model.parent / "s.csv").entries) == 2
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 0
-    assert [len(table.entries) for table in shown] == [1, 2, 3, 4]
+    assert counts == [0, 1, 2, 2, 3, 4]
     assert (model.parent / "s.csv").read_text() == whole
 
 
