@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from prunec.cli.options import add_model_options, add_register_option
+from prunec.cli.options import add_model_options, add_register_option, check_means
 
 SUMMARY = "make up for what a plan removes"
 DESCRIPTION = """Writes parameters, of the same shapes, in which the layers that read removed channels make up
-for them, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest.  A
-removed channel that is constant, as behind a zero scale, is made up for exactly.  With --means every
-removed channel is replaced by its mean over the examples."""
+for them, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest, and
+`prunec compile --compensate` both at once.  A removed channel that is constant, as behind a zero scale,
+is made up for exactly.  With --means every removed channel is replaced by its mean over the examples."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compensates."""
-    if options.means and options.data is None:
-        options.parser.error("argument --means: means are taken over examples; give some with --data")
+    check_means(options)
     from pathlib import Path
 
     from prunec import __version__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from prunec.cli.inputs import Inputs
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.emission.artefacts import Artefacts
 from prunec.emission.groups_file import group_members, group_names
 from prunec.frontends import file_digest, mxnet_model
 from prunec.mxnet.data import Data
@@ -27,6 +29,8 @@ from prunec.planning.latency import random_inputs
 
 #: The file that says what was done.
 REPORT = "compensation.json"
+#: What `compile` calls the parameters that it makes the smaller ones of.
+PARAMETERS = "compensated.params"
 #: Random examples where none are given.
 _EXAMPLES = 8
 
@@ -68,6 +72,20 @@ def parameter_name(inputs: Inputs) -> str:
     file = _runnable(inputs).parameters
     assert file is not None
     return Path(file.path).name
+
+
+def added(artefacts: Artefacts, found: Compensated) -> Artefacts:
+    """The files of a smaller model with those that say what was made up for and how."""
+    source = found.inputs.parameters
+    assert source is not None
+
+    def write_data(folder: Path) -> None:
+        if artefacts.write_data is not None:
+            artefacts.write_data(folder)
+        shutil.copyfile(source, folder / PARAMETERS)
+
+    files = {**artefacts.files, REPORT: report_text(found).encode("ascii")}
+    return replace(artefacts, files=files, data=(*artefacts.data, PARAMETERS), write_data=write_data)
 
 
 def report_text(found: Compensated) -> str:

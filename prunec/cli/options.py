@@ -54,6 +54,12 @@ def add_register_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_means(options: argparse.Namespace) -> None:
+    """Means without examples are a usage error."""
+    if options.means and options.data is None:
+        options.parser.error("argument --means: means are taken over examples; give some with --data")
+
+
 def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """``NAME=1,3,224,224`` as a name and a shape."""
     name, sign, sizes = text.rpartition("=")

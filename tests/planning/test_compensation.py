@@ -156,8 +156,40 @@ def test_a_padded_layer_is_not_exact_and_says_so(tmp_path: Path, capsys: Any) ->
     assert layer["after"] <= 1e-5 and not layer["applied"]
 
 
+@pytest.mark.parametrize("means", [False, True])
+def test_compile_does_it_in_one_step(tmp_path: Path, capsys: Any, means: bool) -> None:
+    values = parameters()
+    values["bn_gamma"][[1, 5]] = 0
+    values["bn_beta"][[1, 5]] = -0.7
+    model = write_model(tmp_path, values)
+    planning = ("--criterion", "bn-scale", "--ratio", "0.25")
+    small, report = compensated(capsys, model, *planning, means=means)
+    shape, out = ("--input", "data=1,3,8,8"), tmp_path / "one"
+    how = ("--means", "--data", tmp_path / "d.npz") if means else ("--compensate",)
+    code, said, err = run(capsys, "compile", model, *shape, *planning, *how, "--out", out, "--verify")
+    assert (code, err) == (0, "")
+    assert "what 2 groups lose is made up for: " in said
+    assert json.loads((out / "compensation.json").read_text()) == report
+    assert plan_of(out)["groups"] == plan_of(small)["groups"]
+    assert plan_of(out)["method"]["compensated"] == ("means" if means else "constants")
+    for name in ("net-symbol.json", "net-0000.params", "slice_params.py"):
+        assert (out / name).read_bytes() == (small / name).read_bytes()
+    again = ("--plan", out / "plan.json", "--params", out / "compensated.params", "--out", tmp_path / "again")
+    assert run(capsys, "compile", model, *shape, *again)[0] == 0
+    assert plan_of(tmp_path / "again") == plan_of(out)
+    planned = ("--plan", tmp_path / "p.json", *how, "--out", tmp_path / "planned")
+    assert run(capsys, "compile", model, *shape, *planned)[0] == 0
+    assert plan_of(tmp_path / "planned")["groups"] == plan_of(out)["groups"]
+    assert (tmp_path / "planned" / "net-0000.params").read_bytes() == (out / "net-0000.params").read_bytes()
+
+
 def test_usage(tmp_path: Path, capsys: Any) -> None:
     model = write_model(tmp_path, parameters())
+    for more in ((), ("--compensate",)):
+        code, _, err = run(capsys, "compile", model, "--means", *more)
+        assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
+    code, _, err = run(capsys, "compile", model, "--plan", "p.json", "--data", "d.npz")
+    assert code == 2 and "argument --plan: the plan says what goes; leave out --data" in err
     code, _, err = run(capsys, "compensate", model, "--plan", "p.json", "--means")
     assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
     run(capsys, "plan", model, "--out", tmp_path / "p.json")
