@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
 from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.emission.attributes import new_attributes, squeezed_away
+from prunec.emission.attributes import new_attributes, new_positions, squeezed_away
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
 from prunec.emission.values import Changes, changes
@@ -125,7 +125,8 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
                 if vanished:
                     raise PrunecError(_vanished(analysis, index, vanished))
                 known[key] = new_attributes(bound, sizes)
-            attributes.update(((index, name), value) for name, value in known[key].items())
+            changed_here = {**known[key], **new_positions(bound, shrinker.gone(node))}
+            attributes.update(((index, name), value) for name, value in changed_here.items())
     changed = changes(analysis.bound, shrinker, attributes)
     for (index, name), value in changed.attributes.items():
         if analysis.model.missing(index, name):

@@ -23,6 +23,15 @@ class Reversed:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The elements of a name at some positions, in their order; an attribute lists the positions."""
+
+    name: str
+    positions: tuple[int, ...]
+    attribute: str
+
+
+@dataclass(frozen=True)
 class SumTerm:
     """Parts that stand one behind the other on one axis."""
 
@@ -37,8 +46,8 @@ class Regrouping:
     after: tuple[str, ...]
 
 
-#: A name, a reversed name, or a sum.
-Term = Union[str, Reversed, SumTerm]
+#: A name, a reversed name, some elements of a name, or a sum.
+Term = Union[str, Reversed, Taken, SumTerm]
 
 #: A product of terms, outer to inner; the empty product is an axis of size one.
 PlainAxis = tuple[Term, ...]
@@ -117,6 +126,8 @@ def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
         return sizes.get(term)
     if isinstance(term, Reversed):
         return sizes.get(term.name)
+    if isinstance(term, Taken):
+        return len(term.positions)
     total = 0
     for part in term.parts:
         size = axis_size(part, sizes)
@@ -132,7 +143,7 @@ def names_of(axis: PlainAxis) -> list[str]:
     for term in axis:
         if isinstance(term, str):
             names.append(term)
-        elif isinstance(term, Reversed):
+        elif isinstance(term, (Reversed, Taken)):
             names.append(term.name)
         else:
             for part in term.parts:

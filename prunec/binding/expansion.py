@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional
 
-from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Term
+from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
 from prunec.binding.expressions import chosen_positions, indexed, listed_positions
 from prunec.binding.functions import in_steps
 from prunec.binding.ranks import each_rests
@@ -188,6 +188,8 @@ class Expander:
             return self._view(call)
         if call.function == "reverse" and isinstance(call.arguments[0], Name):
             return [(Reversed(call.arguments[0].name),)]
+        if call.function == "take":
+            return [(self._taken(call),)]
         names = self._rest_of(call)
         rank = len(names)
         axes: list[PlainAxis] = [(name,) for name in names]
@@ -266,6 +268,21 @@ class Expander:
         value = self._argument(call, 1)
         entries = value if isinstance(value, tuple) else (value,) * rank
         return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
+
+    def _taken(self, call: Call) -> Taken:
+        """Some elements of an axis; negative positions count from its end."""
+        name, listed = call.arguments
+        if not isinstance(name, Name) or not isinstance(listed, Name):
+            raise Open
+        size = self.sizes.get(name.name)
+        value = self._argument(call, 1)
+        if size is None:
+            raise Open
+        entries = value if isinstance(value, tuple) else (value,)
+        positions = tuple(entry for entry in entries if isinstance(entry, int) and -size <= entry < size)
+        if len(positions) != len(entries):
+            raise ViewError(f"{value} are not positions among {size}")
+        return Taken(name.name, tuple(position % size for position in positions), listed.name)
 
     def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
         if self._argument(call, 1) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
-from prunec.binding.bound import PlainAxis, Reversed, SumTerm, axis_size, names_of
+from prunec.binding.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.binding.expressions import Scalar, evaluate, indexed, names_in, solve, sum_key
 from prunec.binding.ranks import rests_in
 from prunec.binding.slots import Contradiction
@@ -108,7 +108,7 @@ class SizeSolver:
         term, size = unknown[0], size // rest
         if isinstance(term, SumTerm):
             self._match_sum(term, size, origin, span)
-        else:
+        elif not isinstance(term, Taken):
             self._set(term.name if isinstance(term, Reversed) else term, size, origin)
 
     def _match_sum(self, term: SumTerm, size: int, origin: str, span: Span) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prunec.binding.bound import Bound
 from prunec.binding.expansion import variadic_names
 from prunec.binding.expressions import (
@@ -150,6 +153,24 @@ def _flag(call: Call, bound: Bound) -> Value:
     if isinstance(argument, Literal):
         return argument.value
     return bound.attributes.get(argument.name) if isinstance(argument, Name) else None
+
+
+def new_positions(bound: Bound, gone: Mapping[str, NDArray[np.bool_]]) -> dict[str, Value]:
+    """The attributes of a node that list positions of elements some of which go, with their new values."""
+    changes: dict[str, Value] = {}
+    for attribute, missing in gone.items():
+        old = bound.attributes[attribute]
+        if not missing.any() or not isinstance(old, tuple):
+            continue
+        places = np.cumsum(~missing) - 1
+        count = int(places[-1]) + 1
+        # What counted from the end still does.
+        changes[attribute] = tuple(
+            int(places[entry]) - (count if entry < 0 else 0)
+            for entry in old
+            if isinstance(entry, int) and not missing[entry]
+        )
+    return changes
 
 
 def squeezed_away(bound: Bound, sizes: Sizes) -> list[str]:

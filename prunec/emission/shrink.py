@@ -76,6 +76,10 @@ class Shrinker:
         """Whether any array of a node shrinks."""
         return any(self.cut(value).dimension is not None for value in node.values)
 
+    def gone(self, node: NodeAtoms) -> dict[str, NDArray[np.bool_]]:
+        """For each attribute of a node that lists positions, which of the elements they count through go."""
+        return {name: self.gone_atom[node.values[value]] for name, value in node.program.taken.items()}
+
     def sizes(self, channels: Channels) -> tuple[Optional[int], ...]:
         """The new sizes of a tensor's factors."""
         sizes = list(channels.layout.factors)

@@ -86,6 +86,7 @@ _TABLE = (
     ),
     Function("squeeze", (AXIS,), ((REST, VALUE),), "the axes without those of size one"),
     Function("reverse", (AXIS,), ((ONE_AXIS,), (REST, VALUE)), "the elements in the opposite order"),
+    Function("take", (AXIS,), ((ONE_AXIS, VALUE),), "the elements of an axis at listed positions"),
     Function("pick", (TARGET, SIZE), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
     Function(
         "join",

@@ -1,10 +1,10 @@
-"""Putting together the layout of a tensor from a rule's names: reversal, sums, restriction, merging."""
+"""Putting together the layout of a tensor from a rule's names: reversed, chosen, summed, merged."""
 
 from __future__ import annotations
 
 from typing import Callable, Mapping, Optional, Sequence
 
-from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, axis_size
+from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size
 from prunec.solver.layout import Layout, Reason, RuleReason, TensorResult
 from prunec.solver.scope import Array, FactorScope
 
@@ -18,6 +18,8 @@ class Assembler:
         self.scope = scope
         self.ids = ids
         self.sizes = sizes
+        self.taken: dict[str, int] = {}
+        """For an attribute that lists positions the value of the atoms that they count through."""
 
     def tensor(self, tensor: BoundTensor, zero: Callable[[Array], bool]) -> TensorResult:
         """The layout of a tensor whose axes the rule gives; ``zero`` says whether it is zero where an array
@@ -96,9 +98,43 @@ class Assembler:
                 factors += self._sum(term, arrays, mirrored, reasons, tensor)
             elif isinstance(term, Reversed):
                 factors += [mirrored[f] for f in self.ids(term.name)]
+            elif isinstance(term, Taken):
+                factors += self._take(term, arrays, reasons, tensor)
             else:
                 factors += self.ids(term)
         return factors
+
+    def _take(
+        self, term: Taken, arrays: list[Array], reasons: dict[int, Reason], tensor: BoundTensor
+    ) -> list[int]:
+        """The factors of an axis whose elements are chosen by position: the same for all rows of a table."""
+        scope = self.scope
+        reason = RuleReason("elements are chosen by their position", tensor.span)
+        factors = list(self.ids(term.name))
+        if len(factors) != 1:
+            self.flatten(factors, reason, arrays)
+            reasons.setdefault(factors[0], scope.kept.get(factors[0], reason))
+        factor = factors[0]
+        own = next((array for array in arrays if array.factors[-1] == factor), None)
+        if own is None:
+            self._keep_rows(factor, reason, arrays)
+        else:
+            scope.reduce(own, [factor])
+            self.taken[term.attribute] = own.value
+        single = len(term.positions) == 1
+        new = scope.factor(len(term.positions))
+        reasons[new] = reasons.get(factor, reason)
+        for array in [array for array in arrays if factor in array.factors]:
+            at = array.factors.index(factor)
+            array.value = scope.step("take", array.value, at, term.positions)
+            array.factors[at] = new
+            if single and array is own:
+                scope.keep(array.value, reason)
+                arrays.remove(array)
+            elif single:
+                array.value = scope.step("first", array.value, at)
+                del array.factors[at]
+        return [] if single else [new]
 
     def _sum(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Reversed, SumTerm, axis_size, names_of
+from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.diagnostics import Span
 from prunec.solver.assemble import Assembler
 from prunec.solver.layout import (
@@ -93,6 +93,7 @@ class _Derivation:
             adopted=adopted,
             implied=implied,
             names=names,
+            taken=assembler.taken,
         )
 
     # --- names and inputs ---
@@ -148,7 +149,7 @@ class _Derivation:
                 sum_factors.append((term, factors))
                 pattern += factors
             else:
-                pattern += self._ids(term.name if isinstance(term, Reversed) else term)
+                pattern += self._ids(term if isinstance(term, str) else term.name)
         if not refinable([scope.sizes[f] for f in pattern], [scope.sizes[f] for f in local]):
             self._flatten(local, reason)
         scope.align(scope.track(pattern), local, reason)
@@ -291,6 +292,7 @@ class _Derivation:
             if isinstance(term, SumTerm):
                 for part in term.parts:
                     self._fresh_axis(part, rows, allowed)
+            if isinstance(term, (SumTerm, Taken)):
                 continue
             name = term.name if isinstance(term, Reversed) else term
             rows = rows + self._ids(name)

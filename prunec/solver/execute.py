@@ -54,6 +54,10 @@ def _slice(values: list[Atoms], fresh: Fresh, value: int, axis: int, start: int,
     return np.asarray(values[value][(slice(None),) * axis + (slice(start, stop),)])
 
 
+def _take(values: list[Atoms], fresh: Fresh, value: int, axis: int, positions: tuple[int, ...]) -> Atoms:
+    return values[value].take(positions, axis=axis)
+
+
 def _expand(
     values: list[Atoms],
     fresh: Fresh,
@@ -83,6 +87,7 @@ _OPERATIONS: dict[object, Callable[..., Any]] = {
     "reshape": _reshape,
     "first": _first,
     "slice": _slice,
+    "take": _take,
     "expand": _expand,
     "flip": _flip,
     "concat": _concat,

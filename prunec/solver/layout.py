@@ -84,7 +84,8 @@ class Program:
     two values of one shape the same atoms; ``keeps`` make all atoms of a value stay; ``balances``
     are values whose rows lose equally; ``rows`` are a table, some of its dimensions, and the value of
     the atoms that follow its slices along them; ``approximate`` are values that the operator combines
-    over; ``produced`` are the values of fresh atoms.
+    over; ``produced`` are the values of fresh atoms; ``taken`` gives for an attribute that lists positions
+    the value of the atoms that they count through.
     """
 
     steps: tuple[Step, ...]
@@ -98,3 +99,4 @@ class Program:
     adopted: Mapping[int, TensorResult]
     implied: tuple[TensorResult, ...]
     names: Mapping[str, tuple[NamedSize, ...]]
+    taken: Mapping[str, int]
