@@ -10,7 +10,7 @@ from prunec.authoring.policies import policy_warnings
 from prunec.authoring.registry import Registered, check_attributes
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 from prunec.language.check import check
-from prunec.language.library import built_in, load, locate
+from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
@@ -69,16 +69,18 @@ def _named(source: Source, path: Path) -> Source:
 
 def check_sources(
     sources: Sequence[Source],
-    against: Sequence[str] = ("default",),
+    against: Optional[Sequence[str]] = None,
     registered: Mapping[str, Registered] = {},
 ) -> Checked:
     """Checks texts together: syntax, names, axes, sizes, overlaps, and attributes against ``registered``
     operators.
 
     A syntax error hides nothing but its own rule.  ``against`` names built-in rule files that these will be
-    used with: rules are compared with those of them that they have to do with.  Each built-in file, being for
-    another kind of model, is checked by itself.
+    used with (``None``: as :func:`libraries_for`): rules are compared with those of them that they have to do
+    with.  Each built-in file, being for another kind of model, is checked by itself.
     """
+    if against is None:
+        against = libraries_for(sources)
     files: list[RuleFile] = []
     found: list[Diagnostic] = []
     policies: list[Policy] = []
@@ -125,8 +127,22 @@ def _policies(source: Source, found: list[Diagnostic]) -> tuple[Policy, ...]:
 
 
 def built_in_name(source: Source) -> Optional[str]:
-    """The name of a built-in file, ``None`` for any other."""
-    return next((name for name in built_in() if source.name == f"rules/{name}.prune"), None)
+    """The name of a built-in file, or of a file that is called like one and so takes its place; ``None`` for
+    any other."""
+    path = Path(source.name)
+    return path.stem if path.suffix == ".prune" and path.stem in built_in() else None
+
+
+def libraries_for(sources: Sequence[Source]) -> tuple[str, ...]:
+    """The built-in rules that files will be used with: those among them, else those that know most of the
+    operators that the files speak of (``default`` where none knows more)."""
+    named = tuple(name for name in map(built_in_name, sources) if name is not None)
+    if named:
+        return named
+    names = frozenset(name for source in sources for name in header_names(source))
+    known = {name: sum(operator in names for operator in load([name]).operators()) for name in built_in()}
+    best = max(known, key=lambda name: (known[name], name == _FOR_MXNET), default=_FOR_MXNET)
+    return (best,)
 
 
 def _in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:

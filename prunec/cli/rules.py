@@ -45,8 +45,9 @@ built-in rules are checked.  Exit code 1: there are errors."""
 _TEST = """Runs every operator of the rules in MXNet in small networks that are pruned at random, and
 compares what prunec makes of the examples in NAME_test.md beside NAME.prune with what they say.  Exit code
 1: a rule is wrong, or an example is."""
-_FMT = """Writes files of rules or of policies in the canonical layout, comments kept.  With --check nothing is written, and the
-exit code is 1 where a file would change.  `-` reads standard input and writes standard output."""
+_FMT = """Writes files of rules or of policies in the canonical layout, comments kept.  With --check nothing
+is written, and the exit code is 1 where a file would change.  `-` reads standard input and writes standard
+output."""
 _LIST = "Lists rules, the operators they are for, and the first sentence of their documentation."
 _DOC = "Makes a Markdown page of each rule file from its ## comments; with --output into a folder."
 
@@ -58,7 +59,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         help="rules these will be used with, for overlaps; repeatable (default: those built-in ones that are "
-        "named, else default)",
+        "named, else those that know most of the operators)",
     )
     parser.add_argument("--alone", action="store_true", help="compare with no other rules")
 
@@ -110,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from prunec.authoring.checking import built_in_name, check_sources, read_sources
+    from prunec.authoring.checking import check_sources, read_sources
     from prunec.authoring.formats import diagnostics_text
     from prunec.authoring.registry import registered_operators
     from prunec.diagnostics import PrunecError
@@ -121,9 +122,7 @@ def _check(options: argparse.Namespace) -> int:
         sources = read_sources(files)
     except PrunecError as error:
         problems, sources = error.diagnostics, ()
-    named = [name for name in map(built_in_name, sources) if name is not None]
-    against = [] if options.alone else options.against or named or ["default"]
-    checked = check_sources(sources, against, registered_operators())
+    checked = check_sources(sources, [] if options.alone else options.against, registered_operators())
     found = (*problems, *checked.diagnostics)
     print(diagnostics_text(found, options.format), end="")
     errors = len(problems) + len(checked.errors)

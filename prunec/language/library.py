@@ -95,6 +95,13 @@ def load(names: Sequence[str]) -> RuleSet:
     return RuleSet(tuple(sources.values()))
 
 
+def header_names(source: Source) -> frozenset[str]:
+    """The operators and labels that the headers of a file name, as far as they can be read."""
+    headers = (_HEADER.search(source.text, start, end) for start, end in chunks(source.text))
+    groups = (h.group(k) or "" for h in headers if h is not None for k in ("names", "specialises"))
+    return frozenset(name for group in groups for name in re.findall(_NAME, group))
+
+
 @dataclass(frozen=True)
 class _Chunk:
     """A stretch of a source that holds one rule, and what its header says."""

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
 
-from prunec.authoring.checking import Checked, check_sources
+from prunec.authoring.checking import Checked, built_in_name, check_sources, libraries_for
 from prunec.authoring.formatting import format_source
 from prunec.authoring.registry import Registered
 from prunec.diagnostics import Diagnostic, PrunecError, Source, Span
 from prunec.language.canonical import print_header, print_signature
 from prunec.language.check_messages import usage
 from prunec.language.functions import FUNCTIONS
-from prunec.language.library import RuleSet, built_in, load
+from prunec.language.library import RuleSet, built_in, header_names, load
+from prunec.language.parser import chunks, holds_policies
 from prunec.language.places import places
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule, Signature
@@ -38,6 +39,15 @@ _KEYWORDS = {
     "scales": "Channels are multiplied by this parameter: its size tells how much they matter.",
     "holds": "The elements of this output are these sizes.",
 }
+_POLICY_KEYWORDS = {
+    "policy": "Starts a policy: patterns of names of nodes, and what holds for these.",
+    "hold": "Nothing goes.",
+    "ratio": "This share goes, whatever the budget.",
+    "max_ratio": "At most this share goes.",
+    "min_channels": "At least this many channels stay.",
+    "align": "What stays is a multiple of this.",
+    "whole rows": "In tables (heads, groups), whole rows go.",
+}
 
 
 @dataclass(frozen=True)
@@ -59,16 +69,24 @@ class Hover:
     markdown: str
 
 
-class Document:
-    """A rule file as it is being written."""
+@dataclass(frozen=True)
+class Completion:
+    """A word that can stand somewhere; ``kind``: ``"keyword"``, ``"function"``, ``"name"`` or ``"rule"``."""
 
-    def __init__(
-        self, name: str, text: str, registered: Mapping[str, Registered] = {}, known: Optional[RuleSet] = None
-    ) -> None:
+    word: str
+    kind: str
+    about: str = ""
+
+
+class Document:
+    """A file of rules or of policies as it is being written."""
+
+    def __init__(self, name: str, text: str, registered: Mapping[str, Registered] = {}) -> None:
         is_built_in = Path(name).parent == data_folder("rules") and Path(name).stem in built_in()
         self.source = Source(f"rules/{Path(name).stem}.prune" if is_built_in else name, text)
-        against = () if is_built_in else ("default",)
-        self.library = known if known is not None else load(against)
+        # A file that takes the place of a built-in one has no other rules beside it.
+        against = libraries_for([self.source]) if built_in_name(self.source) is None else ()
+        self.library: RuleSet = load(against)
         self.checked: Checked = check_sources([self.source], against, registered)
 
     def diagnostics(self) -> Iterator[tuple[Diagnostic, int, int]]:
@@ -147,6 +165,30 @@ class Document:
                 if place.name == name:
                     return place.span
         return None
+
+    # --- completion ---
+
+    def completions(self, offset: int) -> tuple[Completion, ...]:
+        """The words that may be meant at an offset.
+
+        Behind ``specialises`` these are rules; elsewhere the names in the rule around, functions and
+        keywords.  The rule need not be complete: its names are read from the text.
+        """
+        text = self.source.text
+        start, end = next((c for c in chunks(text) if c[0] <= offset <= c[1]), (0, len(text)))
+        before = text[start:offset]
+        if holds_policies(self.source):
+            return tuple(Completion(word, "keyword", about) for word, about in _POLICY_KEYWORDS.items())
+        if re.search(r"\bspecialises\b[^{}]*\Z", before) and not re.search(r"\bwhen\b[^{}]*\Z", before):
+            names = sorted(header_names(self.source) | set(self.library.operators()))
+            return tuple(Completion(name, "rule") for name in names)
+        word = self._word(offset)
+        code = re.sub(r'"[^"\n]*"|#[^\n]*', "", text[start : word[0] if word else offset] + text[offset:end])
+        inside = {match.group() for match in _WORD.finditer(code)} - _KEYWORDS.keys() - FUNCTIONS.keys()
+        found = [Completion(name, "name") for name in sorted(inside)]
+        found += [Completion(name, "function", usage(function)) for name, function in FUNCTIONS.items()]
+        found += [Completion(keyword, "keyword", about) for keyword, about in _KEYWORDS.items()]
+        return tuple(found)
 
     # --- words and rules ---
 

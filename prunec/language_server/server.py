@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -19,83 +19,111 @@ from prunec.language_server.features import Document
 from prunec.language_server.positions import offset_of, position_of
 
 
+class _Answers:
+    """What the server answers to each kind of message, in the types of the protocol."""
+
+    def __init__(self, server: Any, types: Any) -> None:
+        self.server = server
+        self.types = types
+        self.registered = registered_operators()
+
+    def document(self, uri: str) -> Document:
+        text = self.server.workspace.get_text_document(uri).source
+        return Document(_path_of(uri), text, self.registered)
+
+    def changed(self, parameters: Any) -> None:
+        uri = parameters.text_document.uri
+        document = self.document(uri)
+        found = [self._diagnostic(document, *entry) for entry in document.diagnostics()]
+        _publish(self.server, self.types, uri, found)
+
+    def closed(self, parameters: Any) -> None:
+        _publish(self.server, self.types, parameters.text_document.uri, [])
+
+    def hover(self, parameters: Any) -> Optional[Any]:
+        document = self.document(parameters.text_document.uri)
+        found = document.hover(_offset(document, parameters.position))
+        if found is None:
+            return None
+        content = self.types.MarkupContent(kind=self.types.MarkupKind.Markdown, value=found.markdown)
+        return self.types.Hover(contents=content, range=self._range(document.source, found.start, found.end))
+
+    def definition(self, parameters: Any) -> Optional[Any]:
+        uri = parameters.text_document.uri
+        document = self.document(uri)
+        found = document.definition(_offset(document, parameters.position))
+        if found is None:
+            return None
+        target = uri if found.path is None else found.path.resolve().as_uri()
+        return self.types.Location(uri=target, range=self._range(found.source, found.start, found.end))
+
+    def completion(self, parameters: Any) -> list[Any]:
+        document = self.document(parameters.text_document.uri)
+        kinds = self.types.CompletionItemKind
+        kind_of = {
+            "keyword": kinds.Keyword,
+            "function": kinds.Function,
+            "name": kinds.Variable,
+            "rule": kinds.Class,
+        }
+        return [
+            self.types.CompletionItem(label=found.word, kind=kind_of[found.kind], detail=found.about or None)
+            for found in document.completions(_offset(document, parameters.position))
+        ]
+
+    def formatting(self, parameters: Any) -> Optional[Any]:
+        document = self.document(parameters.text_document.uri)
+        text = document.formatted()
+        if text is None or text == document.source.text:
+            return None
+        whole = self._range(document.source, 0, len(document.source.text))
+        return [self.types.TextEdit(range=whole, new_text=text)]
+
+    def _range(self, source: Source, start: int, end: int) -> Any:
+        first, last = position_of(source.text, start), position_of(source.text, end)
+        return self.types.Range(self.types.Position(*first), self.types.Position(*last))
+
+    def _diagnostic(self, document: Document, diagnostic: Diagnostic, start: int, end: int) -> Any:
+        severities = self.types.DiagnosticSeverity
+        is_error = diagnostic.severity is Severity.ERROR
+        return self.types.Diagnostic(
+            range=self._range(document.source, start, end),
+            message=_message(diagnostic),
+            severity=severities.Error if is_error else severities.Warning,
+            code=diagnostic.code,
+            source="prunec",
+        )
+
+
 def create_server() -> Any:
     """The server with all its features.  Raises PrunecError P731 without pygls."""
     types, server_class = _pygls()
     server = server_class("prunec", __version__)
-    registered = registered_operators()
-
-    def document_at(uri: str) -> Document:
-        text = server.workspace.get_text_document(uri).source
-        return Document(_path_of(uri), text, registered)
-
-    def span(source: Source, start: int, end: int) -> Any:
-        first, last = position_of(source.text, start), position_of(source.text, end)
-        return types.Range(types.Position(*first), types.Position(*last))
-
-    def publish(uri: str) -> None:
-        document = document_at(uri)
-        found = [
-            types.Diagnostic(
-                range=span(document.source, start, end),
-                message=_message(diagnostic),
-                severity=types.DiagnosticSeverity.Error
-                if diagnostic.severity is Severity.ERROR
-                else types.DiagnosticSeverity.Warning,
-                code=diagnostic.code,
-                source="prunec",
-            )
-            for diagnostic, start, end in document.diagnostics()
-        ]
-        _publish(server, types, uri, found)
-
-    def opened(parameters: Any) -> None:
-        publish(parameters.text_document.uri)
-
-    def changed(parameters: Any) -> None:
-        publish(parameters.text_document.uri)
-
-    def closed(parameters: Any) -> None:
-        _publish(server, types, parameters.text_document.uri, [])
-
-    def hover(parameters: Any) -> Optional[Any]:
-        document = document_at(parameters.text_document.uri)
-        place = parameters.position
-        found = document.hover(offset_of(document.source.text, place.line, place.character))
-        if found is None:
-            return None
-        content = types.MarkupContent(kind=types.MarkupKind.Markdown, value=found.markdown)
-        return types.Hover(contents=content, range=span(document.source, found.start, found.end))
-
-    def definition(parameters: Any) -> Optional[Any]:
-        uri = parameters.text_document.uri
-        document = document_at(uri)
-        place = parameters.position
-        found = document.definition(offset_of(document.source.text, place.line, place.character))
-        if found is None:
-            return None
-        target = uri if found.path is None else found.path.resolve().as_uri()
-        return types.Location(uri=target, range=span(found.source, found.start, found.end))
-
-    def formatting(parameters: Any) -> Optional[Any]:
-        document = document_at(parameters.text_document.uri)
-        text = document.formatted()
-        if text is None or text == document.source.text:
-            return None
-        whole = span(document.source, 0, len(document.source.text))
-        return [types.TextEdit(range=whole, new_text=text)]
-
-    answers = {
-        types.TEXT_DOCUMENT_DID_OPEN: opened,
-        types.TEXT_DOCUMENT_DID_CHANGE: changed,
-        types.TEXT_DOCUMENT_DID_CLOSE: closed,
-        types.TEXT_DOCUMENT_HOVER: hover,
-        types.TEXT_DOCUMENT_DEFINITION: definition,
-        types.TEXT_DOCUMENT_FORMATTING: formatting,
-    }
-    for feature, answer in answers.items():
-        server.feature(feature)(answer)
+    answers = _Answers(server, types)
+    for feature, answer in (
+        (types.TEXT_DOCUMENT_DID_OPEN, answers.changed),
+        (types.TEXT_DOCUMENT_DID_CHANGE, answers.changed),
+        (types.TEXT_DOCUMENT_DID_CLOSE, answers.closed),
+        (types.TEXT_DOCUMENT_HOVER, answers.hover),
+        (types.TEXT_DOCUMENT_DEFINITION, answers.definition),
+        (types.TEXT_DOCUMENT_COMPLETION, answers.completion),
+        (types.TEXT_DOCUMENT_FORMATTING, answers.formatting),
+    ):
+        server.feature(feature)(_plain(answer))
     return server
+
+
+def _plain(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function for a method: pygls puts attributes on what it is given, which methods do not take."""
+
+    def plain(parameters: Any) -> Any:
+        return answer(parameters)
+
+    return plain
+
+
+def _offset(document: Document, place: Any) -> int:
+    return offset_of(document.source.text, place.line, place.character)
 
 
 def main() -> int:

@@ -101,6 +101,53 @@ def test_the_built_in_rules_are_no_rivals_of_themselves() -> None:
     assert [d for d, _, _ in found if d.severity is Severity.ERROR] == []
 
 
+def test_a_copy_of_built_in_rules_is_no_rival_of_theirs(tmp_path: Path) -> None:
+    text = (ROOT / "rules" / "onnx.prune").read_text(encoding="utf-8")
+    assert list(Document(str(tmp_path / "onnx.prune"), text).diagnostics()) == []
+
+
+def test_rules_are_compared_with_those_of_the_same_kind_of_model() -> None:
+    """`Concat` is an operator of both kinds; what the file speaks of besides tells which one is meant."""
+    rest = "op my_gemm as gemm specialises Gemm { a[*x] -> b[*x] }\n"
+    concat = "op Concat as mine specialises Concat when axis == 1 { a[*x] -> b[*x] }\n".replace(
+        "Concat as", "Concat(axis) as"
+    )
+    found = Document("my.prune", rest + concat)
+    assert [d.headline for d, _, _ in found.diagnostics() if d.severity is Severity.ERROR] == []
+    place = found.definition((rest + concat).index("Concat when"))
+    assert place is not None and place.path == ROOT / "rules" / "onnx.prune"
+
+
+def words(text: str, kind: str) -> list[str]:
+    """The words of a kind that may stand at the bar."""
+    offset = text.index("|")
+    return [c.word for c in document(text.replace("|", "")).completions(offset) if c.kind == kind]
+
+
+def test_completion() -> None:
+    incomplete = (
+        'op other { q[z] -> o[z] }\nop mine(axis) {\n  # not_this "nor_this"\n  data[n, c]; w[c] -> out[n, |'
+    )
+    assert words(incomplete, "name") == ["axis", "c", "data", "mine", "n", "out", "w"]
+    assert "permute" in words(incomplete, "function") and "balanced" in words(incomplete, "keyword")
+    assert words("op a as b { data[wide] -> out[wi|] }", "name") == ["a", "b", "data", "out", "wide"]
+
+
+def test_completion_of_rules() -> None:
+    found = words("op first { d[c] -> o[c] }\nop second specialises fi|", "rule")
+    assert {"first", "Convolution"} <= set(found) and found == sorted(found)
+    assert words("op second specialises first when |", "rule") == []
+
+
+def test_completion_of_policies() -> None:
+    assert words('policy "a" { h| }', "keyword")[:2] == ["policy", "hold"]
+    assert words('policy "a" { h| }', "name") == []
+
+
+def test_formatting_of_policies() -> None:
+    assert document('policy  "a" {hold}').formatted() == 'policy "a" { hold }\n'
+
+
 def test_positions_count_code_units() -> None:
     offset = at(TEXT, "counts")
     assert position_of(TEXT, offset) == (0, 5)
@@ -140,7 +187,8 @@ def test_it_speaks_the_protocol(tmp_path: Path) -> None:
             {"id": 2, "method": "textDocument/hover", "params": place},
             {"id": 3, "method": "textDocument/definition", "params": place},
             {"id": 4, "method": "textDocument/formatting", "params": formatting},
-            {"id": 5, "method": "shutdown"},
+            {"id": 5, "method": "textDocument/completion", "params": place},
+            {"id": 6, "method": "shutdown"},
             {"method": "exit"},
         )
     )
@@ -160,6 +208,7 @@ def test_it_speaks_the_protocol(tmp_path: Path) -> None:
     assert published["uri"] == uri and "P210" in codes
     assert "Scales each channel." in by_id[2]["contents"]["value"]
     assert by_id[3]["uri"] == uri and by_id[3]["range"]["start"] == {"line": 2, "character": 3}
+    assert ("my_scale", 7) in [(entry["label"], entry["kind"]) for entry in by_id[5]]
     (edit,) = by_id[4]
     assert "zero uot" in edit["newText"] and edit["range"]["start"] == {"line": 0, "character": 0}
 
