@@ -77,11 +77,11 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: fr
     columns, *rows = ([line[k] for k in kept] for line in (columns, *rows))
     right = frozenset(place for place, k in enumerate(kept) if k in right)
     longest = name_width(_widths((columns, *rows)), right, console.width)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for k, column in enumerate(columns):
         table.add_column(Text(column), justify="right" if k in right else "left", no_wrap=k in right)
     for row in rows:
-        names = {k for k in range(len(row) - 1) if k not in right}
+        names = {k for k in range(len(row)) if k not in right and (k == 0 or k < len(row) - 1)}
         # Text, not markup: a name may hold square brackets.
         table.add_row(*(Text(shown(cell, longest) if k in names else cell) for k, cell in enumerate(row)))
     console.print(table)

@@ -165,6 +165,9 @@ def summary_json(
             }
             for group in summary.approximate
         ],
+        "compensated": [
+            {"group": group, "outcome": outcome} for group, outcome in sorted(plan.compensated.items())
+        ],
         "warnings": [diagnostic_object(warning) for warning in warnings],
         "folder": folder,
         "files": [{"name": file.name, "sha256": file.digest, "bytes": file.size} for file in files],

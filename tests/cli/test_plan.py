@@ -12,9 +12,9 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
+from cli.schemas import SCHEMAS, validate
 from cli.tools import DIGITS, ROOT, arrays, bytes_of, node, plan_of, run, symbol, write_arrays, write_network
 
-SCHEMAS = ROOT / "prunec" / "schemas"
 Plan = dict[str, Any]
 
 
@@ -172,51 +172,13 @@ def test_every_code_is_documented() -> None:
 def check_groups(document: dict[str, Any]) -> None:
     """groups.json against its schema, or, without the library for it, against what it says in short."""
     schema = json.loads((SCHEMAS / "groups.schema.json").read_text())
-    _validate(document, schema)
+    validate(document, schema)
     for number, group in enumerate(document["groups"]):
         assert group["group"] == number
         for member in group["members"]:
             assert len(member["positions"]) == group["units"] * member["per_unit"]
             view = document["parameter_views"][member["parameter"]]["view"]
             assert [view[axis] for axis in member["axes"]] == member["sizes"]
-
-
-def _validate(document: object, schema: dict[str, Any]) -> None:
-    try:
-        import jsonschema
-    except ImportError:
-        _check(document, schema, schema)
-    else:
-        jsonschema.validate(document, schema)
-
-
-def _check(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
-    """The part of JSON Schema that these schemas use."""
-    if "$ref" in schema:
-        _check(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root)
-    if "anyOf" in schema:
-        for choice in schema["anyOf"]:
-            try:
-                return _check(value, choice, root)
-            except AssertionError:
-                continue
-        raise AssertionError(f"{value!r} is none of {schema['anyOf']}")
-    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
-    types.update({"boolean": bool, "null": type(None)})
-    assert isinstance(value, types[schema["type"]] if "type" in schema else object), (value, schema)
-    assert value == schema.get("const", value)
-    if "minimum" in schema:
-        assert value >= schema["minimum"]
-    if "pattern" in schema:
-        assert re.search(schema["pattern"], value)
-    if isinstance(value, dict):
-        assert set(schema.get("required", ())) <= set(value)
-        for key, item in value.items():
-            _check(item, schema.get("properties", {}).get(key, schema.get("additionalProperties", {})), root)
-    if isinstance(value, list):
-        assert len(value) >= schema.get("minItems", 0)
-        for item in value:
-            _check(item, schema.get("items", {}), root)
 
 
 @pytest.mark.parametrize("model", ["small", "digits"])
@@ -226,10 +188,10 @@ def test_files_follow_their_schemas(tmp_path: Path, capsys: Any, model: str) -> 
     check_groups(json.loads((tmp_path / "made" / "groups.json").read_text()))
     schema = json.loads((SCHEMAS / "plan.schema.json").read_text())
     plan = plan_of(tmp_path / "made")
-    _validate(plan, schema)
+    validate(plan, schema)
     plan["groups"][0]["remove"] = "all"
     with pytest.raises(Exception, match="all"):
-        _validate(plan, schema)
+        validate(plan, schema)
 
 
 # --- plans that are no good -------------------------------------------------------------------
