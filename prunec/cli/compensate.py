@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     check_folder(folder, (name, PLAN, REPORT), inputs.files, options.force)
     assert inputs.plan is not None
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
-    found = compensated(options, inputs, plan, folder / name)
+    with options.terminal.step("making up for what goes"):
+        found = compensated(options, inputs, plan, folder / name)
     names = group_names(group_members(inputs.analysis))
     text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, __version__)
     write_file(folder / PLAN, text.encode("ascii"))

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     pruned = emit_checked(inputs.analysis, plan.removed)
     comparison = prepare(inputs, pruned)
-    with options.terminal.step("comparing"):
+    with options.terminal.step("comparing the models"):
         verdict = verify(inputs, pruned, smaller, comparison)
     print(verdict_text(inputs.analysis, plan, verdict, comparison))
     return 0 if verdict.exact else 1
