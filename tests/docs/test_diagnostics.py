@@ -76,3 +76,6 @@ def test_rewrite() -> None:
         section = f"## {code}: what is wrong\n\nSay what to do"
         old = f"{old[:behind].rstrip()}\n\n{section}\n\n{old[behind:]}".rstrip() + "\n"
     DOCUMENT.write_text(SECTION.sub(filled, old), encoding="utf-8")
+    assert {match["code"]: match["message"] for match in SECTION.finditer(text())} == {
+        code: example(code) for code in codes()
+    }
