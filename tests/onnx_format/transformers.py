@@ -219,3 +219,50 @@ def gated_feed_forward() -> Pattern:
     y = net.op("Mul", net.op("Mul", gate, net.op("Sigmoid", gate)), net.dense(y, "up", W, F))
     finish(net, net.op("Add", x, net.dense(y, "down", F, W)))
     return Pattern(net.proto(), (*FEED_FORWARD, ("gate_w", 1), ("gate_b", 0)), (("words", 1), ("rms", 0)))
+
+
+def _turned(interleaved: int, flat: bool) -> Pattern:
+    """Attention behind rotations in one operator, its tables of cosines and sines constant."""
+    net = Net(opset=23)
+    x = embedded(net)
+    tables = [net.weight(name, 9, D // 2) for name in ("cos", "sin")]
+    steps = net.numbers("steps", np.tile(np.arange(S), (B, 1)))
+    shape = net.numbers("apart", [B, S, H, D])
+    parts = []
+    for name in "qkv":
+        part = net.dense(x, name, W, H * D)
+        if flat and name != "v":
+            part = net.op("RotaryEmbedding", part, *tables, steps, num_heads=H, interleaved=interleaved)
+        part = net.op("Transpose", net.op("Reshape", part, shape), perm=[0, 2, 1, 3])
+        if not flat and name != "v":
+            part = net.op("RotaryEmbedding", part, *tables, steps, interleaved=interleaved)
+        parts.append(part)
+    y = attend(net, parts[0], net.op("Transpose", parts[1], perm=[0, 1, 3, 2]), parts[2])
+    finish(net, net.op("Add", x, net.dense(together(net, y, H * D), "out", H * D, W)))
+    return Pattern(
+        net.proto(), (*SEPARATE, ("cos", 1), ("sin", 1), ("out_w", 0), ("words", 1)), (("cos", 0),)
+    )
+
+
+@pattern
+def turned_halves() -> Pattern:
+    """The halves of a head rotate with each other."""
+    return _turned(interleaved=0, flat=False)
+
+
+@pattern
+def turned_neighbours() -> Pattern:
+    """Neighbouring channels of a head rotate with each other."""
+    return _turned(interleaved=1, flat=False)
+
+
+@pattern
+def turned_before_heads_are_parted() -> Pattern:
+    """Rotations of heads that stand one behind the other."""
+    return _turned(interleaved=0, flat=True)
+
+
+@pattern
+def turned_neighbours_before_heads_are_parted() -> Pattern:
+    """Both: neighbouring channels, heads one behind the other."""
+    return _turned(interleaved=1, flat=True)
