@@ -104,24 +104,17 @@ def _with_unlisted(known: Mapping[str, Registered]) -> dict[str, Registered]:
 
 
 def _ask() -> dict[str, Registered]:
-    import ctypes
+    from prunec.mxnet.operators import find_operator, operator_names
 
-    from prunec.proving.registry import find_operator, mxnet, takes_any_attribute
-
-    base = mxnet().base
-    count = ctypes.c_uint()
-    names = ctypes.POINTER(ctypes.c_char_p)()
-    base.check_call(base._LIB.MXListAllOpNames(ctypes.byref(count), ctypes.byref(names)))
     found: dict[str, Registered] = {}
-    for name in sorted(names[i].decode() for i in range(count.value)):
+    for name in operator_names():
         operator = find_operator(name)
         if operator is None:
             continue
         attributes = [argument.name for argument in operator.arguments]
         if operator.counted_by and operator.counted_by not in attributes:
             attributes.append(operator.counted_by)
-        takes_any = bool(attributes) and takes_any_attribute(name)
-        found[name] = Registered(tuple(attributes), takes_any)
+        found[name] = Registered(tuple(attributes), bool(attributes) and operator.takes_any)
     return found
 
 

@@ -17,8 +17,8 @@ from prunec.comparison import Array
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.onnx.protobuf import onnx_package
 
-#: Errors only: what it warns of is said of the original as much.
-_ERRORS_ONLY = 3
+#: It says nothing on the terminal: what it warns of is said of the original as much, and errors are raised.
+_SILENT = 4
 #: Read by the libraries that other frameworks compute with; ONNX Runtime has threads of its own.
 _THREADS = "OMP_NUM_THREADS"
 
@@ -61,7 +61,7 @@ def open_session(
     if outputs is not None:
         proto = _with_outputs(proto, outputs)
     options = runtime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _SILENT
     threads = os.environ.get(_THREADS, "")
     if threads.isascii() and threads.isdigit():
         options.intra_op_num_threads = int(threads)

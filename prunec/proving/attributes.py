@@ -13,6 +13,7 @@ from prunec.language.syntax import (
     Axis,
     Call,
     Comparison,
+    Equation,
     Expression,
     Keep,
     Literal,
@@ -26,9 +27,10 @@ from prunec.language.syntax import (
     Tensor,
     Value,
 )
+from prunec.operators import Argument, Operator
 from prunec.proving.codes import reshape_codes
-from prunec.proving.registry import Argument, Operator, takes_any_attribute
-from prunec.proving.templates import templates
+from prunec.proving.templates import Templates
+from prunec.proving.walking import calls
 
 _MOST_GUARD_DRAWS = 40
 
@@ -40,15 +42,20 @@ class AttributeDraw:
     """
 
     def __init__(
-        self, rule: Rule, operator: Operator, random: np.random.Generator, derived: frozenset[str]
+        self,
+        rule: Rule,
+        operator: Operator,
+        templates: Templates,
+        random: np.random.Generator,
+        derived: frozenset[str],
     ) -> None:
-        self.rule, self.operator, self.random = rule, operator, random
+        self.rule, self.operator, self.templates, self.random = rule, operator, templates, random
         self.values: dict[str, Value] = {}
         self.derived = derived
         self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
         self.optional = {a.name for a in rule.attributes if a.default is not None}
         self.placed = frozenset(self._placed())
-        self.fixed: Mapping[str, Value] = templates().operators.get(operator.name, {})
+        self.fixed: Mapping[str, Value] = {**operator.told, **templates.operators.get(operator.name, {})}
 
     def _placed(self) -> Iterator[str]:
         """Attributes that name axes: places, and arguments of axis functions."""
@@ -58,6 +65,11 @@ class AttributeDraw:
             for axis in tensor.axes:
                 if isinstance(axis.place, Name):
                     yield axis.place.name
+        for call in calls(
+            *(s for e in self.rule.statements if isinstance(e, Equation) for s in (e.left, e.right))
+        ):
+            if call.function == "on" and isinstance(call.arguments[1], Name):
+                yield call.arguments[1].name
         for call in axis_calls(self.rule):
             if call.function == "stepped":
                 continue
@@ -73,6 +85,9 @@ class AttributeDraw:
         for name in self.defaults:
             if name in self.derived or name in self.placed or name in self.values:
                 continue
+            if self._absent(name):
+                self.values[name] = self.defaults[name]
+                continue
             if name in self.optional and self.random.random() < 0.4:
                 self.values[name] = self.defaults[name]
             else:
@@ -81,14 +96,18 @@ class AttributeDraw:
             name = argument.name
             if name in self.defaults or name in self.fixed:
                 continue
-            known = argument.kind in ("boolean", "choice") or name in templates().values
+            known = argument.kind in ("boolean", "choice") or name in self.templates.values
             if argument.required or (
                 known
-                and name not in templates().leave
+                and name not in self.templates.leave
                 and not self._typed(name)
                 and self.random.random() < (0.5 if name.startswith("use_") else 0.2)
             ):
                 self.values[name] = self._value(name, tuple_rank(name))
+
+    def _absent(self, name: str) -> bool:
+        """Whether the operator is known not to have an attribute, which so has its default."""
+        return self.operator.lists_all and self.operator.argument(name) is None
 
     @staticmethod
     def _typed(name: str) -> bool:
@@ -100,7 +119,10 @@ class AttributeDraw:
         candidates = {
             name: values
             for name, values in guard_values(self.rule.when).items()
-            if name in self.defaults and name not in self.derived and name not in self.fixed
+            if name in self.defaults
+            and name not in self.derived
+            and name not in self.fixed
+            and not self._absent(name)
         }
         placed = {name: values for name, values in candidates.items() if name in self.placed}
         for name in placed:
@@ -133,7 +155,8 @@ class AttributeDraw:
 
     def _value(self, name: str, rank: int) -> Value:
         argument = self.operator.argument(name)
-        menu = templates().values.get(name)
+        values = self.templates.values
+        menu = values.get(f"{self.operator.name}.{name}", values.get(name))
         if argument is None:
             # The operator does not have it: what the framework ignores is left out, or takes its default.
             options: list[Value] = [v for v in guard_values(self.rule.when).get(name, ()) if v is not None]
@@ -220,7 +243,17 @@ class AttributeDraw:
                 shape = [int(sizes[indexed(rest.name, i)]) for i in range(ranks[rest.name])]
                 third = call.arguments[2] if len(call.arguments) > 2 else None
                 reverse = isinstance(third, Name) and bool(self.values.get(third.name))
-                self.values[codes.name] = reshape_codes(call.function, shape, reverse, self.random)
+                self.values[codes.name] = reshape_codes(
+                    call.function, shape, reverse, self.random, self.templates.codes
+                )
+
+    def listed(self, name: str, rank: int) -> Value:
+        """Axes that the entries of other attributes speak of; ``None`` for all, in order."""
+        if name in self.optional and self.random.random() < 0.3:
+            return self.defaults[name]
+        count = int(self.random.integers(1, rank + 1)) if rank else 0
+        chosen = [int(i) for i in self.random.permutation(rank)[:count]]
+        return tuple(i - rank if self.random.random() < 0.3 else i for i in chosen)
 
     # --- the result ---
 
@@ -235,6 +268,8 @@ class AttributeDraw:
         """What the node says: all that is drawn, but for some defaults and what is not given."""
         given: dict[str, Value] = {}
         for name, value in self.values.items():
+            if name in self.operator.told:
+                continue
             argument = self.operator.argument(name)
             # "None" is written only where leaving the attribute out would mean something else.
             silent = value is None and self.defaults.get(name) is None
@@ -250,11 +285,7 @@ class AttributeDraw:
     def _takes(self, name: str) -> bool:
         """Whether the operator takes an attribute that it does not list."""
         operator = self.operator
-        return (
-            not operator.arguments
-            or name in guard_values(self.rule.when)
-            or takes_any_attribute(operator.name)
-        )
+        return not operator.arguments or name in guard_values(self.rule.when) or operator.takes_any
 
 
 def axis_calls(rule: Rule) -> Iterator[Call]:

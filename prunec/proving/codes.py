@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 
@@ -12,9 +12,14 @@ _CODES = {"view": (0, -2, -3, -4), "view_np": (-2, -4, -5, -6)}
 
 
 def reshape_codes(
-    function: str, shape: Sequence[int], reverse: bool, random: np.random.Generator
+    function: str,
+    shape: Sequence[int],
+    reverse: bool,
+    random: np.random.Generator,
+    allowed: Optional[Sequence[int]] = None,
 ) -> tuple[int, ...]:
-    """Codes for a tensor of that shape; with ``reverse`` they are read from the right."""
+    """Codes for a tensor of that shape; with ``reverse`` they are read from the right.  ``allowed`` are the
+    codes below zero but ``-1`` that the operator has; ``None`` stands for all that the function reads."""
     if function == "view_old":
         return _old_sizes(shape, reverse, random)
     copy, rest, merge, split = _CODES[function]
@@ -25,6 +30,8 @@ def reshape_codes(
     while position < len(sizes):
         left = len(sizes) - position
         way = int(random.integers(7))
+        if allowed is not None and {1: rest, 2: merge, 3: split}.get(way, 0) not in (0, *allowed):
+            way = 0
         if way == 1 and not reverse and random.random() < 0.3:
             codes.append(rest)
             position = len(sizes)

@@ -1,34 +1,39 @@
 """Drawing a node that a rule holds for: the rule solved forwards, from sizes to attributes.
 
 Ranks of rests, sizes of names and the attributes that nothing ties are chosen at random; equations give
-the rest.  What is drawn need not be legal: MXNet and the rule's guard decide that.
+the rest.  What is drawn need not be legal: the framework and the rule's guard decide that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
-from typing import Iterator, Mapping, Optional, Union
+from typing import Mapping, Optional
 
 import numpy as np
 
 from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import Scope, Unspreadable, evaluate, indexed, solve, spread
+from prunec.binding.expressions import (
+    Scope,
+    Unspreadable,
+    evaluate,
+    indexed,
+    listed_positions,
+    names_in,
+    solve,
+    spread,
+)
 from prunec.binding.guards import holds
 from prunec.binding.ranks import rests_in
 from prunec.binding.views import ViewError
 from prunec.language.syntax import (
-    Arithmetic,
     Attribute,
     AxisExpression,
     Balanced,
-    Broadcast,
     Call,
-    Comparison,
     Each,
     Equation,
     Expression,
-    Fixed,
+    Logic,
     Name,
     Product,
     Rest,
@@ -37,25 +42,28 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
     Value,
-    VariadicSum,
 )
-from prunec.proving.attributes import AttributeDraw
-from prunec.proving.registry import Operator
-from prunec.proving.templates import templates
+from prunec.operators import Operator
+from prunec.proving.attributes import AttributeDraw, guard_values
+from prunec.proving.shapes import NotDrawn, ShapeDraw
+from prunec.proving.templates import Templates
+from prunec.proving.walking import (
+    WRAPPERS,
+    attribute_of,
+    calls,
+    names_of_expression,
+    placing,
+    sides,
+    skipped,
+    stems,
+)
 
-_WRAPPERS = ("start", "stop", "copy_zero")
 _WINDOWS = ("window", "window_up", "unwindow")
-#: No tensor of a case has more elements, nor more axes.
-MOST_ELEMENTS, MOST_AXES = 4000, 5
-
-
-class NotDrawn(Exception):
-    """This draw came to nothing; another may."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A node: attributes (those left out have their defaults) and the shapes of the data slots.
+    """A node: attributes (those left out have their defaults) and the shapes of slots that take tensors.
 
     ``count`` is the number of inputs where the rule's variadic slot decides it, ``outputs`` the number of
     outputs where one is variadic.  ``derived`` are the attributes that equations gave.
@@ -68,18 +76,41 @@ class Draw:
     derived: frozenset[str]
 
 
-def draw(rule: Rule, operator: Operator, random: np.random.Generator) -> Draw:
-    """A random node for a rule.  Raises :class:`NotDrawn` where this draw cannot be finished."""
+def draw(
+    rule: Rule,
+    operator: Operator,
+    templates: Templates,
+    random: np.random.Generator,
+    learned: bool = False,
+) -> Draw:
+    """A random node for a rule; with ``learned`` the shapes of learned inputs are drawn as well.
+
+    Raises :class:`NotDrawn` where this draw cannot be finished.
+    """
     try:
-        return _Drawing(rule, operator, random).run()
+        return _Drawing(rule, operator, templates, random).run(learned)
     except (Unspreadable, ViewError, IndexError, ZeroDivisionError) as error:
         raise NotDrawn(str(error)) from None
 
 
+def may_hold(rule: Rule, operator: Operator) -> bool:
+    """Whether the guard of a rule can hold for a version of an operator."""
+    guard = rule.when
+    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+    known = [part for part in parts if part is not None and guard_values(part)]
+    return all(
+        holds(part, operator.told, {}) is not False
+        for part in known
+        if guard_values(part).keys() <= operator.told.keys()
+    )
+
+
 class _Drawing:
-    def __init__(self, rule: Rule, operator: Operator, random: np.random.Generator) -> None:
+    def __init__(
+        self, rule: Rule, operator: Operator, templates: Templates, random: np.random.Generator
+    ) -> None:
         assert rule.signature is not None
-        self.rule, self.operator, self.random = rule, operator, random
+        self.rule, self.operator, self.templates, self.random = rule, operator, templates, random
         self.signature: Signature = rule.signature
         self.tensors = self.signature.data + self.signature.parameters + self.signature.outputs
         self.variadic = variadic_names(self.tensors)
@@ -89,37 +120,43 @@ class _Drawing:
         self.sizes: dict[str, Optional[int]] = {}
         self.ranks: dict[str, int] = {}
         self.counts: dict[str, int] = {}
+        self.shapes = ShapeDraw(self.sizes, self.ranks, self.counts, self.variadic, random)
         header = {attribute.name: attribute for attribute in rule.attributes}
         self.derived = frozenset(
             name
             for equation in self.equations
             for side in (equation.left, equation.right)
-            if (name := _attribute_of(side)) in header and name not in self.names
+            if (name := attribute_of(side)) in header and name not in self.names
         )
-        self.drawn = AttributeDraw(rule, operator, random, self.derived)
+        self.drawn = AttributeDraw(rule, operator, templates, random, self.derived)
         self.attributes: dict[str, Value] = self.drawn.values
+        self.halves: dict[str, dict[str, list[Optional[int]]]] = {}
         self.header: Mapping[str, Attribute] = header
 
-    def run(self) -> Draw:
+    def run(self, learned: bool) -> Draw:
         self._draw_counts()
         self._draw_ranks()
         self.drawn.free(self._tuple_rank)
         self.drawn.guard()
         self.drawn.places(self.tensors, self._ranks_before)
         self.sizes.update(self.drawn.functions(self.tensors, self.ranks))
-        self._leave_defaults()
+        self._place_entries()
+        self._leave_defaults(learned)
         self._solve()
+        if learned and self.signature.parameters:
+            self._check()
         self.drawn.views(self.tensors, self.ranks, self.sizes)
         given = self.drawn.given()
-        for name, most in templates().longest.items():
+        for name, most in self.templates.longest.items():
             value = given.get(name)
             if isinstance(value, tuple) and len(value) > most:
-                raise NotDrawn("longer than MXNet computes rightly")
+                raise NotDrawn("longer than what runs it computes rightly")
         shapes = {}
         full = int(self.random.integers(len(self.signature.data) or 1))
-        for position, tensor in enumerate(self.signature.data):
-            for index in range(self.counts.get(tensor.name, 1)):
-                shapes[tensor.name, index] = self._shape(tensor, index, position == full)
+        inputs = self.signature.data + (self.signature.parameters if learned else ())
+        for position, tensor in enumerate(inputs):
+            for index in range(0 if tensor.value else self.counts.get(tensor.name, 1)):
+                shapes[tensor.name, index] = self.shapes.shape(tensor, index, position == full)
         return Draw(self.operator.name, given, shapes, self.counts, self.derived)
 
     # --- counts and ranks ---
@@ -165,43 +202,85 @@ class _Drawing:
         """How many entries a tuple needs that is an argument beside a rest."""
         for equation in self.equations:
             for call in calls(equation.left, equation.right):
-                if any(isinstance(a, Name) and a.name == attribute for a in call.arguments):
-                    for argument in call.arguments:
-                        for rest in rests_in(argument):
-                            return self.ranks.get(rest, 2)
+                if not any(isinstance(a, Name) and a.name == attribute for a in call.arguments):
+                    continue
+                beside = [rest for argument in call.arguments for rest in rests_in(argument)]
+                within = [rest for side in (equation.left, equation.right) for rest in rests_in(side)]
+                if beside:
+                    return self.ranks.get(beside[0], 2)
+                if call.function in ("before", "after") and within:
+                    return 2 * self.ranks.get(within[0], 1)
+                if call.function == "skip" and within:
+                    return skipped(call) + self.ranks.get(within[0], 2)
         return 2
 
     def _ranks_before(self, tensor: Tensor, position: int) -> int:
-        return sum(self._axis_count(axis.item) for axis in tensor.axes[:position])
-
-    def _axis_count(self, item: AxisExpression) -> int:
-        if isinstance(item, (Rest, Each)) or (isinstance(item, Broadcast) and isinstance(item.item, Rest)):
-            return self.ranks.get(next(rests_in(item)), 0)
-        return 1
+        return sum(self.shapes.axis_count(axis.item) for axis in tensor.axes[:position])
 
     # --- sizes ---
 
-    def _leave_defaults(self) -> None:
-        """Some attributes that equations would give keep their defaults, and the sizes have to follow."""
+    def _place_entries(self) -> None:
+        """Which axes the entries of lists speak of; what speaks of none has the size that leaves it alone."""
+        for call in calls(*(side for e in self.equations for side in (e.left, e.right))):
+            if call.function == "skip" and isinstance(call.arguments[0], Name):
+                value = self.attributes.get(call.arguments[0].name)
+                if isinstance(value, tuple):
+                    count = skipped(call)
+                    self.attributes[call.arguments[0].name] = (1,) * count + value[count:]
+            if call.function == "on" and isinstance(call.arguments[1], Name):
+                axes = call.arguments[1].name
+                if axes not in self.attributes:
+                    rank = len(spread(call.arguments[2], self._scope()))
+                    self.attributes[axes] = self.drawn.listed(axes, rank)
+        for equation in self.equations:
+            for side, other in sides(equation):
+                call_on = placing(side)
+                if call_on is not None and attribute_of(side) in self.derived:
+                    self._leave_unlisted(side, other, call_on)
+
+    def _leave_unlisted(self, side: Expression, other: Expression, call: Call) -> None:
+        parts = spread(other, self._scope())
+        listed = set(self._positions(call, len(parts)))
+        wholes = (
+            spread(side.arguments[1], self._scope()) if side is not call and isinstance(side, Call) else []
+        )
+        for position, part in enumerate(parts):
+            if position in listed:
+                continue
+            nothing = names_in(part)
+            if isinstance(side, Call) and side.function == "stop":
+                nothing = names_in(wholes[position]) - nothing
+            self.sizes.update(dict.fromkeys(sorted(nothing), 0))
+
+    def _positions(self, call: Call, rank: int) -> list[int]:
+        """The axes that a list speaks of, in its order."""
+        axes = self.attributes.get(call.arguments[1].name) if isinstance(call.arguments[1], Name) else None
+        return list(range(rank)) if axes is None else listed_positions(axes, rank)
+
+    def _leave_defaults(self, left_out: bool) -> None:
+        """Some attributes that equations would give keep their defaults, and the sizes have to follow; some
+        are not given, where nodes may leave them out."""
         for name in sorted(self.derived - self.attributes.keys()):
             default = self.header[name].default
-            if default is not None and default.value not in (None, ()) and self.random.random() < 0.4:
-                self.attributes[name] = default.value
+            if self.operator.lists_all and self.operator.argument(name) is None:
+                self.attributes[name] = None if default is None else default.value
+            elif default is None:
+                continue
+            elif default.value not in (None, ()):
+                if self.random.random() < 0.4:
+                    self.attributes[name] = default.value
+            elif left_out and self.random.random() < 0.4:
+                without = {**self.attributes, name: default.value}
+                if holds(self.rule.when, without, {}) is not False:
+                    self.attributes[name] = default.value
 
     def _scope(self) -> Scope:
         return Scope(self.attributes, frozenset(self.names), self.ranks, self.counts, self.variadic)
 
-    def _plain(self, name: str) -> list[str]:
-        if name in self.variadic:
-            return [indexed(name, i) for i in range(self.counts[self.variadic[name]])]
-        if name in self.ranks:
-            return [indexed(name, i) for i in range(self.ranks[name])]
-        return [name]
-
     def _solve(self) -> None:
-        alone = {n for e in self.equations for s, o in _sides(e) if not _bare(o) for n in _single(s)}
+        alone = {n for e in self.equations for s, o in sides(e) if not _bare(o) for n in _single(s)}
         order = sorted(self.names, key=lambda name: name in alone)
-        waiting = [(name, plain) for name in order for plain in self._plain(name)]
+        waiting = [(name, plain) for name in order for plain in self.shapes.plain(name)]
         equal_parts = self.random.random() < 0.4
         while True:
             while any(self._apply(equation) for equation in self.equations):
@@ -215,6 +294,18 @@ class _Drawing:
             self.sizes[plain] = first if first and equal else self._size(name)
         if any((self.sizes[name] or 0) < 0 for name in self.sizes):
             raise NotDrawn("a negative size")
+
+    def _check(self) -> None:
+        """Raises :class:`NotDrawn` where an equation does not hold: sizes of learned inputs are drawn from
+        them, so that nothing else would tell."""
+        for equation in self.equations:
+            if holds(equation.when, self.attributes, {}) is False or self._unset(equation):
+                continue
+            left, right = spread(equation.left, self._scope()), spread(equation.right, self._scope())
+            for first, second in zip(left, right):
+                values = evaluate(first, self.sizes), evaluate(second, self.sizes)
+                if None not in values and values[0] != values[1]:
+                    raise NotDrawn("an equation does not hold")
 
     def _size(self, name: str) -> int:
         items = [axis.item for tensor in self.tensors for axis in tensor.axes]
@@ -238,8 +329,8 @@ class _Drawing:
         """Uses an equation once more; whether it told anything new."""
         if holds(equation.when, self.attributes, {}) is False:
             return False
-        for side, other in _sides(equation):
-            name = _attribute_of(side)
+        for side, other in sides(equation):
+            name = attribute_of(side)
             if name in self.derived and name not in self.attributes:
                 return self._derive(str(name), side, other)
         if self._unset(equation):
@@ -259,11 +350,9 @@ class _Drawing:
         return changed
 
     def _unset(self, equation: Equation) -> bool:
-        """Whether an attribute that another equation has to give is still missing."""
-        return bool(
-            (self.derived - self.attributes.keys())
-            & {*names_of_expression(equation.left), *names_of_expression(equation.right)}
-        )
+        """Whether an attribute that another equation has to give is still missing, or is not given."""
+        named = {*names_of_expression(equation.left), *names_of_expression(equation.right)} & self.derived
+        return any(self.attributes.get(name) in (None, ()) for name in named)
 
     def _derive(self, name: str, side: Expression, other: Expression) -> bool:
         if (self.derived - self.attributes.keys()) & set(names_of_expression(other)):
@@ -272,19 +361,31 @@ class _Drawing:
         if any(value is None for value in values):
             return False
         numbers: list[Optional[int]] = list(values)
-        if isinstance(side, Call):
+        if isinstance(side, Call) and side.function in WRAPPERS:
             argument = self.operator.argument(name)
-            nullable = argument is None or argument.nullable or argument.kind == "tuple"
+            nullable = argument is None or argument.nullable
             wholes = [evaluate(s, self.sizes) for s in spread(side.arguments[1], self._scope())]
             if None in wholes:
                 return False
             numbers = [self._styled(side.function, v or 0, w or 0, nullable) for v, w in zip(numbers, wholes)]
+            side = side.arguments[0]
+        if isinstance(side, Call) and side.function == "on":
+            numbers = [numbers[position] for position in self._positions(side, len(numbers))]
+            side = side.arguments[0]
+        if isinstance(side, Call) and side.function in ("before", "after"):
+            halves = self.halves.setdefault(name, {})
+            halves[side.function] = numbers
+            if len(halves) < 2:
+                return False
+            numbers = [*halves["before"], *halves["after"]]
         self.attributes[name] = self.drawn.shaped(name, numbers)
         return True
 
     def _styled(self, function: str, value: int, whole: int, nullable: bool) -> Optional[int]:
         """One of the ways to write a number that a wrapper reads as ``value``."""
         ways: list[Optional[int]] = [value, value]
+        if function == "stretch":
+            return ways[0] if self.random.random() < 0.6 else 1
         if function == "copy_zero":
             ways += [0] if value == whole else []
         elif value < whole:
@@ -292,113 +393,6 @@ class _Drawing:
         if nullable and function != "copy_zero" and value == (0 if function == "start" else whole):
             ways.append(None)
         return ways[int(self.random.integers(len(ways)))]
-
-    # --- shapes ---
-
-    def _shape(self, tensor: Tensor, index: int, full: bool) -> tuple[int, ...]:
-        shape: list[int] = []
-        for axis, size in self._axis_sizes(tensor, index):
-            if isinstance(axis, Broadcast) and not full and self.random.random() < 0.3:
-                size = 1
-            shape.append(size)
-        lead = tensor.axes[0].item if tensor.axes else None
-        if isinstance(lead, Broadcast) and isinstance(lead.item, Rest) and not full:
-            if self.random.random() < 0.25 and self.ranks[lead.item.name]:
-                shape = shape[int(self.random.integers(1, self.ranks[lead.item.name] + 1)) :]
-        if not shape or len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
-            raise NotDrawn("too large or empty")
-        return tuple(shape)
-
-    def _axis_sizes(self, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, int]]:
-        for axis in tensor.axes:
-            item = axis.item
-            if isinstance(item, (Rest, Each)) or (
-                isinstance(item, Broadcast) and isinstance(item.item, Rest)
-            ):
-                inner = item.item if isinstance(item, (Each, Broadcast)) else item
-                for position in range(self._axis_count(item)):
-                    yield item, self._item_size(inner, index, position)
-            else:
-                yield item, self._item_size(item, index, None)
-
-    def _item_size(self, item: AxisExpression, index: int, each: Optional[int]) -> int:
-        """The size of an axis; ``index`` counts a variadic slot's tensors, ``each`` the axes of a rest."""
-        if isinstance(item, (Name, Rest)):
-            name = item.name
-            if name in self.variadic:
-                return self._known(indexed(name, index))
-            if name not in self.ranks:
-                return self._known(name)
-            if each is not None:
-                return self._known(indexed(name, each))
-            return prod(self._known(plain) for plain in self._plain(name))
-        if isinstance(item, Fixed):
-            return item.size
-        if isinstance(item, Product):
-            return prod(self._item_size(part, index, each) for part in item.items)
-        if isinstance(item, Sum):
-            return sum(self._item_size(part, index, each) for part in item.items)
-        if isinstance(item, VariadicSum):
-            return sum(self._known(plain) for plain in self._plain(item.item.name))
-        if isinstance(item, Broadcast):
-            return self._item_size(item.item, index, each)
-        raise NotDrawn("an axis function among the inputs")
-
-    def _known(self, plain: str) -> int:
-        size = self.sizes.get(plain)
-        if size is None:
-            raise NotDrawn("a size stays open")
-        return size
-
-
-# --- walking the syntax tree ---
-
-
-def stems(item: Union[AxisExpression, Expression]) -> list[str]:
-    """The names and rests of an axis, in order."""
-    if isinstance(item, (Name, Rest)):
-        return [item.name]
-    if isinstance(item, (Product, Sum)):
-        return [name for part in item.items for name in stems(part)]
-    if isinstance(item, (Each, Broadcast, VariadicSum)):
-        return stems(item.item)
-    if isinstance(item, Call):
-        return [name for part in item.arguments[:1] for name in stems(part)]
-    return []
-
-
-def calls(*expressions: Expression) -> Iterator[Call]:
-    """All calls in expressions, outer ones first."""
-    for expression in expressions:
-        if isinstance(expression, Call):
-            yield expression
-        yield from calls(*_parts(expression))
-
-
-def names_of_expression(expression: Expression) -> Iterator[str]:
-    """All names in an expression, of axes and of attributes."""
-    if isinstance(expression, (Name, Rest)):
-        yield expression.name
-    for part in _parts(expression):
-        yield from names_of_expression(part)
-
-
-def _parts(expression: Expression) -> tuple[Expression, ...]:
-    if isinstance(expression, Call):
-        return expression.arguments
-    if isinstance(expression, (Arithmetic, Comparison)):
-        return (expression.left, expression.right)
-    return ()
-
-
-def _attribute_of(side: Expression) -> Optional[str]:
-    if isinstance(side, Call) and side.function in _WRAPPERS:
-        side = side.arguments[0]
-    return side.name if isinstance(side, Name) else None
-
-
-def _sides(equation: Equation) -> tuple[tuple[Expression, Expression], ...]:
-    return ((equation.left, equation.right), (equation.right, equation.left))
 
 
 def _bare(expression: Expression) -> bool:

@@ -2,178 +2,208 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from prunec.mxnet.attributes import canonical_text
-from prunec.proving.templates import Template, templates
+from prunec.language.syntax import Value
+from prunec.proving.templates import Template, Templates
+from prunec.runtime import Array
 
-Array = npt.NDArray[np.float32]
-
-#: What stands before the names of operators around the one that is tried, where rules are looked up.
-AROUND = "around:"
+#: The type of elements unless something else is asked for.
+USUAL = "float32"
 _FEATURES = 3
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Value:
-    """A tensor of the network: node and output, with its shape."""
+class Point:
+    """A tensor of the network: node and output, with its shape and the type of its elements."""
 
     node: int
     output: int
-    shape: tuple[int, ...]
+    shape: Shape
+    kind: str = USUAL
+
+
+@dataclass(frozen=True)
+class Made:
+    """A node of the network; a variable has no operator."""
+
+    name: str
+    operator: Optional[str]
+    attributes: Mapping[str, Value]
+    inputs: tuple[Optional[Point], ...]
+    outputs: int
 
 
 @dataclass
 class Network:
     """A network that is being built.
 
-    ``inputs`` and ``parameters`` hold the values of variables by name; ``around`` the nodes that are not the
-    operator under trial.  ``random`` draws values and wiring.
+    ``inputs`` and ``parameters`` hold the values of ``variables`` by name; ``around`` the names of the nodes
+    that are not the operator under trial.  ``random`` draws values and wiring, ``version`` is that of the
+    operators, ``types`` holds what a cast calls the types of elements.
     """
 
     random: np.random.Generator
-    nodes: list[dict[str, Any]] = field(default_factory=list)
+    templates: Templates
+    version: Optional[int] = None
+    types: Mapping[str, Value] = field(default_factory=dict)
+    nodes: list[Made] = field(default_factory=list)
     inputs: dict[str, Array] = field(default_factory=dict)
     parameters: dict[str, Array] = field(default_factory=dict)
-    around: set[int] = field(default_factory=set)
-    heads: list[Value] = field(default_factory=list)
-
-    def json(self) -> bytes:
-        """The symbol file."""
-        variables = [i for i, node in enumerate(self.nodes) if node["op"] == "null"]
-        document = {
-            "nodes": self.nodes,
-            "arg_nodes": variables,
-            "heads": [[head.node, head.output, 0] for head in self.heads],
-            "attrs": {"mxnet_version": ["int", 10901]},
-        }
-        return json.dumps(document).encode()
+    variables: dict[str, Point] = field(default_factory=dict)
+    around: set[str] = field(default_factory=set)
+    heads: list[Point] = field(default_factory=list)
 
     # --- variables and nodes ---
 
-    def add_input(self, name: str, shape: tuple[int, ...], whole: Optional[int] = None) -> Value:
+    def add_input(self, name: str, shape: Shape, whole: Optional[int] = None) -> Point:
         """A model input; of whole numbers below ``whole``, where that is given."""
         value = (
             self.random.standard_normal(shape)
             if whole is None
             else self.random.integers(0, whole, shape).astype(np.float32)
         )
-        self.inputs[name] = value.astype(np.float32)
+        self.inputs[name] = np.asarray(value, np.float32)
         return self.variable(name, shape)
 
-    def add_rows(self, name: str, shape: tuple[int, ...], pattern: Sequence[float]) -> Value:
+    def add_rows(self, name: str, shape: Shape, pattern: Sequence[float]) -> Point:
         """A model input whose rows are ``pattern``, its last two numbers up to one larger."""
         value = np.broadcast_to(np.array(pattern, dtype=np.float32), shape).copy()
         value[..., -2:] += self.random.integers(0, 2, (*shape[:-1], 2))
         self.inputs[name] = value.astype(np.float32)
         return self.variable(name, shape)
 
-    def add_parameter(self, name: str, shape: tuple[int, ...], positive: bool = False) -> Value:
+    def add_parameter(self, name: str, shape: Shape, positive: bool = False) -> Point:
         """A learned variable with values none of which is near zero or one."""
         value = self.random.uniform(0.3, 1.7, shape)
         if not positive:
             value = value * self.random.choice((-1.0, 1.0), shape)
-        self.parameters[name] = value.astype(np.float32)
+        self.parameters[name] = np.asarray(value, np.float32)
         return self.variable(name, shape)
 
-    def add(
-        self, operator: str, attributes: Mapping[str, str], inputs: Sequence[Value], name: str = ""
-    ) -> int:
-        """A node; gives its index."""
-        self.nodes.append(
-            {
-                "op": operator,
-                "name": name or f"node{len(self.nodes)}",
-                "attrs": dict(attributes),
-                "inputs": [[value.node, value.output, 0] for value in inputs],
-            }
-        )
-        return len(self.nodes) - 1
+    def add_constant(self, name: str, value: Array) -> Point:
+        """A constant, such as the value that an input carries."""
+        self.parameters[name] = value
+        return self.variable(name, value.shape, str(value.dtype))
 
-    def variable(self, name: str, shape: tuple[int, ...]) -> Value:
+    def add(
+        self,
+        operator: str,
+        attributes: Mapping[str, Value],
+        inputs: Sequence[Optional[Point]],
+        shapes: Sequence[Shape],
+        name: str = "",
+        kinds: Sequence[str] = (),
+    ) -> tuple[Point, ...]:
+        """A node; gives its outputs, which have these shapes and kinds."""
+        index = len(self.nodes)
+        self.nodes.append(
+            Made(name or f"node{index}", operator, dict(attributes), tuple(inputs), len(shapes))
+        )
+        own = [*kinds, *[USUAL] * (len(shapes) - len(kinds))]
+        return tuple(Point(index, k, shape, kind) for k, (shape, kind) in enumerate(zip(shapes, own)))
+
+    def variable(self, name: str, shape: Shape, kind: str = USUAL) -> Point:
         """A variable without a value."""
-        self.nodes.append({"op": "null", "name": name, "inputs": []})
-        return Value(len(self.nodes) - 1, 0, shape)
+        self.variables[name] = Point(len(self.nodes), 0, shape, kind)
+        self.nodes.append(Made(name, None, {}, (), 1))
+        return self.variables[name]
 
     def _around(
-        self, template: Template, inputs: Sequence[Value], shape: tuple[int, ...], **values: object
-    ) -> Value:
-        index = self.add(template.operator, template.fill(**values), inputs)
-        self.around.add(index)
-        return Value(index, 0, shape)
+        self, template: Template, inputs: Sequence[Point], shape: Shape, kind: str = USUAL, **values: Value
+    ) -> Point:
+        filled = template.fill(**values)
+        name = f"node{len(self.nodes)}"
+        carried = [
+            self.add_constant(f"{name}_carried{k}", np.array(value, np.int64))
+            for k, value in enumerate(filled.carries)
+        ]
+        self.around.add(name)
+        made = self.add(filled.operator, filled.attributes, [*inputs, *carried], (shape,), name, (kind,))
+        return made[0]
 
     # --- around the operator ---
 
-    def produce(
-        self, name: str, shape: tuple[int, ...], live: Sequence[int], chain: Sequence[Template] = ()
-    ) -> Value:
+    def produce(self, name: str, shape: Shape, live: Sequence[int], chain: Sequence[Template] = ()) -> Point:
         """A tensor whose ``live`` axes hold channels that can be removed; the others come from the input."""
         if not shape or len(shape) == 1:
-            value = self.produce(name, (1, *(shape or (1,))), [axis + 1 for axis in live])
-            value = self._reshape(value, shape or (1,))
+            point = self.produce(name, (1, *(shape or (1,))), [axis + 1 for axis in live])
+            point = self._reshape(point, shape or (1,))
         else:
             start = tuple(_FEATURES if axis in live else size for axis, size in enumerate(shape))
-            value = self.add_input(f"{name}_input", start)
+            point = self.add_input(f"{name}_input", start)
             order = [int(axis) for axis in self.random.permutation(sorted(live))]
             for axis in order:
                 # A bias fills what other layers masked, so it stands only where one axis is live.
-                value = self._mix(f"{name}_{axis}", value, axis, shape[axis], bias=len(order) == 1)
+                point = self._mix(f"{name}_{axis}", point, axis, shape[axis], bias=len(order) == 1)
         for template in chain:
-            value = self._around(template, [value], shape)
-        return value
+            point = self._around(template, [point], shape)
+        return point
 
-    def consume(self, name: str, value: Value, axes: Sequence[int]) -> Value:
+    def consume(self, name: str, point: Point, axes: Sequence[int]) -> Point:
         """The tensor with some axes mixed into two new channels each, so that theirs are free to go."""
-        if len(value.shape) < 2:
-            value = self._reshape(value, (1, prod(value.shape)))
+        if len(point.shape) < 2:
+            point = self._reshape(point, (1, prod(point.shape)))
             axes = [axis + 1 for axis in axes]
         for axis in axes:
-            if value.shape[axis] > 1:
-                value = self._mix(f"{name}_{axis}", value, axis, 2, bias=bool(self.random.integers(2)))
-        return value
+            if point.shape[axis] > 1:
+                point = self._mix(f"{name}_{axis}", point, axis, 2, bias=bool(self.random.integers(2)))
+        return point
 
-    def sum(self, value: Value, axis: int) -> Value:
+    def sum(self, point: Point, axis: int) -> Point:
         """The sum over an axis, which stays with size one."""
-        shape = tuple(1 if i == axis else size for i, size in enumerate(value.shape))
-        return self._around(templates().sum, [value], shape, axis=axis)
+        shape = tuple(1 if i == axis else size for i, size in enumerate(point.shape))
+        return self._around(self.templates.sum, [point], shape, axis=axis, axes=(axis,))
 
-    def plus(self, value: Value, other: Value) -> Value:
+    def plus(self, point: Point, other: Point) -> Point:
         """The sum of two tensors of one shape."""
-        return self._around(templates().add, [value, other], value.shape)
+        return self._around(self.templates.add, [point, other], point.shape)
 
-    def join(self, value: Value, other: Value, axis: int) -> Value:
+    def join(self, point: Point, other: Point, axis: int) -> Point:
         """Two tensors one behind the other."""
-        shape = tuple(size + other.shape[axis] if i == axis else size for i, size in enumerate(value.shape))
-        return self._around(templates().join, [value, other], shape, axis=axis)
+        shape = tuple(size + other.shape[axis] if i == axis else size for i, size in enumerate(point.shape))
+        return self._around(self.templates.join, [point, other], shape, axis=axis)
 
-    def _mix(self, name: str, value: Value, axis: int, size: int, bias: bool) -> Value:
+    def cast(self, point: Point, kind: str = USUAL) -> Point:
+        """The tensor with elements of another type."""
+        template = self.templates.cast
+        if point.kind == kind or template is None:
+            return point
+        return self._around(template, [point], point.shape, kind, type=self.types[kind])
+
+    def _mix(self, name: str, point: Point, axis: int, size: int, bias: bool) -> Point:
         """A dense layer along one axis."""
-        rank = len(value.shape)
+        rank = len(point.shape)
         order = [*(i for i in range(rank) if i != axis), axis]
-        value = self._transpose(value, order)
-        weight = self.add_parameter(f"{name}_weight", (size, value.shape[-1]))
-        inputs = [value, weight]
-        if bias:
+        point = self._transpose(point, order)
+        templates = self.templates
+        sizes = {"size": size, "features": point.shape[-1]}
+        first, second = templates.weight
+        inputs = [point, self.add_parameter(f"{name}_weight", (sizes[first], sizes[second]))]
+        shape = (*point.shape[:-1], size)
+        if bias and templates.bias is None:
             inputs.append(self.add_parameter(f"{name}_bias", (size,)))
-        shape = (*value.shape[:-1], size)
-        value = self._around(templates().produce, inputs, shape, size=size, no_bias=not bias)
-        return self._transpose(value, [order.index(i) for i in range(rank)])
+        point = self._around(templates.produce, inputs, shape, size=size, no_bias=not bias)
+        if bias and templates.bias is not None:
+            added = self.add_parameter(f"{name}_bias", (size,))
+            point = self._around(templates.bias, [point, added], shape)
+        return self._transpose(point, [order.index(i) for i in range(rank)])
 
-    def _transpose(self, value: Value, order: Sequence[int]) -> Value:
-        if list(order) == list(range(len(value.shape))):
-            return value
-        shape = tuple(value.shape[i] for i in order)
-        return self._around(templates().order, [value], shape, axes=canonical_text(tuple(order)))
+    def _transpose(self, point: Point, order: Sequence[int]) -> Point:
+        if list(order) == list(range(len(point.shape))):
+            return point
+        shape = tuple(point.shape[i] for i in order)
+        return self._around(self.templates.order, [point], shape, axes=tuple(order))
 
-    def _reshape(self, value: Value, shape: tuple[int, ...]) -> Value:
+    def _reshape(self, point: Point, shape: Shape) -> Point:
         # One size is left open, so that it can shrink.
         codes = tuple(
             -1 if size == max(shape) and shape.index(size) == i else size for i, size in enumerate(shape)
         )
-        return self._around(templates().reshape, [value], shape, codes=canonical_text(codes))
+        return self._around(self.templates.reshape, [point], shape, codes=codes)

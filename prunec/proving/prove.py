@@ -12,11 +12,12 @@ import numpy as np
 
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.mxnet.registering import register_operators
-from prunec.proving.draw import Draw, NotDrawn, draw
-from prunec.proving.model import RulesUnderTrial
-from prunec.proving.node import Illegal, Node, Refuted, legal_node
-from prunec.proving.registry import Operator, find_operator, mxnet
+from prunec.operators import Operator
+from prunec.proving.draw import Draw, draw, may_hold
+from prunec.proving.framework import Framework, Illegal, Refuted, framework_for
+from prunec.proving.node import Node, legal_node
+from prunec.proving.rules import RulesUnderTrial
+from prunec.proving.shapes import NotDrawn
 from prunec.proving.strictness import needless
 from prunec.proving.trial import build, prune_and_compare
 from prunec.proving.verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
@@ -26,9 +27,8 @@ from prunec.proving.worker import Crash, Notice, Worker
 _DRAWS_PER_CASE = 30
 #: What a network counts, in cases, whose pruning tests nothing of the operator.
 _IDLE = 0.2
-#: How often a rule is begun anew after MXNet crashed.
+#: How often a rule is begun anew after the framework crashed.
 _MOST_CRASHES = 4
-_DOES_NOT_RUN = "MXNet does not run it"
 
 
 @dataclass
@@ -45,7 +45,7 @@ class _Record:
 
 @dataclass(frozen=True)
 class _Task:
-    """One rule, by its position; ``salts`` give other draws to operators that made MXNet crash before, and
+    """One rule, by its position; ``salts`` give other draws to operators that caused a crash before, and
     ``without`` are operators given up, with the reason."""
 
     position: int
@@ -63,25 +63,30 @@ def prove(
     strictness: bool = True,
     jobs: int = 1,
     labels: Optional[Sequence[str]] = None,
+    library: str = "default",
 ) -> tuple[RuleVerdict, ...]:
-    """Runs the operators of rules in MXNet, in small networks that are pruned at random.
+    """Runs the operators of rules in their framework, in small networks that are pruned at random.
+
+    ``library`` names the built-in rules for the operators of that framework.
 
     About ``cases`` networks are made for each rule, shared among its operators, at least two for each;
     the same ``seed`` gives the same networks.  ``register`` is a Python file that registers custom
     operators; it is executed.  ``only`` restricts the proof to rules with these labels or operators,
     ``labels`` to rules with these labels.
-    ``strictness`` also tries whether what a rule keeps could go.  MXNet runs in ``jobs`` processes of
-    its own, where crashes do no harm.
+    ``strictness`` also tries whether what a rule keeps could go.  The framework runs in ``jobs`` processes
+    of its own, where crashes do no harm.
 
-    Raises ``PrunecError``: P700 without MXNet, P713 where the file to register fails.
+    Raises ``PrunecError``: P330 or P700 without the framework, P713 where the file to register fails, P714
+    for a library without one.
     """
+    framework = framework_for(library)
     listed = tuple(rules.all_rules() if isinstance(rules, RuleSet) else rules)
     wanted = [n for n, rule in enumerate(listed) if _wanted(rule, only, labels)]
-    arguments = (listed, seed, cases, None if register is None else str(register), only)
+    arguments = (framework, listed, seed, cases, register, only)
     verdicts: dict[int, RuleVerdict] = {}
 
     def share(positions: Sequence[int]) -> None:
-        with Worker(_prepare, arguments) as worker:
+        with Worker(framework.name, _prepare, arguments) as worker:
             for position in positions:
                 verdicts[position] = _verdict_from(worker, listed[position], position, strictness)
 
@@ -107,8 +112,9 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
             # The spans of this process: equal texts, but one source for all.
             assert isinstance(result, RuleVerdict)
             cause = worker.cause()
-            if cause and result.reason.startswith(_DOES_NOT_RUN):
-                result = replace(result, reason=f"{_DOES_NOT_RUN}: {cause}")
+            refusal = _does_not_run(worker.framework)
+            if cause and result.reason.startswith(refusal):
+                result = replace(result, reason=f"{refusal}: {cause}")
             return replace(result, span=span_of(rule))
         if not result.operator:
             strictness = False
@@ -116,23 +122,32 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
         salts[result.operator] = salts.get(result.operator, 0) + 1
         if salts[result.operator] > 2:
             without[result.operator] = f"{result.reason} on {result.words}"
-    reason = f"MXNet crashes again and again: {result.reason} on {result.operator} {result.words}"
+    reason = (
+        f"{worker.framework} crashes again and again: {result.reason} on {result.operator} {result.words}"
+    )
     return RuleVerdict(rule.label, span_of(rule), NOT_TRIED, 0, 0, None, reason)
 
 
 def _prepare(
-    listed: tuple[Rule, ...], seed: int, cases: int, register: Optional[str], only: Optional[Sequence[str]]
+    framework: Framework,
+    listed: tuple[Rule, ...],
+    seed: int,
+    cases: int,
+    register: Optional[Path],
+    only: Optional[Sequence[str]],
 ) -> Callable[[_Task, Notice], Any]:
-    """Called once in the process that runs MXNet."""
-    mxnet()
-    if register is not None:
-        register_operators(Path(register))
-    rules = RulesUnderTrial(listed, load(["default"]))
+    """Called once in the process that runs the framework."""
+    framework.start(register)
+    rules = RulesUnderTrial(listed, load([framework.library]))
 
     def run(task: _Task, notice: Notice) -> RuleVerdict:
-        return _Proof(listed[task.position], rules, seed, cases, only, task, notice).run()
+        return _Proof(framework, listed[task.position], rules, seed, cases, only, task, notice).run()
 
     return run
+
+
+def _does_not_run(framework: str) -> str:
+    return f"{framework} does not run it"
 
 
 class _Proof:
@@ -140,6 +155,7 @@ class _Proof:
 
     def __init__(
         self,
+        framework: Framework,
         rule: Rule,
         rules: RulesUnderTrial,
         seed: int,
@@ -148,7 +164,8 @@ class _Proof:
         task: _Task,
         notice: Notice,
     ) -> None:
-        self.rule, self.rules, self.seed, self.cases, self.only = rule, rules, seed, cases, only
+        self.framework, self.rule, self.rules = framework, rule, rules
+        self.seed, self.cases, self.only = seed, cases, only
         self.task, self.notice = task, notice
         self.record = _Record()
 
@@ -160,33 +177,34 @@ class _Proof:
         names = list(dict.fromkeys(name.name for name in rule.operators))
         if self.only is not None and rule.label not in self.only:
             names = [name for name in names if name in self.only]
-        known: list[Operator] = []
+        known: dict[str, tuple[Operator, ...]] = {}
         for name in names:
-            operator = find_operator(name)
+            versions = self.framework.versions(name)
             if name in self.task.without:
                 self.record.untried.append((name, self.task.without[name]))
-            elif operator is None:
-                self.record.untried.append((name, "MXNet has no such operator"))
+            elif not versions:
+                self.record.untried.append((name, f"{self.framework.name} has no such operator"))
             else:
-                known.append(operator)
-        for operator in known:
-            self._try_operator(operator, max(2, -(-self.cases // len(known))))
+                known[name] = tuple(own for own in versions if may_hold(rule, own))
+        for name, versions in known.items():
+            self._try_operator(name, versions, max(2, -(-self.cases // len(known))))
         return self._verdict()
 
-    def _try_operator(self, operator: Operator, cases: int) -> None:
+    def _try_operator(self, name: str, versions: Sequence[Operator], cases: int) -> None:
         # Each operator has draws of its own, so that the same case comes whatever else is proved.
-        text = f"{self.rule.label}/{operator.name}"
-        random = np.random.default_rng(
-            [self.seed, zlib.crc32(text.encode()), self.task.salts.get(operator.name, 0)]
-        )
+        text = f"{self.rule.label}/{name}"
+        random = np.random.default_rng([self.seed, zlib.crc32(text.encode()), self.task.salts.get(name, 0)])
         done, reasons, before = 0.0, [], self.record.cases
         for _ in range(cases * _DRAWS_PER_CASE):
-            if done >= cases:
+            if done >= cases or not versions:
                 break
+            # Only several are drawn from: a framework without versions keeps the draws it had.
+            operator = versions[int(random.integers(len(versions))) if len(versions) > 1 else 0]
             try:
-                drawn = draw(self.rule, operator, random)
-                self.notice(operator.name, _words(drawn))
-                node = legal_node(self.rule, self.rules, operator, drawn)
+                templates = self.framework.templates(operator.version)
+                drawn = draw(self.rule, operator, templates, random, not self.framework.infers)
+                self.notice(name, _words(drawn))
+                node = legal_node(self.rule, self.rules, self.framework, operator, drawn, random)
             except NotDrawn:
                 continue
             except Illegal as error:
@@ -199,12 +217,12 @@ class _Proof:
             self.record.nodes.append(node)
             done += 1.0 if self._try_node(node, random) else _IDLE
         if self.record.cases == before:
-            self.record.untried.append((operator.name, _commonest(reasons)))
+            self.record.untried.append((name, _commonest(reasons)))
 
     def _try_node(self, node: Node, random: np.random.Generator) -> bool:
         """One network around the node; whether the removal of channels was put to the test."""
         state = int(random.integers(2**31))
-        built = build(node, np.random.default_rng(state))
+        built = build(self.framework, node, np.random.default_rng(state))
         ratio = float(random.choice((0.34, 0.5, 0.67)))
         outcome = prune_and_compare(built, self.rules, state, ratio)
         if outcome.failure is not None:
@@ -227,13 +245,13 @@ class _Proof:
             return replace(base, verdict=NOT_TRIED, reason=untried[0][1] if untried else "no case was found")
         if self.task.strictness:
             self.notice("", "")
-            spare = needless(rule, self.rules, record.nodes, self.seed)
+            spare = needless(rule, self.rules, self.framework, record.nodes, self.seed)
             if spare:
                 return replace(base, verdict=TOO_STRICT, reason=spare)
         if not record.pruned:
             reason = "nothing was removed around it in any case, so that only its shapes were tried"
             if record.refusals:
-                reason = f"{_DOES_NOT_RUN}: {_commonest(record.refusals)}"
+                reason = f"{_does_not_run(self.framework.name)}: {_commonest(record.refusals)}"
             return replace(base, verdict=NOT_TRIED, reason=reason)
         return base
 

@@ -23,10 +23,11 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
 )
-from prunec.proving.draw import stems
-from prunec.proving.model import RulesUnderTrial
+from prunec.proving.framework import Framework
 from prunec.proving.node import Node
+from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.trial import build, prune_and_compare
+from prunec.proving.walking import stems
 
 #: So many networks must have lost more, and be exact, before a rule is called too strict,
 _ENOUGH = 10
@@ -36,15 +37,18 @@ _NODES = 3
 _MOST_NETWORKS = 50
 
 
-def needless(rule: Rule, rules: RulesUnderTrial, nodes: Sequence[Node], seed: int) -> str:
-    """What the rule keeps although nothing in MXNet speaks against removing it; empty if there is nothing."""
+def needless(
+    rule: Rule, rules: RulesUnderTrial, framework: Framework, nodes: Sequence[Node], seed: int
+) -> str:
+    """What the rule keeps although nothing in the framework speaks against removing it; empty if there is
+    nothing."""
     if any(isinstance(statement, Discontinuous) for statement in rule.statements):
         # What comes out of such an operator hardly depends on what goes in, so that nothing follows.
         return ""
     if not _optional_slots(rule) <= {slot.name for node in nodes for slot in node.slots}:
         # What the optional inputs ask for was never seen.
         return ""
-    found = [words for words, other in relaxed(rule) if _exact(rule, other, rules, nodes, seed)]
+    found = [words for words, other in relaxed(rule) if _exact(rule, other, rules, framework, nodes, seed)]
     return "; ".join(found)
 
 
@@ -110,7 +114,14 @@ def _unkept(statements: Sequence[Statement], name: str) -> Iterator[Statement]:
             yield statement
 
 
-def _exact(rule: Rule, other: Rule, rules: RulesUnderTrial, nodes: Sequence[Node], seed: int) -> bool:
+def _exact(
+    rule: Rule,
+    other: Rule,
+    rules: RulesUnderTrial,
+    framework: Framework,
+    nodes: Sequence[Node],
+    seed: int,
+) -> bool:
     """Whether the relaxed rule removes more and every network stays exact."""
     changed = rules.exchanged(rule, other)
     # What an operator combines over can go where it is zero: that is no fault of the rule.
@@ -121,7 +132,7 @@ def _exact(rule: Rule, other: Rule, rules: RulesUnderTrial, nodes: Sequence[Node
     for turn in range(_MOST_NETWORKS):
         node = nodes[int(random.integers(len(nodes)))] if turn >= len(nodes) else nodes[turn]
         state = int(random.integers(2**31))
-        built = build(node, np.random.default_rng(state), 0.8, zeros)
+        built = build(framework, node, np.random.default_rng(state), 0.8, zeros)
         base = prune_and_compare(built, rules, state, run=False)
         free = prune_and_compare(built, changed, state, run=False)
         if free.failure is not None:
@@ -133,7 +144,7 @@ def _exact(rule: Rule, other: Rule, rules: RulesUnderTrial, nodes: Sequence[Node
             return False
         if outcome.told and outcome.pruned:
             more += 1
-            different.add((node.operator, *node.attributes.items(), *node.slots))
+            different.add(node.key)
         if more >= _ENOUGH and len(different) >= _NODES:
             return True
     return False

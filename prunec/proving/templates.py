@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.language.resources import data_folder
@@ -14,67 +14,97 @@ from prunec.language.syntax import Value
 
 @dataclass(frozen=True)
 class Template:
-    """An operator with attribute texts that hold ``{placeholders}``."""
+    """An operator with attributes; those that read ``{placeholder}`` are filled in.  ``carries`` are values
+    that inputs behind the others carry, likewise."""
 
     operator: str
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, Value]
+    carries: tuple[Value, ...] = ()
 
-    def fill(self, **values: object) -> dict[str, str]:
-        """The attribute texts with every placeholder replaced."""
-        filled = dict(self.attributes)
-        for name, value in values.items():
-            filled = {key: text.replace("{" + name + "}", str(value)) for key, text in filled.items()}
-        return filled
+    def fill(self, **values: Value) -> Template:
+        """The template with every placeholder replaced."""
+        named = {f"{{{name}}}": value for name, value in values.items()}
+
+        def filled(value: Value) -> Value:
+            return named.get(value, value) if isinstance(value, str) else value
+
+        attributes = {name: filled(value) for name, value in self.attributes.items()}
+        return Template(self.operator, attributes, tuple(map(filled, self.carries)))
 
 
 @dataclass(frozen=True)
 class Templates:
-    """What ``rules/proving.json`` says.
+    """What ``rules/proving*.json`` says.
 
-    ``produce`` mixes the last axis into new channels, ``order`` reorders axes, ``reshape`` reshapes, ``add``
-    and ``join`` put two tensors together, ``sum`` sums over an axis.  ``ranges`` are chains that bring values
-    into a range (all numbers, between -1 and 1, positive, …); the last one makes zeros something else.
+    ``produce`` mixes the last axis, ``features``, into ``size`` new channels by a weight whose axes are
+    ``weight``, and takes a bias where no ``bias`` adds one; ``order`` reorders axes, ``reshape`` reshapes,
+    ``add`` and ``join`` put tensors together, ``sum`` sums over an axis, ``cast`` changes the type.
+    ``ranges`` are chains that bring values into a range (all numbers, between -1 and 1, positive, …); the
+    last one makes zeros something else.
+
     ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and nothing
     else.  ``values`` are menus by attribute name, ``leave`` attributes to leave alone, ``longest`` bounds on
-    the length of tuples, ``all_outputs`` operators that compute nothing right unless all their outputs are
-    used, ``operators`` fixed attributes of single operators.
+    the length of tuples, ``single`` carried values that are one number, ``kinds`` types of elements for slots
+    that take several and work with these, ``codes`` the codes of a reshape
+    (``None``: all that its function reads), ``all_outputs`` operators that compute nothing right unless all
+    their outputs are used, ``operators`` fixed attributes of single operators.
     """
 
     produce: Template
+    weight: tuple[str, str]
+    bias: Optional[Template]
     order: Template
     reshape: Template
     add: Template
     join: Template
     sum: Template
+    cast: Optional[Template]
     ranges: tuple[tuple[Template, ...], ...]
     inputs: Mapping[str, tuple[float, ...]]
     whole: frozenset[str]
     values: Mapping[str, tuple[Value, ...]]
     leave: frozenset[str]
     longest: Mapping[str, int]
+    single: frozenset[str]
+    kinds: Mapping[str, str]
+    codes: Optional[tuple[int, ...]]
     all_outputs: frozenset[str]
     operators: Mapping[str, Mapping[str, Value]]
 
 
-@lru_cache(maxsize=1)
-def templates() -> Templates:
-    """Reads ``rules/proving.json``.  Raises ``PrunecError`` (P711) where it is missing or damaged."""
-    path = data_folder("rules") / "proving.json"
+@lru_cache(maxsize=64)
+def read_templates(name: str, version: Optional[int]) -> Templates:
+    """Reads a file of templates for operators of a version.  Of several forms of a template, the first is
+    taken that there is since then.  Raises ``PrunecError`` (P711) where it is missing or damaged."""
+    path = data_folder("rules") / name
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+
+        def template(entry: Any) -> Template:
+            return _template(entry, version or 0)
+
         single = ("produce", "order", "reshape", "add", "join", "sum")
         return Templates(
-            **{name: _template(document[name]) for name in single},
-            ranges=tuple(tuple(_template(entry) for entry in chain) for chain in document["ranges"]),
+            **{name: template(document[name]) for name in single},
+            bias=template(document["bias"]) if "bias" in document else None,
+            cast=template(document["cast"]) if "cast" in document else None,
+            weight=tuple(document.get("weight", ("size", "features"))),
+            ranges=tuple(tuple(template(entry) for entry in chain) for chain in document["ranges"]),
             inputs={name: tuple(row) for name, row in document["inputs"].items()},
             whole=frozenset(document["whole"]),
-            values={name: tuple(values) for name, values in document["values"].items()},
+            values={name: tuple(map(_value, values)) for name, values in document["values"].items()},
             leave=frozenset(document["leave"]),
             longest=document["longest"],
+            single=frozenset(document.get("single", ())),
+            kinds=document.get("kinds", {}),
+            codes=tuple(document["codes"]) if "codes" in document else None,
             all_outputs=frozenset(document["all_outputs"]),
-            operators=document["operators"],
+            operators={
+                operator: {name: _value(value) for name, value in fixed.items()}
+                for operator, fixed in document["operators"].items()
+            },
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise PrunecError(
             Diagnostic(
                 "P711",
@@ -85,5 +115,12 @@ def templates() -> Templates:
         ) from None
 
 
-def _template(entry: Mapping[str, Any]) -> Template:
-    return Template(entry["operator"], {str(k): str(v) for k, v in entry["attributes"].items()})
+def _template(entry: Any, version: int) -> Template:
+    forms = entry if isinstance(entry, list) else [entry]
+    form = next(form for form in forms if form.get("since", 0) <= version)
+    attributes = {str(name): _value(value) for name, value in form["attributes"].items()}
+    return Template(form["operator"], attributes, tuple(map(_value, form.get("carries", ()))))
+
+
+def _value(value: Any) -> Value:
+    return tuple(map(_value, value)) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""One network around a node: built, pruned at random, and run against the masked original in MXNet."""
+"""One network around a node: built, pruned at random, and run against the masked original."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError
 from prunec.emission.slicing import apply, mask
 from prunec.language.syntax import Discontinuous
-from prunec.mxnet.runtime import open_session
 from prunec.planning.select import uniform
-from prunec.proving.model import GeneratedModel, RulesUnderTrial, generated_model
-from prunec.proving.network import Network, Value
-from prunec.proving.node import NODE, Node, Slot
-from prunec.proving.registry import mxnet
-from prunec.proving.templates import Template, templates
+from prunec.proving.framework import NODE, Framework, GeneratedModel
+from prunec.proving.network import Network, Point
+from prunec.proving.node import Node, Slot
+from prunec.proving.rules import AROUND, RulesUnderTrial
+from prunec.proving.templates import Template
 from prunec.proving.verdict import Failure
+from prunec.runtime import Array
 
 #: Outputs that differ by more than this part of the largest value are different.
 TOLERANCE = 1e-4
@@ -33,9 +33,10 @@ _JUMP = 1e-2
 class Built:
     """A network around a node, with the values of its variables, and in words what it is."""
 
+    framework: Framework
     node: Node
     model: GeneratedModel
-    inputs: Mapping[str, npt.NDArray[np.float32]]
+    inputs: Mapping[str, Array]
     index: int
     words: str
 
@@ -46,7 +47,7 @@ class Outcome:
 
     ``pruned`` says that channels of the operator were removed, ``told`` that the outputs were fit for a
     comparison (finite, not all the same); ``left`` is how many elements of parameters stayed; ``refusal`` is
-    why MXNet did not run the original.
+    why the framework did not run the original.
     """
 
     failure: Optional[Failure]
@@ -56,57 +57,69 @@ class Outcome:
     refusal: str = ""
 
 
-def build(node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True) -> Built:
+def build(
+    framework: Framework, node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True
+) -> Built:
     """A network around a node, wired at random.
 
     ``live`` is the chance of an axis to hold removable channels; without ``zeros`` what is masked does not
     reach the node as zero.
     """
-    network = Network(random)
+    version = node.operator.version
+    templates = framework.templates(version)
+    network = Network(random, templates, version, framework.types)
     chain: Sequence[Template] = ()
     if not zeros or random.random() < 0.25:
-        chain = templates().ranges[-1]
+        chain = templates.ranges[-1]
     elif random.random() < 0.45:
-        chain = templates().ranges[int(random.integers(len(templates().ranges)))]
+        chain = templates.ranges[int(random.integers(len(templates.ranges)))]
     words: list[str] = []
-    values: list[Value] = []
-    for position, slot in enumerate(node.slots):
-        values.append(_input(network, position, slot, values, chain, words, live))
-    index = network.add(node.operator, node.attributes, values, NODE)
-    every = node.operator in templates().all_outputs
+    points: list[Point] = []
+    inputs: list[Optional[Point]] = []
+    for position, slot in enumerate(node.inputs):
+        if slot is None or slot.carried is not None:
+            inputs.append(None if slot is None else _carried(network, position, slot))
+            continue
+        points.append(network.cast(_input(network, position, slot, points, chain, words, live), slot.kind))
+        inputs.append(points[-1])
+    name = node.operator.name
+    made = network.add(name, node.attributes, inputs, node.outputs, NODE, node.kinds)
+    every = name in templates.all_outputs
     used = [k for k in range(len(node.outputs)) if every or random.random() < 0.7] or [0]
     for k in used:
-        shape = node.outputs[k]
-        if not shape:
-            continue
-        value = Value(index, k, shape)
-        network.heads.append(_after(network, k, value, values, words))
-    shapes = {name: value.shape for name, value in network.inputs.items()}
-    model = generated_model(network.json(), sorted(network.around), shapes, network.parameters)
-    return Built(node, model, network.inputs, index, "; ".join(words))
+        if node.outputs[k]:
+            network.heads.append(_after(network, k, network.cast(made[k]), points, words))
+    model = framework.model(network, AROUND)
+    index = next(n for n, own in enumerate(model.graph.nodes) if own.name == NODE)
+    return Built(framework, node, model, network.inputs, index, "; ".join(words))
+
+
+def _carried(network: Network, position: int, slot: Slot) -> Point:
+    assert slot.carried is not None
+    return network.add_constant(f"{NODE}_{position}_{slot.name}", slot.carried)
 
 
 def _input(
     network: Network,
     position: int,
     slot: Slot,
-    before: Sequence[Value],
+    before: Sequence[Point],
     chain: Sequence[Template],
     words: list[str],
     live: float,
-) -> Value:
+) -> Point:
     """Where an input of the node comes from."""
-    random, name = network.random, f"{NODE}_{position}_{slot.name}"
+    random, templates, name = network.random, network.templates, f"{NODE}_{position}_{slot.name}"
     if slot.state or (slot.learned and random.random() < 0.85):
         return network.add_parameter(name, slot.shape, positive=slot.positive)
-    pattern = templates().inputs.get(slot.name)
+    pattern = templates.inputs.get(slot.name)
     if pattern is not None and slot.shape[-1:] == (len(pattern),):
         words.append(f"{slot.name} is an input of rows like {pattern}")
         return network.add_rows(name, slot.shape, pattern)
-    if slot.name in templates().whole:
+    if slot.name in templates.whole:
         words.append(f"{slot.name} is an input of whole numbers")
         return network.add_input(name, slot.shape, 3)
-    same = [value for value in before if value.shape == slot.shape]
+    same = [point for point in before if (point.shape, point.kind) == (slot.shape, slot.kind)]
     way = random.random()
     if same and way < 0.1:
         words.append(f"{slot.name} is another input as well")
@@ -132,36 +145,36 @@ def _input(
     return network.produce(name, slot.shape, axes, chain)
 
 
-def _after(network: Network, k: int, value: Value, inputs: Sequence[Value], words: list[str]) -> Value:
+def _after(network: Network, k: int, point: Point, inputs: Sequence[Point], words: list[str]) -> Point:
     """What an output of the node goes into; the result is an output of the network."""
-    random, shape = network.random, value.shape
+    random, shape = network.random, point.shape
     name = f"after_{k}"
     way = int(random.integers(6))
     wide = [axis for axis, size in enumerate(shape) if size > 1]
     if way == 1:
-        same = [other for other in inputs if other.shape == shape]
+        same = [other for other in inputs if (other.shape, other.kind) == (shape, point.kind)]
         if same and random.random() < 0.5:
             words.append(f"output {k} plus its input")
-            value = network.plus(value, same[0])
+            point = network.plus(point, same[0])
         else:
             axes = [axis for axis in wide if random.random() < 0.6]
             words.append(f"output {k} plus a branch with channels on axes {axes}")
-            value = network.plus(value, network.produce(f"beside_{k}", shape, axes))
+            point = network.plus(point, network.produce(f"beside_{k}", shape, axes))
     elif way == 2:
         axis = int(random.integers(len(shape)))
-        other = tuple(int(random.integers(2, 5)) if i == axis else size for i, size in enumerate(shape))
-        axes = [a for a, size in enumerate(other) if size > 1 and random.random() < 0.6]
+        size = tuple(int(random.integers(2, 5)) if i == axis else size for i, size in enumerate(shape))
+        axes = [a for a, length in enumerate(size) if length > 1 and random.random() < 0.6]
         words.append(f"output {k} joined along axis {axis} with a branch with channels on axes {axes}")
-        value = network.join(value, network.produce(f"beside_{k}", other, axes), axis)
+        point = network.join(point, network.produce(f"beside_{k}", size, axes), axis)
     elif way > 2 and wide:
         axis = wide[int(random.integers(len(wide)))]
         words.append(f"output {k} summed over axis {axis}")
-        value = network.sum(value, axis)
-    axes = [int(axis) for axis in random.permutation(len(value.shape))]
+        point = network.sum(point, axis)
+    axes = [int(axis) for axis in random.permutation(len(point.shape))]
     if random.random() < 0.2:
         axes = axes[1:]
     words.append(f"axes {axes} of output {k} consumed")
-    return network.consume(name, value, axes)
+    return network.consume(name, point, axes)
 
 
 def prune_and_compare(
@@ -192,18 +205,17 @@ def prune_and_compare(
 
 
 def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
-    masked, small = _masked_and_small(built.model.values, pruned)
     removal = ", ".join(f"{cut.name} {cut.shape} to {cut.new_shape}" for cut in pruned.slices)
     words = f"{built.words}\nremoved: {removal}"
     try:
-        expected = _run(built.model.file.data, masked, built.inputs)
+        expected = _run(built, pruned)
     except PrunecError as error:
         return Outcome(None, False, False, left, _reason(error))
     try:
-        actual = _run(pruned.model, small, built.inputs)
+        actual = _run(built, pruned, smaller=True)
     except PrunecError as error:
-        failure = built.node.failure(f"MXNet refuses the pruned network: {_reason(error)}", words)
-        return Outcome(failure, touched, True, left)
+        problem = f"{built.framework.name} refuses the pruned network: {_reason(error)}"
+        return Outcome(built.node.failure(problem, words), touched, True, left)
     told = all(np.isfinite(value).all() for value in expected) and any(
         value.size > 0 and np.ptp(value.astype(np.float64)) > 0 for value in expected
     )
@@ -215,7 +227,7 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
             problem = f"output {number} of the pruned network differs: relative error {error_text}"
         else:
             continue
-        if not _steady(built, masked, expected) or not _confirmed(built, pruned):
+        if not _steady(built, pruned, expected) or not _confirmed(built, pruned):
             return Outcome(None, False, False, left)
         return Outcome(built.node.failure(problem, words), touched, told, left)
     return Outcome(None, touched, told, left)
@@ -226,13 +238,11 @@ def _reason(error: PrunecError) -> str:
     return (first.notes or (first.headline,))[0]
 
 
-def _steady(
-    built: Built, masked: Mapping[str, npt.NDArray[Any]], expected: Sequence[npt.NDArray[Any]]
-) -> bool:
-    """Whether MXNet gives the same outputs again; operators that draw random numbers or read beyond their
-    inputs do not."""
+def _steady(built: Built, pruned: Pruned, expected: Sequence[npt.NDArray[Any]]) -> bool:
+    """Whether the framework gives the same outputs again; operators that draw random numbers or read beyond
+    their inputs do not."""
     for seed in (8, 9):
-        again = _run(built.model.file.data, masked, built.inputs, seed)
+        again = _run(built, pruned, seed=seed)
         if any(relative_error(first, second) > TOLERANCE for first, second in zip(expected, again)):
             return False
     return True
@@ -248,41 +258,39 @@ def _confirmed(built: Built, pruned: Pruned) -> bool:
         return True
     for seed in (1, 2, 3):
         random = np.random.default_rng(seed)
-        values = {
-            name: (value * random.uniform(0.7, 1.4, value.shape)).astype(np.float32)
-            for name, value in built.model.values.items()
-        }
-        masked, small = _masked_and_small(values, pruned)
-        expected = _run(built.model.file.data, masked, built.inputs)
-        actual = _run(pruned.model, small, built.inputs)
+        values = {}
+        for name in built.model.parameter_shapes or ():
+            value = built.model.parameter(name)
+            if value.dtype.kind == "f":
+                values[name] = np.asarray(value * random.uniform(0.7, 1.4, value.shape), np.float32)
+        expected = _run(built, pruned, values)
+        actual = _run(built, pruned, values, smaller=True)
         if all(a.shape == b.shape and relative_error(a, b) < _JUMP for a, b in zip(expected, actual)):
             return False
     return True
 
 
-def _masked_and_small(
-    values: Mapping[str, npt.NDArray[Any]], pruned: Pruned
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
-    masked, small = dict(values), dict(values)
-    for cut in pruned.slices:
-        masked[cut.name], small[cut.name] = mask(cut, values[cut.name]), apply(cut, values[cut.name])
-    return masked, small
-
-
 def _run(
-    symbol: bytes,
-    parameters: Mapping[str, npt.NDArray[Any]],
-    inputs: Mapping[str, npt.NDArray[Any]],
+    built: Built,
+    pruned: Pruned,
+    values: Mapping[str, Array] = {},
+    smaller: bool = False,
     seed: int = 7,
 ) -> list[npt.NDArray[Any]]:
-    session = open_session(symbol, parameters, inputs)
+    """The outputs of the masked original, or of the smaller network; ``values`` are other parameters."""
+    parameters = dict(values)
+    for cut in pruned.slices:
+        value = values[cut.name] if cut.name in values else built.model.parameter(cut.name)
+        parameters[cut.name] = apply(cut, value) if smaller else mask(cut, value)
+    network = pruned.model if smaller else None
+    session = built.model.runtime().session(built.inputs, None, parameters, network)
     # Operators that draw random numbers draw the same ones each time.
-    mxnet().random.seed(seed)
-    return session.run(inputs)
+    built.framework.seed(seed)
+    return session.run(built.inputs)
 
 
 def _left(built: Built, pruned: Pruned) -> int:
-    shapes = {name: value.shape for name, value in built.model.values.items()}
+    shapes = dict(built.model.parameter_shapes or {})
     shapes.update({cut.name: cut.new_shape for cut in pruned.slices})
     return sum(prod(shape) for shape in shapes.values())
 

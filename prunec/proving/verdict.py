@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from prunec.diagnostics import Span
 from prunec.language.syntax import Rule
@@ -23,7 +23,7 @@ class Failure:
     """
 
     operator: str
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, Any]
     inputs: tuple[tuple[str, Sizes], ...]
     network: str
     problem: str

@@ -1,4 +1,4 @@
-"""A process of its own for MXNet, which can crash on what no check of its own refuses."""
+"""A process of its own for a framework, which can crash on what no check of its own refuses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, Callable, Optional
 
 from prunec.diagnostics import Diagnostic, PrunecError
 
-#: Tells a listener what is about to be run in MXNet.
+#: Tells a listener what is about to be run.
 Notice = Callable[[str, str], None]
 
 #: A case that takes longer than this, in seconds, is given up.
 _PATIENCE = 300.0
-#: The last line of a traceback, in what an operator written in Python says before MXNet ends the process.
+#: The last line of a traceback, in what an operator written in Python says before the process ends.
 _PYTHON_ERROR = re.compile(rb"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b[^\n]*", re.MULTILINE)
 #: So much of what a process says last is looked at, in bytes.
 _LAST_WORDS = 1 << 14
@@ -37,15 +37,20 @@ class Worker:
     """Runs tasks in another process, which is started when it is needed and again after a crash.
 
     ``prepare`` is called there once with ``arguments``; it gives the function that does a task.
+    ``framework`` is what messages call what runs there.
     """
 
     def __init__(
-        self, prepare: Callable[..., Callable[[Any, Notice], Any]], arguments: tuple[Any, ...]
+        self,
+        framework: str,
+        prepare: Callable[..., Callable[[Any, Notice], Any]],
+        arguments: tuple[Any, ...],
     ) -> None:
+        self.framework = framework
         self._prepare, self._arguments = prepare, arguments
         self._process: Optional[multiprocessing.process.BaseProcess] = None
         self._connection: Optional[Connection] = None
-        # MXNet writes warnings of its own, and crash reports; only the cause of a crash is of interest.
+        # A framework writes warnings of its own, and crash reports; only the cause of a crash is of interest.
         self._said = tempfile.NamedTemporaryFile(prefix="prunec-")  # noqa: SIM115 (closed in __exit__)
 
     def __enter__(self) -> Worker:
@@ -72,18 +77,18 @@ class Worker:
                     raise PrunecError(*first)
                 else:
                     return first
-            reason = f"MXNet does not come back within {_PATIENCE:.0f} seconds"
+            reason = f"{self.framework} does not come back within {_PATIENCE:.0f} seconds"
         except (EOFError, OSError):
             code = None
             if self._process is not None:
                 self._process.join(5)
                 code = self._process.exitcode
-            reason = f"MXNet crashes (exit code {code}){self.cause(': ')}"
+            reason = f"{self.framework} crashes (exit code {code}){self.cause(': ')}"
         self._stop()
         return Crash(operator, words, reason)
 
     def _start(self) -> None:
-        # A fresh interpreter: MXNet's threads do not survive a fork.
+        # A fresh interpreter: a framework's threads do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(

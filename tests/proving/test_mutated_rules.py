@@ -203,7 +203,7 @@ def test_operators_that_are_not_registered_are_told() -> None:
 def test_crash_of_mxnet_is_told_and_nothing_else_is_lost() -> None:
     from prunec.proving.worker import Crash, Worker
 
-    with Worker(_prepare_to_crash, ()) as worker:
+    with Worker("MXNet", _prepare_to_crash, ()) as worker:
         crash = worker.run("die")
         assert isinstance(crash, Crash)
         assert (crash.operator, crash.words) == ("an operator", "(a=1)")

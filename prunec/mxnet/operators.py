@@ -1,4 +1,4 @@
-"""What MXNet says of its operators: their inputs, their attributes, and what values those take."""
+"""What MXNet's registry says of its operators: their inputs, their attributes, and what values those take."""
 
 from __future__ import annotations
 
@@ -10,38 +10,11 @@ from functools import lru_cache
 from typing import Any, Optional
 
 from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.operators import Argument, Operator
 
 _CHOICES = re.compile(r"\{([^}]*)\}")
 #: An attribute that no operator has: how an operator answers to it says whether it takes any.
 _NOBODYS_ATTRIBUTE = "prunec_nobodys_attribute"
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An attribute of an operator.
-
-    ``kind`` is ``"boolean"``, ``"integer"``, ``"float"``, ``"tuple"``, ``"choice"`` or ``"text"``;
-    ``choices`` are the words of a choice.  ``nullable`` says that ``None`` is a value.
-    """
-
-    name: str
-    kind: str
-    choices: tuple[str, ...]
-    nullable: bool
-    required: bool
-
-
-@dataclass(frozen=True)
-class Operator:
-    """An operator of the registry; ``counted_by`` is the attribute that holds its number of inputs."""
-
-    name: str
-    arguments: tuple[Argument, ...]
-    counted_by: Optional[str]
-
-    def argument(self, name: str) -> Optional[Argument]:
-        """The attribute of that name."""
-        return next((argument for argument in self.arguments if argument.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -85,11 +58,20 @@ def find_operator(name: str) -> Optional[Operator]:
     if library.MXSymbolGetAtomicSymbolInfo(handle, *(ctypes.byref(value) for value in found)) != 0:
         return None
     arguments = [_argument(_text(names[i]), _text(types[i])) for i in range(count.value)]
-    return Operator(name, tuple(a for a in arguments if a is not None), _text(counted_by.value) or None)
+    listed = tuple(argument for argument in arguments if argument is not None)
+    return Operator(name, listed, _text(counted_by.value) or None, _takes_any_attribute(name))
 
 
-@lru_cache(maxsize=4096)
-def takes_any_attribute(name: str) -> bool:
+def operator_names() -> tuple[str, ...]:
+    """The names of all operators, aliases included, sorted."""
+    base = mxnet().base
+    count = ctypes.c_uint()
+    names = ctypes.POINTER(ctypes.c_char_p)()
+    base.check_call(base._LIB.MXListAllOpNames(ctypes.byref(count), ctypes.byref(names)))
+    return tuple(sorted(_text(names[i]) for i in range(count.value)))
+
+
+def _takes_any_attribute(name: str) -> bool:
     """Whether an operator takes attributes that it does not list, as those written in Python do."""
     base = mxnet().base
     handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
@@ -152,5 +134,6 @@ def _argument(name: str, kind: str) -> Optional[Argument]:
         ("tuple", "tuple"),
     ):
         if word.startswith(start):
-            return Argument(name, meaning, (), nullable, required)
+            # An entry of a tuple may be None.
+            return Argument(name, meaning, (), nullable or meaning == "tuple", required)
     return Argument(name, "text", (), nullable, required)

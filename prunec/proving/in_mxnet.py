@@ -1,0 +1,179 @@
+"""Operators of MXNet under trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.binding.slots import Contradiction, assign_slots
+from prunec.diagnostics import PrunecError
+from prunec.graph.model import Graph, Shape, Tensor
+from prunec.language.syntax import Rule, Value
+from prunec.mxnet.attributes import canonical_text
+from prunec.mxnet.operators import Signature, find_operator, mxnet, signature
+from prunec.mxnet.registering import register_operators
+from prunec.mxnet.running import MXNetRuntime
+from prunec.mxnet.runtime import infer_shapes
+from prunec.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
+from prunec.operators import Operator
+from prunec.proving.draw import Draw
+from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
+from prunec.proving.network import Network, Point
+from prunec.proving.templates import Templates, read_templates
+from prunec.runtime import Array
+
+Shapes = Sequence[Optional[tuple[int, ...]]]
+
+
+class MXNetOperators(Framework):
+    """What MXNet's registry holds, run by MXNet."""
+
+    name = "MXNet"
+    library = "default"
+
+    def start(self, register: Optional[Path]) -> None:
+        mxnet()
+        if register is not None:
+            register_operators(register)
+
+    def templates(self, version: Optional[int]) -> Templates:
+        return read_templates("proving.json", None)
+
+    def versions(self, name: str) -> tuple[Operator, ...]:
+        found = find_operator(name)
+        return () if found is None else (found,)
+
+    def alone(self, rule: Rule, operator: Operator, drawn: Draw, random: np.random.Generator) -> Alone:
+        texts = {name: canonical_text(value) for name, value in drawn.attributes.items()}
+        if operator.counted_by is not None and operator.counted_by not in texts:
+            texts[operator.counted_by] = str(len(drawn.shapes))
+        wiring = _wiring(operator.name, texts)
+        count = len(wiring.inputs)
+        try:
+            filled = [(tensor.name, index) for tensor, index in assign_slots(rule, count).inputs]
+        except Contradiction as error:
+            # Whether the node is legal at all, MXNet tells from the shapes in the order of the rule.
+            _infer(operator.name, texts, list(drawn.shapes.values())[:count], wiring)
+            problem = f"the operator takes {', '.join(wiring.inputs)}, and {error.headline}"
+            refuted(operator.name, texts, drawn, problem)
+        shapes = [drawn.shapes.get(key) for key in filled]
+        data, inferred = _infer(operator.name, texts, shapes, wiring)
+        known: dict[str, Shape] = {f"x{i}": s for i, s in enumerate(shapes) if s is not None}
+        learned = [f"x{i}" for i, shape in enumerate(shapes) if shape is None]
+        wires = tuple(Wire(Tensor(i, 0), state=name in wiring.states) for i, name in enumerate(wiring.inputs))
+        graph = to_graph(read_symbol(data, "operator"), learned, known)
+        return Alone(graph, texts, wires, inferred, ("float32",) * wiring.outputs)
+
+    def model(self, network: Network, around: str) -> SymbolModel:
+        file = read_symbol(_document(network), "generated network")
+        shapes = {name: value.shape for name, value in network.parameters.items()}
+        inputs: dict[str, Shape] = {name: value.shape for name, value in network.inputs.items()}
+        graph = to_graph(file, set(shapes), inputs, shapes)
+        nodes = tuple(
+            replace(node, operator=around + str(node.operator)) if node.name in network.around else node
+            for node in graph.nodes
+        )
+        return SymbolModel(file, replace(graph, nodes=nodes), network.parameters, inputs)
+
+    def seed(self, seed: int) -> None:
+        mxnet().random.seed(seed)
+
+
+@dataclass(frozen=True)
+class SymbolModel:
+    """A symbol file with its parameters' values, for the compiler's passes."""
+
+    file: SymbolFile
+    graph: Graph
+    values: Mapping[str, Array]
+    input_shapes: Mapping[str, Shape]
+
+    @property
+    def prefix(self) -> str:
+        """What the model is called."""
+        return self.file.name
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the symbol file, in hexadecimal."""
+        return hashlib.sha256(self.file.data).hexdigest()
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the parameters, by name."""
+        return {name: value.shape for name, value in self.values.items()}
+
+    def parameter(self, name: str) -> Array:
+        """A parameter's values."""
+        return self.values[name]
+
+    def implied_name(self, node: int, slot: str) -> str:
+        """What a parameter is called that the graph does not mention."""
+        return f"{self.graph.nodes[node].name}_{slot}"
+
+    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
+        """The symbol file with attributes changed."""
+        return rewrite(self.file, attributes)
+
+    def missing(self, node: int, attribute: str) -> bool:
+        """Whether a node lacks an attribute."""
+        return attribute not in self.file.attributes(node)
+
+    def runtime(self) -> MXNetRuntime:
+        """What runs the model."""
+        return MXNetRuntime(self.file.data, self.graph, self.values)
+
+
+def _wiring(operator: str, texts: dict[str, str]) -> Signature:
+    try:
+        return signature(operator, texts)
+    except Exception as error:  # MXNet's own error, of whatever class
+        raise Illegal(_first_line(error)) from None
+
+
+def _first_line(error: BaseException) -> str:
+    """What an MXNet error says, without its trace."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [
+        line for line in lines if line and not line.startswith(("Traceback", "File ", "Stack", "[bt]"))
+    ]
+    text = next((line for line in telling if "Error" in line or "Check failed" in line), "".join(telling[:1]))
+    return text.rsplit(".cc:", 1)[-1][:200]
+
+
+def _infer(
+    operator: str, texts: Mapping[str, str], shapes: Shapes, wiring: Signature
+) -> tuple[bytes, Mapping[Tensor, tuple[int, ...]]]:
+    """The operator alone on variables, and the shapes that MXNet infers from those of the data."""
+    network = Network(np.random.default_rng(0), read_templates("proving.json", None))
+    points: list[Optional[Point]] = [network.variable(f"x{i}", ()) for i in range(len(wiring.inputs))]
+    network.heads = [network.add(operator, texts, points, ((),), NODE)[0]]
+    data = _document(network)
+    known = {f"x{i}": shape for i, shape in enumerate(shapes) if shape is not None}
+    try:
+        return data, infer_shapes(data, known)
+    except PrunecError as error:
+        raise Illegal((error.diagnostics[0].notes or ("MXNet refuses it",))[0]) from None
+
+
+def _document(network: Network) -> bytes:
+    """The symbol file of a network."""
+    nodes: list[dict[str, Any]] = []
+    for node in network.nodes:
+        entry: dict[str, Any] = {"op": node.operator or "null", "name": node.name}
+        if node.operator is not None:
+            entry["attrs"] = {name: canonical_text(value) for name, value in node.attributes.items()}
+        inputs = [point for point in node.inputs if point is not None]
+        nodes.append({**entry, "inputs": [[point.node, point.output, 0] for point in inputs]})
+    document = {
+        "nodes": nodes,
+        "arg_nodes": [i for i, node in enumerate(network.nodes) if node.operator is None],
+        "heads": [[head.node, head.output, 0] for head in network.heads],
+        "attrs": {"mxnet_version": ["int", 10901]},
+    }
+    return json.dumps(document).encode()
