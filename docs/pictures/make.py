@@ -31,6 +31,7 @@ def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1
     from prunec.compiler import analyse, emit
     from prunec.emission.diff import unified_diff
     from prunec.mxnet.frontend import read_model
+    from prunec.mxnet.headings import headings
     from prunec.planning.choose import make_plan
     from prunec.planning.planfile import Origin
     from prunec.reporting.report import render_report
@@ -39,7 +40,7 @@ def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1
     analysis = analyse(read, rules())
     plan = make_plan(analysis, 0.5)
     pruned = emit(analysis, plan.removed)
-    diff = unified_diff(read.path.name, read.file.data, pruned.model)
+    diff = unified_diff(read.path.name, read.file.data, pruned.model, headings(read.file))
     origin = Origin(read.digest, rules().digest, None, False)
     text = render_report(analysis, pruned, plan, origin, diff=diff, command=COMMAND, version="")
     with tempfile.TemporaryDirectory() as folder, Browser(1040, 900) as browser:

@@ -7,23 +7,35 @@ graph got nodes of its own, need one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from difflib import SequenceMatcher
+from typing import Sequence
+
+from prunec.diagnostics import printable
 
 #: Unchanged lines shown around a change.
 CONTEXT = 3
+#: Characters of a heading; git's own are as long.
+_HEADING = 80
+
+#: What happens, and the lines of the old and of the new text that it happens to.
+_Piece = tuple[str, int, int, int, int]
 
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 _QUOTED = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r"}
 
 
-def unified_diff(name: str, old: bytes, new: bytes) -> bytes:
+def unified_diff(name: str, old: bytes, new: bytes, headings: Sequence[tuple[int, str]] = ()) -> bytes:
     """The diff from ``old`` to ``new``, both called ``name``; nothing where they are equal.
 
+    ``headings`` are lines of ``old``, counted from zero and in order, with the names of what begins there:
+    each hunk is headed by the name of what its first change is in, as git heads hunks by functions.
     ``git apply`` in the folder of ``name`` turns the one into the other, byte for byte.
     """
     if old == new:
         return b""
     before, after = _lines(old), _lines(new)
+    hunks: list[list[_Piece]]
     if len(before) == len(after):
         changed = [i for i, (a, b) in enumerate(zip(before, after)) if a != b]
         hunks = [[("aligned", first, last, first, last)] for first, last in _spans(changed, len(before))]
@@ -32,13 +44,16 @@ def unified_diff(name: str, old: bytes, new: bytes) -> bytes:
         hunks = [list(hunk) for hunk in matcher.get_grouped_opcodes(CONTEXT)]
     source, target = _path("a/", name), _path("b/", name)
     # Git ends a name at a space unless a tab stands behind it.
-    end = b"\t\n" if b" " in source else b"\n"
-    pieces = [b"diff --git " + source + b" " + target + b"\n", b"--- " + source + end, b"+++ " + target + end]
+    last = b"\t\n" if b" " in source else b"\n"
+    pieces = [b"diff --git " + source + b" " + target + b"\n"]
+    pieces += [b"--- " + source + last, b"+++ " + target + last]
+    starts = [line for line, _ in headings]
     for hunk in hunks:
-        first, last, first_new, last_new = hunk[0][1], hunk[-1][2], hunk[0][3], hunk[-1][4]
-        pieces.append(
-            b"@@ -%s +%s @@\n" % (_range(first, last - first), _range(first_new, last_new - first_new))
-        )
+        ranges = (_range(hunk[0][1], hunk[-1][2]), _range(hunk[0][3], hunk[-1][4]))
+        place = bisect_right(starts, _first_change(before, after, hunk))
+        heading = printable(headings[place - 1][1], _HEADING) if place else ""
+        end = f" {heading}" if heading else ""
+        pieces.append(b"@@ -%s +%s @@%s\n" % (*ranges, end.encode("utf-8")))
         for _, start, stop, start_new, stop_new in hunk:
             pieces += _hunk(before[start:stop], after[start_new:stop_new])
     return b"".join(pieces)
@@ -62,7 +77,17 @@ def _spans(changed: list[int], count: int) -> list[tuple[int, int]]:
     return spans
 
 
-def _range(first: int, count: int) -> bytes:
+def _first_change(before: list[bytes], after: list[bytes], hunk: list[_Piece]) -> int:
+    """The first line of the old text that a hunk changes, or that it adds lines before."""
+    for tag, start, stop, start_new, _ in hunk:
+        if tag != "equal":
+            lines = zip(before[start:stop], after[start_new:])
+            return next((start + i for i, (old, new) in enumerate(lines) if old != new), start)
+    raise ValueError("the hunk changes nothing")
+
+
+def _range(first: int, end: int) -> bytes:
+    count = end - first
     # An empty range names the line before it.
     start = first + 1 if count else first
     return b"%d" % start if count == 1 else b"%d,%d" % (start, count)

@@ -156,7 +156,7 @@ def rewrite(file: SymbolFile, changes: Mapping[tuple[int, str], Value]) -> bytes
     text = file.data.decode("utf-8")
     edits: list[_Edit] = []
     try:
-        for index, (start, _) in enumerate(elements(text, _nodes_start(text))):
+        for index, (start, _) in enumerate(elements(text, nodes_start(text))):
             if index in wanted:
                 edits += _node_edits(text, start, wanted.pop(index), file.describe(index))
     except RecursionError:
@@ -328,7 +328,7 @@ def _check_inputs(file: SymbolFile, input_shapes: Mapping[str, Shape], variables
 # --- writing back --------------------------------------------------------------------------
 
 
-def _nodes_start(text: str) -> int:
+def nodes_start(text: str) -> int:
     """Where the list of nodes opens; of two, the last one counts, as in reading."""
     opening = skip_space(text, 1 if text.startswith("\ufeff") else 0)
     return [start for key, start, _ in members(text, opening) if key == "nodes"][-1]

@@ -20,25 +20,26 @@ _FEW = 16
 
 def graph_text(data: bytes) -> str:
     """The graph of an ONNX message as text.  The same bytes give the same text."""
+    return "".join(f"{line}\n" for _, line in graph_lines(data))
+
+
+def graph_lines(data: bytes) -> Iterator[tuple[str, str]]:
+    """The lines of the text, each with the name of what it shows: a node's, or else a value's."""
     proto = onnx_package().load_model_from_string(data)
-    return "\n".join(_lines(proto)) + "\n"
-
-
-def _lines(proto: Any) -> Iterator[str]:
     graph = proto.graph
     held = {tensor.name for tensor in graph.initializer}
     domains = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in opsets(proto).items())
-    yield f"model {_name(graph.name)} ({domains})"
+    yield graph.name, f"model {_name(graph.name)} ({domains})"
     shapes = {value.name: declared_shape(value) for value in graph.value_info}
     for value in graph.input:
         if value.name not in held:
-            yield f"input {_name(value.name)}: {_type(value)}"
+            yield value.name, f"input {_name(value.name)}: {_type(value)}"
     for tensor in graph.initializer:
-        yield f"constant {_name(tensor.name)}: {_tensor(tensor)}"
+        yield tensor.name, f"constant {_name(tensor.name)}: {_tensor(tensor)}"
     for node in graph.node:
-        yield _node(node, shapes)
+        yield node.name or next(iter(node.output), ""), _node(node, shapes)
     for value in graph.output:
-        yield f"output {_name(value.name)}: {_type(value)}"
+        yield value.name, f"output {_name(value.name)}: {_type(value)}"
 
 
 def _node(node: Any, shapes: dict[str, Any]) -> str:

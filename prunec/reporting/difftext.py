@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Sequence
 
@@ -16,15 +15,13 @@ LINE_LIMIT = 400
 #: Characters of a whole diff that are shown.
 WHOLE_LIMIT = 700_000
 
-_START = re.compile(r"@@ -(\d+)")
-_NAME = re.compile(rb'\s*"name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _KEY = re.compile(r'("(?:[^"\\]|\\.)*")(?=\s*:)')
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch of the diff: its ``@@`` line, the name that stands last before its first change in the
-    original (of the node, in a model), its lines ready for the page, and how many of them changed."""
+    """A stretch of the diff: where it stands, what its first line says it is in (the name of a node), its
+    lines ready for the page, and how many of them changed."""
 
     header: str
     node: str
@@ -41,12 +38,8 @@ class DiffView:
     left_out: int
 
 
-def diff_view(diff: bytes, original: bytes = b"") -> DiffView:
-    """The hunks of a diff of one file; too long lines and too long diffs are shortened.
-
-    With the file's ``original`` bytes each hunk names the node it changes.
-    """
-    names = _names(original)
+def diff_view(diff: bytes) -> DiffView:
+    """The hunks of a diff of one file; too long lines and too long diffs are shortened."""
     lines = diff.decode("utf-8", "backslashreplace").split("\n")
     pieces: list[list[str]] = []
     for line in lines:
@@ -60,29 +53,11 @@ def diff_view(diff: bytes, original: bytes = b"") -> DiffView:
         own = sum(1 for line in piece[1:] if line[0] == "+")
         changed += own
         if size < WHOLE_LIMIT:
-            hunk = Hunk(piece[0], _node(piece, names), _body(piece[1:]), own)
+            place, _, node = piece[0][3:].partition(" @@")
+            hunk = Hunk(f"@@ {place} @@", node.strip(), _body(piece[1:]), own)
             size += len(hunk.body)
             hunks.append(hunk)
     return DiffView(tuple(hunks), changed, len(pieces) - len(hunks))
-
-
-def _names(original: bytes) -> list[tuple[int, str]]:
-    """The lines of a JSON file, counted from one, that give something a name, with the names."""
-    found = []
-    for number, line in enumerate(original.split(b"\n"), 1):
-        match = _NAME.match(line)
-        if match is not None:
-            found.append((number, match.group(1).decode("utf-8", "backslashreplace")))
-    return found
-
-
-def _node(piece: Sequence[str], names: Sequence[tuple[int, str]]) -> str:
-    start = _START.match(piece[0])
-    if start is None or not names:
-        return ""
-    unchanged = next((n for n, line in enumerate(piece[1:]) if line[0] in "-+"), 0)
-    place = bisect_right(names, (int(start.group(1)) + unchanged, ""))
-    return names[place - 1][1] if place else ""
 
 
 def _body(lines: Sequence[str]) -> Markup:

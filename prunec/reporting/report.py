@@ -84,8 +84,7 @@ def render_report(
             kept=_kept(rows),
             warnings=analysis.warnings,
             network=_network(analysis, pruned, boxes, by_node, tensors),
-            # Rewritten with nothing changed it is the original file.
-            diff=diff_view(diff, analysis.model.rewrite({}, {}) if diff else b""),
+            diff=diff_view(diff),
             style=Markup(_asset("report.css")),
             script=Markup(script),
             # Only the script that comes with the page may run, whatever a name in the model says.

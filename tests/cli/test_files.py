@@ -208,6 +208,8 @@ def test_the_diff_touches_only_lines_that_change(tmp_path: Path, capsys: Any) ->
         '"num_filter": "6"',
         '"num_filter": "3"',
     ]
+    headings = [line.split(" @@ ")[1] for line in diff if line.startswith("@@")]
+    assert headings == ["conv1", "conv2"]
 
 
 @needs_git

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,7 @@ def test_the_diff_shows_what_changed(tmp_path: Path, capsys: Any) -> None:
     run(capsys, "compile", write(tmp_path))
     diff = (tmp_path / "net-pruned" / "changes.diff").read_text()
     assert diff.startswith("diff --git a/net.onnx.txt b/net.onnx.txt\n")
+    assert re.search(r"^@@ -\d+,\d+ \+\d+,\d+ @@ c1_w$", diff, re.MULTILINE)
     assert "-constant c1_w: float32 (8, 3, 3, 3)\n" in diff
     assert "+constant c1_w: float32 (4, 3, 3, 3)\n" in diff
     assert "\n constant fc_b: float32 (5)\n" in diff

@@ -15,6 +15,7 @@ from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.emission.diff import unified_diff
 from prunec.language.library import RuleSet, load
 from prunec.mxnet.frontend import MXNetModel
+from prunec.mxnet.headings import headings
 from prunec.mxnet.symbol import read_symbol, to_graph
 from prunec.planning.choose import Plan
 from prunec.planning.planfile import Origin
@@ -130,5 +131,5 @@ def compiled(data: bytes, ratio: float = 0.5, **options: Any) -> Compiled:
     analysis = analyse(model, rules())
     removed = uniform(analysis.solution, ratio, np.zeros(analysis.solution.unit_count))
     pruned = emit(analysis, removed)
-    diff = unified_diff(model.path.name, data, pruned.model)
+    diff = unified_diff(model.path.name, data, pruned.model, headings(model.file))
     return Compiled(model, analysis, Plan(removed, {"criterion": "position", "ratio": ratio}), pruned, diff)

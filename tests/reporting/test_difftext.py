@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import pytest
+from models import Symbol
+
 from prunec.emission.diff import unified_diff
+from prunec.mxnet.headings import headings
+from prunec.mxnet.symbol import read_symbol
 from prunec.reporting.difftext import LINE_LIMIT, WHOLE_LIMIT, diff_view
 
 
@@ -80,14 +86,32 @@ def test_a_missing_line_end_does_not_part_a_line_from_its_counterpart():
     assert hunk.body.count("No newline at end of file") == 1
 
 
-def test_a_hunk_names_the_node_it_changes():
-    nodes = "".join(
-        f'  {{\n   "op": "Convolution",\n   "name": "conv{n}",\n   "attrs": {{\n    "kernel": "1",\n'
-        f'    "num_filter": "64"\n   }},\n   "inputs": []\n  }},\n'
-        for n in range(3)
-    ).encode()
-    first, second = nodes.find(b"64"), nodes.rfind(b"64")
-    changed = nodes[:first] + b"32" + nodes[first + 2 : second] + b"16" + nodes[second + 2 :]
-    view = diff_view(unified_diff("m.json", nodes, changed), nodes)
-    assert [hunk.node for hunk in view.hunks] == ["conv0", "conv2"]
-    assert [hunk.node for hunk in diff_view(unified_diff("m.json", nodes, changed)).hunks] == ["", ""]
+@pytest.mark.parametrize("key", ["attrs", "param"])
+def test_a_hunk_names_the_node_it_changes(key):
+    symbol = Symbol()
+    at = symbol.variable("data")
+    for name in ("conv0", "\u202e<b>\n1", "c" * 500):
+        at = symbol.convolution(name, at, 64)
+    document = json.loads(symbol.json())
+    for node in document["nodes"]:
+        # In old files attributes stand before the name.
+        own = node.pop("attrs")
+        name, inputs = node.pop("name"), node.pop("inputs")
+        node.update(
+            {key: own, "name": name, "inputs": inputs} if key == "param" else {"name": name, key: own}
+        )
+        node["inputs"] = inputs
+    data = json.dumps(document, indent=2).encode()
+    new = data.replace(b'"64"', b'"32"')
+    diff = unified_diff("m.json", data, new, headings(read_symbol(data, "m.json")))
+    assert [hunk.node for hunk in diff_view(diff).hunks] == ["conv0", "\\u202e<b>\\u000a1", "c" * 80 + "…"]
+    assert [hunk.node for hunk in diff_view(unified_diff("m.json", data, new)).hunks] == [""] * 3
+
+
+def test_a_hunk_of_many_nodes_in_one_line_names_none():
+    symbol = Symbol()
+    symbol.convolution("conv0", symbol.variable("data"), 64)
+    data = symbol.json(indent=None)
+    diff = unified_diff("m.json", data, data.replace(b'"64"', b'"32"'), headings(read_symbol(data, "m.json")))
+    assert [hunk.node for hunk in diff_view(diff).hunks] == [""]
+    assert b"\n@@ -1 +1 @@\n" in diff
