@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,10 @@ def axis_size(layout: Layout, axis: int) -> Optional[int]:
 
 
 def axis_channels(solution: Solution, channels: Channels, axis: int) -> AxisChannels:
-    """What stands over the positions of an axis; arrays that only have their rows on it do not count."""
+    """What stands over the positions of an axis.
+
+    An array that only has its rows on it counts where all of a row is one unit, which takes the row along.
+    """
     layout = channels.layout
     own = axis_factors(layout, axis)
     size = axis_size(layout, axis) or 0
@@ -52,10 +55,14 @@ def axis_channels(solution: Solution, channels: Channels, axis: int) -> AxisChan
     spanned: set[int] = set()
     for factors, array in zip(layout.arrays, channels.arrays):
         spanned.update(factors)
-        if factors[-1] not in own:
+        if not set(factors) & set(own):
             continue
         first = _over_axis(factors, array, own, layout)
         of_first = solution.unit_of_atom[first]
+        if factors[-1] not in own:
+            whole = _over_axis(factors, _whole_rows(solution.unit_of_atom[array], factors, own), own, layout)
+            of_first = np.where(whole, of_first, -1)
+            first = np.where(of_first >= 0, first, -1)
         better = (atoms < 0) | ((units < 0) & (of_first >= 0))
         units[better], atoms[better] = of_first[better], first[better]
     unspanned = [factor for factor in own if factor not in spanned]
@@ -79,14 +86,14 @@ def positions_of(solution: Solution, channels: Channels, axis: int, unit: int) -
 def elements_of(
     solution: Solution, channels: Channels, axis: int, unit: int, position: Optional[int] = None
 ) -> Iterator[tuple[int, int]]:
-    """Where a unit stands on an axis, or at one position of it: numbers of arrays and flat places in them.
-    Arrays that shrink this axis only count."""
+    """Where a unit stands on an axis, in the arrays that shrink it, or at one position of it, in all arrays:
+    numbers of arrays and flat places in them."""
     layout = channels.layout
     own = axis_factors(layout, axis)
     sizes = tuple(layout.factors[factor] or 0 for factor in own)
     place = None if position is None else dict(zip(own, np.unravel_index(position, sizes)))
     for number, (factors, array) in enumerate(zip(layout.arrays, channels.arrays)):
-        if factors[-1] not in own:
+        if factors[-1] not in own and (place is None or not set(factors) & set(own)):
             continue
         hit = solution.unit_of_atom[array] == unit
         for dimension, factor in enumerate(factors if place is not None else ()):
@@ -97,13 +104,21 @@ def elements_of(
             yield number, flat
 
 
-def _over_axis(factors: tuple[int, ...], array: Atoms, own: range, layout: Layout) -> Atoms:
+def _over_axis(factors: tuple[int, ...], array: NDArray[Any], own: range, layout: Layout) -> Atoms:
     index = tuple(slice(None) if factor in own else 0 for factor in factors)
     inside = tuple(factor for factor in factors if factor in own)
     return np.asarray(_spread(inside, array[index], own, layout))
 
 
-def _spread(inside: tuple[int, ...], values: Atoms, own: range, layout: Layout) -> Atoms:
+def _whole_rows(units: Atoms, factors: tuple[int, ...], own: range) -> NDArray[np.bool_]:
+    """For each element of a table whether all of its row, by the factors of an axis, is one unit."""
+    across = tuple(d for d, factor in enumerate(factors) if factor not in own)
+    same = units == units[tuple(slice(0, 1) if d in across else slice(None) for d in range(units.ndim))]
+    whole = same.all(axis=across, keepdims=True)
+    return np.broadcast_to(whole, units.shape)
+
+
+def _spread(inside: tuple[int, ...], values: NDArray[Any], own: range, layout: Layout) -> Atoms:
     """Values over some factors of an axis, repeated over the others, flattened to positions."""
     sizes = layout.factors
     order = sorted(range(len(inside)), key=lambda d: inside[d])

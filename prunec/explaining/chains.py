@@ -11,6 +11,7 @@ from prunec.diagnostics import Span
 from prunec.explaining.findings import Chain, Kept, Link, Step
 from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
+from prunec.explaining.reasons import plain_reason, table_reason
 from prunec.graph.model import Tensor
 from prunec.solver.layout import Reason, TensorResult
 from prunec.solver.propagate import KEPT, Cause
@@ -53,8 +54,7 @@ class Teller:
         cause = self.links.solution.causes[self.links.solution.edges[last.edge].cause]
         chain = self.told(visits, hops)
         if origin.kind in ("balance", "rows"):
-            text = cause.text or _TABLE_REASONS[origin.kind]
-            return self._kept(Cause("table", text, cause.node, cause.span), chain)
+            return self._kept_in_table(origin.kind, cause, chain)
         follow = input_factor(origin.reason)
         if follow is not None:
             taken = self.graph.nodes[origin.node].inputs[follow[0]]
@@ -234,7 +234,17 @@ class Teller:
     def _kept(self, cause: Cause, chain: Chain) -> Kept:
         node = self.graph.nodes[cause.node]
         place = cause.span.place if cause.span is not None else ""
-        return Kept(cause.kind, cause.text, node.name, node.operator or "", place, chain)
+        reason, advice = plain_reason(cause, self.links.solution.propagation.bound)
+        return Kept(cause.kind, reason, node.name, node.operator or "", place, chain, advice)
+
+    def _kept_in_table(self, kind: str, cause: Cause, chain: Chain) -> Kept:
+        node = self.graph.nodes[cause.node]
+        place = cause.span.place if cause.span is not None else ""
+        solution = self.links.solution
+        tables = [rows.table for rows in solution.propagation.rows if solution.causes[rows.cause] == cause]
+        live = all((solution.units(table) >= 0).all() for table in tables)
+        reason, advice = table_reason(kind, live, node.name)
+        return Kept("table", cause.text or reason, node.name, node.operator or "", place, chain, advice)
 
     def name(self, carrier: Optional[Carrier]) -> str:
         """What a tensor is called: its variable, or its node and output."""
@@ -247,10 +257,6 @@ class Teller:
 
 
 _ROLES = {"tie": "ties", "keep": "keeps", "interface": "carries", "balance": "balances", "rows": "rows"}
-_TABLE_REASONS = {
-    "balance": "rows of this table must lose equally many channels, and these do not fit",
-    "rows": "a row of this table goes only as a whole, and the channels in it are not one",
-}
 
 
 def excerpt(span: Span, limit: int = 70) -> str:

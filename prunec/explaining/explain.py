@@ -16,6 +16,7 @@ from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Ti
 from prunec.explaining.inside import Inside, inside
 from prunec.explaining.links import Carrier, Links, links_of
 from prunec.explaining.paths import Hop, Tree, path, shortest
+from prunec.explaining.reasons import unknown_shape
 from prunec.explaining.ways import Element, Ways
 from prunec.graph.model import Shape, Tensor, shape_text
 from prunec.solver.components import Atoms
@@ -161,9 +162,13 @@ class Explainer:
         """A tensor of which nothing is known, or a variable that nothing uses."""
         node = self.analysis.bound.graph.nodes[carrier[0]]
         opaque = self.analysis.bound.opaque.get(carrier[0])
-        reason = opaque.reason if opaque is not None else "nothing in the model uses it"
+        reason, advice = "nothing in the model uses it", ""
+        if opaque is not None:
+            reason = opaque.reason
+        elif node.operator is not None:
+            reason, advice = unknown_shape(self.analysis.bound, carrier[0])
         place = opaque.span.place if opaque is not None and opaque.span is not None else ""
-        kept = Kept("opaque", reason, node.name, node.operator or "", place, Chain(()))
+        kept = Kept("opaque", reason, node.name, node.operator or "", place, Chain(()), advice)
         yield Fate(0, (), 0, kept=kept)
 
     def fates(

@@ -83,7 +83,8 @@ class Tie:
 @dataclass(frozen=True)
 class Kept:
     """Why channels stay: ``kind`` is ``"input"``, ``"output"``, ``"opaque"``, ``"rule"``, ``"hold"``,
-    ``"table"`` or ``"single"``; ``node`` and ``place`` say where, ``chain`` leads there."""
+    ``"table"`` or ``"single"``; ``node`` and ``place`` say where, ``chain`` leads there; ``advice`` says what
+    can be done, if anything."""
 
     kind: str
     reason: str
@@ -91,6 +92,7 @@ class Kept:
     operator: str
     place: str
     chain: Chain
+    advice: str = ""
 
 
 @dataclass(frozen=True)

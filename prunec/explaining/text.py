@@ -137,7 +137,8 @@ def _because(kept: Kept) -> list[str]:
     nodes = list(kept.chain.nodes)
     if kept.kind == "input" and kept.node not in nodes:
         nodes.append(kept.node)
-    return [reason, *([f"  {_nodes(nodes)}"] if len(nodes) > 1 else [])]
+    chain = [f"  {_nodes(nodes)}"] if len(nodes) > 1 else []
+    return [reason, *chain, *([f"  help: {printable(kept.advice)}"] if kept.advice else [])]
 
 
 def _nodes(names: Sequence[str]) -> str:
@@ -235,6 +236,7 @@ def _kept_json(kept: Kept) -> dict[str, Any]:
         "node": kept.node,
         "operator": kept.operator,
         "place": kept.place or None,
+        "advice": kept.advice or None,
         "chain": _chain_json(kept.chain),
     }
 

@@ -12,7 +12,8 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 from networks.case import ENDS, Case, conv, global_pool, head, image, relu  # noqa: E402
 
-from explaining.models import analysed  # noqa: E402
+from explaining.models import RULES, analysed, model_of  # noqa: E402
+from prunec.compiler import analyse  # noqa: E402
 from prunec.diagnostics import PrunecError, render_all  # noqa: E402
 from prunec.explaining.diagrams import dot, explanation_diagram, kept_diagram, mermaid  # noqa: E402
 from prunec.explaining.explain import explain  # noqa: E402
@@ -81,7 +82,8 @@ def test_a_channel_is_followed_to_its_position() -> None:
             "conv1_weight",
             2,
             "rule",
-            "the rule uses it in one place only, weight[(g o), i, *k]",
+            "nothing else at this node has this axis, "
+            "which the rule names in one place only, weight[(g o), i, *k]",
             ("conv1",),
         ),
     ],
@@ -262,3 +264,52 @@ def test_many_ways_are_counted() -> None:
     text = explanation_text(explain(analysis, "fc_weight", 1, 3))
     assert text.count("      also ") == 3
     assert "      and in 2 other ways\n" in text
+
+
+def test_rows_that_go_whole_are_no_kept_rows() -> None:
+    """Behind a pixel shuffle a channel goes with the four that it was made of."""
+    x = mx.sym.Reshape(conv(image(), "conv1", 48), shape=(0, -4, 12, 4, 0, 0))
+    x = mx.sym.Reshape(x, shape=(0, 0, -4, 2, 2, 0, 0))
+    x = mx.sym.transpose(x, axes=(0, 1, 4, 2, 5, 3))
+    x = mx.sym.Reshape(x, shape=(0, 0, -3, -3), name="shuffled")
+    analysis = analysed(Case("pixels", head(relu(conv(x, "conv2", 10))), {"data": (2, 3, 8, 8)}, (), ENDS))
+    (fate,) = explain(analysis, "shuffled", 1).fates
+    assert fate.kept is None and fate.channels == tuple(range(12))
+    assert ties(fate)["conv1_weight", 0][-1] == "conv1"
+    assert [layer.node for layer in kept(analysis)] == ["conv1", "fc"]
+
+
+def test_groups_of_several_channels_can_go_whole_by_a_policy() -> None:
+    x = mx.sym.Convolution(
+        conv(image(), "conv1", 12), kernel=(3, 3), num_filter=6, num_group=6, no_bias=True, name="grouped"
+    )
+    analysis = analysed(Case("rows", head(relu(x)), {"data": (2, 3, 8, 8)}, (), ENDS))
+    (fate, *_) = explain(analysis, "grouped", 1).fates
+    assert fate.kept is not None and fate.kept.kind == "table"
+    assert explanation_text(explain(analysis, "grouped", 1)).startswith(
+        "grouped, output of Convolution (2, 6, 6, 6)\n\n"
+        "Axis 1, channels 0-5: stay. This is a row of a table of channels (a group, a head), which goes only "
+        "with everything in it, and every row loses some of its channels instead (node 'grouped', "
+    )
+    assert 'help: with --policy, `policy "grouped" { whole rows }` lets whole rows go instead\n' in kept_text(
+        kept(analysis)
+    )
+    layers = json.loads(kept_json(kept(analysis)))["layers"]
+    assert any("whole rows" in (reason["advice"] or "") for layer in layers for reason in layer["reasons"])
+
+
+def test_an_unknown_shape_is_put_down_to_where_it_comes_from() -> None:
+    weight = mx.sym.var("w", shape=(5, 9))
+    x = mx.sym.Activation(conv(image(), "conv1", 12), act_type="relu", name="mystery")
+    symbol = mx.sym.FullyConnected(x, weight=weight, num_hidden=5, no_bias=True, name="fc")
+    shapes = {"conv1_weight": (12, 3, 3, 3), "conv1_bias": (12,), "w": (5, 9)}
+    data: Any = {"data": (2, 3, 8, 8)}
+    json_text = symbol.tojson().replace('"Activation"', '"unheard_of"')
+    analysis = analyse(model_of(json_text.encode(), shapes, data), RULES)
+    for subject, axis in (("w", 0), ("fc", 0)):
+        (fate, *_) = explain(analysis, subject, axis).fates
+        assert fate.kept is not None and fate.kept.reason == (
+            "the shapes it works on are not known, as none is behind 'mystery' (unheard_of): "
+            "no rule knows the operator unheard_of"
+        )
+        assert fate.kept.advice == "a rule for `unheard_of` would tell the shape behind it"

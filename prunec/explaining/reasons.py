@@ -1,0 +1,82 @@
+"""What keeps channels, in words for who does not know the rules, and what can be done about it."""
+
+from __future__ import annotations
+
+import re
+
+from prunec.binding.infer import BoundGraph
+from prunec.graph.model import Tensor
+from prunec.solver.propagate import Cause
+
+#: What the solver says of an array it had to keep, in a user's words.
+_WORDS = (
+    (
+        "the rule uses it in one place only, (.*)",
+        r"nothing else at this node has this axis, which the rule names in one place only, \1",
+    ),
+    (
+        "a row of a table of channels keeps its place",
+        "this node needs every row of a table of channels (an anchor, a head) in its place",
+    ),
+    ("a part of size one of a sum", "it is the only channel of its part of a concatenation or a slice"),
+    (
+        "a reshape whose sizes do not line up",
+        "the reshape cuts through the channels: they do not stay together behind it",
+    ),
+)
+_ROW = "this is a row of a table of channels (a group, a head), which goes only with everything in it"
+
+
+def plain_reason(cause: Cause, bound: BoundGraph) -> tuple[str, str]:
+    """What a cause says in plain words, and an advice (empty where there is none)."""
+    if cause.kind == "opaque" and cause.node not in bound.opaque:
+        return unknown_shape(bound, cause.node)
+    for pattern, words in _WORDS:
+        match = re.fullmatch(pattern, cause.text, re.DOTALL)
+        if match is not None:
+            return match.expand(words), ""
+    return cause.text, ""
+
+
+def table_reason(kind: str, live: bool, name: str) -> tuple[str, str]:
+    """Why a table at a node keeps channels, and an advice.
+
+    ``kind`` is that of the solver's links, ``"balance"`` or ``"rows"``; ``live`` says whether all that stands
+    in the table can go.
+    """
+    if kind == "balance":
+        return "every row of a table of channels loses equally many here, and these do not fit into that", ""
+    if not live:
+        return f"{_ROW}, and some of that stays", ""
+    advice = f'with --policy, `policy "{name}" {{ whole rows }}` lets whole rows go instead'
+    return f"{_ROW}, and every row loses some of its channels instead", advice
+
+
+def unknown_shape(bound: BoundGraph, node: int) -> tuple[str, str]:
+    """Why the shapes that a node works on are not known, and what would tell them: the first node on the way
+    back that gives no shape, or a variable without one."""
+    seen: set[int] = set()
+    at = node
+    while at not in seen:
+        seen.add(at)
+        unknown = next((t for t in bound.graph.nodes[at].inputs if _unknown(bound, t)), None)
+        if unknown is None:
+            break
+        at = unknown.node
+        source = bound.graph.nodes[at]
+        if source.operator is None:
+            advice = f"give it with `--input {source.name}=…`, or the parameters with --params"
+            return f"the shapes it works on are not known, as that of {source.name!r} is not", advice
+        if at in bound.opaque:
+            opaque = bound.opaque[at]
+            text = (
+                f"the shapes it works on are not known, as none is behind {source.name!r} ({source.operator})"
+            )
+            own = f"a rule for `{source.operator}` would tell the shape behind it"
+            return f"{text}: {opaque.reason}", "" if opaque.kind == "rule" else own
+    return "the shapes it works on are not known", ""
+
+
+def _unknown(bound: BoundGraph, tensor: Tensor) -> bool:
+    shape = bound.shapes.get(tensor)
+    return shape is None or None in shape
