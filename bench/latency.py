@@ -60,8 +60,8 @@ def main() -> int:
     except Exception:  # an MXNet that does not fit its numpy fails in many ways
         print("latency: MXNet is not installed")
         return 0
-    heading = "latency in MXNet, one thread, batch 1"
-    print(f"{heading:58s}{'median':>12s}{'latency':>10s}{'macs':>8s}  widths that changed")
+    print("latency in MXNet, one thread, batch 1: medians, and what is left of latency and of multiply-adds")
+    print(f"{'':58s}{'median':>12s}{'latency':>10s}{'macs':>8s}  layers that lost channels")
     for name in options.networks:
         report(name, cases(name), options.rounds)
     return 0
@@ -74,7 +74,7 @@ def report(name: str, found: list[Case], rounds: int) -> None:
     times = [[case.run() for case in found] for _ in range(rounds)]
     medians = np.median(times, axis=0)
     for case, seconds in zip(found, medians):
-        ratios = f"{seconds / medians[0]:>10.2f}{case.multiply_adds / found[0].multiply_adds:>8.2f}"
+        ratios = f"{seconds / medians[0]:>10.0%}{case.multiply_adds / found[0].multiply_adds:>8.0%}"
         print(f"{name + ', ' + case.what:58s}{seconds * 1e3:>9.1f} ms{ratios}  {case.aligned}", flush=True)
 
 
