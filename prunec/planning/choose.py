@@ -13,7 +13,7 @@ from prunec.planning.allocate import allocate
 from prunec.planning.budget import Allocation, Budget
 from prunec.planning.choices import Choice, Ranking, choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
-from prunec.planning.criteria import Settings, find_criterion, unit_scores
+from prunec.planning.criteria import SENSITIVITY, Settings, find_criterion, unit_scores
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.select import Removed
@@ -22,8 +22,6 @@ from prunec.planning.targets import Limits, Target
 if TYPE_CHECKING:
     from prunec.planning.sensitivity import Table
 
-#: The criterion that goes by what was measured of each group.
-SENSITIVITY = "sensitivity"
 #: How well what goes is made up for, the best first: the layers that read it compute what they did, they come
 #: nearer, or they are left as they are.
 EXACT, NEARER, LEFT = OUTCOMES = ("exact", "nearer", "left")

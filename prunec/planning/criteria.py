@@ -18,9 +18,19 @@ from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning import magnitude
 from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, channel_axes
-from prunec.planning.scoring import ChannelScore, ScoreError, Scores, group_of_units, parameter_scores
+from prunec.planning.scoring import (
+    ChannelScore,
+    ScoreError,
+    Scores,
+    check_finite,
+    group_of_units,
+    parameter_scores,
+)
 
 ENTRY_POINTS = "prunec.criteria"
+
+#: The criterion of plans that go by what was measured of each group; its order is that of another one.
+SENSITIVITY = "sensitivity"
 
 #: What a criterion needs.
 NOTHING, PARAMETERS, DATA = "nothing", "parameters", "data"
@@ -152,7 +162,16 @@ def find_criterion(name: str) -> Criterion:
     others = _entry_points()
     if name in others:
         return _load(name, others[name])
-    known = [*CRITERIA, "sensitivity", *others]
+    if name == SENSITIVITY:
+        raise UnknownCriterion(
+            Diagnostic(
+                "P520",
+                "the criterion sensitivity orders no channels",
+                notes=("it goes by a table of measurements, made with the channels in the order of another",),
+                help="choose another, such as l1, and plan with --criterion sensitivity --sensitivity FILE",
+            )
+        )
+    known = [*CRITERIA, SENSITIVITY, *others]
     close = get_close_matches(name, known, 1)
     raise UnknownCriterion(
         Diagnostic(
@@ -172,6 +191,11 @@ def unit_scores(analysis: Analysis, name: str, settings: Settings) -> Scores:
     """
     criterion = find_criterion(name)
     check_needs(analysis, name, criterion, settings.data is not None)
+    if criterion.needs == PARAMETERS:
+        check_finite(analysis, dict.fromkeys(parameter.name for parameter in analysis.parameters))
+    elif criterion.needs == DATA:
+        # What a model computes depends on all of them.
+        check_finite(analysis, analysis.model.parameter_shapes or ())
     try:
         scores = np.asarray(criterion.scores(analysis, settings), dtype=np.float64)
         if scores.shape != (analysis.solution.unit_count,) or not np.isfinite(scores).all():

@@ -6,7 +6,7 @@ joined over all parameters of the group (sum, mean or maximum), and the groups a
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,21 +45,24 @@ def parameter_scores(
 ) -> Scores:
     """Scores of all units by what the parameters hold; one parameter is looked at at a time.
 
-    Raises PrunecError P612 for parameters with NaNs or infinities, all of them, and what
-    :func:`unit_scores` raises.
+    Raises what :func:`unit_scores` raises.
     """
-    problems = []
-    for name in dict.fromkeys(axis.parameter.name for axis in axes):
-        array = analysis.model.parameter(name)
-        if not np.isfinite(array).all():
-            problems.append(_not_finite(name, array))
-    if problems:
-        raise PrunecError(*problems)
 
     def of_axis(axis: ChannelAxis) -> NDArray[Any]:
         return score(axis.values(analysis.model.parameter(axis.parameter.name)), axis.role)
 
     return unit_scores(analysis.solution, axes, of_axis, roles, aggregate, normalise)
+
+
+def check_finite(analysis: Analysis, names: Iterable[str]) -> None:
+    """Raises PrunecError P612 for parameters with NaN or infinity, all of them."""
+    problems = []
+    for name in names:
+        array = analysis.model.parameter(name)
+        if not np.isfinite(array).all():
+            problems.append(_not_finite(name, array))
+    if problems:
+        raise PrunecError(*problems)
 
 
 def unit_scores(

@@ -105,6 +105,12 @@ def test_parameters_that_hold_infinities(model: Path, capsys: Any) -> None:
     code, err = planned(capsys, model)
     assert code == 1 and err.count("error[P612]") == 2
     assert "conv1_weight" in err and "bn_gamma" in err and "save the parameters of a model that works" in err
+    values["fc_bias"][1] = -np.inf
+    write_arrays(Path("net-0000.params"), values)
+    np.savez("d.npz", data=images())
+    code, more = planned(capsys, model, "--criterion", "activation", "--data", "d.npz")
+    assert code == 1 and more.count("error[P612]") == 3 and "the parameter 'fc_bias' holds NaN" in more
+    assert planned(capsys, model, "--criterion", "random") == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +172,8 @@ def test_sensitivities_that_make_no_sense(model: Path, capsys: Any) -> None:
     assert code == 1 and err.startswith("error[P545]: the kind of picture is not known\n  --> s.jpg\n")
     code, _, err = run(capsys, "sensitivity", model, *SHAPE, *given, "--criterion", "l3")
     assert code == 1 and err.startswith("error[P520]: no criterion is called 'l3'\n")
+    code, _, err = run(capsys, "sensitivity", model, *SHAPE, *given, "--criterion", "sensitivity")
+    assert code == 1 and err.startswith("error[P520]: the criterion sensitivity orders no channels\n")
     assert not Path("sensitivity.csv").exists()
 
 
