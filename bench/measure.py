@@ -137,7 +137,7 @@ def parameters_left(analysis: Analysis, pruned: Pruned) -> tuple[int, int]:
         if node.operator is None and node.name not in analysis.model.input_shapes and shape is not None:
             if known is None or node.name in known:
                 sizes[node.name] = prod(size or 0 for size in shape)
-    new = {piece.name: prod(piece.new_shape) for piece in pruned.slices}
+    new = {piece.name: prod(size or 0 for size in piece.new_shape) for piece in pruned.slices}
     return sum(sizes.values()), sum(new.get(name, size) for name, size in sizes.items())
 
 

@@ -22,11 +22,11 @@ from prunec.emission.attributes import new_attributes, new_positions, squeezed_a
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
 from prunec.emission.values import Changes, changes
-from prunec.findings import warnings
+from prunec.findings import inputs_without_shape, warnings
 from prunec.graph.model import Graph, Shape, Tensor, shape_text
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
-from prunec.solver.propagate import Channels, Propagation, propagate
+from prunec.solver.propagate import Channels, propagate
 from prunec.solver.solve import Solution, solve
 
 
@@ -99,11 +99,10 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     parameters = _parameters(model, bound)
     _check_shapes(model, bound, parameters)
     propagation = propagate(bound, parameters, strict)
-    _check_sizes(model, bound, propagation, parameters)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_parameters(model, found, parameters)
-    return Analysis(model, bound, solution, found, warnings(bound, solution), strict)
+    return Analysis(model, bound, solution, found, warnings(bound, solution, parameters), strict)
 
 
 def emit(analysis: Analysis, removed: Removed) -> Pruned:
@@ -141,8 +140,9 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
             continue
         if parameter.node is not None:
             shapes[parameter.node] = new
-        shape = tuple(size or 0 for size in parameter.shape)
-        slices.append(shrinker.parameter(parameter.name, parameter.channels, shape, parameter.neutral))
+        slices.append(
+            shrinker.parameter(parameter.name, parameter.channels, parameter.shape, parameter.neutral)
+        )
     if isinstance(analysis.model, GraphModel):
         data = analysis.model.rewrite_graph(changed, slices)
     else:
@@ -232,27 +232,9 @@ def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -
         if rule is None or index in behind_opaque or index in bound.opaque:
             continue
         if rule.open:
-            names = _inputs_without_shape(graph, bound, parameters, index)
+            names = inputs_without_shape(bound, parameters, index)
             if names:
                 raise PrunecError(_missing_shape(graph, bound, index, names))
-
-
-def _inputs_without_shape(
-    graph: Graph, bound: BoundGraph, parameters: frozenset[int], index: int
-) -> list[str]:
-    seen: set[int] = set()
-    stack, names = [index], []
-    while stack:
-        at = stack.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        node = graph.nodes[at]
-        shape = bound.shapes.get(Tensor(at, 0))
-        if node.operator is None and at not in parameters and (shape is None or None in shape):
-            names.append(node.name)
-        stack += [tensor.node for tensor in node.inputs]
-    return sorted(names)
 
 
 def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[str]) -> Diagnostic:
@@ -264,30 +246,6 @@ def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[
         notes=("what this node does to channels depends on its sizes, which nothing in the model gives",),
         help=f"give the shape{'s' if len(names) > 1 else ''}, for example {flags}",
     )
-
-
-def _check_sizes(
-    model: Model, bound: BoundGraph, propagation: Propagation, parameters: frozenset[int]
-) -> None:
-    """A parameter that is kept for want of a size which an input's shape would give is an error."""
-    problems = []
-    for index, tensor in propagation.unsized:
-        names = _inputs_without_shape(model.graph, bound, parameters, index)
-        if names:
-            parameter = model.graph.nodes[tensor.node].name
-            flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
-            problems.append(
-                Diagnostic(
-                    "P402",
-                    f"how parameter {parameter!r} is made of channels depends on the shape of "
-                    f"{', '.join(names)}",
-                    where=describe(model.graph, index, bound.shapes),
-                    notes=("nothing in the model gives that shape",),
-                    help=f"give it, for example {flags}",
-                )
-            )
-    if problems:
-        raise PrunecError(*problems)
 
 
 def _check_parameters(model: Model, found: Sequence[Parameter], parameters: frozenset[int]) -> None:

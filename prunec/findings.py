@@ -10,12 +10,60 @@ from prunec.binding.infer import BoundGraph, describe
 from prunec.diagnostics import Annotation, Diagnostic, Severity
 from prunec.graph.model import Shape, Tensor, shape_text
 from prunec.solver.solve import Solution
+from prunec.solver.unsized import kept_for_size
 
 
-def warnings(bound: BoundGraph, solution: Solution) -> tuple[Diagnostic, ...]:
-    """P406 for operators that no rule knows or fits, P407 for rules that leave axes open, P409 for rules
-    that give other shapes than the framework."""
-    return (*_barriers(bound, solution), *_unclear(bound, solution), *_disagreements(bound))
+def warnings(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
+    """P402 for channels that stay for want of an input's shape, P406 for operators that no rule knows or
+    fits, P407 for rules that leave axes open, P409 for rules that give other shapes than the framework."""
+    unsized = _unsized(bound, solution, parameters)
+    return (*unsized, *_barriers(bound, solution), *_unclear(bound, solution), *_disagreements(bound))
+
+
+def inputs_without_shape(bound: BoundGraph, parameters: frozenset[int], index: int) -> list[str]:
+    """The model inputs that a node depends on and whose shape is not wholly known."""
+    graph = bound.graph
+    seen: set[int] = set()
+    stack, names = [index], []
+    while stack:
+        at = stack.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        node = graph.nodes[at]
+        shape = bound.shapes.get(Tensor(at, 0))
+        if node.operator is None and at not in parameters and (shape is None or None in shape):
+            names.append(node.name)
+        stack += [tensor.node for tensor in node.inputs]
+    return sorted(names)
+
+
+def _unsized(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> list[Diagnostic]:
+    """One warning for all channels that the shapes of inputs would set free."""
+    nodes: dict[int, int] = {}
+    names: dict[str, None] = {}
+    for number, count in kept_for_size(solution.propagation).items():
+        index = solution.causes[number].node
+        found = inputs_without_shape(bound, parameters, index)
+        if found:
+            nodes[index] = nodes.get(index, 0) + count
+            names.update(dict.fromkeys(found))
+    if not nodes:
+        return []
+    first = describe(bound.graph, min(nodes), bound.shapes)
+    flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
+    channels = sum(nodes.values())
+    return [
+        Diagnostic(
+            "P402",
+            f"{channels:,} channel{'s stay' if channels > 1 else ' stays'} for want of the shape of "
+            f"{', '.join(names)}",
+            where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
+            notes=("what happens to channels there depends on sizes, which nothing in the model gives",),
+            help=f"give the shape{'s' if len(names) > 1 else ''}, for example {flags}",
+            severity=Severity.WARNING,
+        )
+    ]
 
 
 def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:

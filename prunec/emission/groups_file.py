@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -71,8 +71,11 @@ def group_names(members: Sequence[Sequence[Member]]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def unit_cost(members: Sequence[Member]) -> int:
-    """How many parameter elements go with the first unit of a group when nothing else goes."""
+def unit_cost(members: Sequence[Member]) -> Optional[int]:
+    """How many parameter elements go with the first unit of a group when nothing else goes; ``None`` where
+    an axis of a parameter is open."""
+    if any(None in member.parameter.channels.layout.factors for member in members):
+        return None
     total = 0
     by_parameter: dict[str, list[Member]] = {}
     for member in members:
@@ -135,8 +138,10 @@ def _parameters(members: Sequence[Sequence[Member]]) -> list[Parameter]:
 
 
 def _view(parameter: Parameter) -> dict[str, Any]:
-    view = [int(size or 0) for size in parameter.channels.layout.factors]
-    shape = [int(size or 0) for size in parameter.shape]
+    view, shape = (
+        [None if size is None else int(size) for size in sizes]
+        for sizes in (parameter.channels.layout.factors, parameter.shape)
+    )
     return {"shape": shape, "view": view, "masked": parameter.neutral}
 
 

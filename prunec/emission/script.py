@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from prunec.emission.slicing import ParameterSlice, Take, compact
+from prunec.graph.model import Shape
 
 #: Characters in one string literal of the table; longer ones go on in the next line.
 LITERAL_WIDTH = 92
@@ -39,10 +40,10 @@ class _TakeEntry:
 class _ParameterEntry:
     name: str
     dtype: str
-    shape: tuple[int, ...]
-    new_shape: tuple[int, ...]
+    shape: Shape
+    new_shape: Shape
     takes: tuple[_TakeEntry, ...]
-    view: tuple[int, ...]
+    view: Shape
 
 
 def render_script(
@@ -110,8 +111,8 @@ def _entry(
     sizes = list(parameter.view)
     takes = []
     for take in parameter.takes:
-        key = _positions(take, sizes[take.axis], kept).key
-        takes.append(_TakeEntry(int(take.axis), key, _integers(take.rows)))
+        key = _positions(take, sizes[take.axis] or 0, kept).key
+        takes.append(_TakeEntry(int(take.axis), key, tuple(map(int, take.rows))))
         sizes[take.axis] = take.kept.shape[-1]
     dtype = records.get(parameter.name)
     return _ParameterEntry(
@@ -144,6 +145,6 @@ def _pieces(text: str) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def _integers(sizes: Iterable[int]) -> tuple[int, ...]:
+def _integers(sizes: Iterable[Optional[int]]) -> Shape:
     # Sizes may be numpy integers, which numpy 2 prints with their type.
-    return tuple(int(size) for size in sizes)
+    return tuple(None if size is None else int(size) for size in sizes)

@@ -119,11 +119,8 @@ class Shrinker:
             size = new if size is None else min(size, new)
         return size
 
-    def parameter(
-        self, name: str, channels: Channels, shape: tuple[int, ...], neutral: float
-    ) -> ParameterSlice:
+    def parameter(self, name: str, channels: Channels, shape: Shape, neutral: float) -> ParameterSlice:
         """How a parameter is sliced."""
-        view = tuple(size or 0 for size in channels.layout.factors)
         by_rows: list[Take] = []
         plain: list[Take] = []
         for factors, array in zip(channels.layout.arrays, channels.arrays):
@@ -137,5 +134,4 @@ class Shrinker:
                 (by_rows if rows else plain).append(take)
         # Rows are looked up by their old positions, so what has rows is cut before rows are.
         takes = tuple(by_rows) + tuple(sorted(plain, key=lambda take: take.axis))
-        new_shape = tuple(size or 0 for size in self.shape(channels))
-        return ParameterSlice(name, shape, view, takes, new_shape, neutral)
+        return ParameterSlice(name, shape, channels.layout.factors, takes, self.shape(channels), neutral)

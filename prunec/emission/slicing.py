@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.graph.model import Shape, shape_text
 
 Indices = Union[Sequence[int], NDArray[np.integer[Any]]]
 
@@ -61,21 +62,23 @@ class ParameterSlice:
     """What is kept of one parameter.
 
     ``shape`` is the shape before and ``new_shape`` the one after; both have the same rank.  ``view`` is
-    the factored shape that the takes work on.  ``neutral`` is the value that makes a removed element
+    the factored shape that the takes work on.  A size that is ``None`` is open: an axis that is kept as it
+    is, however long; it is one axis of the view.  ``neutral`` is the value that makes a removed element
     have no effect: zero, or one for a variance.  Raises ``ValueError`` where these do not fit together.
     """
 
     name: str
-    shape: tuple[int, ...]
-    view: tuple[int, ...]
+    shape: Shape
+    view: Shape
     takes: tuple[Take, ...]
-    new_shape: tuple[int, ...]
+    new_shape: Shape
     neutral: float = 0.0
 
     def __post_init__(self) -> None:
-        if prod(self.view) != prod(self.shape):
+        shape, view, new_shape = (_closed(sizes, ()) for sizes in (self.shape, self.view, self.new_shape))
+        if prod(view) != prod(shape) or len({s.count(None) for s in self._shapes()}) != 1:
             raise ValueError(f"{self.name!r}: the view {self.view} does not hold a shape {self.shape}")
-        sizes = list(self.view)
+        sizes = list(view)
         for take in self.takes:
             if not all(0 <= axis < len(sizes) for axis in (take.axis, *take.rows)):
                 raise ValueError(f"{self.name!r}: no axis {take.axis} or {take.rows} in {self.view}")
@@ -84,8 +87,22 @@ class ParameterSlice:
             if int(take.kept.max()) >= sizes[take.axis]:
                 raise ValueError(f"{self.name!r}: {take.kept.max()} is outside axis {take.axis} of {sizes}")
             sizes[take.axis] = take.kept.shape[-1]
-        if prod(sizes) != prod(self.new_shape) or len(self.new_shape) != len(self.shape):
+        if prod(sizes) != prod(new_shape) or len(new_shape) != len(shape):
             raise ValueError(f"{self.name!r}: {tuple(sizes)} cannot become {self.new_shape}")
+
+    def _shapes(self) -> tuple[Shape, Shape, Shape]:
+        return self.shape, self.view, self.new_shape
+
+    def sizes(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The view and the new shape for an array of ``shape``, which fits: nothing is open in them."""
+        found = [size for size, own in zip(shape, self.shape) if own is None]
+        return _closed(self.view, found), _closed(self.new_shape, found)
+
+
+def _closed(sizes: Shape, found: Sequence[int]) -> tuple[int, ...]:
+    """Sizes with the open ones filled in, in order; with ones where there are none to fill in."""
+    filling = iter(found)
+    return tuple(next(filling, 1) if size is None else size for size in sizes)
 
 
 def apply(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
@@ -94,7 +111,8 @@ def apply(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     Raises :class:`PrunecError` (P620) for an array of another shape.
     """
     _check_shape(parameter, array)
-    return _taken(array.reshape(parameter.view), parameter.takes).reshape(parameter.new_shape)
+    view, new_shape = parameter.sizes(array.shape)
+    return _taken(array.reshape(view), parameter.takes).reshape(new_shape)
 
 
 def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
@@ -105,23 +123,27 @@ def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     _check_shape(parameter, array)
     # The axes behind the last one a take looks at move as blocks, so only the leading ones need indices.
     leading = 1 + max((max(take.axis, *take.rows, 0) for take in parameter.takes), default=-1)
-    sizes = parameter.view[:leading]
+    view, _ = parameter.sizes(array.shape)
+    sizes = view[:leading]
     indices = np.arange(prod(sizes), dtype=np.intp).reshape(sizes)
     kept = _taken(indices, parameter.takes).reshape(-1)
-    blocks = array.reshape(prod(sizes), prod(parameter.view[leading:]))
+    blocks = array.reshape(prod(sizes), prod(view[leading:]))
     masked = np.full_like(blocks, parameter.neutral)
     masked[kept] = blocks[kept]
-    return masked.reshape(parameter.shape)
+    return masked.reshape(array.shape)
 
 
 def _check_shape(parameter: ParameterSlice, array: NDArray[Any]) -> None:
-    if array.shape != parameter.shape:
+    if len(array.shape) != len(parameter.shape) or any(
+        size not in (None, own) for size, own in zip(parameter.shape, array.shape)
+    ):
         name = printable(parameter.name)
+        shape, own_shape = shape_text(parameter.shape), shape_text(array.shape)
         raise PrunecError(
             Diagnostic(
                 "P620",
-                f"the parameter {name!r} has the shape {array.shape}, not {parameter.shape}",
-                notes=(f"the plan was made for parameters where {name!r} has the shape {parameter.shape}",),
+                f"the parameter {name!r} has the shape {own_shape}, not {shape}",
+                notes=(f"the plan was made for parameters where {name!r} has the shape {shape}",),
                 help="give the parameter file of the model that was pruned",
             )
         )

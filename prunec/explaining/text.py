@@ -127,7 +127,7 @@ def _because(kept: Kept) -> list[str]:
     place = f", {kept.place}" if kept.place else ""
     if kept.kind in ("input", "output"):
         reason = f"Tied to {printable(kept.reason)}."
-    elif kept.kind == "opaque":
+    elif kept.kind in ("opaque", "size"):
         reason = (
             f"Node {printable(kept.node)!r} ({printable(kept.operator)}): {printable(kept.reason)}{place}."
         )

@@ -100,7 +100,8 @@ def layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> list[Placed]
             own = slices.get(name)
             length = place.length
             if own is not None:
-                length = (prod(own.new_shape) * tensors.element_bits(tensor, file.name) + 7) // 8
+                _, shape = own.sizes(tuple(tensor.dims))
+                length = (prod(shape) * tensors.element_bits(tensor, file.name) + 7) // 8
             elif place in untouched:
                 placed.append(Placed(name, place, untouched[place], length))
                 continue
@@ -172,7 +173,7 @@ def _move(tensor: Any, placed: Placed) -> None:
 
 def _slice(tensor: Any, file: OnnxFile, own: ParameterSlice) -> None:
     helper = onnx_package().helper
-    tensor_dims = list(own.new_shape)
+    _, tensor_dims = own.sizes(tuple(tensor.dims))
     if tensor.data_location == onnx_package().TensorProto.EXTERNAL:
         tensor.dims[:] = tensor_dims
         return

@@ -291,7 +291,7 @@ def _run(
 
 def _left(built: Built, pruned: Pruned) -> int:
     shapes = dict(built.model.parameter_shapes or {})
-    shapes.update({cut.name: cut.new_shape for cut in pruned.slices})
+    shapes.update({cut.name: cut.sizes(shapes[cut.name])[1] for cut in pruned.slices})
     return sum(prod(shape) for shape in shapes.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Mapping, Optional, Sequence
 
 from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size
-from prunec.solver.layout import Layout, Reason, RuleReason, TensorResult
+from prunec.solver.layout import Layout, Reason, RuleReason, TensorResult, unsized
 from prunec.solver.scope import Array, FactorScope
 
 
@@ -168,7 +168,7 @@ class Assembler:
         if all(array is None for array, _, _ in pieces) or size is None:
             for array, _, _ in pieces:
                 if array is not None:
-                    scope.keep(array.value, RuleReason("a sum of unknown size", tensor.span))
+                    scope.keep(array.value, unsized(default))
             reasons[total] = pieces[0][2]
             return [total]
         whole = next((reason for array, _, reason in pieces if array is None), None)
@@ -294,6 +294,7 @@ class Assembler:
                 scope.reduce(array, [f for f in array.factors if f not in factors])
         touching = [a for a in arrays if a.factors[-1] in factors]
         if total is None:
+            reason = unsized(reason)
             for array in touching:
                 scope.keep(array.value, reason)
                 arrays.remove(array)

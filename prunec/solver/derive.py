@@ -16,6 +16,7 @@ from prunec.solver.layout import (
     Reason,
     RuleReason,
     TensorResult,
+    unsized,
 )
 from prunec.solver.scope import Array, FactorScope, refinable
 from prunec.solver.zeros import Zeros
@@ -162,7 +163,7 @@ class _Derivation:
         sizes = [axis_size(part, self.bound.sizes) for part in term.parts]
         if len(factors) != 1 or None in sizes:
             for factor in factors:
-                scope.kept.setdefault(factor, reason)
+                scope.kept.setdefault(factor, unsized(reason) if None in sizes else reason)
         start = 0
         whole = [array for array in scope.arrays if any(f in array.factors for f in factors)]
         usable = len(factors) == 1 and None not in sizes

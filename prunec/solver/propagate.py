@@ -14,7 +14,7 @@ from prunec.graph.model import Graph, Tensor
 from prunec.solver.components import Atoms
 from prunec.solver.derive import InputLayout, Untouched, derive
 from prunec.solver.execute import MAXIMUM_ATOMS, execute, too_many
-from prunec.solver.layout import InputReason, Layout, Program, Reason, TensorResult
+from prunec.solver.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
 
 #: The atom that stands for everything that stays.
 KEPT = 0
@@ -25,7 +25,8 @@ class Cause:
     """Why something is kept or tied: the node, and the place in the rule or a text."""
 
     kind: str
-    """``"input"``, ``"output"`` (the model's interface), ``"opaque"``, ``"rule"`` or ``"hold"``."""
+    """``"input"``, ``"output"`` (the model's interface), ``"opaque"``, ``"size"`` (one that is not known),
+    ``"rule"`` or ``"hold"``."""
     text: str
     node: int
     span: Optional[Span] = None
@@ -95,8 +96,6 @@ class Propagation:
     rows: tuple[RowsOf, ...]
     approximate: tuple[tuple[Atoms, int], ...]
     causes: tuple[Cause, ...]
-    unsized: tuple[tuple[int, Tensor], ...]
-    """Parameters that are kept because a factor of theirs has no known size, with the node that has it."""
 
 
 def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Propagation:
@@ -124,7 +123,6 @@ class _Propagator:
         self.causes: list[Cause] = []
         self.cause_numbers: dict[Cause, int] = {}
         self.programs: dict[object, Program] = {}
-        self.unsized: list[tuple[int, Tensor]] = []
 
     def run(self) -> Propagation:
         for index, node in enumerate(self.graph.nodes):
@@ -153,7 +151,6 @@ class _Propagator:
             tuple(self.rows),
             tuple(self.approximate),
             tuple(self.causes),
-            tuple(self.unsized),
         )
 
     def cause(self, cause: Cause) -> int:
@@ -227,19 +224,38 @@ class _Propagator:
             self.channels[Tensor(index, k)] = self._channels(index, result, values, node.inputs)
 
     def _sized(self, index: int, tensor: Tensor, channels: Channels) -> Channels:
-        """A parameter's channels with all factors sized, from its shape if need be; kept if that fails."""
-        if None not in channels.layout.factors or not channels.arrays:
+        """A parameter's channels with sizes from its shape.  An axis whose factors stay open is kept as it
+        is, however long, and so is what spans it."""
+        layout = channels.layout
+        if None not in layout.factors or not channels.arrays:
             return channels
-        shape = self.bound.shapes.get(tensor) or (None,) * len(channels.layout.axes)
-        axes = tuple(_fill(axis, size) for axis, size in zip(channels.layout.axes, shape))
-        if all(None not in axis for axis in axes):
-            return replace(channels, layout=replace(channels.layout, axes=axes))
-        self.unsized.append((index, tensor))
-        cause = self.cause(Cause("opaque", "a size it depends on is not known", index))
-        for array in channels.arrays:
-            self.edges.append(Edge(array, np.zeros_like(array), cause))
-        plain = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
-        return Channels(plain, (), (cause,) * len(plain.factors))
+        shape = self.bound.shapes.get(tensor) or (None,) * len(layout.axes)
+        axes = [_fill(axis, size) for axis, size in zip(layout.axes, shape)]
+        if all(None not in axis or len(axis) == 1 for axis in axes):
+            return replace(channels, layout=replace(layout, axes=tuple(axes)))
+        cause = self.cause(Cause("size", UNSIZED, index))
+        place: dict[int, int] = {}
+        causes: list[int] = []
+        old = 0
+        for number, axis in enumerate(axes):
+            if None in axis and len(axis) > 1:
+                axes[number] = (shape[number],)
+                causes.append(cause)
+            else:
+                place.update({old + n: len(causes) + n for n in range(len(axis))})
+                causes += channels.causes[old : old + len(axis)]
+            old += len(layout.axes[number])
+        stays = [n for n, factors in enumerate(layout.arrays) if all(f in place for f in factors)]
+        for n, array in enumerate(channels.arrays):
+            if n not in stays:
+                self.edges.append(Edge(array, np.zeros_like(array), cause))
+        plain = Layout(
+            tuple(axes),
+            tuple(tuple(place[f] for f in layout.arrays[n]) for n in stays),
+            tuple(layout.zero[n] for n in stays) if layout.zero else (),
+            tuple(layout.of_rows[n] for n in stays) if layout.of_rows else (),
+        )
+        return Channels(plain, tuple(channels.arrays[n] for n in stays), tuple(causes))
 
     def _adopt_plain(self, tensor: Tensor) -> InputLayout:
         """A parameter that one node takes twice: plain atoms for each axis, tied by the rule."""
@@ -275,7 +291,7 @@ class _Propagator:
     def _reason(self, index: int, reason: Reason, inputs: Sequence[Tensor]) -> int:
         if isinstance(reason, InputReason):
             return self.channels[inputs[reason.slot]].causes[reason.factor]
-        return self.cause(Cause("rule", reason.text, index, reason.span))
+        return self.cause(Cause("size" if reason.unsized else "rule", reason.text, index, reason.span))
 
     def _channels(
         self, index: int, result: TensorResult, values: Sequence[Atoms], inputs: Sequence[Tensor]

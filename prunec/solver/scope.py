@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Optional, Sequence
 
 from prunec.diagnostics import Span
-from prunec.solver.layout import Reason, RuleReason, Step
+from prunec.solver.layout import Reason, RuleReason, Step, unsized
 
 
 @dataclass(eq=False)
@@ -120,6 +120,8 @@ class FactorScope:
             for a, b in zip(first, second):
                 self.rename(b, a)
             return
+        if any(self.sizes[factor] is None for factor in first + second):
+            reason = unsized(reason)
         for factor in first + second:
             self.kept.setdefault(factor, reason)
 

@@ -23,6 +23,7 @@ from cli.tools import (
     run,
     run_process,
     symbol,
+    write_arrays,
     write_network,
 )
 from prunec.mxnet.params import read_params
@@ -203,11 +204,54 @@ def test_mismatching_parameters(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_a_missing_shape_names_the_flag(tmp_path: Path, capsys: Any) -> None:
-    write_network(tmp_path, values={})
+    """How many pixels stand behind each channel, only the input's size tells."""
+    document = symbol()
+    document["nodes"][8] = node("Flatten", "pool", [[7, 0]])
+    write_network(tmp_path, document, values={})
+    code, _, err = run(capsys, "compile", "net-symbol.json")
+    assert code == 0
+    assert err.startswith(
+        "warning[P402]: 6 channels stay for want of the shape of data\n  --> node 'fc' (FullyC"
+    )
+    assert "help: give the shape, for example --input data=1,3,224,224\n" in err
+    assert [group["name"] for group in plan_of(tmp_path / "net-pruned")["groups"]] == ["conv1_weight"]
+    code, _, err = run(capsys, "compile", "net-symbol.json", "--input", "data=1,3,8,8", "--out", "all")
+    assert (code, err) == (0, "")
+    names = [group["name"] for group in plan_of(tmp_path / "all")["groups"]]
+    assert names == ["conv1_weight", "conv2_weight"]
+
+
+def test_a_shape_that_everything_depends_on(tmp_path: Path, capsys: Any) -> None:
+    document = symbol()
+    document["nodes"][3] = node("transpose", "conv1", [[0, 0]])
+    write_network(tmp_path, document, values={})
     code, _, err = run(capsys, "compile", "net-symbol.json")
     assert code == 1
-    assert err.startswith("error[P402]: ") and "parameter 'conv1_weight'" in err
-    assert "--input data=1,3,224,224" in err
+    assert err.startswith(
+        "error[P401]: the shape of an input is needed: data\n  --> node 'conv1' (transpose) "
+    )
+    assert "help: give the shape, for example --input data=1,3,224,224" in err
+
+
+def test_the_shapes_of_inputs_are_seldom_needed(tmp_path: Path, capsys: Any) -> None:
+    """The channels of the input stay, however many there are: the script takes what the file has."""
+    write_network(tmp_path, values={})
+    code, out, err = run(capsys, "compile", "net-symbol.json")
+    assert (code, err) == (0, "")
+    assert "multiply-adds need the inputs' sizes: --input data=1,3,224,224" in out
+    script = (tmp_path / "net-pruned" / "slice_params.py").read_text()
+    assert '"conv1_weight": Slice("", (8, None, 3, 3), (4, None, 3, 3), [' in script
+    groups = json.loads((tmp_path / "net-pruned" / "groups.json").read_text())
+    assert groups["parameter_views"]["conv1_weight"]["shape"] == [8, None, 3, 3]
+    assert groups["groups"][0]["cost"] == {"parameters": None}
+    write_arrays(tmp_path / "in.params", arrays())
+    command = [sys.executable, "net-pruned/slice_params.py", "in.params", "out.params"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    known = "--params", "in.params", "--criterion", "position", "--out", "known"
+    assert run(capsys, "compile", "net-symbol.json", *known)[0] == 0
+    for made, wanted in (("out.params", "in.params"), ("net-pruned/net-symbol.json", "net-symbol.json")):
+        assert (tmp_path / made).read_bytes() == (tmp_path / "known" / wanted).read_bytes()
 
 
 def test_the_least_group_keeps_a_channel(tmp_path: Path, capsys: Any) -> None:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import pytest
@@ -181,9 +181,10 @@ def check_groups(document: dict[str, Any]) -> None:
             assert [view[axis] for axis in member["axes"]] == member["sizes"]
 
 
-@pytest.mark.parametrize("model", ["small", "digits"])
+@pytest.mark.parametrize("model", ["small", "without parameters", "digits"])
 def test_files_follow_their_schemas(tmp_path: Path, capsys: Any, model: str) -> None:
-    path = write_network(tmp_path) if model == "small" else DIGITS / "digits-symbol.json"
+    values: Optional[dict[str, np.ndarray]] = None if model == "small" else {}
+    path = DIGITS / "digits-symbol.json" if model == "digits" else write_network(tmp_path, values=values)
     assert run(capsys, "compile", path, "--out", "made")[0] == 0
     check_groups(json.loads((tmp_path / "made" / "groups.json").read_text()))
     schema = json.loads((SCHEMAS / "plan.schema.json").read_text())

@@ -74,7 +74,7 @@ def test_a_network_is_made_smaller_or_refused_with_a_reason(network: Network) ->
     assert found.outcome in ("pruned", "kept", "refused"), found.message
     assert not found.above_floor, f"{found.left:.3f} left, the floor is {found.floor}"
     if found.outcome == "refused":
-        assert found.code in ("P401", "P402", "P404"), found.message
+        assert found.code in ("P401", "P404"), found.message
         assert "help: " in found.message
 
 

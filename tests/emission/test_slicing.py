@@ -79,13 +79,31 @@ def test_neutral_elements_and_shape_errors() -> None:
     variance = mask(slices[4], arrays["variance"])
     assert variance.tolist() == [1, 1, *arrays["variance"][2:4].tolist(), 1, 1, 1, 1, 1]
     for function in (apply, mask):
-        with pytest.raises(PrunecError, match=r"P620: the parameter 'bias' has the shape \(3,\), not \(9,\)"):
+        with pytest.raises(PrunecError, match=r"P620: the parameter 'bias' has the shape \(3\), not \(9\)"):
             function(slices[0], np.zeros(3))
+
+
+def test_open_axes_stay_as_they_are() -> None:
+    """An axis of any size behind one whose rows lose two of three."""
+    kept = Take(1, (0,), np.array([[0], [2]]))
+    parameter = ParameterSlice("w", (6, None, 5), (2, 3, None, 5), (kept,), (2, None, 5))
+    array = np.arange(6 * 7 * 5, dtype=np.float32).reshape(6, 7, 5)
+    assert np.array_equal(apply(parameter, array), array[[0, 5]])
+    assert np.array_equal(mask(parameter, array), array * np.isin(np.arange(6), [0, 5])[:, None, None])
+    with pytest.raises(
+        PrunecError, match=r"P620: the parameter 'w' has the shape \(6, 5\), not \(6, \?, 5\)"
+    ):
+        apply(parameter, array[:, 0])
+    with pytest.raises(
+        PrunecError, match=r"P620: the parameter 'w' has the shape \(6, 7, 4\), not \(6, \?, 5\)"
+    ):
+        mask(parameter, array[:, :, :4])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (((None, 4), (4,), (), (None, 4)), "the view (4,) does not hold a shape (None, 4)"),
         (((4,), (2, 3), (), (4,)), "the view (2, 3) does not hold a shape (4,)"),
         (((4,), (4,), (Take(0, (), np.array([4])),), (1,)), "4 is outside axis 0 of [4]"),
         (((4,), (2, 2), (Take(1, (0,), np.zeros((3, 1))),), (2,)), "(3, 1) does not list the rows of [2, 2]"),
