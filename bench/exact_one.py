@@ -204,7 +204,9 @@ def _run(
 
 def _cut(analysis: Analysis, pruned: Pruned, tensor: Tensor, array: Array) -> Array:
     channels = analysis.solution.propagation.channels[tensor]
-    return apply(pruned.shrinker.parameter("", channels, array.shape, 0.0), array)
+    open_axes = [None in axis for axis in channels.layout.axes]
+    shape = tuple(None if is_open else size for is_open, size in zip(open_axes, array.shape))
+    return apply(pruned.shrinker.parameter("", channels, shape, 0.0), array)
 
 
 def _original_runs(
