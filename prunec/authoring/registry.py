@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
 
+from prunec import cache
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
 
 _FRAMEWORK = "mxnet"
+_KIND = "operators"
 _MAXIMUM_BYTES = 8 << 20
 
 
@@ -39,14 +40,15 @@ def registered_operators() -> Mapping[str, Registered]:
     key = _installed()
     if key is None:
         return {}
-    path = _cache_folder() / f"operators-{key}.json"
-    known = _read(path)
+    name = f"{key}.json"
+    known = _read(cache.read(_KIND, name, _MAXIMUM_BYTES))
     if known is None:
         try:
             known = _ask()
         except Exception:  # an MXNet that does not fit its numpy fails in many ways
             return {}
-        _write(path, known)
+        document = {own: [list(o.attributes), o.takes_any] for own, o in known.items()}
+        cache.write(_KIND, name, json.dumps(document).encode())
     return _with_unlisted(known)
 
 
@@ -136,23 +138,11 @@ def _installed() -> Optional[str]:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _cache_folder() -> Path:
-    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
-        if os.environ.get(variable):
-            return Path(os.environ[variable]) / "prunec"
-    try:
-        return Path.home() / ".cache" / "prunec"
-    except RuntimeError:  # no home
-        return Path(os.devnull) / "prunec"  # nothing is kept
-
-
-def _read(path: Path) -> Optional[dict[str, Registered]]:
+def _read(data: Optional[bytes]) -> Optional[dict[str, Registered]]:
     """What the cache says, ``None`` where it is missing or not what was written."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAXIMUM_BYTES + 1)
-        document = json.loads(data) if len(data) <= _MAXIMUM_BYTES else None
-    except (OSError, ValueError, RecursionError):
+        document = None if data is None else json.loads(data)
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None
@@ -164,20 +154,3 @@ def _read(path: Path) -> Optional[dict[str, Registered]]:
             return None
         found[name] = Registered(tuple(entry[0]), bool(entry[1]))
     return found
-
-
-def _write(path: Path, operators: Mapping[str, Registered]) -> None:
-    import tempfile
-
-    document = {name: [list(o.attributes), o.takes_any] for name, o in operators.items()}
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            temporary = file.name
-            json.dump(document, file)
-        os.replace(temporary, path)
-    except OSError:
-        # Without a cache it only takes longer.
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
