@@ -17,7 +17,7 @@ from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.graph.model import Shape, Tensor
 
 if TYPE_CHECKING:
-    from prunec.comparison import Verdict
+    from prunec.comparison import Array, Verdict
     from prunec.mxnet.frontend import MXNetModel
     from prunec.mxnet.params import ParameterFile
     from prunec.onnx.frontend import OnnxModel
@@ -101,6 +101,22 @@ class FrontEnd(ABC, Generic[M]):
         """The SHA-256 of the parameters, in hexadecimal; ``None`` where there are none."""
 
     @abstractmethod
+    def register(self, path: Path) -> None:
+        """Runs a Python file that registers operators.  Raises PrunecError P713 where that fails."""
+
+    @abstractmethod
+    def with_parameters(self, model: M, changed: Mapping[str, Array], folder: Path) -> M:
+        """The model with other elements in some parameters, in a folder that is there: what holds parameters
+        is written into it, in files of the names that :meth:`parameter_names` gives.
+
+        Raises PrunecError P513 and what reading raises.
+        """
+
+    @abstractmethod
+    def parameter_names(self, model: M) -> tuple[str, ...]:
+        """The files that hold parameters, the one that names others first; none where there are none."""
+
+    @abstractmethod
     def script(self, model: M, pruned: Pruned) -> str:
         """The text of the slicing script, in ASCII."""
 
@@ -153,6 +169,30 @@ class _MXNet(FrontEnd["MXNetModel"]):
     def parameters_digest(self, model: MXNetModel) -> Optional[str]:
         path = self.parameter_file(model)
         return None if path is None else file_digest(path)
+
+    def register(self, path: Path) -> None:
+        from prunec.mxnet.registering import register_operators
+
+        register_operators(path)
+
+    def with_parameters(self, model: MXNetModel, changed: Mapping[str, Array], folder: Path) -> MXNetModel:
+        from dataclasses import replace
+
+        from prunec.mxnet.params import read_params, write_params
+
+        file = model.parameters
+        assert file is not None
+        target = folder / Path(file.path).name
+        write_params(
+            target,
+            file.records,
+            lambda record: changed[record.name] if record.name in changed else file.array(record.name),
+            file.reserved,
+        )
+        return replace(model, parameters=read_params(target))
+
+    def parameter_names(self, model: MXNetModel) -> tuple[str, ...]:
+        return () if model.parameters is None else (Path(model.parameters.path).name,)
 
     def script(self, model: MXNetModel, pruned: Pruned) -> str:
         from prunec.emission.script import render_script
@@ -238,6 +278,19 @@ class _Onnx(FrontEnd["OnnxModel"]):
         digests = [file_digest(model.path.parent / name) for name in files]
         return hashlib.sha256(":".join((model.digest, *digests)).encode("ascii")).hexdigest()
 
+    def register(self, path: Path) -> None:
+        note = "ONNX Runtime has no operators written in Python"
+        headline = f"cannot run {printable(str(path))}"
+        raise PrunecError(Diagnostic("P713", headline, notes=(note,), help="leave out --register"))
+
+    def with_parameters(self, model: OnnxModel, changed: Mapping[str, Array], folder: Path) -> OnnxModel:
+        from prunec.onnx.writer import write_changed
+
+        return self.read(write_changed(model.file, changed, folder), None, model.input_shapes)
+
+    def parameter_names(self, model: OnnxModel) -> tuple[str, ...]:
+        return (model.path.name, *self.data_files(model))
+
     def script(self, model: OnnxModel, pruned: Pruned) -> str:
         from prunec.onnx.script import render_script
 
@@ -315,25 +368,6 @@ def _starts_binary(path: Path) -> bool:
     except (OSError, ValueError):
         return False  # the front end says what is wrong
     return bool(start) and start[0] in _BINARY
-
-
-def mxnet_model(model: Model, purpose: str, advice: str) -> MXNetModel:
-    """The model itself, for what runs models in MXNet only, ``purpose``; ``advice`` is what to do else.
-
-    Raises PrunecError P534 for other models.
-    """
-    from prunec.mxnet.frontend import MXNetModel
-
-    if isinstance(model, MXNetModel):
-        return model
-    raise PrunecError(
-        Diagnostic(
-            "P534",
-            "this model cannot be run",
-            notes=(f"{purpose} runs models in MXNet, and this is not one of MXNet's",),
-            help=advice,
-        )
-    )
 
 
 def file_digest(path: Path) -> str:

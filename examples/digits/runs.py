@@ -15,8 +15,8 @@ from training import accuracy, fit
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.emission.layers import layers
 from prunec.emission.slicing import apply
+from prunec.examples import Data
 from prunec.language.library import load
-from prunec.mxnet.data import Data
 from prunec.mxnet.frontend import MXNetModel, read_model
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.compensation import compensate
@@ -93,7 +93,7 @@ def run(folder: Path, task: Task) -> Result:
     )
     plan = make_plan(analysis, options=options)
     pruned = emit(analysis, plan.removed)
-    changed, _ = compensate(analysis, model, plan.removed, data, means=True)
+    changed, _ = compensate(analysis, plan.removed, data, means=True)
     symbol = mx.sym.load_json(pruned.model.decode())
     saved = mx.nd.load(str(folder / f"{task.images}-0000.params"))
     smaller = {"plain": sliced(saved, pruned, {}), "means": sliced(saved, pruned, changed)}

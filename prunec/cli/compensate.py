@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec import __version__
-    from prunec.cli.compensated import REPORT, compensated, parameter_name, print_groups, report_text
+    from prunec.cli.compensated import REPORT, check_parameters, compensated, print_groups, report_text
     from prunec.cli.inputs import read_inputs
     from prunec.cli.plan import write_file
     from prunec.diagnostics import printable
@@ -43,18 +43,19 @@ def run(options: argparse.Namespace) -> int:
     from prunec.planning.planfile import plan_for, plan_text
 
     inputs = read_inputs(options, options.plan)
-    name = parameter_name(inputs)
+    check_parameters(inputs)
+    parameters = inputs.front.parameter_names(inputs.model)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-compensated")
-    check_folder(folder, (name, PLAN, REPORT), inputs.files, options.force)
+    check_folder(folder, (*parameters, PLAN, REPORT), inputs.files, options.force)
     assert inputs.plan is not None
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     with options.terminal.step("making up for what goes"):
-        found = compensated(options, inputs, plan, folder / name)
+        found = compensated(options, inputs, plan, folder)
     names = group_names(group_members(inputs.analysis))
     text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, __version__)
     write_file(folder / PLAN, text.encode("ascii"))
     write_file(folder / REPORT, report_text(found).encode("ascii"))
     if not options.quiet:
         print_groups(found)
-        print(printable(f"written to {folder}: {name}, {PLAN}, {REPORT}", 1000))
+        print(printable(f"written to {folder}: {', '.join((*parameters, PLAN, REPORT))}", 1000))
     return 0

@@ -8,10 +8,7 @@ import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Optional, Sequence
 
 from prunec.cli.inputs import Inputs
 from prunec.cli.plan_options import read_examples
@@ -19,18 +16,14 @@ from prunec.cli.table import print_table
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.artefacts import Artefacts
 from prunec.emission.groups_file import group_members, group_names
-from prunec.frontends import file_digest, mxnet_model
-from prunec.mxnet.data import Data
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.params import read_params, write_params
+from prunec.examples import Data
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
-from prunec.planning.latency import random_inputs
+from prunec.planning.latency import random_examples
+from prunec.planning.planfile import Origin
 
 #: The file that says what was done.
 REPORT = "compensation.json"
-#: What `compile` calls the parameters that it makes the smaller ones of.
-PARAMETERS = "compensated.params"
 #: Random examples where none are given.
 _EXAMPLES = 8
 
@@ -45,47 +38,55 @@ class Compensated:
     shifts: tuple[Shift, ...]
 
 
-def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, target: Path) -> Compensated:
-    """Writes parameters that make up for what a plan removes into ``target``, in their old shapes.
+def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> Compensated:
+    """Writes parameters that make up for what a plan removes into a folder, in files of their names and in
+    their old shapes.
 
-    Raises PrunecError P508 without parameters, P526 without examples or input shapes, P534 for models that
-    cannot be run, and what reading the examples, running the model and writing raise.
+    Raises PrunecError P508 without parameters, P526 without examples or input shapes, and what reading the
+    examples, running the model and writing raise.
     """
-    model = _runnable(inputs)
+    check_parameters(inputs)
     data = _examples(options, inputs)
-    changed, shifts = compensate(inputs.analysis, model, plan.removed, data, options.means)
-    _write(model, changed, target)
-    made_up = replace(model, parameters=read_params(target))
+    changed, shifts = compensate(inputs.analysis, plan.removed, data, options.means)
+    make_folder(folder)
+    front, origin = inputs.front, inputs.origin
+    made_up = front.with_parameters(inputs.model, changed, folder)
     changed_inputs = replace(
         inputs,
         model=made_up,
         analysis=replace(inputs.analysis, model=made_up),
-        origin=replace(inputs.origin, parameters=file_digest(target)),
+        origin=Origin(made_up.digest, origin.rules, front.parameters_digest(made_up), origin.strict),
     )
     method = {**plan.method, "compensated": "means" if options.means else "constants"}
     return Compensated(changed_inputs, replace(plan, method=method, compensated=by_group(shifts)), shifts)
 
 
-def parameter_name(inputs: Inputs) -> str:
-    """What the file of parameters is called, as it was.  Raises PrunecError P508 and P534 as
-    :func:`compensated`, before any work is done."""
-    file = _runnable(inputs).parameters
-    assert file is not None
-    return Path(file.path).name
+def check_parameters(inputs: Inputs) -> None:
+    """Raises PrunecError P508 where there are no parameters, before any work is done."""
+    if not inputs.front.parameter_names(inputs.model):
+        note = "neither were they given, nor do they stand beside the model"
+        headline = "compensation needs the parameters, and there are none"
+        help_text = "give the parameter file with --params"
+        raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
+
+
+def copy_name(inputs: Inputs) -> str:
+    """What `compile` calls the compensated parameters that it makes the smaller ones of."""
+    return f"compensated{Path(inputs.front.parameter_names(inputs.model)[0]).suffix}"
 
 
 def added(artefacts: Artefacts, found: Compensated) -> Artefacts:
     """The files of a smaller model with those that say what was made up for and how."""
-    source = found.inputs.parameters
+    source, name = found.inputs.weights, copy_name(found.inputs)
     assert source is not None
 
     def write_data(folder: Path) -> None:
         if artefacts.write_data is not None:
             artefacts.write_data(folder)
-        shutil.copyfile(source, folder / PARAMETERS)
+        shutil.copyfile(source, folder / name)
 
     files = {**artefacts.files, REPORT: report_text(found).encode("ascii")}
-    return replace(artefacts, files=files, data=(*artefacts.data, PARAMETERS), write_data=write_data)
+    return replace(artefacts, files=files, data=(*artefacts.data, name), write_data=write_data)
 
 
 def report_text(found: Compensated) -> str:
@@ -138,42 +139,11 @@ def _cells(shifts: Sequence[Shift], outcome: Optional[str]) -> tuple[str, str, s
 # --- what it takes ------------------------------------------------------------------------------
 
 
-def _runnable(inputs: Inputs) -> MXNetModel:
-    model = mxnet_model(inputs.model, "compensation", "compile the model with the plan as it is")
-    if model.parameters is None:
-        note = "neither were they given, nor do they stand beside the model"
-        headline = "compensation needs the parameters, and there are none"
-        help_text = "give the parameter file with --params"
-        raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
-    return model
-
-
 def _examples(options: argparse.Namespace, inputs: Inputs) -> Data:
     """The examples given, or random ones."""
     if options.data is not None:
         return read_examples(options.data, inputs)
-    drawn = random_inputs(inputs.analysis)
-    sizes = {len(array) for array in drawn.values()}
-    if sizes == {1}:
-        generator = np.random.default_rng(0)
-        drawn = {
-            name: generator.standard_normal((_EXAMPLES, *array.shape[1:])).astype(np.float32)
-            for name, array in drawn.items()
-        }
-    count = len(next(iter(drawn.values())))
-    return Data("random examples", drawn, None, "", count, sizes != {1})
-
-
-def _write(model: MXNetModel, changed: Mapping[str, NDArray[Any]], target: Path) -> None:
-    file = model.parameters
-    assert file is not None
-    make_folder(target.parent)
-    write_params(
-        target,
-        file.records,
-        lambda record: changed[record.name] if record.name in changed else file.array(record.name),
-        file.reserved,
-    )
+    return random_examples(inputs.analysis, _EXAMPLES)
 
 
 def make_folder(folder: Path) -> None:

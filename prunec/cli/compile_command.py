@@ -62,11 +62,14 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from prunec.cli.compensated import compensated, parameter_name
+    from prunec.cli.compensated import check_parameters, compensated
     from prunec.cli.inputs import read_inputs
     from prunec.emission.artefacts import check_folder
 
     inputs = read_inputs(options, options.plan)
+    if compensating:
+        _check_compensation(options, inputs)
+        check_parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
     check_folder(folder, _names(inputs, options.report, compensating), inputs.files, options.force)
     plan = _plan(options, inputs)
@@ -74,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         return _compile(options, inputs, plan, folder)
     with TemporaryDirectory(prefix="prunec-") as scratch:
         with options.terminal.step("making up for what goes"):
-            found = compensated(options, inputs, plan, Path(scratch) / parameter_name(inputs))
+            found = compensated(options, inputs, plan, Path(scratch))
         return _compile(options, inputs, plan, folder, found)
 
 
@@ -116,13 +119,23 @@ def _compile(
     return 0 if verdict is None or verdict.exact else 1
 
 
+def _check_compensation(options: argparse.Namespace, inputs: Inputs) -> None:
+    """Data that the compensated model and the smaller one name alike cannot stand in one folder."""
+    if inputs.front.data_files(inputs.model):
+        flag = "--means" if options.means else "--compensate"
+        options.parser.error(
+            f"argument {flag}: the model has its parameters in other files; run `prunec compensate`, and "
+            "compile the model that it writes"
+        )
+
+
 def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
     from prunec.cli import compensated
     from prunec.emission.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if report else ()
-    more = (compensated.PARAMETERS, compensated.REPORT) if compensating else ()
+    more = (compensated.copy_name(inputs), compensated.REPORT) if compensating else ()
     data = inputs.front.data_files(inputs.model)
     return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
 

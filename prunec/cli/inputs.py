@@ -122,9 +122,7 @@ def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:
         return
     if not front.separate_parameters:
         options.parser.error(f"argument --register: {front.runtime} has no operators written in Python")
-    from prunec.mxnet.registering import register_operators
-
-    register_operators(Path(options.register))
+    front.register(Path(options.register))
 
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:

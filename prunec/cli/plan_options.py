@@ -10,7 +10,7 @@ from prunec.cli.options import ratio
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
-    from prunec.mxnet.data import Data
+    from prunec.examples import Data
     from prunec.planning.choose import Options, Plan
     from prunec.planning.sensitivity import Table
     from prunec.planning.targets import Target
@@ -151,16 +151,11 @@ def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
 
 def read_examples(path: str, inputs: Inputs) -> Data:
     """Examples of the model's inputs.  Raises PrunecError P530 to P533."""
-    from prunec.graph.model import Tensor
-    from prunec.mxnet.data import read_data
+    from prunec.examples import read_data
+    from prunec.planning.latency import variable_shapes
+    from prunec.runtime import runtime_of
 
-    graph, shapes = inputs.model.graph, inputs.analysis.bound.shapes
-    known = {
-        node.name: shapes[Tensor(index, 0)]
-        for index, node in enumerate(graph.nodes)
-        if node.operator is None and Tensor(index, 0) in shapes
-    }
-    return read_data(path, graph, known)
+    return read_data(path, runtime_of(inputs.model).examples(variable_shapes(inputs.analysis)))
 
 
 def make(options: argparse.Namespace, inputs: Inputs) -> Plan:

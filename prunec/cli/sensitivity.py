@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prunec.planning.sensitivity import Measurement, Table
 
 SUMMARY = "measure what pruning each group alone does"
-DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it in MXNet on examples and writes
+DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
 a table: how much the outputs change and, where the examples have labels, the accuracy.  The table is whole
 at any time: an interrupted run goes on where it stopped.  `prunec plan --criterion sensitivity
 --sensitivity FILE` plans by it."""
@@ -108,11 +108,9 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
     from pathlib import Path
 
     from prunec.cli.plan_options import read_examples
-    from prunec.frontends import mxnet_model
     from prunec.planning.sensitivity import Measurement
 
-    advice = "plan with a criterion that looks at the parameters, such as l1"
-    model = mxnet_model(inputs.model, "the measurement of sensitivities", advice)
+    model = inputs.model
     data = read_examples(options.data, inputs)
     register = None if options.register is None else Path(options.register)
     return Measurement(model.path, inputs.parameters, dict(model.input_shapes), data, register)

@@ -38,7 +38,8 @@ class Formal:
 
 @dataclass(frozen=True)
 class Schema:
-    """An operator of one version; ``attributes`` holds what kind each is, ``required`` which must be given."""
+    """An operator of one version; ``attributes`` holds what kind each is, ``required`` those without which no
+    node is legal."""
 
     domain: str
     name: str

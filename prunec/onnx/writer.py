@@ -11,16 +11,17 @@ import secrets
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.diagnostics import printable
 from prunec.emission.slicing import ParameterSlice, apply
 from prunec.onnx import tensors
 from prunec.onnx.edits import Edits, apply_edits
 from prunec.onnx.graph import constant_of
-from prunec.onnx.protobuf import OnnxFile, onnx_package
+from prunec.onnx.protobuf import OnnxFile, fail, onnx_package
 
 _BLOCK = 1 << 23
 _ALIGNMENTS = (65536, 4096, 64, 16, 8, 4)
@@ -67,19 +68,24 @@ def write_external(file: OnnxFile, slices: Sequence[ParameterSlice], folder: Pat
     for location, entries in by_file.items():
         target = folder / location
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-        try:
-            with open(part, "xb") as output:
-                for placed in entries:
-                    if placed.offset < output.tell():
-                        continue  # two tensors with the same elements
-                    output.write(b"\0" * (placed.offset - output.tell()))
-                    for block in _blocks(file, messages[placed.name], placed, by_name.get(placed.name)):
-                        output.write(block)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        _written(target, _data(file, entries, messages, by_name))
     return tuple(by_file)
+
+
+def _data(
+    file: OnnxFile,
+    entries: Sequence[Placed],
+    messages: Mapping[str, Any],
+    slices: Mapping[str, ParameterSlice],
+) -> Iterator[bytes]:
+    """The contents of one file of external data."""
+    at = 0
+    for placed in entries:
+        if placed.offset < at:
+            continue  # two tensors with the same elements
+        yield b"\0" * (placed.offset - at)
+        yield from _blocks(file, messages[placed.name], placed, slices.get(placed.name))
+        at = placed.offset + placed.length
 
 
 def layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> list[Placed]:
@@ -128,6 +134,42 @@ def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
             value = onnx.numpy_helper.from_array(np.ascontiguousarray(arrays[node.output[0]]))
             node.attribute[0].CopyFrom(onnx.helper.make_attribute("value", value))
     return changed
+
+
+def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Path) -> Path:
+    """Writes a model with other elements in some constants into a folder, under its own name, and its
+    external data beside it; gives the path of the model.  Raises PrunecError P334, P335 and P513."""
+    target = folder / file.path.name
+    locations = {placed.old.location: placed.old for placed in layout(file, {})}
+    try:
+        for location, place in locations.items():
+            copy = folder / location
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _written(copy, _whole(tensors.external_path(place, file.folder, file.name)))
+        _written(target, [with_constants(file.proto, arrays).SerializeToString()])
+    except (OSError, ValueError) as error:  # a message that is too long is a wrong value
+        note = f"the system says: {getattr(error, 'strerror', None) or error}"
+        help_text = "check that the place exists and has room"
+        fail("P513", "cannot write the output", printable(str(target)), note, help_text)
+    return target
+
+
+def _written(target: Path, blocks: Iterable[bytes]) -> None:
+    """Writes a file, which gets its name when it is complete."""
+    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with open(part, "xb") as output:
+            for block in blocks:
+                output.write(block)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _whole(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as source:
+        while block := source.read(_BLOCK):
+            yield block
 
 
 # --- parts ---------------------------------------------------------------------------------

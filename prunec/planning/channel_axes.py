@@ -69,18 +69,21 @@ def channel_axes(analysis: Analysis) -> tuple[ChannelAxis, ...]:
 
 
 def _slots(analysis: Analysis) -> dict[str, tuple[int, Bound, BoundTensor]]:
-    """For each parameter the first node that takes it as such, and the slot."""
+    """For each parameter the first node that takes it as such, and the slot; else the first that takes it as
+    it would take data, as products of matrices do."""
     graph = analysis.model.graph
     slots: dict[str, tuple[int, Bound, BoundTensor]] = {}
+    others: dict[str, tuple[int, Bound, BoundTensor]] = {}
     for index, bound in enumerate(analysis.bound.bounds):
         if bound is None:
             continue
         for tensor, slot in zip(graph.nodes[index].inputs, bound.inputs):
-            if graph.nodes[tensor.node].operator is None and slot.slot in bound.parameter_slots:
-                slots.setdefault(graph.nodes[tensor.node].name, (index, bound, slot))
+            if graph.nodes[tensor.node].operator is None:
+                own = slots if slot.slot in bound.parameter_slots else others
+                own.setdefault(graph.nodes[tensor.node].name, (index, bound, slot))
         for slot in bound.implied:
             slots.setdefault(analysis.model.implied_name(index, slot.slot), (index, bound, slot))
-    return slots
+    return {**others, **slots}
 
 
 def _role(
@@ -102,7 +105,8 @@ def _role(
         return FILTERS, ()
     sources = []
     for tensor, own in zip(analysis.model.graph.nodes[index].inputs, bound.inputs):
-        if own.slot not in bound.parameter_slots and names & set(_all_names(own)):
+        brings = own is not slot and own.slot not in bound.parameter_slots
+        if brings and names & set(_all_names(own)):
             sources.append(tensor)
     return INPUTS, tuple(sources)
 

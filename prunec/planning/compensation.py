@@ -12,20 +12,20 @@ Quantization Through Weight Equalization and Bias Correction", ICCV 2019, who co
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunec.compiler import Analysis, emit
 from prunec.emission.slicing import mask
+from prunec.examples import Data
 from prunec.graph.model import Tensor
-from prunec.mxnet.data import Data, parameters_of, run_batches
-from prunec.mxnet.frontend import MXNetModel
 from prunec.planning.channel_axes import INPUTS, channel_axes
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
 from prunec.planning.scoring import group_of_units
 from prunec.planning.select import Removed
+from prunec.runtime import Array, run_batches, runtime_of
 
 #: A difference that varies by less than this part of the output's magnitude is constant.
 CONSTANT = 1e-5
@@ -33,8 +33,6 @@ CONSTANT = 1e-5
 _ADDED = 1e-3
 #: How many nodes behind a layer a parameter is looked for.
 _REACH = 3
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,6 @@ class Shift:
 
 def compensate(
     analysis: Analysis,
-    model: MXNetModel,
     removed: Removed,
     data: Data,
     means: bool,
@@ -79,11 +76,9 @@ def compensate(
     Without ``means`` only differences that are constant are made up for, so that nothing is put into the
     model that it did not compute.  Layers are taken in the model's order, each with what was done before it.
     """
-    original = parameters_of(model)
-    masked = dict(original)
-    for own in emit(analysis, removed).slices:
-        masked[own.name] = mask(own, original[own.name])
-    finder = _Finder(analysis, model, data, original)
+    original = analysis.model.parameter
+    masked = {own.name: mask(own, original(own.name)) for own in emit(analysis, removed).slices}
+    finder = _Finder(analysis, data)
     changed: dict[str, Array] = {}
     shifts = []
     places = _places(finder, _layers(analysis, removed))
@@ -96,8 +91,9 @@ def compensate(
     result = {}
     for name, values in changed.items():
         # What goes keeps its value: only kept channels are shifted.
-        added = values.astype(np.float64) - masked[name].astype(np.float64)
-        result[name] = (original[name].astype(np.float64) + added).astype(original[name].dtype)
+        own = original(name)
+        added = values.astype(np.float64) - masked.get(name, own).astype(np.float64)
+        result[name] = (own.astype(np.float64) + added).astype(own.dtype)
     return result, tuple(shifts)
 
 
@@ -139,12 +135,12 @@ def _one_layer(
     tensor = Tensor(layer, 0) if place is None else Tensor(place.node, 0)
     axis = None if place is None else place.axis
     difference = _Difference(axis)
-    for before, after in zip(finder.run(finder.original, tensor), finder.run(masked, tensor)):
+    for before, after in zip(finder.run({}, tensor), finder.run(masked, tensor)):
         difference.add(before, after)
     if place is None or axis is None:
         off = difference.greatest(None)
         return Shift(name, (), None, None, off, off, False), None
-    stays = ~finder.gone(place.parameter, removed)
+    stays = ~finder.gone(place.parameter, removed).reshape(-1)
     shift = np.where(stays, difference.mean(), 0.0)
     before_off = difference.greatest(np.zeros_like(shift), stays)
     after_off = difference.greatest(shift, stays)
@@ -154,8 +150,8 @@ def _one_layer(
     found = Shift(name, (), target, place.parameter, before_off, off, applied)
     if not applied:
         return found, None
-    values = masked[place.parameter]
-    return found, (values.astype(np.float64) + shift).astype(values.dtype)
+    values = masked.get(place.parameter, finder.original(place.parameter))
+    return found, (values.astype(np.float64) + shift.reshape(values.shape)).astype(values.dtype)
 
 
 class _Difference:
@@ -207,15 +203,14 @@ class _Place:
 class _Finder:
     """Finds parameters that are added to outputs, by trying."""
 
-    def __init__(
-        self, analysis: Analysis, model: MXNetModel, data: Data, original: Mapping[str, Array]
-    ) -> None:
+    def __init__(self, analysis: Analysis, data: Data) -> None:
         self.analysis = analysis
-        self.model = model
+        self.runtime = runtime_of(analysis.model)
         self.data = data
-        self.original = original
-        self.graph = model.graph
-        self.names = [node.name for node in model.graph.nodes]
+        self.original = analysis.model.parameter
+        self.graph = analysis.model.graph
+        self.names = [node.name for node in self.graph.nodes]
+        self.shapes = analysis.model.parameter_shapes or {}
         self.readers: dict[Tensor, list[int]] = {}
         for index, node in enumerate(self.graph.nodes):
             for tensor in node.inputs:
@@ -225,7 +220,8 @@ class _Finder:
         self.few = replace(data, inputs=few, labels=None, batch=count)
 
     def run(self, parameters: Mapping[str, Array], tensor: Tensor) -> Iterator[Array]:
-        for values, _ in run_batches(self.model.file.data, parameters, self.data, [tensor]):
+        """The values of a tensor, batch by batch, with other parameters in place of the model's own."""
+        for values, _ in run_batches(self.runtime, self.data, [tensor], parameters):
             yield values[0]
 
     def place(self, layer: int) -> Optional[_Place]:
@@ -242,43 +238,44 @@ class _Finder:
         return None
 
     def gone(self, parameter: str, removed: Removed) -> NDArray[np.bool_]:
-        """Which elements of a parameter with one axis the plan removes."""
+        """Which elements of a parameter the plan removes."""
         marks = np.append(removed, False)
         for own in self.analysis.parameters:
             if own.name == parameter and own.channels.arrays:
-                gone = np.zeros(self.original[parameter].shape, dtype=bool)
+                gone = np.zeros(self.original(parameter).shape, dtype=bool)
                 for factors, array in zip(own.channels.layout.arrays, own.channels.arrays):
                     view = [size or 0 for size in own.channels.layout.factors]
                     shape = [view[f] if f in factors else 1 for f in range(len(view))]
                     table = marks[self.analysis.solution.units(array)].transpose(np.argsort(factors))
                     gone |= np.broadcast_to(table.reshape(shape), view).reshape(gone.shape)
                 return gone
-        return np.zeros(self.original[parameter].shape, dtype=bool)
+        return np.zeros(self.original(parameter).shape, dtype=bool)
 
     def _candidates(self, node: int) -> Iterator[tuple[str, int]]:
-        """Parameters of a node with one axis that its first output has as well."""
+        """Parameters of a node with one axis that its first output has as well, all others of size one."""
         bound = self.analysis.bound.bounds[node]
         if bound is None or not bound.outputs or bound.outputs[0].axes is None:
             return
         for tensor, slot in zip(self.graph.nodes[node].inputs, bound.inputs):
             name = self.names[tensor.node]
             alone = len(self.readers[tensor]) == 1 and self.graph.nodes[tensor.node].operator is None
-            if slot.slot not in bound.parameter_slots or not alone or name not in self.original:
+            if not alone or tensor.node not in self.graph.parameters or name not in self.shapes:
                 continue
-            axes = slot.axes or ()
-            if len(axes) == 1 and axes[0] and axes[0] in bound.outputs[0].axes:
+            axes = [axis for axis in slot.axes or () if axis]
+            if len(axes) == 1 and axes[0] in bound.outputs[0].axes:
                 yield name, bound.outputs[0].axes.index(axes[0])
 
     def _is_added(self, node: int, parameter: str, axis: int) -> bool:
         """Whether adding to a parameter adds the same to the output."""
         tensor = Tensor(node, 0)
-        symbol = self.model.file.data
-        (before,) = next(run_batches(symbol, self.original, self.few, [tensor]))[0]
-        values = self.original[parameter]
+        (before,) = next(run_batches(self.runtime, self.few, [tensor]))[0]
+        values = self.original(parameter)
+        if values.dtype.kind != "f" or before.dtype.kind != "f":
+            return False
         scale = max(float(np.abs(before).max(initial=0.0)), 1e-6)
         step = (np.linspace(0.5, 1.0, values.size) * scale).astype(np.float32)
-        tried = {**self.original, parameter: (values + step).astype(values.dtype)}
-        (after,) = next(run_batches(symbol, tried, self.few, [tensor]))[0]
+        tried = {parameter: (values + step.reshape(values.shape)).astype(values.dtype)}
+        (after,) = next(run_batches(self.runtime, self.few, [tensor], tried))[0]
         change = np.moveaxis(after.astype(np.float64) - before, axis, -1)
         return change.shape[-1] == step.size and bool((np.abs(change - step) <= _ADDED * scale).all())
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, Severity
 from prunec.emission.slicing import apply
-from prunec.frontends import mxnet_model
+from prunec.examples import Data
+from prunec.graph.model import Shape, Tensor
 from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.choices import Ranking, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
+from prunec.runtime import Array, Runtime, runtime_of
 from prunec.solver.components import Atoms
 
 #: A measurement takes this many seconds, and at least this many runs.
@@ -23,17 +24,17 @@ SECONDS, LEAST_RUNS = 1.0, 5
 #: How many plans are run to come near a target.
 _CANDIDATES = 10
 
-Arrays = Mapping[str, NDArray[Any]]
 
-
-def measure(symbol: bytes, parameters: Arrays, inputs: Arrays, seconds: float = SECONDS) -> float:
-    """The median time of one run in MXNet, in seconds, after two runs that do not count.
-
-    Raises PrunecError as :func:`prunec.mxnet.runtime.open_session` does.
-    """
-    from prunec.mxnet.runtime import open_session
-
-    session = open_session(symbol, parameters, inputs)
+def measure(
+    runtime: Runtime,
+    inputs: Mapping[str, Array],
+    parameters: Mapping[str, Array] = {},
+    network: Optional[bytes] = None,
+    seconds: float = SECONDS,
+) -> float:
+    """The median time of one run, in seconds, after two runs that do not count; arguments and errors are
+    those of :meth:`prunec.runtime.Runtime.session`."""
+    session = runtime.session(inputs, None, parameters, network)
     for _ in range(2):
         session.run(inputs)
     times: list[float] = []
@@ -91,39 +92,59 @@ class _Bench:
     def __init__(self, analysis: Analysis, rankings: Sequence[Ranking]) -> None:
         self.analysis = analysis
         self.rankings = rankings
-        mxnet_model(
-            analysis.model, "a measurement of latency", "give a target of macs, params or size instead"
-        )
+        self.runtime = runtime_of(analysis.model)
         if analysis.model.parameter_shapes is None:
             note = "latency is measured by running the model, which needs its parameters"
             raise PrunecError(_cannot(note, "give the parameter file with --params"))
-        self.parameters = {name: analysis.model.parameter(name) for name in analysis.model.parameter_shapes}
         self.inputs = random_inputs(analysis)
 
     def latency(self, steps: Atoms) -> float:
         removed = removed_units(self.analysis.solution.unit_count, self.rankings, steps)
         pruned = emit(self.analysis, removed)
-        sliced = dict(self.parameters)
-        for own in pruned.slices:
-            sliced[own.name] = apply(own, self.parameters[own.name])
-        return measure(pruned.model, sliced, self.inputs)
+        parameter = self.analysis.model.parameter
+        sliced = {own.name: apply(own, parameter(own.name)) for own in pruned.slices}
+        return measure(self.runtime, self.inputs, sliced, pruned.model)
 
 
-def random_inputs(analysis: Analysis) -> dict[str, NDArray[Any]]:
-    """Normally distributed values for the inputs whose shapes were given.
+def random_inputs(analysis: Analysis) -> dict[str, Array]:
+    """Random values for the inputs, one example where the model takes any number.
 
-    Raises PrunecError P526 where none was.
+    Raises PrunecError P526 where the shape of an input is not known.
     """
-    shapes = analysis.model.input_shapes
-    missing = [name for name, shape in shapes.items() if None in shape]
-    if not shapes or missing:
+    shapes = _example_shapes(analysis)
+    drawn = {name: (first or 1, *one) for name, (first, one) in shapes.items()}
+    return runtime_of(analysis.model).draw(drawn, 0)
+
+
+def random_examples(analysis: Analysis, count: int) -> Data:
+    """About so many random examples.  Raises PrunecError as :func:`random_inputs` does."""
+    shapes = _example_shapes(analysis)
+    batch = max((first for first, _ in shapes.values() if first is not None), default=None)
+    total = count if batch is None else -(-count // batch) * batch
+    drawn = {name: (total, *one) for name, (_, one) in shapes.items()}
+    inputs = runtime_of(analysis.model).draw(drawn, 0)
+    return Data("random examples", inputs, None, "", batch or total, batch is not None)
+
+
+def _example_shapes(analysis: Analysis) -> dict[str, tuple[Optional[int], tuple[int, ...]]]:
+    """For each input how many examples are run at a time (``None``: any), and the shape of one."""
+    known = variable_shapes(analysis)
+    shapes = runtime_of(analysis.model).examples(known)
+    missing = [name for name, shape in shapes.items() if not shape or None in shape[1:]]
+    if missing or not shapes:
         name = missing[0] if missing else "data"
         note = "the model is run, and the shapes of its inputs are not all given"
         raise PrunecError(_cannot(note, f"give them, for example --input {name}=1,3,224,224"))
-    generator = np.random.default_rng(0)
+    return {name: (shape[0], tuple(size or 0 for size in shape[1:])) for name, shape in shapes.items()}
+
+
+def variable_shapes(analysis: Analysis) -> dict[str, Shape]:
+    """The shapes of variables by name, as far as they are known."""
+    nodes, shapes = analysis.model.graph.nodes, analysis.bound.shapes
     return {
-        name: generator.standard_normal(tuple(size or 0 for size in shape)).astype(np.float32)
-        for name, shape in shapes.items()
+        node.name: shapes[Tensor(index, 0)]
+        for index, node in enumerate(nodes)
+        if node.operator is None and Tensor(index, 0) in shapes
     }
 
 

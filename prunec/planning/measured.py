@@ -1,4 +1,4 @@
-"""Criteria that look at what a model does with examples of its inputs, run in MXNet."""
+"""Criteria that look at what a model does with examples of its inputs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.examples import Data
 from prunec.graph.model import Tensor
-from prunec.mxnet.data import Data, gradients, parameters_of, run_batches
-from prunec.mxnet.frontend import MXNetModel
 from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes
 from prunec.planning.magnitude import squared_l2
 from prunec.planning.scoring import Scores, group_of_units, normalised, unit_scores
+from prunec.runtime import run_batches, runtime_of
 from prunec.solver.propagate import Channels
 
 if TYPE_CHECKING:
@@ -85,14 +85,15 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
     batches.
 
     Molchanov, Mallya, Tyree, Frosio and Kautz, "Importance Estimation for Neural Network Pruning", CVPR 2019.
-    Raises PrunecError P535 where no gradient comes back: operators that stop it, or a loss that ignores it.
+    Raises PrunecError P535 where no gradient comes back: operators that stop it, or a loss that ignores it,
+    and P536 where the framework gives none.
     """
-    model = _model(analysis)
+    model = analysis.model
     axes = channel_axes(analysis)
     chosen = [number for number, axis in enumerate(axes) if axis.role in (FILTERS, INPUTS, SCALE)]
     sums: dict[int, NDArray[np.float64]] = {number: np.zeros(axes[number].units.size) for number in chosen}
     batches = 0
-    for gradient in gradients(model, _data(settings)):
+    for gradient in runtime_of(model).gradients(_data(settings)):
         batches += 1
         for number in chosen:
             axis = axes[number]
@@ -172,9 +173,9 @@ def _groups_in(analysis: Analysis, channels: Channels, group_of: NDArray[np.int6
 
 def activities(analysis: Analysis, settings: Settings, tensors: Sequence[Tensor]) -> dict[Tensor, Activity]:
     """Runs the examples and measures tensors."""
-    model, data = _model(analysis), _data(settings)
+    runtime, data = runtime_of(analysis.model), _data(settings)
     meters = [_Meter(analysis, tensor) for tensor in tensors]
-    for values, _ in run_batches(model.file.data, parameters_of(model), data, list(tensors)):
+    for values, _ in run_batches(runtime, data, list(tensors)):
         for meter, value in zip(meters, values):
             meter.add(value)
     return {tensor: meter.result() for tensor, meter in zip(tensors, meters)}
@@ -255,17 +256,3 @@ def _channels_out(axis: ChannelAxis) -> int:
 def _data(settings: Settings) -> Data:
     assert isinstance(settings.data, Data)
     return settings.data
-
-
-def _model(analysis: Analysis) -> MXNetModel:
-    model = analysis.model
-    if not isinstance(model, MXNetModel):
-        raise PrunecError(
-            Diagnostic(
-                "P534",
-                "this model cannot be run",
-                notes=("criteria from data run models of MXNet",),
-                help="choose a criterion that looks at the parameters, such as l1",
-            )
-        )
-    return model

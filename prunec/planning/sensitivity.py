@@ -11,7 +11,7 @@ import secrets
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Generator, Iterator, Mapping, NoReturn, Optional, Sequence
+from typing import Callable, Generator, Iterator, Mapping, NoReturn, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,17 @@ from numpy.typing import NDArray
 from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.slicing import ParameterSlice, apply
+from prunec.examples import Data
+from prunec.frontends import FileModel, front_end
 from prunec.graph.model import Shape
-from prunec.mxnet.data import Data, parameters_of, run_batches
-from prunec.mxnet.frontend import MXNetModel, read_model
-from prunec.mxnet.registering import register_operators
 from prunec.planning.choices import Choice, Ranking, removed_units
 from prunec.planning.workers import spread
+from prunec.runtime import Array, run_batches, runtime_of
 
 COLUMNS = ("group", "name", "units", "removed", "ratio", "change", "accuracy", "criterion", "measured_for")
 #: Far above the table of any network.
 MAXIMUM_BYTES = 16 << 20
 _HELP = "give the file that `prunec sensitivity` wrote"
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -94,16 +92,17 @@ class Measurement:
 
     def open(self) -> Callable[[Candidate], Comparison]:
         """Reads and runs the model as it is; the function compares a smaller one with it."""
+        front = front_end(self.model)
         if self.register is not None:
-            register_operators(self.register)
-        return Meter(read_model(self.model, self.parameters, self.input_shapes), self.data).compare
+            front.register(self.register)
+        return Meter(front.read(self.model, self.parameters, self.input_shapes), self.data).compare
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A smaller model: its symbol and the slices of its parameters."""
+    """A smaller model: its bytes and the slices of its parameters."""
 
-    symbol: bytes
+    network: bytes
     slices: tuple[ParameterSlice, ...]
 
 
@@ -120,18 +119,17 @@ class Comparison:
 class Meter:
     """Runs models on examples and compares them with the original."""
 
-    def __init__(self, model: MXNetModel, data: Data) -> None:
+    def __init__(self, model: FileModel, data: Data) -> None:
+        self.model = model
+        self.runtime = runtime_of(model)
         self.data = data
-        self.parameters = parameters_of(model)
-        self.expected = self._run(model.file.data, self.parameters)
+        self.expected = self._run({}, None)
         self.accuracy = self._accuracy(self.expected)
 
     def compare(self, candidate: Candidate) -> Comparison:
         """Runs a smaller model."""
-        parameters = dict(self.parameters)
-        for own in candidate.slices:
-            parameters[own.name] = apply(own, parameters[own.name])
-        outputs = self._run(candidate.symbol, parameters)
+        sliced = {own.name: apply(own, self.model.parameter(own.name)) for own in candidate.slices}
+        outputs = self._run(sliced, candidate.network)
         difference = scale = 0.0
         for batch, found in zip(self.expected, outputs):
             for a, b in zip(batch, found):
@@ -140,8 +138,9 @@ class Meter:
         change = math.sqrt(difference / scale) if scale else math.sqrt(difference)
         return Comparison(change, self._accuracy(outputs), self.accuracy)
 
-    def _run(self, symbol: bytes, parameters: Mapping[str, Array]) -> list[list[Array]]:
-        return [values for values, _ in run_batches(symbol, parameters, self.data)]
+    def _run(self, parameters: Mapping[str, Array], network: Optional[bytes]) -> list[list[Array]]:
+        batches = run_batches(self.runtime, self.data, None, parameters, network)
+        return [values for values, _ in batches]
 
     def _accuracy(self, outputs: Sequence[Sequence[Array]]) -> Optional[float]:
         right = total = 0

@@ -189,8 +189,11 @@ def test_latency_is_measured(tmp_path: Path, monkeypatch: Any) -> None:
 
     analysis = small_analysis(tmp_path, parameters())
 
-    def costs(symbol: bytes, arrays: Any, inputs: Any, seconds: float = 1.0) -> float:
-        return 1e-3 * float(arrays["conv1_weight"].shape[0] + arrays["conv2_weight"].shape[0])
+    def costs(runtime: Any, inputs: Any, arrays: Any, network: bytes) -> float:
+        weights = [
+            arrays.get(name, analysis.model.parameter(name)) for name in ("conv1_weight", "conv2_weight")
+        ]
+        return 1e-3 * sum(weight.shape[0] for weight in weights)
 
     monkeypatch.setattr(latency, "measure", costs)
     plan = make_plan(analysis, options=Options(targets=(parse_target("latency=10ms"),)))
@@ -205,8 +208,7 @@ def test_latency_is_measured(tmp_path: Path, monkeypatch: Any) -> None:
 def test_latency_runs_the_model(tmp_path: Path) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
     from prunec.planning.latency import measure, random_inputs
+    from prunec.runtime import runtime_of
 
     analysis = small_analysis(tmp_path, parameters())
-    model: Any = analysis.model
-    arrays = {name: model.parameter(name) for name in model.parameter_shapes}
-    assert 0 < measure(model.file.data, arrays, random_inputs(analysis), seconds=0.05) < 5
+    assert 0 < measure(runtime_of(analysis.model), random_inputs(analysis), seconds=0.05) < 5

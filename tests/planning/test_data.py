@@ -12,10 +12,11 @@ import pytest
 
 from planning.models import parameters, scores_of, small_analysis
 from prunec.diagnostics import PrunecError, render
-from prunec.mxnet.data import Data, head_gradients, read_data
+from prunec.examples import Data, read_data
+from prunec.mxnet.gradients import head_gradients
 from prunec.planning.criteria import Settings, unit_scores
 
-SHAPES = {"data": (1, 3, 8, 8)}
+SHAPES = {"data": (None, 3, 8, 8)}
 
 
 def write(path: Path, **arrays: Any) -> Path:
@@ -27,13 +28,12 @@ def examples(count: int = 10, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, 3, 8, 8)).astype(np.float32)
 
 
-def read(path: Path, tmp_path: Path) -> Data:
-    graph = small_analysis(tmp_path / "model", parameters()).model.graph
-    return read_data(path, graph, SHAPES)
+def read(path: Path) -> Data:
+    return read_data(path, SHAPES)
 
 
 def test_examples_are_read_under_any_name(tmp_path: Path) -> None:
-    data = read(write(tmp_path / "d.npz", x=examples(), label=np.arange(10)[:, None]), tmp_path)
+    data = read(write(tmp_path / "d.npz", x=examples(), label=np.arange(10)[:, None]))
     assert list(data.inputs) == ["data"] and np.array_equal(data.inputs["data"], examples())
     assert data.labels is not None and data.labels.tolist() == list(range(10))
     assert (data.count, data.batch) == (10, 10)
@@ -62,7 +62,7 @@ def test_examples_are_read_under_any_name(tmp_path: Path) -> None:
 def test_wrong_examples(tmp_path: Path, arrays: Any, code: str, words: str) -> None:
     path = write(tmp_path / "d.npz", **arrays)
     with pytest.raises(PrunecError) as caught:
-        read(path, tmp_path)
+        read(path)
     text = render(caught.value.diagnostics[0])
     assert text.startswith(f"error[{code}]: ") and words in text
     assert f"--> {path}" in text
@@ -82,7 +82,7 @@ def test_files_that_are_no_examples(tmp_path: Path) -> None:
         ("huge.npz", "is not as long as its shape (1099511627776, 8) says"),
     ):
         with pytest.raises(PrunecError) as caught:
-            read(tmp_path / name, tmp_path)
+            read(tmp_path / name)
         text = render(caught.value.diagnostics[0])
         assert text.startswith("error[P530]: ") and words in text
 
@@ -117,7 +117,7 @@ def measured(tmp_path: Path) -> Any:
 
     values = parameters()
     analysis = small_analysis(tmp_path / "model", values)
-    data = read(write(tmp_path / "d.npz", data=examples(70), label=np.arange(70) % 4), tmp_path)
+    data = read(write(tmp_path / "d.npz", data=examples(70), label=np.arange(70) % 4))
     names = [node.name for node in analysis.model.graph.nodes]
     model: Any = analysis.model
 
@@ -185,10 +185,9 @@ def test_taylor_is_the_first_order_change_of_the_loss(measured: Any, tmp_path: P
 
 
 def test_models_that_fix_the_number_of_examples(tmp_path: Path) -> None:
-    graph = small_analysis(tmp_path / "model", parameters()).model.graph
     path = write(tmp_path / "d.npz", data=examples(10))
-    data = read_data(path, graph, {"data": (4, 3, 8, 8)})
+    data = read_data(path, {"data": (4, 3, 8, 8)})
     assert [len(inputs["data"]) for inputs, _ in data.batches()] == [4, 4]
     with pytest.raises(PrunecError) as caught:
-        read_data(path, graph, {"data": (16, 3, 8, 8)})
+        read_data(path, {"data": (16, 3, 8, 8)})
     assert "the model takes 16 examples at a time, the file has 10" in render(caught.value.diagnostics[0])
