@@ -34,6 +34,8 @@ def print_result(result: Result) -> None:
     print_summary(summary, _bytes(result))
     missing = open_shapes(result.inputs)
     print()
+    if not result.inputs.analysis.solution.groups:
+        print("no channel of this model can go")
     if missing and None in summary.totals.multiply_adds:
         print(printable(f"multiply-adds need the inputs' sizes: {shape_options(missing)}", 500))
     print(printable(_method(result), 500))

@@ -86,11 +86,12 @@ def _read(options: argparse.Namespace, front: FrontEnd[Any]) -> tuple[FileModel,
 def _analysis(
     before: FileModel, rules: RuleSet, strict: bool
 ) -> tuple[Optional[Analysis], tuple[Diagnostic, ...]]:
-    """The groups of the first model, or what stands in their way: differences are listed all the same."""
+    """The groups of the first model, and what stands in their way: differences are listed all the same."""
     from prunec.compiler import analyse
     from prunec.diagnostics import PrunecError
 
     try:
-        return analyse(before, rules, strict), ()
+        analysis = analyse(before, rules, strict)
     except PrunecError as error:
         return None, error.diagnostics
+    return analysis, analysis.warnings

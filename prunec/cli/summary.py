@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Optional, Sequence
 
 from prunec.cli.table import print_table
-from prunec.diagnostics import printable
+from prunec.cli.terminal import is_terminal
 from prunec.emission.layers import Change, Layer
-from prunec.reporting.names import amount
+from prunec.reporting.names import amount, scopes, shown, usual_scope, without_scopes
 from prunec.reporting.summary import MOST_LAYERS, Summary
 
 #: So many reasons, and groups, are named.
@@ -22,39 +23,57 @@ def print_summary(summary: Summary, size: Change) -> None:
     _print_layers(summary)
     _print_kept(summary)
     if summary.approximate:
-        names = [f"{group.number} {group.name}" for group in summary.approximate[:_MOST]]
-        print(printable(f"approximate groups: {_with_more(', '.join(names), len(summary.approximate))}", 500))
+        groups = [f"group {group.number} ({shown(group.name)})" for group in summary.approximate[:_MOST]]
+        more = len(summary.approximate) - len(groups)
+        print(f"\napproximate: {', '.join(groups)}" + (f" and {more} more" if more else ""))
 
 
 def _print_totals(summary: Summary, size: Change) -> None:
+    changes = [("parameters", summary.totals.parameters)]
+    if summary.layers:
+        changes.append(("multiply-adds", summary.totals.multiply_adds))
+    if None not in size:
+        changes.append(("bytes", size))
     rows = []
-    for name, change in (
-        ("parameters", summary.totals.parameters),
-        ("multiply-adds", summary.totals.multiply_adds),
-        ("bytes", size),
-    ):
-        if name != "bytes" or None not in size:
-            share = share_left(change)
-            rows.append((name, "?" if share is None else f"{share:.1%}", change_text(change)))
+    for name, change in changes:
+        share = share_left(change)
+        rows.append((name, "?" if share is None else f"{share:.1%}", change_text(change)))
     print_table(("", "left", "before -> after"), rows, frozenset((1, 2)))
 
 
 def _print_layers(summary: Summary) -> None:
     """All layers where they are few, else those that change most."""
-    places: Sequence[int] = range(len(summary.layers))
-    if len(places) > MOST_LAYERS:
-        print(f"\nlargest changes of {len(places)} layers")
-        places = summary.largest
-    else:
-        print()
-    rows = [_row(summary.layers[place]) for place in places]
+    if not summary.layers:
+        return
+    layers, title = list(summary.layers), []
+    if len(layers) > MOST_LAYERS:
+        title = [f"largest changes of {len(layers)} layers"]
+        layers = [summary.layers[place] for place in summary.largest]
+    names = [layer.name for layer in layers]
+    if is_terminal(sys.stdout):
+        names, scope = _short(names)
+        title += [f"names are without {shown(scope)}"] if scope else []
+    print("", *([", ".join(title)] if title else []), sep="\n")
+    rows = [_row(layer, name) for layer, name in zip(layers, names)]
     columns = ("layer", "channels", "parameters", "multiply-adds")
     print_table(columns, rows, frozenset((1, 2, 3)))
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
+def _short(names: Sequence[str]) -> tuple[list[str], str]:
+    """Names without the scopes that most begin with, which do not tell them apart, and these scopes."""
+    parts = [scopes(name) for name in names]
+    usual = usual_scope(parts)
+    short, left_out = [], ""
+    for name, own in zip(names, parts):
+        within = own[: len(usual)] == usual
+        short.append(without_scopes(name, len(usual)) if within else name)
+        left_out = left_out or name[: len(name) - len(short[-1])]
+    return short, left_out
+
+
+def _row(layer: Layer, name: str) -> tuple[str, ...]:
     channels = "" if layer.channels is None else change_text(layer.channels)
-    return (layer.name, channels, *map(_rounded, (layer.parameters, layer.multiply_adds)))
+    return (name, channels, *map(_rounded, (layer.parameters, layer.multiply_adds)))
 
 
 def _print_kept(summary: Summary) -> None:
@@ -68,10 +87,6 @@ def _print_kept(summary: Summary) -> None:
     print_table(("channels", "of", "because"), rows, frozenset((0,)))
     if len(summary.kept) > _MOST:
         print(f"and {len(summary.kept) - _MOST} more reasons; `prunec explain MODEL --kept` lists all")
-
-
-def _with_more(text: str, count: int) -> str:
-    return f"{text} and {count - _MOST} more" if count > _MOST else text
 
 
 def change_text(change: Change) -> str:

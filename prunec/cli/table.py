@@ -63,7 +63,7 @@ def name_width(widths: Sequence[int], right: frozenset[int], width: int) -> int:
     """The longest that names may be, in columns of text but the last one, for all to have ``width``."""
     text = [own for k, own in enumerate(widths) if k not in right]
     room = width - (sum(widths) - sum(text)) - _GAP * (len(widths) - 1)
-    return max(room // max(len(text), 1), _NARROWEST) if sum(text) > room else max(widths)
+    return max(room // max(len(text), 1), 1) if sum(text) > room else max(widths)
 
 
 def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int]) -> None:

@@ -12,6 +12,8 @@ from prunec.reporting.names import amount, exact, percent_less, shown
 _HEIGHT, _LEFT, _TOP, _BOTTOM = 170.0, 46.0, 8.0, 16.0
 _WIDTH = 1080.0
 _NARROWEST, _WIDEST = 3.0, 60.0
+#: The scale of larger numbers is rounded.
+_LARGEST_WHOLE = 100_000
 
 
 def skyline(layers: Sequence[Layer], changes: Sequence[Change], label: str) -> Markup:
@@ -52,6 +54,12 @@ def _bar(kind: str, x: str, width: str, share: float) -> Markup:
     )
 
 
+def _mark(highest: int, share: float) -> str:
+    """What stands beside a line of the grid: whole numbers where there is room for them."""
+    number = highest * share
+    return f"{number:,.0f}" if highest < _LARGEST_WHOLE else amount(number)
+
+
 def _grid(highest: int, width: float) -> list[Markup]:
     full = _HEIGHT - _TOP - _BOTTOM
     parts = []
@@ -59,7 +67,7 @@ def _grid(highest: int, width: float) -> list[Markup]:
         y = f"{_TOP + full * (1 - share):.1f}"
         parts.append(Markup(f'<path class="grid" d="M{_LEFT:.0f} {y}H{width:.0f}"/>'))
         place = f'x="{_LEFT - 5:.0f}" y="{float(y) + 3.5:.1f}"'
-        parts.append(Markup(f'<text class="t2 end" {place}>{amount(highest * share)}</text>'))
+        parts.append(Markup(f'<text class="t2 end" {place}>{_mark(highest, share)}</text>'))
     parts.append(Markup(f'<text class="t2" x="{_LEFT:.0f}" y="{_HEIGHT - 3:.0f}">first layer</text>'))
     parts.append(Markup(f'<text class="t2 end" x="{width - 4:.0f}" y="{_HEIGHT - 3:.0f}">last layer</text>'))
     return parts

@@ -73,13 +73,19 @@ def _body(lines: Sequence[str]) -> Markup:
             parts.append(_coloured(_shortened(lines[at], 0)) + "\n")
             at += 1
             continue
-        paired = len(olds) == len(news)
-        for number, line in enumerate(olds):
-            parts.append(Markup("<del>{}\n</del>").format(_marked(line, news[number] if paired else line)))
-        for number, line in enumerate(news):
-            parts.append(Markup("<ins>{}\n</ins>").format(_marked(line, olds[number] if paired else line)))
+        if len(olds) == len(news):
+            # Each line beside its counterpart, which in a patch may stand far below.
+            for old, new in zip(olds, news):
+                parts += [_line("del", old, new), _line("ins", new, old)]
+        else:
+            parts += [_line("del", line, line) for line in olds]
+            parts += [_line("ins", line, line) for line in news]
         at += len(olds) + len(news)
     return Markup("").join(parts)
+
+
+def _line(kind: str, line: str, counterpart: str) -> Markup:
+    return Markup(f"<{kind}>{{}}\n</{kind}>").format(_marked(line, counterpart))
 
 
 def _run(lines: Sequence[str], start: int, sign: str) -> list[str]:

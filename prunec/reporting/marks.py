@@ -14,7 +14,9 @@ from prunec.reporting.names import amount, ending, shown
 #: Groups differ by one of so many colours and one of so many patterns; beyond, by their numbers only.
 HUES, PATTERNS = 8, 4
 PILL = (150.0, 18.0)
-STAGE = (300.0, 62.0)
+_STAGE_WIDTH = 300.0
+#: Height of a stage with its title and figures, and what a bar and a row of groups add.
+_STAGE_HEIGHT, _STAGE_BAR, _STAGE_TICKS = 40.0, 8.0, 14.0
 _WIDTH, _HEIGHT, _LINE = 210.0, 40.0, 13.0
 _MARGIN = 8.0
 #: Groups that a box, an edge or a stage names.
@@ -34,6 +36,16 @@ class StageView:
     parameters: tuple[Optional[int], Optional[int]]
     groups: tuple[int, ...]
     svg: Markup
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether it is known what the stage loses."""
+        return bool(self.parameters[0]) and self.parameters[1] is not None
+
+    @property
+    def size(self) -> Point:
+        bar = _STAGE_BAR if self.has_bar else 0.0
+        return _STAGE_WIDTH, _STAGE_HEIGHT + bar + (_STAGE_TICKS if self.groups else 0.0)
 
 
 @dataclass(frozen=True)
@@ -171,27 +183,30 @@ def stage_svg(corner: Point, stage: StageView) -> Markup:
         figures = f"{stage.operators} operator{'' if stage.operators == 1 else 's'}, no layers"
     if before:
         figures += f", {amount(before)} → {amount(after)} parameters"
+    width, height = stage.size
     pieces = [
         Markup("<title>{}</title>").format(f"Stage {stage.number + 1}: {stage.title}\n{figures}"),
-        Markup(f'<rect class="b" width="{_number(STAGE[0])}" height="{_number(STAGE[1])}" rx="6"/>'),
+        Markup(f'<rect class="b" width="{_number(width)}" height="{_number(height)}" rx="6"/>'),
         Markup('<text x="10" y="17" class="t1">{}. {}</text>').format(
             stage.number + 1, shown(stage.title, 40)
         ),
         Markup('<text x="10" y="32" class="t2">{}</text>').format(figures),
     ]
-    if before and after is not None:
-        full = STAGE[0] - 20
-        left = _number(full * after / before)
+    if stage.has_bar:
+        full = width - 20
+        left = _number(full * (after or 0) / (before or 1))
         pieces.append(Markup(f'<rect class="was" x="10" y="38" width="{_number(full)}" height="4"/>'))
         pieces.append(Markup(f'<rect class="now" x="10" y="38" width="{left}" height="4"/>'))
+    top = _number(height - 15)
     for place, group in enumerate(stage.groups[:_MOST_TICKS]):
-        area = f'x="{10 + 13 * place}" y="47" width="11" height="9"'
+        area = f'x="{10 + 13 * place}" y="{top}" width="11" height="9"'
         pieces.append(Markup(f'<rect class="f{group % HUES}" data-g="{group}" {area}/>'))
         if group // HUES % PATTERNS:
             pieces.append(Markup(f'<rect fill="url(#p{group // HUES % PATTERNS})" {area}/>'))
     if len(stage.groups) > _MOST_TICKS:
         rest = len(stage.groups) - _MOST_TICKS
-        pieces.append(Markup(f'<text x="{13 * _MOST_TICKS + 12}" y="55" class="t3">+{rest}</text>'))
+        place_of_rest = f'x="{13 * _MOST_TICKS + 12}" y="{_number(height - 7)}"'
+        pieces.append(Markup(f'<text {place_of_rest} class="t3">+{rest}</text>'))
     place_at = f'transform="translate({_number(corner[0])} {_number(corner[1])})"'
     marks = f' data-g="{_marks(stage.groups)}"' if stage.groups else ""
     opening = Markup(f'<a class="box" href="#stage-{stage.number + 1}"{marks} {place_at}>')

@@ -14,7 +14,6 @@ from prunec.reporting.layered import draw
 from prunec.reporting.marks import (
     MOST_GROUPS,
     PILL,
-    STAGE,
     BoxView,
     StageView,
     box_svg,
@@ -205,7 +204,7 @@ class _Drawer:
             if pair[0] != pair[1]:
                 between.setdefault(pair, {}).update(dict.fromkeys(self.groups.get(tensor, ())))
                 count.setdefault(pair, set()).add(tensor)
-        drawing = draw([STAGE] * len(stages), list(between))
+        drawing = draw([stage.size for stage in stages], list(between))
         parts = [
             route_svg(route, tuple(groups), len(tensors))
             for route, groups, tensors in zip(drawing.routes, between.values(), count.values())

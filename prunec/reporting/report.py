@@ -72,7 +72,7 @@ def render_report(
             name=analysis.model.prefix,
             analysis=analysis,
             graph=analysis.model.graph,
-            plan=plan,
+            method=_method(plan.method),
             origin=origin,
             command=" ".join(map(shlex.quote, command)),
             version=version,
@@ -95,6 +95,28 @@ def render_report(
 
 
 # --- what the page shows ----------------------------------------------------------------------
+
+
+def _method(method: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the plan was made, as names and values to read.  A plan that users wrote may hold anything."""
+    found = []
+    for key, value in sorted(method.items()):
+        if isinstance(value, Mapping):
+            text = ", ".join(f"{name} {_words(own)}" for name, own in value.items())
+        elif isinstance(value, (list, tuple)):
+            text = ", ".join(map(_words, value))
+        else:
+            text = _words(value)
+        found.append((key.replace("_", " "), text))
+    return found
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return exact(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _rows(

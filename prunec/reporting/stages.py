@@ -175,7 +175,13 @@ def _title(parts: Sequence[tuple[str, ...]], everywhere: tuple[str, ...]) -> str
     depth = len(everywhere)
     own = usual_scope(parts)
     if len(own) > depth and own[:depth] == everywhere:
-        return shown("_".join(own[depth:]), 48)
+        return shown("_".join(own[depth:]) + _numbers(parts, len(own)), 48)
     first, last = (name[depth:] if name[:depth] == everywhere else name for name in (parts[0], parts[-1]))
     ends = [shown("_".join(name[:1]) or "unnamed", 28) for name in (first, last)]
     return ends[0] if ends[0] == ends[1] else " … ".join(ends)
+
+
+def _numbers(parts: Sequence[tuple[str, ...]], depth: int) -> str:
+    """Where names go on with a number that counts up, as blocks do: the first and the last."""
+    found = [name[depth] for name in (parts[0], parts[-1]) if len(name) > depth and name[depth].isdigit()]
+    return f" {found[0]} … {found[1]}" if len(found) == 2 and found[0] != found[1] else ""

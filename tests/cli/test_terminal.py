@@ -6,12 +6,14 @@ import io
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
-from cli.tools import run
+from cli.tools import run, symbol, write_network
 from prunec.cli import terminal as module
+from prunec.cli.main import main
 from prunec.cli.table import fitting, name_width, print_table
 from prunec.cli.terminal import Terminal
 from prunec.diagnostics import Diagnostic, Severity
@@ -163,7 +165,7 @@ def test_numbers_are_left_out_from_the_end() -> None:
 def test_names_get_what_numbers_leave() -> None:
     assert name_width([30, 14], frozenset((1,)), 40) == 24
     assert name_width([30, 14], frozenset((1,)), 100) == 30
-    assert name_width([100, 14], frozenset((1,)), 20) == 16
+    assert name_width([40, 14, 60], frozenset((1,)), 58) == 20
 
 
 def test_a_piped_table_has_whole_rows(capsys: Any) -> None:
@@ -174,3 +176,34 @@ def test_a_piped_table_has_whole_rows(capsys: Any) -> None:
 def test_help_names_the_choices(capsys: Any) -> None:
     code, out, _ = run(capsys, "compile", "--help")
     assert code == 0 and "[--quiet | --json]" in out
+
+
+def test_names_on_a_terminal_are_without_what_all_begin_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {name: f"/net/body.{name}" for name in ("conv1", "conv2", "fc")}
+    write_network(tmp_path, symbol(names=names))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    assert main(["compile", "net-symbol.json"]) == 0
+    lines = re.sub(r"\x1b\[[01]m", "", screen.getvalue()).splitlines()
+    assert "names are without /net/body." in lines
+    assert [line.split()[0] for line in lines if " -> " in line][-3:] == ["conv1", "conv2", "fc"]
+
+
+def test_a_model_where_nothing_can_go(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = symbol("my_gate")
+    for entry in document["nodes"]:
+        if entry["op"] != "null":
+            entry["op"] = "my_gate"
+            entry.pop("attrs", None)
+    write_network(tmp_path, document)
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = run(capsys, "compile", "net-symbol.json", "--criterion", "position")
+    assert out.splitlines()[:2] == [
+        "              left  before -> after",
+        "parameters  100.0%              690",
+    ]
+    assert "\n\nno channel of this model can go\n" in out and "layer " not in out

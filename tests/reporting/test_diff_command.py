@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from models import compiled, residual
+from models import Symbol, compiled, residual
 
 from prunec.cli.main import main
 
@@ -59,9 +59,17 @@ class TestDiff:
         )
 
     def test_without_the_input_s_shape_it_says_what_is_missing(self, capsys):
+        symbol = Symbol()
+        conv = symbol.convolution("conv", symbol.variable("data"), 16)
+        weight = symbol.variable("dense_weight")
+        # How many of its inputs belong to a channel depends on the size of the picture.
+        symbol.node("FullyConnected", "dense", [conv, weight], num_hidden=10, no_bias=True)
+        Path("net-symbol.json").write_bytes(symbol.json())
+        Path("small-symbol.json").write_bytes(symbol.json().replace(b'"16"', b'"8"'))
         assert main(["diff", "net-symbol.json", "small-symbol.json"]) == 0
         out = capsys.readouterr().out
-        assert "note: " in out and "--input data=" in out
+        assert "note: 16 channels stay for want of the shape of data, at node 'dense'" in out
+        assert "--input data=" in out
         assert "num_filter 16 -> 8" in out
 
     def test_files_of_one_name_go_by_their_paths(self, capsys):

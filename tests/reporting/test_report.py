@@ -178,7 +178,7 @@ def test_arguments_of_the_command_are_quoted():
         made.analysis, made.pruned, made.plan, origin, diff=b"", command=["prunec", "a b;c"], version="1"
     )
     assert "prunec &#39;a b;c&#39;" in text
-    assert "<b>strict</b>" in text and "The model file does not change." in text
+    assert "<b>strict</b>" in text and "The model does not change." in text
 
 
 def test_the_network_is_drawn_in_stages(usual, report):
@@ -214,7 +214,7 @@ def test_nothing_to_remove_and_nothing_to_draw():
     assert Page(text).errors == []
     assert "No channel of this model can be removed" in text
     assert "there are no layers to list" in text
-    assert "The model file does not change." in text
+    assert "The model does not change." in text
 
 
 def test_approximate_groups_are_marked():

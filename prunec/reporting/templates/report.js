@@ -120,6 +120,13 @@
     }
   });
 
+  // Of a picture that is wider than the window, the middle is where the way through begins.
+  function centre(picture) { picture.scrollLeft = (picture.scrollWidth - picture.clientWidth) / 2; }
+  all(".net").forEach(function (picture) { centre(picture.parentElement); });
+  all("details.stage").forEach(function (stage) {
+    stage.addEventListener("toggle", function () { if (stage.open) { all(".scroll", stage).forEach(centre); } });
+  });
+
   // --- sections, theme, keys ---
   var sections = all("main > section"), links = all("nav ul a");
   function current() {
