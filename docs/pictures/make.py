@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reporting")]
 
-COLUMNS, ROWS = 136, 60
+COLUMNS, ROWS = 120, 60
 
 
 def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1") -> None:
@@ -65,13 +65,14 @@ def _smaller(path: Path) -> None:
 
 
 def picture_of_terminal(out: str, *command: str) -> None:
-    """What a command prints on a terminal."""
+    """What a command prints on a terminal, without what it shows while it works."""
     from rich.console import Console
     from rich.text import Text
 
     printed = bytearray()
     pid, terminal = pty.fork()
     if pid == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         os.environ.update(PYTHONPATH=str(ROOT), COLUMNS=str(COLUMNS), LINES=str(ROWS), TERM="xterm-256color")
         os.execv(sys.executable, [sys.executable, "-m", "prunec.cli.main", *command])
     import fcntl
