@@ -1,11 +1,10 @@
-"""`prunec diff` on the command line, and the commands of docs/report.md."""
+"""`prunec diff` on the command line, and what docs/report.md says of it."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -100,28 +99,6 @@ class TestDiff:
         Path("other.json").write_text("[]")
         assert main(["diff", "net-symbol.json", "other.json"]) == 1
         assert "error[P305]: not an MXNet symbol file" in capsys.readouterr().err
-
-
-def _commands():
-    lines = re.findall(r"^(?:\s+run: )?(prunec .*)$", DOCUMENT, re.MULTILINE)
-    return [line.replace("\\\n", " ") for line in lines]
-
-
-@pytest.mark.skipif(find_spec("mxnet") is None, reason="needs MXNet, which the recipe verifies with")
-def test_the_commands_of_the_document_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    for name in ("digits-symbol.json", "digits-0000.params"):
-        shutil.copy(ROOT / "examples" / "digits" / name, tmp_path)
-    assert main(["compile", "digits-symbol.json", "--input", "data=8,1,8,8"]) == 0
-    shutil.copy("digits-pruned/plan.json", "plan.json")
-    # In the order of the page, but what it compares with is compiled before.
-    commands = sorted(_commands(), key=lambda line: "compile" not in line)
-    assert len(commands) == 5
-    for line in commands:
-        words = line.partition(">")[0].split()
-        capsys.readouterr()
-        assert main(words[1:]) == 0, line
-    assert "nothing differs" in capsys.readouterr().out
 
 
 def test_what_the_document_quotes_is_printed(tmp_path, monkeypatch, capsys):
