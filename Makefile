@@ -45,6 +45,7 @@ lint: $(VENV)/ready
 
 prove: $(VENV)/ready
 	$(BIN)/python -m prunec.proving
+	$(BIN)/python -m prunec.proving onnx --against onnx
 
 corpus: $(VENV)/ready
 	$(BIN)/python bench/corpus.py

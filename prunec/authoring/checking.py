@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Mapping, Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 from prunec.authoring.policies import policy_warnings
-from prunec.authoring.registry import Registered, check_attributes
+from prunec.authoring.registry import Registry, check_attributes
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
@@ -70,10 +70,10 @@ def _named(source: Source, path: Path) -> Source:
 def check_sources(
     sources: Sequence[Source],
     against: Optional[Sequence[str]] = None,
-    registered: Mapping[str, Registered] = {},
+    registered: Optional[Registry] = None,
 ) -> Checked:
     """Checks texts together: syntax, names, axes, sizes, overlaps, and attributes against ``registered``
-    operators.
+    operators (``None``: against none).
 
     A syntax error hides nothing but its own rule.  ``against`` names built-in rule files that these will be
     used with (``None``: as :func:`libraries_for`): rules are compared with those of them that they have to do
@@ -105,9 +105,10 @@ def check_sources(
         found += [d for d in check(together, known) if not (broken and d.code == "P215")]
     for file in files:
         name = built_in_name(file.span.source)
-        if _FOR_MXNET in ([name] if name else against or [_FOR_MXNET]):
+        for library in [name] if name else against or libraries_for([file.span.source]):
+            known_operators = {} if registered is None else registered(library)
             for rule in file.rules:
-                found += check_attributes(rule, registered)
+                found += check_attributes(rule, library, known_operators)
     return Checked(tuple(files), tuple(_in_order(found, sources)), tuple(policies))
 
 

@@ -1,7 +1,7 @@
-"""The attributes of MXNet's operators, for checks: read from the installed MXNet once, then from a cache.
+"""The attributes of frameworks' operators, for checks: read from what is installed once, then from a cache.
 
-Importing MXNet takes seconds, so what it says is written to the user's cache folder, keyed by
-the library file.  The cache is JSON and is only ever compared with names in rules.
+Importing a framework takes seconds, so what it says is written to the user's cache folder, keyed by
+its files.  The cache is JSON and is only ever compared with names in rules.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import json
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Iterator, Mapping, Optional
+from typing import Callable, Iterator, Mapping, Optional
 
 from prunec import cache
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
 
-_FRAMEWORK = "mxnet"
 _KIND = "operators"
 _MAXIMUM_BYTES = 8 << 20
 
@@ -32,30 +31,37 @@ class Registered:
     takes_any: bool
 
 
-def registered_operators() -> Mapping[str, Registered]:
-    """The operators of the MXNet that is installed; none where there is none, or where it cannot be used.
+#: What gives the operators that a built-in library of rules is for.
+Registry = Callable[[str], Mapping[str, Registered]]
+
+
+def registered_operators(library: str) -> Mapping[str, Registered]:
+    """The operators that a built-in library of rules is for, as the framework that is installed lists them;
+    none where there is none, or where it cannot be used.
 
     Raises ``PrunecError`` (P711) where prunec's own files are damaged.
     """
-    key = _installed()
-    if key is None:
+    framework = _FRAMEWORKS.get(library)
+    key = None if framework is None else _installed(framework)
+    if framework is None or key is None:
         return {}
     name = f"{key}.json"
     known = _read(cache.read(_KIND, name, _MAXIMUM_BYTES))
     if known is None:
         try:
-            known = _ask()
-        except Exception:  # an MXNet that does not fit its numpy fails in many ways
+            known = framework.ask()
+        except Exception:  # a framework that does not fit its numpy fails in many ways
             return {}
         document = {own: [list(o.attributes), o.takes_any] for own, o in known.items()}
         cache.write(_KIND, name, json.dumps(document).encode())
-    return _with_unlisted(known)
+    return _with_unlisted(library, known)
 
 
-def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterator[Diagnostic]:
-    """A warning for each attribute in a rule's header that none of its operators has.
+def check_attributes(rule: Rule, library: str, registered: Mapping[str, Registered]) -> Iterator[Diagnostic]:
+    """A warning for each attribute in a rule's header that none of its operators has, of those that
+    a built-in ``library`` is for.
 
-    Operators that MXNet does not know say nothing: they belong to other versions, or to a fork.
+    Operators that the framework does not know say nothing: they belong to other versions, or to a fork.
     """
     known = [registered[name.name] for name in rule.operators if name.name in registered]
     if not known or any(operator.takes_any for operator in known):
@@ -69,7 +75,7 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
         some = ", ".join(f"`{name}`" for name in names)
         yield Diagnostic(
             "P725",
-            f"MXNet's `{operator}` has no attribute `{attribute.name}`",
+            f"{_FRAMEWORKS[library].name}'s `{operator}` has no attribute `{attribute.name}`",
             annotations=(Annotation(attribute.span),),
             notes=(f"its attributes are {some}" if names else "it has no attributes",),
             help=f"did you mean `{close[0]}`?"
@@ -79,11 +85,13 @@ def check_attributes(rule: Rule, registered: Mapping[str, Registered]) -> Iterat
         )
 
 
-def _with_unlisted(known: Mapping[str, Registered]) -> dict[str, Registered]:
+def _with_unlisted(library: str, known: Mapping[str, Registered]) -> Mapping[str, Registered]:
     """The operators with the attributes that ``rules/unlisted.json`` adds.
 
     Raises ``PrunecError`` (P711) where that file is missing or damaged.
     """
+    if library != "default":
+        return known
     path = data_folder("rules") / "unlisted.json"
     try:
         added = json.loads(path.read_text(encoding="utf-8"))["attributes"]
@@ -102,10 +110,21 @@ def _with_unlisted(known: Mapping[str, Registered]) -> dict[str, Registered]:
         ) from None
 
 
-# --- asking MXNet ---
+# --- asking frameworks ---
 
 
-def _ask() -> dict[str, Registered]:
+@dataclass(frozen=True)
+class _Framework:
+    """What lists operators: how it is called, the packages it takes, the files by which versions are told
+    apart (``None``: the packages' own), and what asks it."""
+
+    name: str
+    packages: tuple[str, ...]
+    files: Optional[str]
+    ask: Callable[[], dict[str, Registered]]
+
+
+def _ask_mxnet() -> dict[str, Registered]:
     from prunec.mxnet.operators import find_operator, operator_names
 
     found: dict[str, Registered] = {}
@@ -120,22 +139,48 @@ def _ask() -> dict[str, Registered]:
     return found
 
 
+def _ask_onnx() -> dict[str, Registered]:
+    """Attributes of all versions, and inputs: rules read what these carry like attributes."""
+    from prunec.onnx.operators import OPSET, OUTPUTS, schemas
+
+    found: dict[str, Registered] = {}
+    for name, versions in schemas().items():
+        attributes = [attribute for version in versions for attribute in version.attributes]
+        inputs = [formal.name for version in versions for formal in version.inputs]
+        found[name] = Registered(tuple(dict.fromkeys((*attributes, *inputs, OPSET, OUTPUTS))), False)
+    return found
+
+
+#: By the built-in rules for their operators.
+_FRAMEWORKS = {
+    # The library file tells versions apart as well as a version number, and sooner.
+    "default": _Framework("MXNet", ("mxnet",), "libmxnet.*", _ask_mxnet),
+    "onnx": _Framework("ONNX", ("onnx", "onnxruntime"), None, _ask_onnx),
+}
+
+
 # --- the cache ---
 
 
-def _installed() -> Optional[str]:
-    """A key for the MXNet that is installed, ``None`` without one; MXNet is not imported for it."""
+def _installed(framework: _Framework) -> Optional[str]:
+    """A key for what is installed of a framework, ``None`` without its first package; nothing is imported for
+    it."""
+    told: list[object] = ["2"]
     try:
-        found = importlib.util.find_spec(_FRAMEWORK)
-        if found is None or found.origin is None:
-            return None
-        # The library file tells versions apart as well as a version number, and sooner.
-        library = next(Path(found.origin).parent.glob("libmxnet.*"), Path(found.origin))
-        status = library.stat()
+        for package in framework.packages:
+            found = importlib.util.find_spec(package)
+            if found is None or found.origin is None:
+                if package == framework.packages[0]:
+                    return None
+                continue
+            path = Path(found.origin)
+            if framework.files is not None:
+                path = next(path.parent.glob(framework.files), path)
+            status = path.stat()
+            told += [str(path), status.st_size, status.st_mtime_ns]
     except (ImportError, ValueError, OSError):
         return None
-    text = json.dumps(["1", str(library), status.st_size, status.st_mtime_ns])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _read(data: Optional[bytes]) -> Optional[dict[str, Registered]]:

@@ -152,7 +152,7 @@ def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
 def read_examples(path: str, inputs: Inputs) -> Data:
     """Examples of the model's inputs.  Raises PrunecError P530 to P533."""
     from prunec.examples import read_data
-    from prunec.planning.latency import variable_shapes
+    from prunec.planning.variables import variable_shapes
     from prunec.runtime import runtime_of
 
     return read_data(path, runtime_of(inputs.model).examples(variable_shapes(inputs.analysis)))

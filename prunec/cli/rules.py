@@ -40,11 +40,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 _CHECK = """Checks rule files and reports every error of all of them: syntax, names, axes, sizes, overlapping
-and shadowed rules, attributes that the operators do not have (where MXNet is installed).  Without FILE the
-built-in rules are checked.  Exit code 1: there are errors."""
-_TEST = """Runs every operator of the rules in MXNet in small networks that are pruned at random, and
-compares what prunec makes of the examples in NAME_test.md beside NAME.prune with what they say.  Exit code
-1: a rule is wrong, or an example is."""
+and shadowed rules, attributes that the operators do not have (where MXNet, or onnx, is installed).  Without
+FILE the built-in rules are checked.  Exit code 1: there are errors."""
+_TEST = """Runs every operator of the rules, in MXNet or ONNX Runtime, in small networks that are pruned at
+random, and compares what prunec makes of the examples in NAME_test.md beside NAME.prune with what they say.
+Exit code 1: a rule is wrong, or an example is."""
 _FMT = """Writes files of rules or of policies in the canonical layout, comments kept.  With --check nothing
 is written, and the exit code is 1 where a file would change.  `-` reads standard input and writes standard
 output."""
@@ -67,6 +67,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def _add_test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--register", metavar="MY_OPS.PY", help="a Python file that registers operators; it is executed"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="NAME",
+        help="built-in rules these will be used with, which say what runs the operators: default (MXNet) or "
+        "onnx (if left out, those that know most of the operators)",
     )
     parser.add_argument("--only", choices=("numeric", "examples"), help="only one kind of test")
     parser.add_argument("--update", action="store_true", help="rewrite what the examples expect, and no more")
@@ -122,7 +128,7 @@ def _check(options: argparse.Namespace) -> int:
         sources = read_sources(files)
     except PrunecError as error:
         problems, sources = error.diagnostics, ()
-    checked = check_sources(sources, [] if options.alone else options.against, registered_operators())
+    checked = check_sources(sources, [] if options.alone else options.against, registered_operators)
     found = (*problems, *checked.diagnostics)
     print(diagnostics_text(found, options.format), end="")
     errors = len(problems) + len(checked.errors)
@@ -295,15 +301,17 @@ def _examples(names: Sequence[str], update: bool) -> bool:
 
 
 def _examples_in(rules_file: Path, beside: Path, update: bool) -> bool:
+    from prunec.authoring.checking import built_in_name, libraries_for
     from prunec.authoring.examples import read_examples, run_example, updated
     from prunec.authoring.formatting import write_text
     from prunec.diagnostics import printable
-    from prunec.language.library import built_in, load
+    from prunec.language.library import load
     from prunec.language.parser import read_source
 
     source = read_source(beside)
     # Helper layers of an example come from the built-in rules.
-    others = ["default"] if rules_file.stem != "default" and "default" in built_in() else []
+    own = read_source(rules_file)
+    others = [] if built_in_name(own) is not None else libraries_for([own])
     rules = load([str(rules_file), *others])
     outcomes = tuple(run_example(example, rules) for example in read_examples(source))
     wrong = [outcome for outcome in outcomes if not outcome.right]
@@ -342,27 +350,39 @@ def _difference(outcome: Outcome) -> str:
 
 def _numeric(names: Sequence[str], options: argparse.Namespace) -> bool:
     """Runs the operators of rules; whether a rule is wrong."""
+    from prunec.authoring.checking import built_in_name, libraries_for, read_sources
+    from prunec.language.library import locate
+
+    own = [source for source in read_sources(names) if built_in_name(source) is None]
+    usual = options.against or (libraries_for(own)[0] if own else None)
+    by_library: dict[str, list[str]] = {}
+    for name in names:
+        path = locate(name)
+        for file in sorted(map(str, path.glob("*.prune"))) if path.is_dir() else [name]:
+            (source,) = read_sources([file])
+            library = built_in_name(source) or usual
+            assert library is not None
+            by_library.setdefault(library, []).append(file)
+    failed = [_prove(library, files, options) for library, files in by_library.items()]
+    return any(failed)
+
+
+def _prove(library: str, names: Sequence[str], options: argparse.Namespace) -> bool:
+    """Runs the operators of rules that are used with a built-in library; whether a rule is wrong."""
     from pathlib import Path
 
-    from prunec.authoring.checking import built_in_name, read_sources
+    from prunec.authoring.checking import read_sources
     from prunec.language.library import load
     from prunec.language.parser import parse
     from prunec.proving.prove import prove
     from prunec.proving.verdict import WRONG, report
 
-    sources = read_sources(names)
-    foreign = {source.name for source in sources if built_in_name(source) not in (None, "default")}
-    for name in sorted(foreign):
-        print(f"{name}: not tried, as MXNet runs the operators, and these rules are for others")
-    own = [rule for source in sources if source.name not in foreign for rule in parse(source).rules]
-    names = [name for name in names if any(s.name not in foreign for s in read_sources([name]))]
-    if not own:
-        return False
+    own = [rule for source in read_sources(names) for rule in parse(source).rules]
     known = {rule.label for rule in own} | {name.name for rule in own for name in rule.operators}
     wanted = options.operator
     if any(target.name not in known for rule in own for target in rule.specialises):
         # A rule specialises a built-in one, which then has to be there; it is not proved again.
-        rules = load([*names, "default"])
+        rules = load([*names, library])
         wanted = wanted or [rule.label for rule in own]
     else:
         rules = load(names)
@@ -375,6 +395,7 @@ def _numeric(names: Sequence[str], options: argparse.Namespace) -> bool:
         wanted,
         not options.no_strictness,
         max(options.jobs, 1),
+        library=library,
     )
     print(report(verdicts))
     return any(verdict.verdict == WRONG for verdict in verdicts)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping, Optional
+from typing import Iterator, Optional
 
 from prunec.authoring.checking import Checked, built_in_name, check_sources, libraries_for
 from prunec.authoring.formatting import format_source
-from prunec.authoring.registry import Registered
+from prunec.authoring.registry import Registry
 from prunec.diagnostics import Diagnostic, PrunecError, Source, Span
 from prunec.language.canonical import print_header, print_signature
 from prunec.language.check_messages import usage
@@ -81,7 +81,7 @@ class Completion:
 class Document:
     """A file of rules or of policies as it is being written."""
 
-    def __init__(self, name: str, text: str, registered: Mapping[str, Registered] = {}) -> None:
+    def __init__(self, name: str, text: str, registered: Optional[Registry] = None) -> None:
         is_built_in = Path(name).parent == data_folder("rules") and Path(name).stem in built_in()
         self.source = Source(f"rules/{Path(name).stem}.prune" if is_built_in else name, text)
         # A file that takes the place of a built-in one has no other rules beside it.

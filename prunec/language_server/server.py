@@ -6,6 +6,7 @@ Needs pygls (``pip install 'prunec[lsp]'``), version 1 or 2.
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -25,7 +26,7 @@ class _Answers:
     def __init__(self, server: Any, types: Any) -> None:
         self.server = server
         self.types = types
-        self.registered = registered_operators()
+        self.registered = lru_cache(maxsize=None)(registered_operators)
 
     def document(self, uri: str) -> Document:
         text = self.server.workspace.get_text_document(uri).source

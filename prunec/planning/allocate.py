@@ -28,6 +28,7 @@ from prunec.planning.choices import Ranking
 from prunec.planning.costs import Cost, CostModel
 from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount
+from prunec.planning.variables import open_inputs
 from prunec.solver.components import Atoms
 
 
@@ -203,7 +204,8 @@ def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic
         graph = analysis.model.graph
         where = describe(graph, nodes[0], analysis.bound.shapes) if nodes else None
         note = f"the shapes of {len(nodes)} of its nodes are not known" if nodes else "no rule counts any"
-        help_text = "give the shapes of the model's inputs, for example --input data=1,3,224,224"
+        name = next(iter(open_inputs(analysis)), "data")
+        help_text = f"give the shapes of the model's inputs, for example --input {name}=1,3,224,224"
         return Diagnostic(
             "P525", f"the {what} of the model are not known", where, notes=(note,), help=help_text
         )

@@ -11,11 +11,11 @@ from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, Severity
 from prunec.emission.slicing import apply
 from prunec.examples import Data
-from prunec.graph.model import Shape, Tensor
 from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.choices import Ranking, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
+from prunec.planning.variables import variable_shapes
 from prunec.runtime import Array, Runtime, runtime_of
 from prunec.solver.components import Atoms
 
@@ -136,16 +136,6 @@ def _example_shapes(analysis: Analysis) -> dict[str, tuple[Optional[int], tuple[
         note = "the model is run, and the shapes of its inputs are not all given"
         raise PrunecError(_cannot(note, f"give them, for example --input {name}=1,3,224,224"))
     return {name: (shape[0], tuple(size or 0 for size in shape[1:])) for name, shape in shapes.items()}
-
-
-def variable_shapes(analysis: Analysis) -> dict[str, Shape]:
-    """The shapes of variables by name, as far as they are known."""
-    nodes, shapes = analysis.model.graph.nodes, analysis.bound.shapes
-    return {
-        node.name: shapes[Tensor(index, 0)]
-        for index, node in enumerate(nodes)
-        if node.operator is None and Tensor(index, 0) in shapes
-    }
 
 
 def _first_prefix(model: CostModel, order: Order, targets: Sequence[Target]) -> int:

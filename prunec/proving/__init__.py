@@ -1,4 +1,4 @@
-"""Proof of rules by execution: small networks around an operator, pruned and run in MXNet.
+"""Proof of rules by execution: small networks around an operator, pruned and run in its framework.
 
 verdicts = prove(load(["default"]), seed=0, cases=12)
 print(report(verdicts))

@@ -17,10 +17,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Prints the report; 1 where a rule is wrong, 2 where nothing could be tried."""
     parser = argparse.ArgumentParser(
         prog="python -m prunec.proving",
-        description="Run the operators of rules in MXNet, in small networks that are pruned at random.",
+        description="Run the operators of rules in small networks that are pruned at random.",
     )
     parser.add_argument(
         "files", nargs="*", default=["default"], help="rule files (default: the built-in rules)"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="NAME",
+        default="default",
+        help="built-in rules for the operators (default: default)",
     )
     parser.add_argument("--cases", type=int, default=12, help="networks for each rule (default: 12)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other networks")
@@ -30,7 +36,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         "--register", type=Path, metavar="FILE", help="a Python file that registers operators; it is executed"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes to run MXNet in (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes to run them in (default: 1)")
     parser.add_argument(
         "--no-strictness", action="store_true", help="do not look for what is kept without need"
     )
@@ -44,6 +50,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             options.operator,
             not options.no_strictness,
             options.jobs,
+            library=options.against,
         )
     except PrunecError as error:
         print(render_all(error.diagnostics), file=sys.stderr)

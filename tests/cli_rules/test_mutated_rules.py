@@ -74,7 +74,7 @@ MUTATIONS = [
 
 
 def messages(text: str) -> list[tuple[str, int]]:
-    checked = check_sources([Source("rules.prune", text)], [], REGISTERED)
+    checked = check_sources([Source("rules.prune", text)], [], lambda library: REGISTERED)
     return [(d.code, d.annotations[0].span.line) for d in checked.diagnostics]
 
 

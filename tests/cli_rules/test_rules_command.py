@@ -51,7 +51,7 @@ def prunec_rules(*arguments: object) -> int:
 def no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small registry, whatever is installed."""
     operators = {"my_scale": Registered(("factor",), False), "my_open": Registered(("kind",), True)}
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda: operators)
+    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda library: operators)
 
 
 def written(folder: Path, text: str, name: str = "my.prune") -> Path:
@@ -217,12 +217,50 @@ def test_policies_among_rules(tmp_path: Path, capsys: Any) -> None:
     assert "^^^^^^ this file holds rules" in text and "move policies into a file of their own" in text
 
 
-def test_rules_for_others_are_not_run_in_mxnet(capsys: Any) -> None:
-    assert prunec_rules("test", "onnx", "--only", "numeric") == 0
+GATE = """op Sigmoid, Relu as squash { X[*x] -> Y[*x] }
+op Mul as gate { A[~*x], B[~*x] -> C[*x]  zero C if A or B }
+"""
+
+
+def test_rules_of_onnx_are_run_in_onnx_runtime(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+    path = written(tmp_path, GATE)
+    options = ("--only", "numeric", "--cases", "30", "--no-strictness")
+    assert prunec_rules("test", path, *options) == 0
+    assert "2 rules: 2 right, 0 wrong, 0 too strict, 0 not tried" in capsys.readouterr().out
+    written(tmp_path, GATE.replace("X[*x] -> Y[*x] }", "X[*x] -> Y[*x]  zero Y if X }"))
+    assert prunec_rules("test", path, *options) == 1
     said = capsys.readouterr().out
-    assert (
-        said == "rules/onnx.prune: not tried, as MXNet runs the operators, and these rules are for others\n"
+    assert "wrong      squash" in said and "Sigmoid(version=" in said
+
+
+def test_the_library_says_what_runs_the_operators(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+    path = written(
+        tmp_path, "op Concat(axis) { x*[*a, c @ axis, *b] -> out[*a, (+ c), *b]  zero out if x }\n"
     )
+    options = ("--only", "numeric", "--cases", "4", "--no-strictness")
+    assert prunec_rules("test", path, "--against", "onnx", *options) == 0
+    assert "right      Concat" in capsys.readouterr().out
+    with pytest.raises(PrunecError) as caught:
+        prunec_rules("test", path, "--against", "keras", *options)
+    text = render_all(caught.value.diagnostics)
+    assert text.startswith("error[P714]: the rules `keras` are for no framework that runs operators\n")
+    assert "help: name one of these with --against: default, onnx" in text
+
+
+def test_attributes_are_those_of_onnx(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    pytest.importorskip("onnx", reason="needs onnx")
+    monkeypatch.setattr("prunec.authoring.registry.registered_operators", registered_operators)
+    text = "op GlobalLpPool(pp = 2, opset, outputs) { X[n, c, *x] -> Y[n, c, ones(*x)] }\n"
+    assert prunec_rules("check", written(tmp_path, text), "--against", "onnx") == 1
+    said = capsys.readouterr().out
+    assert "warning[P725]: ONNX's `GlobalLpPool` has no attribute `pp`" in said
+    assert "did you mean `p`?" in said and "opset`" not in said.split("note:")[0]
+    # What an input carries is read like an attribute.
+    text = "op Tile(repeats) { input[*x], repeats -> output[*(r x)]  repeats = *r  keep *r }\n"
+    prunec_rules("check", written(tmp_path, text), "--against", "onnx")
+    assert "P725" not in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there_hides_nothing(tmp_path: Path, capsys: Any) -> None:

@@ -42,7 +42,7 @@ def test_checking_the_built_in_rules_takes_a_third_of_a_second(
     program = (
         "from prunec.authoring.checking import check_sources, read_sources\n"
         "from prunec.authoring.registry import registered_operators\n"
-        "checked = check_sources(read_sources(['default']), registered=registered_operators())\n"
+        "checked = check_sources(read_sources(['default']), registered=registered_operators)\n"
         "assert checked.rules and not checked.errors\n"
     )
     seconds("-c", program)  # the operators of an installed MXNet are read once, and rules that are new

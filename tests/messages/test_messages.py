@@ -50,7 +50,7 @@ def steady(text: str) -> str:
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: dict[str, Registered] = {}
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda: registered)
+    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda library: registered)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     if "rules" not in command.COMMANDS:

@@ -157,6 +157,13 @@ def test_latency_needs_sizes_that_are_open(tmp_path: Path) -> None:
     assert "--input x=1,3,224,224" in shown
 
 
+def test_costs_that_are_not_known_name_the_input(tmp_path: Path, capsys: Any) -> None:
+    path = write(tmp_path, network())
+    code, _, err = run(capsys, "plan", path, "--target", "macs=0.5", "--out", tmp_path / "p.json")
+    assert code == 1 and "error[P525]: the multiply-adds of the model are not known" in err
+    assert "for example --input x=1,3,224,224" in err
+
+
 # --- sensitivity ------------------------------------------------------------------------------
 
 

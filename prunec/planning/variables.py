@@ -1,0 +1,26 @@
+"""The variables of a model: what is known of their shapes."""
+
+from __future__ import annotations
+
+from prunec.compiler import Analysis
+from prunec.graph.model import Shape, Tensor
+
+
+def variable_shapes(analysis: Analysis) -> dict[str, Shape]:
+    """The shapes of variables by name, as far as they are known."""
+    nodes, shapes = analysis.model.graph.nodes, analysis.bound.shapes
+    return {
+        node.name: shapes[Tensor(index, 0)]
+        for index, node in enumerate(nodes)
+        if node.operator is None and Tensor(index, 0) in shapes
+    }
+
+
+def open_inputs(analysis: Analysis) -> list[str]:
+    """The inputs whose shapes are not all known."""
+    graph, shapes = analysis.model.graph, variable_shapes(analysis)
+    return [
+        node.name
+        for index, node in enumerate(graph.nodes)
+        if node.operator is None and index not in graph.parameters and None in shapes.get(node.name, (None,))
+    ]
