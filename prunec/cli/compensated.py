@@ -21,6 +21,7 @@ from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.planfile import Origin
+from prunec.planning.scoring import check_finite
 
 #: The file that says what was done.
 REPORT = "compensation.json"
@@ -62,12 +63,14 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
 
 
 def check_parameters(inputs: Inputs) -> None:
-    """Raises PrunecError P508 where there are no parameters, before any work is done."""
+    """Raises PrunecError P508 where there are no parameters, P612 for those that hold no numbers, before any
+    work is done."""
     if not inputs.front.parameter_names(inputs.model):
         note = "neither were they given, nor do they stand beside the model"
         headline = "compensation needs the parameters, and there are none"
         help_text = "give the parameter file with --params"
         raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
+    check_finite(inputs.analysis, inputs.model.parameter_shapes or ())
 
 
 def copy_name(inputs: Inputs) -> str:

@@ -86,6 +86,7 @@ def _prepare(
     from prunec.emission.groups_file import group_members, group_names
     from prunec.planning.choices import choices_of, rank
     from prunec.planning.criteria import Settings, check_needs, find_criterion, unit_scores
+    from prunec.planning.scoring import check_finite
     from prunec.planning.sensitivity import measure, pending
     from prunec.planning.workers import processors
 
@@ -96,6 +97,7 @@ def _prepare(
     table = _known(options, inputs, name, measurement.data.digest, path)
     choices = choices_of(inputs.analysis.solution)
     settings = Settings(criterion.aggregate, criterion.normalise, 0, measurement.data)
+    check_finite(inputs.analysis, inputs.model.parameter_shapes or ())
     scores = unit_scores(inputs.analysis, name, settings)
     rankings = [rank(choice, scores) for choice in choices]
     names = group_names(group_members(inputs.analysis))

@@ -166,6 +166,6 @@ def _not_finite(name: str, values: NDArray[Any]) -> Diagnostic:
         "P612",
         f"the parameter {printable(name)!r} holds NaN or infinity",
         where=f"parameter {printable(name)!r} of shape {values.shape}",
-        notes=(f"{count} of its {values.size} values are no numbers, and channels cannot be ranked by them",),
-        help="save the parameters of a model that works, or choose by position with --criterion position",
+        notes=(f"{count} of its {values.size} values are no numbers, which nothing can be computed from",),
+        help="save the parameters of a model that works",
     )

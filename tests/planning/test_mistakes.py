@@ -111,6 +111,12 @@ def test_parameters_that_hold_infinities(model: Path, capsys: Any) -> None:
     code, more = planned(capsys, model, "--criterion", "activation", "--data", "d.npz")
     assert code == 1 and more.count("error[P612]") == 3 and "the parameter 'fc_bias' holds NaN" in more
     assert planned(capsys, model, "--criterion", "random") == (0, "")
+    for command, *given in (
+        ("compensate", "--plan", "plan.json"),
+        ("sensitivity", "--data", "d.npz", "--criterion", "random"),
+    ):
+        code, _, err = run(capsys, command, model, *SHAPE, *given)
+        assert code == 1 and err == more
 
 
 @pytest.mark.parametrize(
