@@ -175,13 +175,17 @@ def _title(parts: Sequence[tuple[str, ...]], everywhere: tuple[str, ...]) -> str
     depth = len(everywhere)
     own = usual_scope(parts)
     if len(own) > depth and own[:depth] == everywhere:
-        return shown("_".join(own[depth:]) + _numbers(parts, len(own)), 48)
+        return shown("_".join(own[depth:]) + _numbers(parts, own), 48)
     first, last = (name[depth:] if name[:depth] == everywhere else name for name in (parts[0], parts[-1]))
     ends = [shown("_".join(name[:1]) or "unnamed", 28) for name in (first, last)]
-    return ends[0] if ends[0] == ends[1] else " … ".join(ends)
+    title = ends[0] if ends[0] == ends[1] else " … ".join(ends)
+    # Numbers alone say nothing: what they count stands before them in every name.
+    return f"{shown(everywhere[-1], 28)} {title}" if depth and first[:1] and first[0].isdigit() else title
 
 
-def _numbers(parts: Sequence[tuple[str, ...]], depth: int) -> str:
-    """Where names go on with a number that counts up, as blocks do: the first and the last."""
-    found = [name[depth] for name in (parts[0], parts[-1]) if len(name) > depth and name[depth].isdigit()]
-    return f" {found[0]} … {found[1]}" if len(found) == 2 and found[0] != found[1] else ""
+def _numbers(parts: Sequence[tuple[str, ...]], scope: tuple[str, ...]) -> str:
+    """Where names within a scope go on with a number that counts up, as blocks do: the first and the last."""
+    found = [name[len(scope)] for name in parts if name[: len(scope)] == scope and len(name) > len(scope)]
+    if not found or found[0] == found[-1] or not (found[0].isdigit() and found[-1].isdigit()):
+        return ""
+    return f" {found[0]} … {found[-1]}"

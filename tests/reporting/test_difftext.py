@@ -29,6 +29,14 @@ def test_changed_lines_are_marked_where_they_differ():
     assert f"<ins>+ {key}: &#34;<mark>32</mark>&#34;,\n</ins>" in hunk.body
 
 
+def test_lines_of_a_run_stand_beside_their_counterparts():
+    old = b"a 64\nb 64\nc 64\n"
+    (hunk,) = diff_view(unified_diff("m.txt", old, old.replace(b"64", b"32"))).hunks
+    assert _plain(hunk.body) == "-a 64\n+a 32\n-b 64\n+b 32\n-c 64\n+c 32\n"
+    (hunk,) = diff_view(unified_diff("m.txt", b"a 64\nb 64\n", b"a 32\n")).hunks
+    assert _plain(hunk.body) == "-a 64\n-b 64\n+a 32\n"
+
+
 def test_the_text_is_that_of_the_diff():
     old = "".join(f' "line{i}": "{i % 7}",\n' for i in range(60)).encode()
     diff = unified_diff("m.json", old, old.replace(b'"3"', b'"30"'))

@@ -6,12 +6,17 @@ import base64
 import hashlib
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import Markup
 from models import COMMAND, Symbol, compiled, residual
 
+from prunec.emission.layers import Layer
+from prunec.reporting.bars import skyline
 from prunec.reporting.facts import group_facts, node_groups, tensor_groups
+from prunec.reporting.marks import StageView
 from prunec.reporting.stages import picture
 
 HOSTILE = [
@@ -191,6 +196,57 @@ def test_the_network_is_drawn_in_stages(usual, report):
     assert {"stage-1", f"stage-{len(drawn.stages)}"} <= {
         v for _, k, v in Page(report).attributes if k == "id"
     }
+
+
+@pytest.mark.parametrize(
+    ("halves", "titles"),
+    [
+        (["encoder"], ["data … 2", "layer 3 … 5", "layer 6 … 8", "layer 9 … 11"]),
+        (["encoder", "decoder"], ["encoder_layer 0 … 5", "decoder_layer 0 … 5"]),
+    ],
+)
+def test_stages_of_counted_blocks_are_titled_by_their_numbers(halves, titles):
+    symbol = Symbol()
+    at = symbol.variable("data")
+    for half in halves:
+        for block in range(12 // len(halves)):
+            for part in ("query", "key", "value"):
+                at = symbol.convolution(f"net/{half}/layer.{block}/{part}", at, 8)
+    found = [stage.title for stage in picture(compiled(symbol.json()).analysis).stages]
+    assert found == titles
+
+
+def test_a_stage_is_as_high_as_what_it_shows():
+    def height(**changes):
+        view = StageView(0, "stage", 3, 0, (None, None), (), Markup(""))
+        return replace(view, **changes).size[1]
+
+    assert height() < height(parameters=(8, 4)) < height(parameters=(8, 4), groups=(1,))
+    assert height() < height(groups=(1,)) and height(parameters=(0, 0)) == height()
+
+
+def test_the_scale_of_few_channels_is_exact():
+    layers = [Layer("conv", "Convolution", (2048, 1024), (1, 1), (1, 1), "")]
+    assert ">2,048</text>" in skyline(layers, [(2048, 1024)], "Channels")
+    assert ">2.05 M</text>" in skyline(layers, [(2_048_000, 1024)], "Parameters")
+
+
+def test_the_method_is_told_in_words(usual):
+    method = {
+        "criterion": "l1",
+        "global": True,
+        "max_ratio": 0.8,
+        "reached": {"macs": 1928873148, "params": 0.5},
+        "targets": ["macs=0.5", "params=1M"],
+        "<b>": None,
+    }
+    text = " ".join(
+        "".join(Page(replace(usual, plan=replace(usual.plan, method=method)).report()).text).split()
+    )
+    assert (
+        "<b> None, criterion l1, global yes, max ratio 0.8, reached macs 1,928,873,148, params 0.5, "
+        "targets macs=0.5, params=1M" in text
+    )
 
 
 def test_the_same_inputs_give_the_same_bytes(report):
