@@ -49,7 +49,8 @@ def _print_groups(inputs: Inputs, members: Sequence[Sequence[Member]]) -> None:
         reasons = approximate_reasons(inputs.analysis, group.number)
         remarks = [f"{cells} cells that lose equally many"] if cells > 1 else []
         remarks += [f"approximate: {reason}" for reason in reasons[:1]]
-        numbers = (str(len(group.units)), str(parameters), f"{unit_cost(own):,}")
+        cost = unit_cost(own)
+        numbers = (str(len(group.units)), str(parameters), "?" if cost is None else f"{cost:,}")
         rows.append((str(group.number), name, *numbers, "; ".join(remarks)))
     columns = ("group", "name", "units", "parameters", "elements per unit", "")
     print_table(columns, rows, frozenset((0, 2, 3, 4)))

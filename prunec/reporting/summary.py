@@ -91,11 +91,17 @@ def first_reasons(groups: Sequence[ApproximateGroup]) -> list[str]:
 
 
 def _largest(found: Sequence[Layer], totals: Totals) -> tuple[int, ...]:
-    """The layers that lose the largest shares of the model's parameters or multiply-adds."""
-    lost = [
-        max(_share(layer.parameters, totals.parameters), _share(layer.multiply_adds, totals.multiply_adds))
-        for layer in found
-    ]
+    """The layers that lose the largest shares of the model's parameters or multiply-adds; where neither are
+    known, the most channels."""
+    if totals.parameters[0] is None and totals.multiply_adds[0] is None:
+        lost = [_share(layer.channels or (0, 0), (1, 1)) for layer in found]
+    else:
+        lost = [
+            max(
+                _share(layer.parameters, totals.parameters), _share(layer.multiply_adds, totals.multiply_adds)
+            )
+            for layer in found
+        ]
     order = sorted((place for place, share in enumerate(lost) if share > 0), key=lambda place: -lost[place])
     return tuple(order[:MOST_LAYERS])
 

@@ -98,6 +98,10 @@ def test_of_many_layers_those_that_change_most_are_shown(tmp_path: Path, capsys:
     # The first has the largest share of the parameters, 4 * 64 + 64 of 1,756; the model output is kept.
     assert [row.split()[0] for row in rows[:3]] == ["c10", "c5", "c11"]
     assert rows[0].split()[1:4] == ["64", "->", "32"]
+    # Without the input's shape the first weight has any size, and so have the totals: channels decide.
+    _, out, _ = run(capsys, "compile", "net-symbol.json", "--out", "open")
+    _, _, *rows = out.split("\n\n")[1].splitlines()
+    assert [row.split()[0] for row in rows[:4]] == ["c10", "c5", "c3", "c1"]
 
 
 def test_what_is_not_known_is_a_question_mark(tmp_path: Path, capsys: Any) -> None:
@@ -244,6 +248,8 @@ def test_the_shapes_of_inputs_are_seldom_needed(tmp_path: Path, capsys: Any) -> 
     groups = json.loads((tmp_path / "net-pruned" / "groups.json").read_text())
     assert groups["parameter_views"]["conv1_weight"]["shape"] == [8, None, 3, 3]
     assert groups["groups"][0]["cost"] == {"parameters": None}
+    code, out, _ = run(capsys, "groups", "net-symbol.json")
+    assert code == 0 and re.search(r"^ +0  conv1_weight +8 +3 +\?$", out, re.M)
     write_arrays(tmp_path / "in.params", arrays())
     command = [sys.executable, "net-pruned/slice_params.py", "in.params", "out.params"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
