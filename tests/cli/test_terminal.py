@@ -173,11 +173,6 @@ def test_a_piped_table_has_whole_rows(capsys: Any) -> None:
     assert capsys.readouterr().out.splitlines()[1] == "  ".join(ROWS[0])
 
 
-def test_help_names_the_choices(capsys: Any) -> None:
-    code, out, _ = run(capsys, "compile", "--help")
-    assert code == 0 and "[--quiet | --json]" in out
-
-
 def test_names_on_a_terminal_are_without_what_all_begin_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
