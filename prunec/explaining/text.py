@@ -32,7 +32,7 @@ def explanation_text(explanation: Explanation) -> str:
 def kept_text(layers: Sequence[KeptLayer]) -> str:
     """All layers that keep channels, for the terminal."""
     if not layers:
-        return "Every layer can lose channels on both sides.\n"
+        return "No layer that the rules know keeps any channels.\n"
     lines: list[str] = []
     for layer in layers:
         lines.append(
