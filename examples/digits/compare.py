@@ -1,7 +1,7 @@
 """Compare criteria at several budgets: ``python compare.py`` writes RESULTS.md and results.svg.
 
-Everything is run: networks are pruned, compensated, measured and fine-tuned in MXNet, with fixed seeds, one
-thread for each process.  ``--quick`` runs a small part of it.
+Everything is run: networks are trained, pruned, compensated, measured and fine-tuned in MXNet, with fixed
+seeds, one thread for each process.  ``--quick`` runs a small part of it.
 """
 
 from __future__ import annotations
@@ -18,39 +18,43 @@ from typing import Iterator
 
 from plot import plot
 from results import text
-from runs import Result, Task, network, original, run
-from train import train
+from runs import Result, Task, network, original, prepare, run
 
 HERE = Path(__file__).resolve().parent
 BUDGETS = (0.7, 0.5, 0.3)
-CRITERIA = ("l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "taylor", "reconstruction")
+CRITERIA = (
+    *("l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "apoz", "taylor", "reconstruction"),
+    *("sensitivity", "random"),
+)
+#: Each seed trains a network of its own, and makes a random choice of its own.
 SEEDS = range(5)
 QUICK_SEEDS = range(2)
 
 
 def tasks(name: str) -> Iterator[Task]:
-    """All that is run for a set; half of the multiply-adds fully, and on the digits with one ranking too."""
-    both = ("plain", "means")
+    """All that is run for a set: on the digits, half of the multiply-adds most thoroughly."""
     for budget in BUDGETS:
+        half, digits = budget == 0.5, name == "digits"
         # Training on the harder set takes four times as long.
-        tune = both if name == "digits" else ("means",)
+        tune = ("plain", "means") if half and digits else ("means",) if half or digits else ()
         yield from _criteria(name, budget, False, tune)
     if name == "digits":
-        yield from _criteria(name, 0.5, True, both)
+        yield from _criteria(name, 0.5, True, ())
 
 
 def _criteria(name: str, budget: float, ranked: bool, tune: tuple[str, ...]) -> Iterator[Task]:
     for criterion in CRITERIA:
-        yield Task(name, budget, criterion, ranked, 0, tune)
-    for seed in SEEDS:
-        yield Task(name, budget, "random", ranked, seed, tune)
+        # Sensitivity is one ranking, however it is asked for.
+        if not (ranked and criterion == "sensitivity"):
+            for seed in SEEDS:
+                yield Task(name, budget, criterion, ranked, seed, tune)
 
 
 def quick_tasks() -> Iterator[Task]:
-    """Half of the multiply-adds, two criteria, two seeds; the first is fine-tuned."""
-    yield Task("digits", 0.5, "l1", tune=("means",))
-    for seed in QUICK_SEEDS:
-        yield Task("digits", 0.5, "random", seed=seed)
+    """Half of the multiply-adds, two criteria, two seeds; the first network is fine-tuned."""
+    for criterion in ("l1", "random"):
+        for seed in QUICK_SEEDS:
+            yield Task("digits", 0.5, criterion, seed=seed, tune=() if seed else ("means",))
 
 
 def main() -> int:
@@ -65,10 +69,11 @@ def main() -> int:
     sets = ("digits",) if options.quick else ("digits", "harder")
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
+        (models / "0").mkdir()
         for file in ("digits-symbol.json", "digits-0000.params"):
-            shutil.copy(HERE / file, models)
+            shutil.copy(HERE / file, models / "0")
         originals, found = compare(models, sets, options.quick, options.jobs)
-        channels = {name: network(models, name)[1].solution.unit_count for name in sets}
+        channels = {name: network(models, name, 0).solution.unit_count for name in sets}
     options.out.mkdir(parents=True, exist_ok=True)
     save(options.out / "RESULTS.md", text(originals, found, channels))
     save(options.out / "results.svg", plot(originals, found))
@@ -78,25 +83,28 @@ def main() -> int:
 
 def compare(
     models: Path, sets: tuple[str, ...], quick: bool, jobs: int
-) -> tuple[dict[str, float], list[Result]]:
-    """The accuracy of the networks as they were, and all results, in the order of the tasks."""
+) -> tuple[dict[str, list[float]], list[Result]]:
+    """The accuracies of the networks as they were, one for each seed, and all results, in the order of the
+    tasks."""
     # One thread for each process: faster on networks of this size, and sums are always taken in one order.
     os.environ.update(OMP_NUM_THREADS="1", MXNET_SUBGRAPH_VERBOSE="0")
+    seeds = QUICK_SEEDS if quick else SEEDS
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        # The harder set's network is trained while the digits are run.
-        training = {name: pool.submit(train, models, name) for name in sets if name != "digits"}
+        # The networks of the harder set are trained while the digits are run.
+        ready = {
+            name: [pool.submit(prepare, models, name, seed, not quick) for seed in seeds] for name in sets
+        }
         found = []
         originals = {}
         for name in sets:
-            if name in training:
-                training[name].result()
-            measured = pool.submit(original, models, name)
-            chosen = quick_tasks() if quick else tasks(name)
-            runs = [pool.submit(run, models, task) for task in chosen]
-            originals[name] = measured.result()
-            print(f"{name}: accuracy {originals[name]:.4f}", flush=True)
-            for pending in runs:
-                found.append(pending.result())
+            for pending in ready[name]:
+                pending.result()
+            measured = [pool.submit(original, models, name, seed) for seed in seeds]
+            runs = [pool.submit(run, models, task) for task in (quick_tasks() if quick else tasks(name))]
+            originals[name] = [accuracy.result() for accuracy in measured]
+            print(f"{name}: accuracy {', '.join(f'{own:.4f}' for own in originals[name])}", flush=True)
+            for running in runs:
+                found.append(running.result())
                 print(line(found[-1]), flush=True)
     return originals, found
 

@@ -23,8 +23,10 @@ _STYLES = {
     "bn-scale": ("#009e73", ""),
     "fpgm": ("#cc79a7", ""),
     "activation": ("#e69f00", "5 3"),
+    "apoz": ("#e69f00", "2 3"),
     "taylor": ("#d55e00", ""),
     "reconstruction": ("#d55e00", "5 3"),
+    "sensitivity": ("#000000", ""),
     RANDOM: ("#555555", "2 3"),
 }
 #: The least accuracy that a panel shows: fine-tuned networks differ by little.
@@ -32,8 +34,8 @@ _LOWEST = {"plain": 0.0, "means": 0.0, "tuned_means": 0.85}
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 230, 170, 60, 50, 44
 
 
-def plot(originals: Mapping[str, float], results: Sequence[Result]) -> str:
-    """The plot; networks of one ranking are left out, the range of random choices is shaded."""
+def plot(originals: Mapping[str, Sequence[float]], results: Sequence[Result]) -> str:
+    """The plot, of means over networks; one ranking is left out, the range of random choices is shaded."""
     found = [result for result in results if not result.task.ranked]
     width = _LEFT + len(_STAGES) * (_WIDTH + _GAP)
     bottom = _TOP + len(originals) * (_HEIGHT + _GAP)
@@ -48,7 +50,7 @@ def plot(originals: Mapping[str, float], results: Sequence[Result]) -> str:
         for column, stage in enumerate(_STAGES):
             own = [result for result in found if result.task.images == name]
             x, y = _LEFT + column * (_WIDTH + _GAP), _TOP + row * (_HEIGHT + _GAP)
-            lines += _panel(x, y, f"{_ROWS[name]}, {_STAGES[stage]}", own, stage, originals[name])
+            lines += _panel(x, y, f"{_ROWS[name]}, {_STAGES[stage]}", own, stage, mean(originals[name]))
     return "\n".join([*lines, *_legend(bottom, found), "</svg>"]) + "\n"
 
 
@@ -117,7 +119,7 @@ def _legend(y: int, results: Sequence[Result]) -> list[str]:
     shown = {result.task.criterion for result in results}
     for number, criterion in enumerate(name for name in _STYLES if name in shown):
         colour, dashes = _STYLES[criterion]
-        x, down = _LEFT + number % 5 * 155, y + 5 + number // 5 * 18
+        x, down = _LEFT + number % 6 * 130, y + 5 + number // 6 * 18
         lines.append(_line([(x, down), (x + 26, down)], colour, dashes))
         label = "random: mean and range" if criterion == RANDOM else criterion
         lines.append(f'<text x="{x + 32}" y="{down + 4}">{label}</text>')

@@ -24,15 +24,18 @@ def values(results: Sequence[Result], stage: str) -> list[float]:
     return [value for value in found if value is not None]
 
 
-def text(originals: Mapping[str, float], results: Sequence[Result], channels: Mapping[str, int]) -> str:
-    """RESULTS.md; ``channels`` are the channels that can go, for each set's network."""
+def text(
+    originals: Mapping[str, Sequence[float]], results: Sequence[Result], channels: Mapping[str, int]
+) -> str:
+    """RESULTS.md; ``originals`` are the accuracies of each set's networks, by seed, ``channels`` the channels
+    of one that can go."""
     parts = [_HEAD]
-    for name in originals:
+    for name, accuracies in originals.items():
         own = [result for result in results if result.task.images == name]
         parts.append(
             f"## {_TITLES[name]}\n\n"
-            f"The network as trained names {originals[name]:.1%} of the held-out images correctly;"
-            f"\n{channels[name]} channels can go. Fine-tuning takes {EPOCHS[name]} epochs.\n"
+            f"The {len(accuracies)} networks as trained name {_cell(accuracies)}% of the held-out images "
+            f"correctly;\n{channels[name]} channels can go. Fine-tuning takes {EPOCHS[name]} epochs.\n"
         )
         for budget, ranked in dict.fromkeys((r.task.budget, r.task.ranked) for r in own):
             parts.append(_table(budget, ranked, _at(own, budget, ranked)))
@@ -51,18 +54,18 @@ MXNet, with fixed seeds.
 
 ![accuracy against multiply-adds](results.svg)
 
-Random choices are made with several seeds: their mean, and the standard deviation among them. All other
-criteria give the same choice each time. Every group loses the same share of its channels, but where a table
-says "one ranking" (`--global`). The examples for `--means` and for criteria that need data are 256 training
-images. One held-out image is 0.2 points on the digits and 0.1 on the harder set: differences of less than a
-point say little.
+Each figure is a mean over networks trained from different seeds, with the standard deviation among them. A
+random choice is another for each network. Every group loses the same share of its channels, but where a table
+says "one ranking" (`--global`), and by `sensitivity`, which is one ranking always (measured with the channels
+in the order of `reconstruction`). The examples for `--means` and for criteria that need data are 256 training
+images. One held-out image is 0.2 points on the digits and 0.1 on the harder set.
 """
 
 
 _FINDINGS = """## What holds, and what does not
 
-Before fine-tuning a criterion is compared with all random choices: better than each of them,
-among them, or worse. In brackets are points against their mean.
+Before fine-tuning, each criterion is compared with the random choice on the same network: how many points it
+is above it, on average and with the standard deviation, and on how many of the networks.
 """
 
 
@@ -77,9 +80,8 @@ def _table(budget: float, ranked: bool, results: Sequence[Result]) -> str:
     lines = [heading, "", _row(header), _row(["---", *["---:"] * (len(header) - 1)])]
     for criterion in dict.fromkeys(result.task.criterion for result in results):
         own = [result for result in results if result.task.criterion == criterion]
-        label = f"{criterion}, {len(own)} seeds" if criterion == RANDOM else criterion
         left = f"{mean(result.left for result in own):.1%}"
-        lines.append(_row([label, left, *(_cell(values(own, stage)) for stage in stages)]))
+        lines.append(_row([criterion, left, *(_cell(values(own, stage)) for stage in stages)]))
     return "\n".join([*lines, ""])
 
 
@@ -96,56 +98,60 @@ def _cell(numbers: Sequence[float]) -> str:
 # --- what the numbers show ---
 
 
-def _findings(name: str, accuracy: float, results: Sequence[Result]) -> str:
-    lines = [f"**{_TITLES[name]}**, before fine-tuning at half of the multiply-adds, and after:\n"]
-    for ranked in dict.fromkeys(r.task.ranked for r in results):
-        half = _at(results, 0.5, ranked)
-        where = "One ranking, before" if ranked else "Before"
-        for stage, words in (("means", "with `--means`"), ("plain", "without compensation")):
-            lines.append(f"* {where} fine-tuning, {words}: {_margins(half, stage)}")
+def _findings(name: str, accuracies: Sequence[float], results: Sequence[Result]) -> str:
+    lines = [f"### {_TITLES[name]}: half of the multiply-adds, before fine-tuning\n", *_margins(results), ""]
     for stage, words in (("tuned_means", "with `--means`"), ("tuned_plain", "without compensation")):
         for budget in dict.fromkeys(r.task.budget for r in results):
             chosen = [r for r in results if r.task.budget == budget and values([r], stage)]
             if chosen:
                 lines.append(
-                    f"* After fine-tuning, {words}, {budget:.0%} left: {_within(chosen, stage, accuracy)}"
+                    f"* {budget:.0%} of the multiply-adds, after fine-tuning, {words}: "
+                    f"{_within(chosen, stage, accuracies)}"
                 )
     return "\n".join([*lines, ""])
 
 
-def _margins(results: Sequence[Result], stage: str) -> str:
-    """Which criteria are above all random choices, among them, and below them."""
-    chance = values([r for r in results if r.task.criterion == RANDOM], stage)
-    above, among, below = [], [], []
-    for result in results:
-        if result.task.criterion != RANDOM:
-            own = values([result], stage)[0]
-            chosen = above if own > max(chance) else below if own < min(chance) else among
-            chosen.append(f"{result.task.criterion} ({100 * (own - mean(chance)):+.0f})")
-    parts = [
-        f"{words} {', '.join(names)}"
-        for words, names in (("better than each:", above), ("among them:", among), ("worse:", below))
-        if names
+def _margins(results: Sequence[Result]) -> list[str]:
+    """A table: how far each criterion is above the random choice on the same networks."""
+    columns = [
+        (_at(results, 0.5, ranked), stage, STAGES[stage] + (", one ranking" if ranked else ""))
+        for ranked in dict.fromkeys(r.task.ranked for r in results)
+        for stage in ("means", "plain")
     ]
-    reach = f"{100 * min(chance):.1f} to {100 * max(chance):.1f}"
-    return f"random choices {_cell(chance)}, from {reach}; {'; '.join(parts)}."
+    lines = [
+        _row(["criterion", *(heading for *_, heading in columns)]),
+        _row(["---", *["---:"] * len(columns)]),
+    ]
+    for criterion in dict.fromkeys(r.task.criterion for r in results if r.task.criterion != RANDOM):
+        cells = [_margin(found, criterion, stage) for found, stage, _ in columns]
+        lines.append(_row([criterion, *cells]))
+    return lines
 
 
-def _within(results: Sequence[Result], stage: str, accuracy: float) -> str:
-    drops = {_label(r): 100 * (accuracy - values([r], stage)[0]) for r in results}
-    # Numbers of images divided by their count: not exact in binary.
-    far = {label: drop for label, drop in drops.items() if drop > 1 + 1e-6}
-    words = f"{len(drops) - len(far)} of {len(drops)} networks are within 1 point of the original"
-    informed = values([r for r in results if r.task.criterion != RANDOM], stage)
-    chance = values([r for r in results if r.task.criterion == RANDOM], stage)
-    if informed and chance:
-        words += f" (criteria {100 * mean(informed):.1f} on average, random {100 * mean(chance):.1f})"
-    if far:
-        words += "; not " + ", ".join(f"{label} (−{drop:.1f})" for label, drop in far.items())
-    return f"{words}."
+def _margin(results: Sequence[Result], criterion: str, stage: str) -> str:
+    own, chance = _by_seed(results, criterion, stage), _by_seed(results, RANDOM, stage)
+    margins = [100 * (own[seed] - chance[seed]) for seed in own]
+    if len(margins) < 2:
+        return ""
+    wins = sum(margin > 0 for margin in margins)
+    return f"{mean(margins):+.0f} ± {stdev(margins):.0f} ({wins} of {len(margins)})"
 
 
-def _label(result: Result) -> str:
-    task = result.task
-    label = f"random with seed {task.seed}" if task.criterion == RANDOM else task.criterion
-    return f"{label}, one ranking" if task.ranked else label
+def _by_seed(results: Sequence[Result], criterion: str, stage: str) -> dict[int, float]:
+    return {r.task.seed: values([r], stage)[0] for r in results if r.task.criterion == criterion}
+
+
+def _within(results: Sequence[Result], stage: str, accuracies: Sequence[float]) -> str:
+    """How far networks are below what they were, by the criterion."""
+    drops: dict[str, list[float]] = {}
+    for result in results:
+        drop = 100 * (accuracies[result.task.seed] - values([result], stage)[0])
+        drops.setdefault(result.task.criterion, []).append(drop)
+    informed = [drop for criterion, own in drops.items() if criterion != RANDOM for drop in own]
+    near, far = [], []
+    for criterion, own in drops.items():
+        # Numbers of images divided by their count: not exact in binary.
+        (near if mean(own) <= 1 + 1e-6 else far).append(f"{criterion} {-mean(own):+.1f}")
+    words = f"{sum(drop <= 1 + 1e-6 for drop in informed)} of {len(informed)} networks pruned by a criterion"
+    words += f" are within 1 point of what they were; on average within 1 point: {', '.join(near) or 'none'}"
+    return words + (f"; not {', '.join(far)}." if far else ".")

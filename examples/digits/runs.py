@@ -10,22 +10,27 @@ from typing import Mapping, Optional
 import mxnet as mx
 import numpy as np
 from data import SETS, Split
+from train import train
 from training import accuracy, fit
 
+from prunec.cli.main import main as prunec
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.emission.layers import layers
 from prunec.emission.slicing import apply
 from prunec.examples import Data
 from prunec.language.library import load
-from prunec.mxnet.frontend import MXNetModel, read_model
+from prunec.mxnet.frontend import read_model
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.compensation import compensate
+from prunec.planning.sensitivity import read_table
 from prunec.planning.targets import parse_target
 
 #: Examples for criteria and means; epochs of fine-tuning, fewer where there are more images.
 EXAMPLES = 256
 EPOCHS = {"digits": 5, "harder": 3}
 RATE = 0.02
+#: How sensitivities are measured: which channels of a group go first, and the shares of it.
+ORDER, RATIOS = "reconstruction", "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9"
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Task:
     """What to do.
 
     ``budget`` is the share of multiply-adds to come down to, ``ranked`` one ranking over the whole network in
-    place of the same share of each group; ``tune`` says which of the two smaller networks are fine-tuned:
+    place of the same share of each group; ``seed`` is that of the network's training, and of a random choice;
+    ``tune`` says which of the two smaller networks are fine-tuned:
     ``"plain"``, the one without compensation, and ``"means"``, the one with.
     """
 
@@ -64,44 +70,65 @@ def images(name: str) -> Split:
     return SETS[name]()
 
 
+def prepare(folder: Path, name: str, seed: int, sensitivity: bool) -> None:
+    """Train a network, unless it is there, and measure its sensitivities, if asked."""
+    own = folder / str(seed)
+    own.mkdir(exist_ok=True)
+    symbol = own / f"{name}-symbol.json"
+    if not symbol.exists():
+        train(own, name, seed)
+    if sensitivity:
+        train_images, _, labels, _ = images(name)
+        np.savez(own / f"{name}.npz", data=train_images[:EXAMPLES], label=labels[:EXAMPLES])
+        shape = ",".join(map(str, (1, *train_images.shape[1:])))
+        arguments = ("--data", own / f"{name}.npz", "--out", own / f"{name}.csv", "--criterion", ORDER)
+        more = ("--input", f"data={shape}", "--ratios", RATIOS, "--jobs", "1", "--quiet")
+        if prunec(["sensitivity", str(symbol), *map(str, arguments), *more]) != 0:
+            raise RuntimeError(f"the sensitivities of {symbol} cannot be measured")
+
+
 @cache
-def network(folder: Path, name: str) -> tuple[MXNetModel, Analysis]:
+def network(folder: Path, name: str, seed: int) -> Analysis:
     """The trained network for a set, analysed."""
     shape = images(name)[0].shape
-    model = read_model(folder / f"{name}-symbol.json", None, {"data": (1, *shape[1:])})
-    return model, analyse(model, load(["default.prune"]))
+    model = read_model(folder / str(seed) / f"{name}-symbol.json", None, {"data": (1, *shape[1:])})
+    return analyse(model, load(["default.prune"]))
 
 
-def original(folder: Path, name: str) -> float:
+def original(folder: Path, name: str, seed: int) -> float:
     """The accuracy of the network as it was trained."""
-    symbol = mx.sym.load(str(folder / f"{name}-symbol.json"))
-    return accuracy(symbol, mx.nd.load(str(folder / f"{name}-0000.params")), images(name))
+    own = folder / str(seed)
+    symbol = mx.sym.load(str(own / f"{name}-symbol.json"))
+    return accuracy(symbol, mx.nd.load(str(own / f"{name}-0000.params")), images(name))
 
 
 def run(folder: Path, task: Task) -> Result:
     """Prune, compensate, measure, fine-tune."""
-    model, analysis = network(folder, task.images)
-    train, _, labels, _ = images(task.images)
+    own = folder / str(task.seed)
+    analysis = network(folder, task.images, task.seed)
+    train_images, _, labels, _ = images(task.images)
     classes = labels[:EXAMPLES].astype(np.int64)
-    data = Data("training images", {"data": train[:EXAMPLES]}, classes, "", 64)
+    data = Data("training images", {"data": train_images[:EXAMPLES]}, classes, "", 64)
+    measured = read_table(own / f"{task.images}.csv") if task.criterion == "sensitivity" else None
     options = Options(
         targets=(parse_target(f"macs={task.budget}"),),
         criterion=task.criterion,
         ranked=task.ranked,
         seed=task.seed,
         data=data,
+        sensitivity=measured,
     )
     plan = make_plan(analysis, options=options)
     pruned = emit(analysis, plan.removed)
     changed, _ = compensate(analysis, plan.removed, data, means=True)
     symbol = mx.sym.load_json(pruned.model.decode())
-    saved = mx.nd.load(str(folder / f"{task.images}-0000.params"))
+    saved = mx.nd.load(str(own / f"{task.images}-0000.params"))
     smaller = {"plain": sliced(saved, pruned, {}), "means": sliced(saved, pruned, changed)}
-    before = {kind: accuracy(symbol, own, images(task.images)) for kind, own in smaller.items()}
+    before = {kind: accuracy(symbol, cut, images(task.images)) for kind, cut in smaller.items()}
     tuned: dict[str, Optional[float]] = {"plain": None, "means": None}
     for kind in task.tune:
-        own = fit(symbol, smaller[kind], EPOCHS[task.images], RATE, images(task.images))
-        tuned[kind] = accuracy(symbol, own, images(task.images))
+        better = fit(symbol, smaller[kind], EPOCHS[task.images], RATE, images(task.images), task.seed)
+        tuned[kind] = accuracy(symbol, better, images(task.images))
     total, left = layers(analysis, pruned)[1].multiply_adds
     assert total and left is not None
     return Result(task, left / total, before["plain"], before["means"], tuned["plain"], tuned["means"])

@@ -42,10 +42,10 @@ def network() -> mx.sym.Symbol:
     return mx.sym.SoftmaxOutput(data, mx.sym.var("softmax_label"), name="softmax")
 
 
-def train(folder: Path, name: str) -> float:
+def train(folder: Path, name: str, seed: int = 0) -> float:
     """Train on the set of this name, save NAME-symbol.json and NAME-0000.params, and give the accuracy."""
     symbol, images = network(), SETS[name]()
-    parameters = fit(symbol, {}, EPOCHS[name], rate=0.1, images=images)
+    parameters = fit(symbol, {}, EPOCHS[name], rate=0.1, images=images, seed=seed)
     symbol.save(str(folder / f"{name}-symbol.json"))
     save(str(folder / f"{name}-0000.params"), parameters)
     return accuracy(symbol, parameters, images)
@@ -56,8 +56,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small residual network on the digits.")
     parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=Path(__file__).parent)
     parser.add_argument("--set", choices=SETS, default="digits")
+    parser.add_argument("--seed", type=int, default=0, help="for what is random in training")
     options = parser.parse_args()
-    print(f"accuracy {train(options.folder, options.set):.4f}")
+    print(f"accuracy {train(options.folder, options.set, options.seed):.4f}")
 
 
 if __name__ == "__main__":

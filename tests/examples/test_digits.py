@@ -51,8 +51,8 @@ def test_the_readme_goes_the_whole_way(outputs: tuple[Path, dict[str, str]]) -> 
     assert [command.split()[1] for command in COMMANDS] == [
         "evaluate.py",
         "data.py",
+        "sensitivity",
         "plan",
-        "compensate",
         "compile",
         "evaluate.py",
         "finetune.py",
@@ -61,7 +61,7 @@ def test_the_readme_goes_the_whole_way(outputs: tuple[Path, dict[str, str]]) -> 
     ]
     original, pruned, tuned = _accuracies(printed)
     assert original > 0.99
-    assert pruned > 0.8, "compensated, before fine-tuning"
+    assert pruned > 0.9, "compensated, before fine-tuning"
     assert tuned >= original - 0.01
     plan = next(text for command, text in printed.items() if command.startswith("prunec plan"))
     assert re.search(r"multiply-adds: .*\((49|50)\.\d+% left\)", plan), plan
@@ -70,15 +70,19 @@ def test_the_readme_goes_the_whole_way(outputs: tuple[Path, dict[str, str]]) -> 
 def test_the_quick_comparison_has_its_rows(outputs: tuple[Path, dict[str, str]]) -> None:
     text = (outputs[0] / "quick" / "RESULTS.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| l1 ", "| random"))]
-    assert [row[0] for row in rows] == ["| l1", "| random, 2 seeds"]
-    (_, left, plain, means, tuned), (_, _, _, chance, _) = rows
+    assert [row[0] for row in rows] == ["| l1", "| random", "| l1"]
+    (_, left, plain, means, tuned), (_, _, _, chance, _), (_, margin, _) = rows
     assert 49.5 <= float(left.rstrip("%")) <= 50.5
-    mean, spread = (float(number) for number in chance.split(" ± "))
-    assert float(means) > mean + max(spread, 5), text
-    assert float(means) > float(plain) + 20, text
+    (worse, _), (better, _), (random, spread) = map(_numbers, (plain, means, chance))
+    assert better > random + max(spread, 5), text
+    assert better > worse + 20, text
+    assert re.fullmatch(r"\+\d+ ± \d+ \(2 of 2\)", margin), text
     assert float(tuned.rstrip(" |")) >= 98.5, text
-    assert "with `--means`: random choices " in text
-    assert re.search(r"1 of 1 networks are within 1 point of the original\.", text)
+    assert "1 of 1 networks pruned by a criterion are within 1 point of what they were" in text
+
+
+def _numbers(cell: str) -> list[float]:
+    return [float(number) for number in cell.split(" ± ")]
 
 
 def test_the_plot_has_a_panel_for_each_stage(outputs: tuple[Path, dict[str, str]]) -> None:
@@ -92,14 +96,34 @@ def test_the_plot_has_a_panel_for_each_stage(outputs: tuple[Path, dict[str, str]
 def test_the_committed_results_hold_every_row() -> None:
     text = (DIGITS / "RESULTS.md").read_text(encoding="utf-8")
     tables = re.findall(r"^### .*?(?=^#|\Z|^\*\*)", text, re.MULTILINE | re.DOTALL)
-    names = ["l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "taylor", "reconstruction"]
-    assert len(tables) == 7
+    names = ["l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "apoz", "taylor", "reconstruction"]
+    assert len(tables) == 9
     for table in tables:
-        assert re.findall(r"^\| ([a-z][\w-]*)(?:, 5 seeds)? \|", table, re.MULTILINE) == [
-            "criterion",
-            *names,
-            "random",
-        ]
+        heading = table.splitlines()[0]
+        more = [] if "one ranking" in heading else ["sensitivity"]
+        chance = [] if "before fine-tuning" in heading else ["random"]
+        found = re.findall(r"^\| ([a-z][\w-]*) \|", table, re.MULTILINE)
+        assert found == ["criterion", *names, *more, *chance]
+
+
+def test_in_the_committed_results_criteria_beat_random_choices() -> None:
+    text = (DIGITS / "RESULTS.md").read_text(encoding="utf-8")
+    table = text.split("### Digits: half of the multiply-adds, before fine-tuning")[1]
+    for name in (
+        "l1",
+        "l2",
+        "bn-scale",
+        "fpgm",
+        "lamp",
+        "activation",
+        "taylor",
+        "reconstruction",
+        "sensitivity",
+    ):
+        assert re.search(rf"^\| {name} \| \+\d\d ± \d+ \(5 of 5\) \|", table, re.MULTILINE), name
+    assert re.search(r"^\| sensitivity \| [^|]+ \| \+\d\d ± \d+ \(5 of 5\) \|", table, re.MULTILINE)
+    half = re.search(r"^\* 50% .*, with `--means`: (.*)$", table, re.MULTILINE)
+    assert half and "; not " not in half.group(1)
 
 
 def test_the_harder_set_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
