@@ -68,9 +68,10 @@ def read_data(path: Union[str, os.PathLike[str]], wanted: Mapping[str, Shape]) -
     name = os.fspath(path)
     arrays = _read_arrays(name)
     inputs, labels = _assigned(name, arrays, tuple(wanted))
-    counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
+    held = {**inputs, **({} if labels is None else {"the labels": labels})}
+    counts = {len(array) for array in held.values()}
     if len(counts) != 1 or 0 in counts:
-        shown = ", ".join(f"{printable(key)} has {len(array)}" for key, array in inputs.items())
+        shown = ", ".join(f"{printable(key)}: {len(array)}" for key, array in held.items())
         _fail("P532", "the arrays hold different numbers of examples, or none", name, shown)
     count = counts.pop()
     for key, array in inputs.items():
@@ -95,7 +96,12 @@ def _read_arrays(name: str) -> dict[str, Array]:
     except OSError as error:
         _fail("P530", "cannot read the examples", name, f"the system says: {error.strerror or error}")
     except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-        _fail("P530", "the examples are no .npz file", name, printable(str(error), 200) or "it is damaged")
+        _fail(
+            "P530",
+            "the examples are no .npz file of numbers",
+            name,
+            printable(str(error), 200) or "it is damaged",
+        )
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
