@@ -206,7 +206,8 @@ def test_sparse_and_empty_arrays_are_copied_but_not_sliced(folder: Path) -> None
 def test_an_interrupted_run_leaves_nothing(folder: Path, stop: str, code: int, message: str) -> None:
     if not hasattr(signal, stop):
         pytest.skip(f"{stop} is not a signal of this system")
-    stopping = "import os, signal, numpy\n"
+    # A process started in the background may ignore interrupts.
+    stopping = "import os, signal, numpy\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     stopping += f"numpy.ascontiguousarray = lambda array: os.kill(os.getpid(), signal.{stop})"
     (folder / "out.params").write_bytes(b"what was there")
     assert failure(folder, "in.params", "out.params", before=stopping) == message

@@ -163,7 +163,13 @@ def test_whatever_ends_a_run_leaves_the_table_and_no_process(model: Path, number
     command = [sys.executable, "-m", "prunec", "sensitivity", model.name, *arguments]
     # In its own session, as behind a terminal: Ctrl-C goes to the command and to its processes.
     started = subprocess.Popen(
-        command, cwd=folder, start_new_session=True, stderr=subprocess.PIPE, env=environment()
+        command,
+        cwd=folder,
+        start_new_session=True,
+        # A process started in the background may ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stderr=subprocess.PIPE,
+        env=environment(),
     )
     until(lambda: (folder / "sensitivity.csv").exists() and read_table(folder / "sensitivity.csv").entries)
     if number == signal.SIGINT:
