@@ -61,11 +61,11 @@ class Expander:
         Raises :class:`Open` where something is not known yet.
         """
         axes: list[PlainAxis] = []
-        for position, axis in enumerate(tensor.axes):
+        for axis in tensor.axes:
             if isinstance(axis.item, Rest) and axis.item.name in self.own:
                 axes += self._own_rest(axis.item.name, tensor, index, shape)
             elif isinstance(axis.item, Broadcast):
-                axes += self._broadcast(axis.item, tensor, position, shape, learned)
+                axes += self._broadcast(axis.item, tensor, len(axes), shape, learned)
             else:
                 axes += self._axis(axis.item, index)
         return tuple(axes)

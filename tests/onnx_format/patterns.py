@@ -309,6 +309,17 @@ def flatten_map() -> Pattern:
 
 
 @pattern
+def gemm_with_one_summand() -> Pattern:
+    """The third matrix is a single number, which goes to every channel."""
+    net = Net()
+    x = net.op("Flatten", net.op("GlobalAveragePool", start(net)))
+    x = net.op("Relu", net.op("Gemm", x, net.weight("d1_w", 9, 8), net.weight("d1_b", 1), transB=1))
+    net.output(net.op("Gemm", x, net.weight("fc_w", 5, 9), transB=1), 2)
+    removable = (*START, ("d1_w", 0), ("d1_w", 1), ("fc_w", 1))
+    return Pattern(net.proto(), removable, (("d1_b", 0), ("fc_w", 0)))
+
+
+@pattern
 def concat_of_everything() -> Pattern:
     net = Net()
     x = start(net)
