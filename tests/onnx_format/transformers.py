@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
+from onnx import numpy_helper
 
 from onnx_format.network import Net
 from onnx_format.patterns import Pair, Pattern
@@ -219,6 +220,23 @@ def gated_feed_forward() -> Pattern:
     y = net.op("Mul", net.op("Mul", gate, net.op("Sigmoid", gate)), net.dense(y, "up", W, F))
     finish(net, net.op("Add", x, net.dense(y, "down", F, W)))
     return Pattern(net.proto(), (*FEED_FORWARD, ("gate_w", 1), ("gate_b", 0)), (("words", 1), ("rms", 0)))
+
+
+@pattern
+def masked_from_a_single_truth() -> Pattern:
+    """A mask that starts from one truth without axes, which all later masks are combined with."""
+    net = Net()
+    x = embedded(net)
+    q, k, v = (net.dense(x, name, W, H * D) for name in "qkv")
+    truth = numpy_helper.from_array(np.ones(1, dtype=bool))
+    mask = net.op("ConstantOfShape", net.numbers("none", []), value=truth)
+    mask = net.op("And", mask, net.numbers("earlier", np.tri(S), dtype=bool))
+    mask = net.op("Expand", mask, net.numbers("everywhere", [B, 1, S, S]))
+    scores = net.op("MatMul", heads(net, q, "q"), heads(net, k, "k", axes=(0, 2, 3, 1)))
+    scores = net.op("Where", mask, scores, net.numbers("never", -1e4, dtype="f"))
+    y = net.op("MatMul", net.op("Softmax", scores, axis=-1), heads(net, v, "v"))
+    finish(net, net.op("Add", x, net.dense(together(net, y, H * D), "out", H * D, W)))
+    return Pattern(net.proto(), (*SEPARATE, ("out_w", 0), ("words", 1)))
 
 
 def _turned(interleaved: int, flat: bool) -> Pattern:
