@@ -14,7 +14,7 @@ Result = dict[str, Any]
 EXPORTERS = ("torchscript", "dynamo")
 TORCH_PRUNING = "torch-pruning"
 #: Seconds of one core.  Torch-Pruning is done in a few, or does not end.
-PATIENCE = 60
+PATIENCE = 30
 _INTRODUCTION = """
 {count} architectures as torchvision, timm and transformers define them, the latter in small configurations,
 exported by PyTorch's two exporters (`make corpus-onnx`). Parameters are random such that outputs depend on

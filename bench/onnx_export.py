@@ -34,6 +34,8 @@ def main() -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
+    # Layers of attention in one operator of PyTorch's own, which only one of its exporters knows.
+    torch.backends.mha.set_fastpath_enabled(False)
     one = architecture(name)
     network = telling(one)
     start = time.process_time()

@@ -34,7 +34,7 @@ def main() -> int:
     """Prunes, runs the result, and says what came of it; exit status 0 either way."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 10))
     one = architecture(sys.argv[1])
     network = telling(one)
     values = tuple(samples(one, 1).values())
