@@ -56,8 +56,8 @@ is given for the layers that make queries, keys and values; whole heads go where
 widths are rounded to the number of heads in torchvision's vision transformer; Swin of transformers gets a
 pruner for its patch merging, layers that make two halves at once are told so. Then attributes of modules
 that hold a width or a number of heads are set, as the examples do. What is not done after {patience} s
-counts as failed. It *succeeds* where the pruned network takes the same inputs and gives outputs of the same
-shapes. Values are not compared: what it removes is not meant to leave them.
+counts as failed. It *succeeds* where something goes and the pruned network takes the same inputs and gives
+outputs of the same shapes. Values are not compared: what it removes is not meant to leave them.
 
 prunec succeeds where its results are exact as said above; its figures are those of the dynamo export, else of
 the TorchScript one, pruned freely. Time is that of one core for pruning alone, without imports. Memory is the
@@ -206,12 +206,16 @@ def _both(name: str, results: Sequence[Result]) -> tuple[Optional[Result], Optio
 
 
 def _succeeded(one: Result) -> bool:
-    return bool(one["exported"] and one["outcome"] in ("pruned", "kept") and not is_wrong(one))
+    if one["run"] == TORCH_PRUNING:
+        return bool(one["runs"] and one["left"] < 1)
+    return bool(one["exported"] and one["outcome"] == "pruned" and not is_wrong(one))
 
 
 def _pair(name: str, own: Optional[Result], other: Optional[Result]) -> str:
-    good = other if other and other["runs"] else None
-    remarks = f"fails: {escaped(other['reason'])}" if other and not good else ""
+    good = other if other and _succeeded(other) else None
+    remarks = ""
+    if other and not good:
+        remarks = "removes nothing" if other["runs"] else f"fails: {escaped(other['reason'])}"
     return f"| {name} | {_figures(own)} | {_figures(good)} | {remarks} |"
 
 
@@ -222,10 +226,10 @@ def _figures(one: Optional[Result]) -> str:
 def _summary(results: Sequence[Result]) -> str:
     pairs = [_both(name, results) for name in _names(results)]
     tried = [other for _, other in pairs if other is not None]
-    both = [(own, other) for own, other in pairs if own and other and other["runs"]]
+    both = [(own, other) for own, other in pairs if own and other and _succeeded(other)]
     text = (
         f"prunec succeeds on {sum(own is not None for own, _ in pairs)} of {len(pairs)} architectures,"
-        f" Torch-Pruning on {sum(other['runs'] for other in tried)} of {len(tried)}."
+        f" Torch-Pruning on {sum(map(_succeeded, tried))} of {len(tried)}."
     )
     if not both:
         return text

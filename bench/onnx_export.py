@@ -85,7 +85,7 @@ class Plain(torch.nn.Module):
         if not self.by_name:
             found = self.network(*values)
         else:
-            mask = {"attention_mask": torch.ones_like(values[0])} if self.attends else {}
+            mask = {self.attends: torch.ones_like(values[-1])} if self.attends else {}
             found = self.network(**dict(zip(self.names, values)), **mask)
         return found if self.output is None else found[self.output]
 

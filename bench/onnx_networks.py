@@ -25,8 +25,8 @@ class Architecture:
     """How to build one network.
 
     ``maker`` is called with ``options``; of transformers it is called with a ``configuration`` made of them.
-    Of an output with named entries ``output`` names the one that counts.  Where it ``attends``, a mask tells
-    the network to read all words; without one it looks for texts put side by side.
+    Of an output with named entries ``output`` names the one that counts.  The mask ``attends`` tells that all
+    words of the last input are read; without it some networks look for texts put side by side.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Architecture:
     inputs: tuple[Input, ...]
     configuration: Optional[str] = None
     output: Optional[str] = None
-    attends: bool = False
+    attends: Optional[str] = None
 
     @property
     def library(self) -> str:
@@ -88,7 +88,9 @@ def _transformer(
 ) -> Architecture:
     family = maker.partition("For")[0].replace("LMHeadModel", "").replace("EncoderModel", "")
     configuration = f"transformers.{family}Config"
-    attends = maker.endswith(("CausalLM", "LMHeadModel"))
+    attends = "attention_mask" if maker.endswith(("CausalLM", "LMHeadModel")) else None
+    if inputs[-1].name == "decoder_input_ids":
+        attends = "decoder_attention_mask"
     return Architecture(name, f"transformers.{maker}", options, inputs, configuration, output, attends)
 
 

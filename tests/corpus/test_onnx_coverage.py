@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bench import coverage, onnx_corpus, onnx_coverage  # noqa: E402
-from bench.onnx_coverage import TORCH_PRUNING, is_wrong, rendered, totals  # noqa: E402
+from bench.onnx_coverage import EXPORTERS, TORCH_PRUNING, is_wrong, rendered, totals  # noqa: E402
 from bench.onnx_networks import ARCHITECTURES, architecture  # noqa: E402
 
 
@@ -140,4 +141,49 @@ def test_the_architectures() -> None:
     names = [one.name for one in ARCHITECTURES]
     assert len(names) >= 40 and len(set(names)) == len(names)
     assert {one.library for one in ARCHITECTURES} == {"torchvision", "timm", "transformers"}
-    assert architecture("llama").attends and not architecture("bert").attends
+    masks = [architecture(name).attends for name in ("bert", "llama", "whisper")]
+    assert masks == [None, "attention_mask", "decoder_attention_mask"]
+
+
+# --- the page as it is ---
+
+
+def onnx_part() -> str:
+    return coverage.parts(coverage.PATH.read_text(encoding="utf-8"))[1]
+
+
+def rows(title: str) -> list[list[str]]:
+    """The rows of the table under a heading, cells stripped."""
+    part = onnx_part().partition(f"\n### {title}\n")[2].partition("\n### ")[0]
+    lines = [line for line in part.splitlines() if line.startswith("| ")][1:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_every_architecture_is_in_the_page() -> None:
+    exports = {(row[0], row[1]) for row in rows("Exports")}
+    exceptions = {(row[0], row[1]): row[2] for row in rows("Exceptions")}
+    for one in ARCHITECTURES:
+        for exporter in EXPORTERS:
+            key = (one.name, exporter)
+            assert key in exports or exceptions[key].startswith("PyTorch does not export it: "), key
+    assert [row[0] for row in rows("Beside Torch-Pruning")] == [one.name for one in ARCHITECTURES]
+
+
+def test_the_sums_of_the_page_are_those_of_its_tables() -> None:
+    sums = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", onnx_part().partition("\n### ")[0], re.M))
+    exports = rows("Exports")
+    exact = [row for row in exports if re.fullmatch(r"\d+e[-+]\d+", row[8])]
+    assert sums["exact"].startswith(f"{len(exact)} of {len(exports)};")
+    assert sums["exports"].startswith(f"{len(exports)}, of {2 * len(ARCHITECTURES)}")
+    assert sums["with approximate groups"] == str(sum(row[7] != "" for row in exports))
+    assert sums["tracebacks"] == "0"
+    left = [float(row[4]) for row in exports]
+    assert abs(float(sums["parameters left, mean"]) - sum(left) / len(left)) < 1e-3
+
+
+def test_the_page_has_the_texts_that_it_is_rendered_with() -> None:
+    text = onnx_part()
+    for template in (onnx_coverage._INTRODUCTION, onnx_coverage._TABLE, onnx_coverage._BESIDE):
+        for piece in re.split(r"\{\w+\}", template):
+            assert piece in text, piece
+    assert (rows("Exceptions") == []) == ("### Exceptions" not in text)
