@@ -14,12 +14,12 @@ import numpy as np
 
 from bench.networks import Network
 from prunec.binding.bound import Bound, axis_size
+from prunec.binding.costs import is_costly
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError, render_all
 from prunec.emission.layers import produced_axis
 from prunec.graph.model import Graph, Tensor
 from prunec.language.library import load
-from prunec.language.syntax import MultiplyAdds
 from prunec.mxnet.frontend import MXNetModel, read_model
 from prunec.mxnet.symbol import read_symbol_file, to_graph
 from prunec.planning.select import illegal, uniform
@@ -156,7 +156,7 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     why = Reasons(analysis)
     graph = analysis.bound.graph
     for index, bound in enumerate(analysis.bound.bounds):
-        if bound is None or not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
+        if bound is None or not is_costly(bound):
             continue
         weights = _weights(graph, index, bound)
         axis = produced_axis(bound, bound.parameter_slots | set(weights))

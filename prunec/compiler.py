@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
-from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.diagnostics import Diagnostic, PrunecError, input_flags
 from prunec.emission.attributes import new_attributes, new_positions, squeezed_away
 from prunec.emission.shrink import Shrinker
 from prunec.emission.slicing import ParameterSlice
 from prunec.emission.values import Changes, changes
 from prunec.findings import inputs_without_shape, warnings
-from prunec.graph.model import Graph, Shape, Tensor, shape_text
+from prunec.graph.model import Graph, Shape, Tensor, may_agree, shape_text
 from prunec.language.syntax import Neutral, Value
 from prunec.planning.select import Removed
 from prunec.solver.propagate import Channels, propagate
@@ -238,13 +238,12 @@ def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -
 
 
 def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[str]) -> Diagnostic:
-    flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
     return Diagnostic(
         "P401",
         f"the shape of {'an input' if len(names) == 1 else 'inputs'} is needed: {', '.join(names)}",
         where=describe(graph, index, bound.shapes),
         notes=("what this node does to channels depends on its sizes, which nothing in the model gives",),
-        help=f"give the shape{'s' if len(names) > 1 else ''}, for example {flags}",
+        help=f"give the shape{'s' if len(names) > 1 else ''}, for example {input_flags(names)}",
     )
 
 
@@ -254,10 +253,7 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
     for parameter in found:
         if known is not None and parameter.name in known:
             actual: Shape = known[parameter.name]
-            fits = len(actual) == len(parameter.shape) and all(
-                b is None or a == b for a, b in zip(actual, parameter.shape)
-            )
-            if not fits:
+            if not may_agree(actual, parameter.shape):
                 problems.append(
                     Diagnostic(
                         "P611",

@@ -7,10 +7,10 @@ from typing import Sequence
 import numpy as np
 
 from prunec.binding.infer import BoundGraph, describe
-from prunec.diagnostics import Annotation, Diagnostic, Severity
-from prunec.graph.model import Shape, Tensor, shape_text
+from prunec.diagnostics import Annotation, Diagnostic, Severity, input_flags
+from prunec.graph.model import Tensor, may_agree, shape_text
+from prunec.solver.held import kept_for_size
 from prunec.solver.solve import Solution
-from prunec.solver.unsized import kept_for_size
 
 
 def warnings(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
@@ -41,17 +41,16 @@ def inputs_without_shape(bound: BoundGraph, parameters: frozenset[int], index: i
 def _unsized(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> list[Diagnostic]:
     """One warning for all channels that the shapes of inputs would set free."""
     nodes: dict[int, int] = {}
-    names: dict[str, None] = {}
+    names: list[str] = []
     for number, count in kept_for_size(solution.propagation).items():
         index = solution.causes[number].node
         found = inputs_without_shape(bound, parameters, index)
         if found:
             nodes[index] = nodes.get(index, 0) + count
-            names.update(dict.fromkeys(found))
+            names += [name for name in found if name not in names]
     if not nodes:
         return []
     first = describe(bound.graph, min(nodes), bound.shapes)
-    flags = " ".join(f"--input {name}=1,3,224,224" for name in names)
     channels = sum(nodes.values())
     return [
         Diagnostic(
@@ -60,7 +59,7 @@ def _unsized(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) 
             f"{', '.join(names)}",
             where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
             notes=("what happens to channels there depends on sizes, which nothing in the model gives",),
-            help=f"give the shape{'s' if len(names) > 1 else ''}, for example {flags}",
+            help=f"give the shape{'s' if len(names) > 1 else ''}, for example {input_flags(names)}",
             severity=Severity.WARNING,
         )
     ]
@@ -138,7 +137,7 @@ def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
     differing = {
         tensor
         for tensor, hint in graph.hints.items()
-        if tensor in bound.shapes and not _may_be_the_same(bound.shapes[tensor], hint)
+        if tensor in bound.shapes and not may_agree(bound.shapes[tensor], hint)
     }
     by_operator: dict[str, list[Tensor]] = {}
     for tensor in sorted(differing):
@@ -166,10 +165,6 @@ def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
             )
         )
     return found
-
-
-def _may_be_the_same(left: Shape, right: Shape) -> bool:
-    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right))
 
 
 def _channels_at(bound: BoundGraph, solution: Solution, nodes: Sequence[int]) -> int:

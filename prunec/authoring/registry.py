@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Callable, Iterator, Mapping, Optional
 
 from prunec import cache
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity
-from prunec.language.resources import data_folder
+from prunec.diagnostics import Annotation, Diagnostic, Severity
+from prunec.language.resources import data_folder, own_document
 from prunec.language.syntax import Rule
 
 _KIND = "operators"
@@ -92,22 +92,12 @@ def _with_unlisted(library: str, known: Mapping[str, Registered]) -> Mapping[str
     """
     if library != "default":
         return known
-    path = data_folder("rules") / "unlisted.json"
-    try:
-        added = json.loads(path.read_text(encoding="utf-8"))["attributes"]
+    with own_document(data_folder("rules") / "unlisted.json") as document:
+        added = document["attributes"]
         return {
             name: replace(operator, attributes=(*operator.attributes, *added.get(name, ())))
             for name, operator in known.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PrunecError(
-            Diagnostic(
-                "P711",
-                f"cannot read {path}",
-                notes=(f"{type(error).__name__}: {error}",),
-                help="the file comes with prunec; install prunec anew",
-            )
-        ) from None
 
 
 # --- asking frameworks ---

@@ -17,8 +17,9 @@ from prunec.binding.expressions import Scalar, evaluate
 from prunec.compiler import Analysis, Pruned
 from prunec.emission.shrink import Shrinker
 from prunec.graph.model import Shape, Tensor
-from prunec.solver.components import Atoms, connected_components
-from prunec.solver.propagate import KEPT, Cause
+from prunec.solver.components import Atoms
+from prunec.solver.held import held_classes
+from prunec.solver.propagate import Cause
 from prunec.solver.solve import Solution
 
 #: A number before and after; ``None`` where it is not known.
@@ -62,17 +63,10 @@ def causes_of_kept(solution: Solution) -> Atoms:
     all of it.
     """
     count = solution.propagation.atom_count
-    if not solution.edges:
-        return np.full(count, -1, dtype=np.int64)
-    left = np.concatenate([edge.left.reshape(-1) for edge in solution.edges])
-    right = np.concatenate([edge.right.reshape(-1) for edge in solution.edges])
-    cause = np.repeat([edge.cause for edge in solution.edges], [edge.left.size for edge in solution.edges])
-    ends = (left == KEPT) | (right == KEPT)
-    labels = connected_components(count, left[~ends], right[~ends])
-    held = labels[np.maximum(left[ends], right[ends])]
+    labels, held, cause = held_classes(count, solution.edges)
     of_label = np.full(count, -1, dtype=np.int64)
     # Assigned backwards, so that the first edge has the last word.
-    of_label[held[::-1]] = cause[ends][::-1]
+    of_label[held[::-1]] = cause[::-1]
     return np.asarray(of_label[labels], dtype=np.int64)
 
 

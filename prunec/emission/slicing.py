@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.graph.model import Shape, shape_text
+from prunec.graph.model import Shape, may_agree, shape_text
 
 Indices = Union[Sequence[int], NDArray[np.integer[Any]]]
 
@@ -134,9 +134,7 @@ def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check_shape(parameter: ParameterSlice, array: NDArray[Any]) -> None:
-    if len(array.shape) != len(parameter.shape) or any(
-        size not in (None, own) for size, own in zip(parameter.shape, array.shape)
-    ):
+    if not may_agree(array.shape, parameter.shape):
         name = printable(parameter.name)
         shape, own_shape = shape_text(parameter.shape), shape_text(array.shape)
         raise PrunecError(

@@ -8,12 +8,12 @@ from typing import Iterator, Optional
 import numpy as np
 
 from prunec.binding.bound import Bound, names_of
+from prunec.binding.costs import is_costly
 from prunec.compiler import Analysis
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
 from prunec.explaining.findings import KeptLayer
 from prunec.graph.model import Tensor
-from prunec.language.syntax import MultiplyAdds
 from prunec.solver.propagate import Channels
 
 
@@ -26,7 +26,7 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
     explainer = Explainer(analysis)
     found: list[KeptLayer] = []
     for index, bound in enumerate(analysis.bound.bounds):
-        if bound is None or not any(isinstance(s, MultiplyAdds) for s in bound.rule.statements):
+        if bound is None or not is_costly(bound):
             continue
         for side, tensor, axis in _sides(analysis, index, bound):
             layer = _layer(explainer, index, bound, side, tensor, axis)

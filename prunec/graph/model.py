@@ -84,6 +84,11 @@ def same(left: Known, right: Known) -> bool:
     return left.dtype == right.dtype and np.array_equal(left, right)
 
 
+def may_agree(left: Shape, right: Shape) -> bool:
+    """Whether two shapes can be those of one tensor: a size that is not known agrees with any."""
+    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right))
+
+
 def shape_text(shape: Optional[Shape]) -> str:
     """A shape as messages show it, ``?`` for a size that is not known."""
     if shape is None:

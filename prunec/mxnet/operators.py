@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Optional
 
-from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.mxnet.library import mxnet
 from prunec.operators import Argument, Operator
 
 _CHOICES = re.compile(r"\{([^}]*)\}")
 #: An attribute that no operator has: how an operator answers to it says whether it takes any.
 _NOBODYS_ATTRIBUTE = "prunec_nobodys_attribute"
+
+
+#: Why operators need MXNet.
+PURPOSE = "rules are proved by running the operators; importing MXNet gave"
 
 
 @dataclass(frozen=True)
@@ -27,26 +30,10 @@ class Signature:
     outputs: int
 
 
-def mxnet() -> Any:
-    """The MXNet module. Raises ``PrunecError`` (P700) where it cannot be imported."""
-    try:
-        return importlib.import_module("mxnet")
-    except Exception as error:  # an MXNet that does not fit its numpy fails in many ways
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PrunecError(
-            Diagnostic(
-                "P700",
-                "MXNet is not installed",
-                notes=(f"rules are proved by running the operators; importing MXNet gave: {reason}",),
-                help="pip install 'prunec[mxnet]', with Python 3.11 or older and numpy before 1.24",
-            )
-        ) from None
-
-
 @lru_cache(maxsize=4096)
 def find_operator(name: str) -> Optional[Operator]:
     """The operator of the registry with that name or alias, ``None`` where there is none."""
-    library = mxnet().base._LIB
+    library = mxnet(PURPOSE).base._LIB
     handle = ctypes.c_void_p()
     if library.NNGetOpHandle(name.encode(), ctypes.byref(handle)) != 0:
         return None
@@ -64,7 +51,7 @@ def find_operator(name: str) -> Optional[Operator]:
 
 def operator_names() -> tuple[str, ...]:
     """The names of all operators, aliases included, sorted."""
-    base = mxnet().base
+    base = mxnet(PURPOSE).base
     count = ctypes.c_uint()
     names = ctypes.POINTER(ctypes.c_char_p)()
     base.check_call(base._LIB.MXListAllOpNames(ctypes.byref(count), ctypes.byref(names)))
@@ -73,7 +60,7 @@ def operator_names() -> tuple[str, ...]:
 
 def _takes_any_attribute(name: str) -> bool:
     """Whether an operator takes attributes that it does not list, as those written in Python do."""
-    base = mxnet().base
+    base = mxnet(PURPOSE).base
     handle, symbol = ctypes.c_void_p(), base.SymbolHandle()
     base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))
     keys, values = base.c_str_array([_NOBODYS_ATTRIBUTE]), base.c_str_array(["1"])
@@ -87,7 +74,7 @@ def _takes_any_attribute(name: str) -> bool:
 
 def signature(name: str, attributes: dict[str, str]) -> Signature:
     """How MXNet wires an operator with these attribute texts.  Raises MXNet's own error where it refuses."""
-    mx = mxnet()
+    mx = mxnet(PURPOSE)
     base = mx.base
     handle = ctypes.c_void_p()
     base.check_call(base._LIB.NNGetOpHandle(name.encode(), ctypes.byref(handle)))

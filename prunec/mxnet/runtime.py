@@ -5,9 +5,7 @@ MXNet is imported inside the functions, so that nothing else of prunec needs it.
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +14,18 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.environment import environment
 from prunec.graph.model import Tensor
+from prunec.mxnet.library import mxnet
 
 #: How the names of learned arguments end, by MXNet's own convention.  A model read from JSON does not
 #: say which of its variables are learned; one that is, and for which no value was given, must not be
 #: taken for a label.
 PARAMETER_ENDINGS = ("weight", "bias", "gamma", "beta", "alpha", "mean", "var", "parameters", "const")
 
-#: Read by MXNet whenever a model is bound.  The backend called "default" fuses nothing, and can be told
+_PURPOSE = "a model can be run in MXNet only; importing it gave"
+#: Read by MXNet whenever a model is bound, to keep it from fusing operators: it loses track of hidden
+#: outputs then.  The backend called "default" fuses nothing, and can be told
 #: not to write about itself on the terminal; "NONE" cannot.
 _NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"}
 _UNREGISTERED = "Cannot find custom operator "
@@ -79,7 +81,7 @@ def open_session(
     outputs: Optional[Sequence[tuple[int, int]]] = None,
 ) -> Session:
     """Bind a model to its parameters; arguments, outputs and errors are those of :func:`run`."""
-    mx = _mxnet()
+    mx = mxnet(_PURPOSE)
     document = _document(symbol_json)
     heads = _heads(document)
     wanted = heads if outputs is None else [Tensor(*output) for output in outputs]
@@ -92,7 +94,7 @@ def open_session(
     selected = _load(mx, document, wanted)
     arguments = [values[name] for name in selected.list_arguments()]
     states = [values[name] for name in selected.list_auxiliary_states()]
-    with _failures("MXNet cannot bind the model"), _no_fusion():
+    with _failures("MXNet cannot bind the model"), environment(_NO_FUSION):
         executor = selected.bind(mx.cpu(), arguments, grad_req="null", aux_states=states)
     places = {name: (values[name],) for name in inputs}
     return Session(zeroed, executor, places)
@@ -106,7 +108,7 @@ def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> d
 
     Raises :class:`PrunecError`: P700 without MXNet, P701 where MXNet refuses the model or the shapes.
     """
-    mx = _mxnet()
+    mx = mxnet(_PURPOSE)
     document = _document(symbol_json)
     counts = _output_counts(mx, document)
     tensors = [Tensor(node, output) for node, count in enumerate(counts) for output in range(count)]
@@ -116,21 +118,6 @@ def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> d
 
 
 # --- loading -------------------------------------------------------------------------------
-
-
-def _mxnet() -> Any:
-    try:
-        return importlib.import_module("mxnet")
-    except Exception as error:  # an MXNet that does not fit its numpy fails in many ways
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PrunecError(
-            Diagnostic(
-                "P700",
-                "MXNet is not installed",
-                notes=(f"a model can be run in MXNet only; importing it gave: {reason}",),
-                help="pip install 'prunec[mxnet]', with Python 3.11 or older and numpy before 1.24",
-            )
-        ) from None
 
 
 def _document(symbol_json: bytes) -> dict[str, Any]:
@@ -333,21 +320,6 @@ def _plain(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 # --- MXNet's manners -----------------------------------------------------------------------
-
-
-@contextmanager
-def _no_fusion() -> Iterator[None]:
-    """Keep MXNet from fusing operators while a model is bound: it loses track of hidden outputs then."""
-    before = {name: os.environ.get(name) for name in _NO_FUSION}
-    os.environ.update(_NO_FUSION)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

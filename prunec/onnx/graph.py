@@ -14,7 +14,7 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.diagnostics import printable
-from prunec.graph.model import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor
+from prunec.graph.model import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
 from prunec.language.syntax import Value
 from prunec.onnx import tensors
 from prunec.onnx.folding import Folder
@@ -122,10 +122,7 @@ class _Builder:
 
     def _check_rank(self, name: str, value: Any, shape: Shape) -> None:
         declared = declared_shape(value)
-        fits = declared is None or (
-            len(declared) == len(shape) and all(None in (a, b) or a == b for a, b in zip(declared, shape))
-        )
-        if not fits:
+        if declared is not None and not may_agree(declared, shape):
             note = f"the model declares {_text(declared)}, given was {_text(shape)}"
             headline = f'the shape given for the input "{printable(name)}" is not the model\'s'
             fail(

@@ -9,7 +9,7 @@ import numpy as np
 
 from prunec.binding.infer import describe
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, Severity
+from prunec.diagnostics import Diagnostic, PrunecError, Severity, input_flags
 from prunec.planning.alignment import align_levels
 from prunec.planning.budget import (
     Allocation,
@@ -205,7 +205,7 @@ def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic
         where = describe(graph, nodes[0], analysis.bound.shapes) if nodes else None
         note = f"the shapes of {len(nodes)} of its nodes are not known" if nodes else "no rule counts any"
         name = next(iter(open_inputs(analysis)), "data")
-        help_text = f"give the shapes of the model's inputs, for example --input {name}=1,3,224,224"
+        help_text = f"give the shapes of the model's inputs, for example {input_flags([name])}"
         return Diagnostic(
             "P525", f"the {what} of the model are not known", where, notes=(note,), help=help_text
         )

@@ -8,7 +8,7 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.compiler import Analysis, emit
-from prunec.diagnostics import Diagnostic, PrunecError, Severity
+from prunec.diagnostics import Diagnostic, PrunecError, Severity, input_flags
 from prunec.emission.slicing import apply
 from prunec.examples import Data
 from prunec.planning.budget import TOLERANCE, Allocation, Order
@@ -134,7 +134,7 @@ def _example_shapes(analysis: Analysis) -> dict[str, tuple[Optional[int], tuple[
     if missing or not shapes:
         name = missing[0] if missing else "data"
         note = "the model is run, and the shapes of its inputs are not all given"
-        raise PrunecError(_cannot(note, f"give them, for example --input {name}=1,3,224,224"))
+        raise PrunecError(_cannot(note, f"give them, for example {input_flags([name])}"))
     return {name: (shape[0], tuple(size or 0 for size in shape[1:])) for name, shape in shapes.items()}
 
 

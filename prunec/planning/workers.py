@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from typing import Any, Callable, Generator, Iterable, Iterator, Optional, Protocol, TypeVar
 
 from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.environment import environment
 
 Task = TypeVar("Task")
 Found = TypeVar("Found")
@@ -120,18 +121,12 @@ class _Workers:
 def _inherited() -> Iterator[None]:
     """What processes started meanwhile take over: one thread, and no ear for Ctrl-C, which is for this
     process to hear."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
     in_front = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_front else None
-    os.environ.update(_ONE_THREAD)
     try:
-        yield
+        with environment(_ONE_THREAD):
+            yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
         if in_front:
             signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
 

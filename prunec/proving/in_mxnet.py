@@ -15,7 +15,8 @@ from prunec.diagnostics import PrunecError
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.mxnet.attributes import canonical_text
-from prunec.mxnet.operators import Signature, find_operator, mxnet, signature
+from prunec.mxnet.library import mxnet
+from prunec.mxnet.operators import PURPOSE, Signature, find_operator, signature
 from prunec.mxnet.registering import register_operators
 from prunec.mxnet.running import MXNetRuntime
 from prunec.mxnet.runtime import infer_shapes
@@ -37,7 +38,7 @@ class MXNetOperators(Framework):
     library = "default"
 
     def start(self, register: Optional[Path]) -> None:
-        mxnet()
+        mxnet(PURPOSE)
         if register is not None:
             register_operators(register)
 
@@ -81,7 +82,7 @@ class MXNetOperators(Framework):
         return SymbolModel(file, replace(graph, nodes=nodes), network.parameters, inputs)
 
     def seed(self, seed: int) -> None:
-        mxnet().random.seed(seed)
+        mxnet(PURPOSE).random.seed(seed)
 
 
 @dataclass(frozen=True)

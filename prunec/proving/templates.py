@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Mapping, Optional
 
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.language.resources import data_folder
+from prunec.language.resources import data_folder, own_document
 from prunec.language.syntax import Value
 
 
@@ -76,9 +74,7 @@ class Templates:
 def read_templates(name: str, version: Optional[int]) -> Templates:
     """Reads a file of templates for operators of a version.  Of several forms of a template, the first is
     taken that there is since then.  Raises ``PrunecError`` (P711) where it is missing or damaged."""
-    path = data_folder("rules") / name
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+    with own_document(data_folder("rules") / name) as document:
 
         def template(entry: Any) -> Template:
             return _template(entry, version or 0)
@@ -104,15 +100,6 @@ def read_templates(name: str, version: Optional[int]) -> Templates:
                 for operator, fixed in document["operators"].items()
             },
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise PrunecError(
-            Diagnostic(
-                "P711",
-                f"cannot read {path}",
-                notes=(f"{type(error).__name__}: {error}",),
-                help="the file comes with prunec; install prunec anew",
-            )
-        ) from None
 
 
 def _template(entry: Any, version: int) -> Template:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Sequence
 
+from prunec.binding.costs import is_costly
 from prunec.compiler import Analysis
 from prunec.graph.model import Tensor
-from prunec.language.syntax import MultiplyAdds
 from prunec.reporting.names import common_scopes, scopes, shown, usual_scope
 
 _MOST_FOLLOWERS = 5
@@ -61,8 +61,7 @@ def picture(analysis: Analysis) -> Picture:
 
 def costly(analysis: Analysis, node: int) -> bool:
     """Whether a node's rule says what it costs: then it is a layer."""
-    bound = analysis.bound.bounds[node]
-    return bound is not None and any(isinstance(s, MultiplyAdds) for s in bound.rule.statements)
+    return is_costly(analysis.bound.bounds[node])
 
 
 def _drawn(analysis: Analysis) -> list[int]:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 pytest.importorskip("mxnet", reason="needs MXNet")
 
-from prunec.diagnostics import Source
-from prunec.language.parser import parse
-from prunec.proving import RuleVerdict, prove, report
+from proving.mutations import Mutation, check_caught, first_operator, proved
+from prunec.proving import report
 
 KEEP_SORT = '  keep c because "elements change places"\n'
 KEEP_NUMBERS = '  keep *x because "each element counts its own position"\n'
 MIXES_DOT = '  mixes k unless zero lhs or rhs because "a product sums over this axis"\n'
 MIXES_SOFTMAX = '  mixes c because "a softmax divides by a sum over its axis"\n'
 MIXES_NORM = '  mixes *x because "the mean and deviation are those of all positions"\n'
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A rule that is right with ``right`` in it and has a fault with ``fault`` in its place."""
-
-    name: str
-    rule: str
-    right: str
-    fault: str
-    verdict: str = "wrong"
-    words: str = ""
-
 
 CONVOLUTION = """
 op Convolution(kernel, num_filter, num_group = 1, stride = 1, dilate = 1, pad = 0, layout = None)
@@ -163,38 +147,26 @@ MUTATIONS = [
 ]
 
 
-def proved(text: str, cases: int = 16, strictness: bool = True) -> RuleVerdict:
-    rules = parse(Source("mutated.prune", text)).rules
-    (verdict,) = prove(rules, cases=cases, strictness=strictness)
-    return verdict
-
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name.replace(" ", "-"))
 def test_fault_is_caught(mutation: Mutation) -> None:
-    assert mutation.rule.count(mutation.right) >= 1
-    text = mutation.rule.replace(mutation.right, mutation.fault, 1)
-    verdict = proved(text, cases=24, strictness=mutation.verdict != "wrong")
-    told = report([verdict])
-    assert verdict.verdict == mutation.verdict, told
-    assert mutation.words in told
-    assert "mutated.prune:2:4" in told
+    verdict = proved(mutation.text, 24, mutation.verdict != "wrong", "default")
+    check_caught(mutation, verdict)
     if mutation.verdict == "wrong":
-        assert verdict.failure is not None
-        assert verdict.failure.operator in told and verdict.failure.problem in told
+        assert verdict.failure is not None and verdict.failure.operator in report([verdict])
 
 
 @pytest.mark.parametrize(
     "text",
     sorted({mutation.rule for mutation in MUTATIONS} - {REPEAT, TILE, NUMBERS}),
-    ids=lambda text: text.split("op ")[1].split("(")[0].split(" ")[0],
+    ids=first_operator,
 )
 def test_rules_without_the_fault_are_right(text: str) -> None:
-    verdict = proved(text, cases=10)
+    verdict = proved(text, 10, True, "default")
     assert verdict.verdict == "right", report([verdict])
 
 
 def test_operators_that_are_not_registered_are_told() -> None:
-    verdict = proved("op no_such_operator { data[*x] -> out[*x] }\n")
+    verdict = proved("op no_such_operator { data[*x] -> out[*x] }\n", 16, True, "default")
     assert verdict.verdict == "not tried"
     assert verdict.reason == "MXNet has no such operator"
     assert "not tried  no_such_operator" in report([verdict])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from prunec.diagnostics import Source
+from proving.mutations import Mutation, check_caught, first_operator, proved
 from prunec.language.library import load
-from prunec.language.parser import parse
-from prunec.proving import RuleVerdict, prove, report
+from prunec.proving import prove, report
 
 #: The rules are proved in so many parts, which may run side by side.
 PARTS = 4
@@ -29,18 +26,6 @@ def test_no_built_in_rule_is_wrong(part: int) -> None:
     # Opaque rules and those that keep all there is are not tried.
     assert right >= 0.5 * len(verdicts), report(verdicts)
     assert all(verdict.pruned for verdict in verdicts if verdict.verdict == "right")
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A rule that is right with ``right`` in it and has a fault with ``fault`` in its place."""
-
-    name: str
-    rule: str
-    right: str
-    fault: str
-    verdict: str = "wrong"
-    words: str = ""
 
 
 CONV = """
@@ -144,37 +129,24 @@ MUTATIONS = [
 ]
 
 
-def proved(text: str, cases: int, strictness: bool) -> RuleVerdict:
-    rules = parse(Source("mutated.prune", text)).rules
-    (verdict,) = prove(rules, cases=cases, strictness=strictness, library="onnx")
-    return verdict
-
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name.replace(" ", "-"))
 def test_fault_is_caught(mutation: Mutation) -> None:
-    assert mutation.rule.count(mutation.right) >= 1
-    text = mutation.rule.replace(mutation.right, mutation.fault, 1)
-    verdict = proved(text, 30 if mutation.verdict == "wrong" else 16, mutation.verdict != "wrong")
-    told = report([verdict])
-    assert verdict.verdict == mutation.verdict, told
-    assert mutation.words in told
-    assert "mutated.prune:2:4" in told
-    if mutation.verdict == "wrong":
-        assert verdict.failure is not None and verdict.failure.problem in told
+    wrong = mutation.verdict == "wrong"
+    check_caught(mutation, proved(mutation.text, 30 if wrong else 16, not wrong, "onnx"))
 
 
 @pytest.mark.parametrize(
     "text",
     sorted({mutation.rule for mutation in MUTATIONS}),
-    ids=lambda text: text.split("op ")[1].split("(")[0].split(" ")[0],
+    ids=first_operator,
 )
 def test_rules_without_the_fault_are_right(text: str) -> None:
-    verdict = proved(text, 12, False)
+    verdict = proved(text, 12, False, "onnx")
     assert verdict.verdict == "right", report([verdict])
 
 
 def test_the_case_shows_version_and_carried_values() -> None:
-    verdict = proved(CUMSUM.replace("y[*x]\n", "y[*x]\n  zero y if x\n"), 30, False)
+    verdict = proved(CUMSUM.replace("y[*x]\n", "y[*x]\n  zero y if x\n"), 30, False, "onnx")
     assert verdict.failure is not None
     told = str(verdict.failure)
     assert told.startswith("CumSum(") and "version=" in told and "axis=" in told
@@ -182,7 +154,7 @@ def test_the_case_shows_version_and_carried_values() -> None:
 
 
 def test_operators_that_nobody_has_are_told() -> None:
-    verdict = proved("op no_such_operator { data[*x] -> out[*x] }\n", 2, False)
+    verdict = proved("op no_such_operator { data[*x] -> out[*x] }\n", 2, False, "onnx")
     assert (verdict.verdict, verdict.reason) == ("not tried", "ONNX Runtime has no such operator")
 
 
