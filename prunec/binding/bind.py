@@ -9,6 +9,7 @@ from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Regrouping
 from prunec.binding.expansion import Expander, Open, variadic_names
 from prunec.binding.expressions import Scalar, Scope, Unspreadable, attribute_length, spread
 from prunec.binding.guards import active_equations
+from prunec.binding.letters import Letters, is_lettered, letters_of
 from prunec.binding.meaning import is_open, meaning_of
 from prunec.binding.ranks import RankSolver, own_rests
 from prunec.binding.sizes import SizeSolver
@@ -45,10 +46,11 @@ class _Binder:
         slots += [(t, i, shapes.get(n)) for n, (t, i) in enumerate(outputs)]
         ranks = [(t, None if s is None else len(s)) for t, _, s in slots]
         own = own_rests(self.rule)
-        self.ranks = RankSolver(self.rule, self.attributes, ranks, own).solve()
+        letters = self._letters()
+        self.ranks = RankSolver(self.rule, self.attributes, ranks, own, letters).solve()
         self._check_ranks(slots)
         scope = self._scope()
-        self.solver = SizeSolver(self.rule, self.ranks, self._balanced(scope))
+        self.solver = SizeSolver(self.rule, self.ranks, self._balanced(scope), letters)
         self.expander = Expander(
             self.attributes,
             self.ranks,
@@ -58,6 +60,7 @@ class _Binder:
             self.regroupings,
             self.fixed,
             own,
+            letters,
         )
         axes = self._expand_and_solve(slots, scope)
         tensors = [
@@ -66,9 +69,19 @@ class _Binder:
         last = len(self.slots.inputs) + len(self.slots.implied)
         return self._finish(scope, tensors[:last], tensors[last:])
 
+    def _letters(self) -> Optional[Letters]:
+        ranks = [None if shape is None else len(shape) for shape in self.input_shapes]
+        try:
+            return letters_of(self.rule, self.attributes, ranks)
+        except ViewError as error:
+            raise Contradiction(str(error), self.rule.span, self._shapes_note()) from None
+
     def _firm(self, tensor: Tensor) -> bool:
-        learned = tensor in self.rule.signature.parameters  # type: ignore[union-attr]
-        return learned or not any(is_broadcast(axis.item) for axis in tensor.axes)
+        signature = self.rule.signature
+        assert signature is not None
+        lettered = tensor not in signature.outputs and any(is_lettered(axis.item) for axis in tensor.axes)
+        learned = tensor in signature.parameters
+        return learned or not (lettered or any(is_broadcast(axis.item) for axis in tensor.axes))
 
     # --- counts and ranks ---
 
@@ -132,6 +145,7 @@ class _Binder:
         solver = self.solver
         equations = self._scalar_equations(scope)
         solver.learn_broadcast(slots, ones=False)
+        count = len(self.slots.inputs) + len(self.slots.implied)
         learned = self.rule.signature.parameters  # type: ignore[union-attr]
         before = (-1, -1)
         while True:
@@ -142,7 +156,8 @@ class _Binder:
             for n, (tensor, index, shape) in enumerate(slots):
                 if n not in axes:
                     try:
-                        axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned)
+                        place = n if n < count else None
+                        axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned, place)
                     except Open:
                         continue
                     except ViewError as error:

@@ -8,6 +8,7 @@ from typing import Mapping, Optional
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
 from prunec.binding.expressions import chosen_positions, indexed, listed_positions
 from prunec.binding.functions import in_steps
+from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import each_rests
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
@@ -51,12 +52,13 @@ class Expander:
     fixed: set[str]
     own: frozenset[str]
     """Rests that each tensor of a variadic slot has for itself."""
+    letters: Optional[Letters]
 
     def tensor(
-        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool
+        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool, input: Optional[int]
     ) -> tuple[PlainAxis, ...]:
         """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
-        it is a parameter's.
+        it is a parameter's, ``input`` counts all inputs (``None``: it is an output).
 
         Raises :class:`Open` where something is not known yet.
         """
@@ -66,6 +68,8 @@ class Expander:
                 axes += self._own_rest(axis.item.name, tensor, index, shape)
             elif isinstance(axis.item, Broadcast):
                 axes += self._broadcast(axis.item, tensor, len(axes), shape, learned)
+            elif is_lettered(axis.item):
+                axes += self._lettered(input, shape)
             else:
                 axes += self._axis(axis.item, index)
         return tuple(axes)
@@ -78,6 +82,8 @@ class Expander:
             return [target.name]
         if isinstance(target, Rest):
             return self._rest(target.name)
+        if target.function == "summed":
+            return [] if self.letters is None else self.letters.summed
         names = self._rest_of(target)
         if target.function == "stepped":
             return [names[i] for i in self._in_steps(target, len(names))]
@@ -159,6 +165,15 @@ class Expander:
         aligned = names[len(names) - own :] if own else []
         sizes = shape[position : position + own]
         return [() if size == 1 and self.sizes.get(n) != 1 else (n,) for n, size in zip(aligned, sizes)]
+
+    def _lettered(self, input: Optional[int], shape: Optional[Shape]) -> list[PlainAxis]:
+        """The axes that a formula gives a tensor; an input may hold a one in the place of any."""
+        if self.letters is None or (input is not None and shape is None):
+            raise Open
+        names = self.letters.names(input)
+        if input is None or shape is None:
+            return [(name,) for name in names]
+        return [() if size == 1 and self.sizes.get(n) != 1 else (n,) for n, size in zip(names, shape)]
 
     # --- axis functions ---
 

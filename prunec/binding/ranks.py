@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, Mapping, Optional, Sequence
 
+from prunec.binding.letters import Letters
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
@@ -83,11 +84,12 @@ class RankSolver:
         attributes: Mapping[str, Value],
         tensors: Sequence[tuple[Tensor, Optional[int]]],
         own: frozenset[str],
+        letters: Optional[Letters] = None,
     ) -> None:
         self.own = own
         self.attributes = attributes
         self.tensors = tensors
-        self.ranks: dict[str, int] = {}
+        self.ranks: dict[str, int] = {} if letters is None else {letters.rest: letters.count}
         self.sums: dict[tuple[str, ...], int] = {}
         self.same = _same_rank_sets(rule)
         self.joined: list[tuple[list[str], int]] = []

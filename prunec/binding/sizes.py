@@ -7,12 +7,13 @@ from typing import Mapping, Optional, Sequence
 
 from prunec.binding.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.binding.expressions import Scalar, evaluate, indexed, names_in, solve, sum_key
+from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import rests_in
 from prunec.binding.slots import Contradiction
 from prunec.binding.stems import is_broadcast, is_broadcast_rest, stems
 from prunec.diagnostics import Span
 from prunec.graph.model import Shape, shape_text
-from prunec.language.syntax import Broadcast, Equation, Rule, Tensor
+from prunec.language.syntax import AxisExpression, Broadcast, Equation, Rule, Tensor
 
 
 @dataclass
@@ -25,6 +26,7 @@ class SizeSolver:
     rule: Rule
     ranks: Mapping[str, int]
     balanced: frozenset[str]
+    letters: Optional[Letters] = None
     sizes: dict[str, Optional[int]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
@@ -32,8 +34,8 @@ class SizeSolver:
         """Learns sizes that broadcast: the largest of those that meet, before it is decided which tensors
         hold the axis and which a one in its place; and one only when nothing else (``ones``) tells."""
         learned = False
-        for tensor, _, shape in slots:
-            for plain, size in self._broadcast_sizes(tensor, shape):
+        for position, (tensor, _, shape) in enumerate(slots):
+            for plain, size in self._broadcast_sizes(tensor, shape, position):
                 known = self.sizes.get(plain)
                 if size is None or size <= (known or 0) or (size == 1) != ones:
                     continue
@@ -43,7 +45,9 @@ class SizeSolver:
                 learned = True
         return learned
 
-    def _broadcast_sizes(self, tensor: Tensor, shape: Optional[Shape]) -> list[tuple[str, Optional[int]]]:
+    def _broadcast_sizes(
+        self, tensor: Tensor, shape: Optional[Shape], number: int
+    ) -> list[tuple[str, Optional[int]]]:
         pairs: list[tuple[str, Optional[int]]] = []
         for position, axis in enumerate(tensor.axes if shape is not None else ()):
             assert shape is not None
@@ -55,6 +59,8 @@ class SizeSolver:
                 pairs += zip(aligned, shape[position : position + own])
             elif isinstance(axis.item, Broadcast) and position < len(shape):
                 pairs.append((axis.item.item.name, shape[position]))
+            elif is_lettered(axis.item) and self.letters is not None and number < len(self.letters.inputs):
+                pairs += zip(self.letters.names(number), shape)
         return pairs
 
     def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> bool:
@@ -65,7 +71,7 @@ class SizeSolver:
         for tensor, _, shape in slots:
             if tensor in signature.outputs:
                 continue
-            if any(is_broadcast(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
+            if any(_may_be_one(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
                 if shape is None or None in shape:
                     return True
             elif any(stem in stems(axis.item) for axis in tensor.axes):
@@ -149,3 +155,8 @@ class SizeSolver:
                 found = solve(other, known, self.sizes)
                 if found is not None:
                     self._set(found[0], found[1], equation.span.text.strip())
+
+
+def _may_be_one(item: AxisExpression) -> bool:
+    """Whether an axis of an input can have size one where its name has another."""
+    return is_broadcast(item) or is_lettered(item)

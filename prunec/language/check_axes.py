@@ -91,6 +91,10 @@ def _misplaced_in(item: AxisExpression, outer: Union[Product, Sum, Each, None]) 
     elif isinstance(item, Broadcast) and outer is not None:
         advice = "put the `~` into an axis list of its own name"
         yield _spelling("`~` cannot stand inside an axis", item.span, "part of a compound", advice)
+    elif isinstance(item, Call) and outer is not None and any(isinstance(a, Rest) for a in item.arguments):
+        headline = f"`{item.function}` of a rest cannot be part of an axis"
+        advice = "write it in the axis list, not inside a compound"
+        yield _spelling(headline, item.span, "gives any number of axes", advice)
     elif isinstance(item, Rest) and isinstance(outer, Each):
         advice = f"write `{item.name}`: inside `*(…)` a plain name stands for each axis of a rest"
         yield _spelling("a rest inside `*(…)`", item.span, "already taken axis by axis", advice)

@@ -9,6 +9,7 @@ from prunec.diagnostics import Annotation, Diagnostic, Span
 from prunec.language.functions import (
     AXIS,
     GUARD,
+    INPUT,
     MEASURE,
     ONE_AXIS,
     PARTS,
@@ -24,6 +25,7 @@ from prunec.language.syntax import Call, Expression
 
 _PLACES_OF_KINDS = {
     AXIS: "the axes of an output",
+    INPUT: "the axes of an input",
     TARGET: "`keep` and `mixes`",
     SIZE: "equations and `macs`",
     GUARD: "guards behind `when`",
@@ -91,7 +93,7 @@ def function_out_of_place(call: Call, function: Function, context: str) -> Diagn
         f"`{function.name}` cannot stand here",
         annotations=(Annotation(call.span),),
         notes=(f"it gives {function.summary}, for {allowed}",),
-        help="name the axes of an input, and put the function into the output" if context == "" else None,
+        help="name the axes of an input, and put the function into the output" if context == INPUT else None,
     )
 
 

@@ -19,6 +19,7 @@ from prunec.language.functions import (
     AXIS,
     FUNCTIONS,
     GUARD,
+    INPUT,
     MEASURE,
     ONE_AXIS,
     PARTS,
@@ -68,7 +69,7 @@ def check_names(rule: Rule) -> Iterator[Diagnostic]:
     yield from names.declarations()
     if rule.signature is not None:
         for part, call in axis_calls(rule.signature):
-            yield from names.call(call, AXIS if part == OUTPUTS else "")
+            yield from names.call(call, AXIS if part == OUTPUTS else INPUT)
         for _, tensor in slots(rule.signature):
             for axis in tensor.axes:
                 if isinstance(axis.place, Name):
@@ -236,7 +237,7 @@ class _Names:
         if function is None:
             here = [name for name, known in FUNCTIONS.items() if context in known.kinds]
             default = "known here: " + ", ".join(here) if here else "no function can stand here"
-            if context == AXIS or context == "":
+            if context in (AXIS, INPUT):
                 default += f"; for a product, put a space behind the name: `{call.function} (…)`"
             headline = f"there is no function `{call.function}`"
             yield unknown("P201", headline, function_span(call), call.function, here or FUNCTIONS, default)

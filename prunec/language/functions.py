@@ -7,6 +7,7 @@ from typing import Optional
 
 #: Where a call can stand.
 AXIS = "axis"  #: in the axis list of an output
+INPUT = "input"  #: in the axis list of an input
 TARGET = "target"  #: behind ``keep`` and ``mixes``
 SIZE = "size"  #: in an equation and in ``macs``
 GUARD = "guard"  #: behind ``when``
@@ -86,6 +87,8 @@ _TABLE = (
     ),
     Function("squeeze", (AXIS,), ((REST, VALUE),), "the axes without those of size one"),
     Function("reverse", (AXIS,), ((ONE_AXIS,), (REST, VALUE)), "the elements in the opposite order"),
+    Function("letters", (AXIS, INPUT), ((REST, VALUE),), "the axes that a formula of letters names"),
+    Function("summed", (TARGET,), ((REST, VALUE),), "the axes that only the inputs of a formula have"),
     Function("take", (AXIS,), ((ONE_AXIS, VALUE),), "the elements of an axis at listed positions"),
     Function("pick", (TARGET, SIZE), ((REST, VALUE), (REST, VALUE, VALUE)), "some of the axes"),
     Function(

@@ -45,6 +45,8 @@ from prunec.language.syntax import (
 )
 from prunec.operators import Operator
 from prunec.proving.attributes import AttributeDraw, guard_values
+from prunec.proving.formulas import draw_formula
+from prunec.proving.ranks import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
 from prunec.proving.templates import Templates
 from prunec.proving.walking import (
@@ -135,7 +137,8 @@ class _Drawing:
 
     def run(self, learned: bool) -> Draw:
         self._draw_counts()
-        self._draw_ranks()
+        self._draw_formula()
+        self.ranks.update(draw_ranks(self.tensors, self.equations, self.header, self.ranks, self.random))
         self.drawn.free(self._tuple_rank)
         self.drawn.guard()
         self.drawn.places(self.tensors, self._ranks_before)
@@ -166,37 +169,13 @@ class _Drawing:
             if tensor.kind == "variadic":
                 self.counts[tensor.name] = int(self.random.integers(1, 4))
 
-    def _draw_ranks(self) -> None:
-        groups: list[set[str]] = [{rest} for t in self.tensors for a in t.axes for rest in rests_in(a.item)]
-        groups += [set(rests_in(a.item)) for t in self.tensors for a in t.axes if isinstance(a.item, Each)]
-        groups += [{*rests_in(e.left), *rests_in(e.right)} for e in self.equations]
-        merged: list[set[str]] = []
-        for group in groups:
-            apart = [other for other in merged if not other & group]
-            together = [other for other in merged if other & group]
-            merged = [*apart, group.union(*together)]
-        wish = self._wished_ranks()
-        for group in merged:
-            wished = [wish[name] for name in sorted(group) if name in wish]
-            if wished and self.random.random() < 0.35:
-                self.ranks.update((name, wished[0]) for name in sorted(group))
-                continue
-            rank = int(self.random.choice(6, p=(0.09, 0.24, 0.34, 0.21, 0.09, 0.03)))
-            self.ranks.update((name, rank) for name in sorted(group))
-
-    def _wished_ranks(self) -> dict[str, int]:
-        """Ranks with which a placed axis stands where the default of its attribute says."""
-        wishes: dict[str, int] = {}
-        for tensor in self.tensors:
-            for position, axis in enumerate(tensor.axes):
-                default = self.header[axis.place.name].default if isinstance(axis.place, Name) else None
-                if default is None or not isinstance(default.value, int):
-                    continue
-                index = default.value
-                beside = tensor.axes[:position] if index >= 0 else tensor.axes[position + 1 :]
-                if len(beside) == 1 and isinstance(beside[0].item, Rest):
-                    wishes.setdefault(beside[0].item.name, index if index >= 0 else -1 - index)
-        return wishes
+    def _draw_formula(self) -> None:
+        formula = draw_formula(self.rule, self.random)
+        if formula is not None:
+            self.counts.update(formula.counts)
+            self.attributes[formula.attribute] = formula.value
+            self.ranks[formula.rest] = formula.rank
+            self.shapes.lettered.update(formula.names)
 
     def _tuple_rank(self, attribute: str) -> int:
         """How many entries a tuple needs that is an argument beside a rest."""

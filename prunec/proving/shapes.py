@@ -8,6 +8,7 @@ from typing import Iterator, Mapping, Optional
 import numpy as np
 
 from prunec.binding.expressions import indexed
+from prunec.binding.letters import is_lettered
 from prunec.binding.ranks import rests_in
 from prunec.language.syntax import (
     AxisExpression,
@@ -43,6 +44,8 @@ class ShapeDraw:
     ) -> None:
         self.sizes, self.ranks, self.counts = sizes, ranks, counts
         self.variadic, self.random = variadic, random
+        #: The plain names on the axes of tensors that a formula speaks of, by slot and index.
+        self.lettered: dict[tuple[str, int], list[str]] = {}
 
     def plain(self, name: str) -> list[str]:
         """The plain names that a name or rest stands for."""
@@ -63,7 +66,8 @@ class ShapeDraw:
         where it may broadcast.  Raises :class:`NotDrawn`."""
         shape: list[int] = []
         for axis, size in self._axis_sizes(tensor, index):
-            if isinstance(axis, Broadcast) and not full and self.random.random() < 0.3:
+            may_be_one = isinstance(axis, Broadcast) or is_lettered(axis)
+            if may_be_one and not full and self.random.random() < 0.3:
                 size = 1
             shape.append(size)
         lead = tensor.axes[0].item if tensor.axes else None
@@ -77,7 +81,10 @@ class ShapeDraw:
     def _axis_sizes(self, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, int]]:
         for axis in tensor.axes:
             item = axis.item
-            if isinstance(item, (Rest, Each)) or (
+            if is_lettered(item):
+                for plain in self.lettered[tensor.name, index]:
+                    yield item, self._known(plain)
+            elif isinstance(item, (Rest, Each)) or (
                 isinstance(item, Broadcast) and isinstance(item.item, Rest)
             ):
                 inner = item.item if isinstance(item, (Each, Broadcast)) else item

@@ -38,14 +38,15 @@ class Templates:
     ``weight``, and takes a bias where no ``bias`` adds one; ``order`` reorders axes, ``reshape`` reshapes,
     ``add`` and ``join`` put tensors together, ``sum`` sums over an axis, ``cast`` changes the type.
     ``ranges`` are chains that bring values into a range (all numbers, between -1 and 1, positive, …); the
-    last one makes zeros something else.
+    last one makes zeros something else, and all numbers positive.
 
     ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and nothing
     else.  ``values`` are menus by attribute name, ``leave`` attributes to leave alone, ``longest`` bounds on
     the length of tuples, ``single`` carried values that are one number, ``kinds`` types of elements for slots
     that take several and work with these, ``codes`` the codes of a reshape
     (``None``: all that its function reads), ``all_outputs`` operators that compute nothing right unless all
-    their outputs are used, ``operators`` fixed attributes of single operators.
+    their outputs are used, ``positive`` operators that may never come back for a number below zero,
+    ``operators`` fixed attributes of single operators.
     """
 
     produce: Template
@@ -67,6 +68,7 @@ class Templates:
     kinds: Mapping[str, str]
     codes: Optional[tuple[int, ...]]
     all_outputs: frozenset[str]
+    positive: frozenset[str]
     operators: Mapping[str, Mapping[str, Value]]
 
 
@@ -95,6 +97,7 @@ def read_templates(name: str, version: Optional[int]) -> Templates:
             kinds=document.get("kinds", {}),
             codes=tuple(document["codes"]) if "codes" in document else None,
             all_outputs=frozenset(document["all_outputs"]),
+            positive=frozenset(document.get("positive", ())),
             operators={
                 operator: {name: _value(value) for name, value in fixed.items()}
                 for operator, fixed in document["operators"].items()

@@ -69,7 +69,7 @@ def build(
     templates = framework.templates(version)
     network = Network(random, templates, version, framework.types)
     chain: Sequence[Template] = ()
-    if not zeros or random.random() < 0.25:
+    if not zeros or node.operator.name in templates.positive or random.random() < 0.25:
         chain = templates.ranges[-1]
     elif random.random() < 0.45:
         chain = templates.ranges[int(random.integers(len(templates.ranges)))]

@@ -17,7 +17,7 @@ from prunec.diagnostics import Diagnostic, PrunecError
 Notice = Callable[[str, str], None]
 
 #: A case that takes longer than this, in seconds, is given up.
-_PATIENCE = 300.0
+_PATIENCE = 60.0
 #: The last line of a traceback, in what an operator written in Python says before the process ends.
 _PYTHON_ERROR = re.compile(rb"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b[^\n]*", re.MULTILINE)
 #: So much of what a process says last is looked at, in bytes.

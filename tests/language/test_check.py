@@ -116,7 +116,7 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ),
         (
             "d[(h(c))] -> o[c]",
-            ["P201 [h] there is no function `h` | no function can stand here; for a product, put a space"],
+            ["P201 [h] there is no function `h` | known here: letters; for a product, put a space"],
         ),
         ("d[c] -> o[revers(c)]", ["P201 [revers] there is no function `revers` | did you mean `reverse`?"]),
         ("d[c] -> o[reverse(c, 1, 2)]", ["P202 [reverse(c, 1, 2)] `reverse` takes 1 or 2 arguments, not 3"]),
@@ -158,6 +158,10 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[c, (~c *x)] -> o[c, *x]", ["P225 [~c] `~` cannot stand inside an axis"]),
         ("d[*x] -> o[*(*x 2)]", ["P225 [*x] a rest inside `*(…)`"]),
         ("d[*x] -> o[(*(x 2) *x)]", ["P225 [*(x 2)] `*(…)` cannot be part of an axis"]),
+        (
+            "d[*x] -> o[(2 ones(*x))]",
+            ["P225 [ones(*x)] `ones` of a rest cannot be part of an axis | write it in the axis list, not"],
+        ),
         ("d[c], e[k] -> o[c]", ["P217 [k] the axis `k` stands in one place only"]),
         (
             "d[(c + e)] -> o[c]",

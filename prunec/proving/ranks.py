@@ -1,0 +1,62 @@
+"""Drawing how many axes the rests of a rule stand for."""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from prunec.binding.ranks import rests_in
+from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, Tensor
+
+#: How likely a rest stands for no axis, one, two and so on.
+_LIKELY = (0.09, 0.24, 0.34, 0.21, 0.09, 0.03)
+#: How likely a placed axis stands where the default of its attribute says, if it can.
+_AS_WISHED = 0.35
+
+
+def draw_ranks(
+    tensors: Sequence[Tensor],
+    equations: Sequence[Equation],
+    header: Mapping[str, Attribute],
+    known: Mapping[str, int],
+    random: np.random.Generator,
+) -> dict[str, int]:
+    """Ranks of the rests of a rule but for those that are known, the same for those that go together."""
+    wishes = _wishes(tensors, header)
+    ranks: dict[str, int] = {}
+    for group in _groups(tensors, equations):
+        if group & known.keys():
+            continue
+        wished = [wishes[name] for name in sorted(group) if name in wishes]
+        rank = wished[0] if wished and random.random() < _AS_WISHED else int(random.choice(6, p=_LIKELY))
+        ranks.update((name, rank) for name in sorted(group))
+    return ranks
+
+
+def _groups(tensors: Sequence[Tensor], equations: Sequence[Equation]) -> list[set[str]]:
+    """The rests that have the same rank."""
+    groups: list[set[str]] = [{rest} for t in tensors for a in t.axes for rest in rests_in(a.item)]
+    groups += [set(rests_in(a.item)) for t in tensors for a in t.axes if isinstance(a.item, Each)]
+    groups += [{*rests_in(e.left), *rests_in(e.right)} for e in equations]
+    merged: list[set[str]] = []
+    for group in groups:
+        apart = [other for other in merged if not other & group]
+        together = [other for other in merged if other & group]
+        merged = [*apart, group.union(*together)]
+    return merged
+
+
+def _wishes(tensors: Sequence[Tensor], header: Mapping[str, Attribute]) -> dict[str, int]:
+    """Ranks with which a placed axis stands where the default of its attribute says."""
+    wishes: dict[str, int] = {}
+    for tensor in tensors:
+        for position, axis in enumerate(tensor.axes):
+            default = header[axis.place.name].default if isinstance(axis.place, Name) else None
+            if default is None or not isinstance(default.value, int):
+                continue
+            index = default.value
+            beside = tensor.axes[:position] if index >= 0 else tensor.axes[position + 1 :]
+            if len(beside) == 1 and isinstance(beside[0].item, Rest):
+                wishes.setdefault(beside[0].item.name, index if index >= 0 else -1 - index)
+    return wishes
