@@ -24,11 +24,16 @@ class Reversed:
 
 @dataclass(frozen=True)
 class Taken:
-    """The elements of a name at some positions, in their order; an attribute lists the positions."""
+    """The elements of a name at some positions, in their order; an attribute lists the positions.
+
+    ``sizes`` are those of the list, more than one where it is a table; the term is its axis ``axis``.
+    """
 
     name: str
     positions: tuple[int, ...]
     attribute: str
+    sizes: tuple[int, ...]
+    axis: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
     if isinstance(term, Reversed):
         return sizes.get(term.name)
     if isinstance(term, Taken):
-        return len(term.positions)
+        return term.sizes[term.axis]
     total = 0
     for part in term.parts:
         size = axis_size(part, sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Mapping, Optional
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
@@ -10,6 +11,7 @@ from prunec.binding.expressions import chosen_positions, indexed, listed_positio
 from prunec.binding.functions import in_steps
 from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import each_rests
+from prunec.binding.slots import holds_name
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
@@ -204,7 +206,7 @@ class Expander:
         if call.function == "reverse" and isinstance(call.arguments[0], Name):
             return [(Reversed(call.arguments[0].name),)]
         if call.function == "take":
-            return [(self._taken(call),)]
+            return self._taken(call)
         names = self._rest_of(call)
         rank = len(names)
         axes: list[PlainAxis] = [(name,) for name in names]
@@ -284,8 +286,8 @@ class Expander:
         entries = value if isinstance(value, tuple) else (value,) * rank
         return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
 
-    def _taken(self, call: Call) -> Taken:
-        """Some elements of an axis; negative positions count from its end."""
+    def _taken(self, call: Call) -> list[PlainAxis]:
+        """Some elements of an axis, on the axes of the list; negative positions count from its end."""
         name, listed = call.arguments
         if not isinstance(name, Name) or not isinstance(listed, Name):
             raise Open
@@ -297,7 +299,24 @@ class Expander:
         positions = tuple(entry for entry in entries if isinstance(entry, int) and -size <= entry < size)
         if len(positions) != len(entries):
             raise ViewError(f"{value} are not positions among {size}")
-        return Taken(name.name, tuple(position % size for position in positions), listed.name)
+        positions = tuple(position % size for position in positions)
+        shape = self._list_shape(listed.name, len(positions))
+        table = [axis for axis, length in enumerate(shape) if length != 1] or [0]
+        sizes = tuple(shape[axis] for axis in table)
+        return [
+            (Taken(name.name, positions, listed.name, sizes, table.index(axis)),) if axis in table else ()
+            for axis in range(len(shape))
+        ]
+
+    def _list_shape(self, name: str, length: int) -> tuple[int, ...]:
+        """The axes of a list of a given length: an attribute has one, an input that carries it its own."""
+        held = holds_name(name)
+        if held not in self.ranks:
+            return (length,)
+        shape = tuple(self.sizes.get(plain) or 0 for plain in self._rest(held))
+        if prod(shape) != length:
+            raise Open
+        return shape
 
     def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
         if self._argument(call, 1) is None:

@@ -93,4 +93,10 @@ def _with_axes(tensor: Tensor) -> Tensor:
     """An input that carries a value has axes that stand nowhere else."""
     if not tensor.value:
         return tensor
-    return replace(tensor, axes=(Axis(Rest(f"{tensor.name} holds", tensor.span), None, tensor.span),))
+    rest = Rest(holds_name(tensor.name), tensor.span)
+    return replace(tensor, axes=(Axis(rest, None, tensor.span),))
+
+
+def holds_name(slot: str) -> str:
+    """The rest that the axes of an input that carries a value are called."""
+    return f"{slot} holds"

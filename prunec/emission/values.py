@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, MutableMapping
+from typing import Mapping, MutableMapping, Optional
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prunec.binding.infer import BoundGraph
 from prunec.binding.values import carried, held_arrays
-from prunec.emission.shrink import Shrinker
+from prunec.emission.shrink import Shrinker, cut
 from prunec.graph.model import Known, Shape, Tensor, as_value, same
 from prunec.language.syntax import Value
 
@@ -16,13 +19,13 @@ from prunec.language.syntax import Value
 class Changes:
     """All that changes in a model's graph.
 
-    ``attributes`` by node and name; ``inputs``, the new values that an input must carry, by node and the
+    ``attributes`` by node and name; ``inputs``, what an input must hold that carries a value, by node and the
     position among its inputs; ``shapes`` of the tensors that shrink; ``held``, what tensors hold in the
     smaller model before any input is changed, where that is known.
     """
 
     attributes: Mapping[tuple[int, str], Value]
-    inputs: Mapping[tuple[int, int], Value]
+    inputs: Mapping[tuple[int, int], Known]
     shapes: Mapping[Tensor, Shape]
     held: Mapping[Tensor, Known]
 
@@ -33,22 +36,33 @@ def changes(
     """The changes of a graph; ``attributes`` are all new values, those that inputs carry among them (which
     are taken out of it)."""
     held = _held(bound, shrinker)
-    inputs: dict[tuple[int, int], Value] = {}
+    inputs: dict[tuple[int, int], Known] = {}
     for index, rule in enumerate(bound.bounds):
         if rule is None or index in bound.opaque:
             continue
-        node = bound.graph.nodes[index]
+        node, atoms = bound.graph.nodes[index], shrinker.solution.propagation.nodes[index]
+        gone = shrinker.gone(atoms) if atoms is not None else {}
         for name, position in carried(rule.rule, node):
             tensor = node.inputs[position]
+            old = bound.known[tensor]
             wanted = attributes.pop((index, name), rule.attributes[name])
-            if wanted != as_value(held.get(tensor, bound.known[tensor])):
-                inputs[index, position] = wanted
+            if wanted != as_value(held.get(tensor, old)):
+                inputs[index, position] = _array(wanted, old, gone.get(name))
     shapes = {
         tensor: shrinker.shape(channels)
         for tensor, channels in shrinker.solution.propagation.channels.items()
         if any(shrinker.cut(array).dimension is not None for array in channels.arrays)
     }
     return Changes(attributes, inputs, shapes, {**bound.known, **held})
+
+
+def _array(value: Value, old: Known, gone: Optional[NDArray[np.bool_]]) -> Known:
+    """A value as an array like the old one; ``gone`` tells of what a list of positions counts through which
+    elements go, and the axes of the list lose as many."""
+    array = np.array(value, dtype=old.dtype)
+    if array.size == old.size:
+        return array.reshape(old.shape)
+    return array if gone is None else array.reshape(cut(gone[old]).shape)
 
 
 def _held(bound: BoundGraph, shrinker: Shrinker) -> dict[Tensor, Known]:

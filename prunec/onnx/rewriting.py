@@ -13,7 +13,7 @@ from typing import AbstractSet, Any, Iterator, Optional, Sequence
 import numpy as np
 
 from prunec.emission.values import Changes
-from prunec.graph.model import Graph, Known, Tensor, as_value, same
+from prunec.graph.model import Graph, Known, Tensor, same
 from prunec.language.syntax import Value
 from prunec.onnx.edits import Edits, Elements, NodeCopy, key_of
 from prunec.onnx.graph import GraphOfFile, declared_shape
@@ -50,29 +50,34 @@ class _Rewriting:
         attributes: dict[str, dict[str, Value]] = {}
         for (node, name), value in self.changes.attributes.items():
             attributes.setdefault(self._key(node), {})[name] = value
-        by_tensor: dict[tuple[Tensor, Value], list[tuple[int, int]]] = {}
+        by_tensor: dict[tuple[Tensor, object], list[tuple[int, int]]] = {}
         for (node, position), wanted in self.changes.inputs.items():
             tensor = self.graph.nodes[node].inputs[position]
-            by_tensor.setdefault((tensor, wanted), []).append((node, position))
-        for (tensor, wanted), places in by_tensor.items():
-            self._carry(tensor, wanted, places)
-        graph = self.proto.graph
+            by_tensor.setdefault((tensor, (wanted.shape, wanted.tobytes())), []).append((node, position))
+        for (tensor, _), places in by_tensor.items():
+            self._carry(tensor, self.changes.inputs[places[0]], places)
+        return Edits(attributes, self.elements, self.constants, self.copies, self.inputs, self._told_shapes())
+
+    def _told_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The new shapes of the values whose shapes the message tells."""
+        graph, held = self.proto.graph, self.values.held
         told = {value.name for value in (*graph.value_info, *graph.input) if declared_shape(value)}
-        shapes = {
+        # Lists of positions get shorter.
+        listed = {t: array.shape for t, array in held.items() if array.shape != self.changes.held[t].shape}
+        return {
             self.names[tensor]: tuple(size or 0 for size in shape)
-            for tensor, shape in self.changes.shapes.items()
+            for tensor, shape in {**self.changes.shapes, **listed}.items()
             if self.names.get(tensor) in told and None not in shape
         }
-        return Edits(attributes, self.elements, self.constants, self.copies, self.inputs, shapes)
 
     def _key(self, node: int) -> str:
         return key_of(self.proto.graph.node[self.content.sources[node].index])
 
     # --- values ---
 
-    def _carry(self, tensor: Tensor, wanted: Value, places: Sequence[tuple[int, int]]) -> None:
+    def _carry(self, tensor: Tensor, wanted: Known, places: Sequence[tuple[int, int]]) -> None:
         """Makes some inputs that take ``tensor`` carry a wanted value."""
-        if as_value(self.values.held[tensor]) == wanted:
+        if same(self.values.held[tensor], wanted):
             return  # an earlier change has seen to it
         changed = self._constants_behind(tensor, wanted)
         if changed is not None and self._all_agree(changed):
@@ -81,27 +86,25 @@ class _Rewriting:
             self.values.held.update(self.values.after(changed))
             return
         if changed is None:
-            array = _array(wanted, self.values.held[tensor])
-            name = self._new_constant(self.names[tensor], array)
+            name = self._new_constant(self.names[tensor], wanted)
         else:
             name = self._private_copy(tensor, changed, places[0][0])
         for node, position in places:
             index = _position(self.graph, node, position)
             self.inputs.setdefault(self._key(node), {})[index] = name
 
-    def _constants_behind(self, tensor: Tensor, wanted: Value) -> Optional[Held]:
+    def _constants_behind(self, tensor: Tensor, wanted: Known) -> Optional[Held]:
         """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
         change of single elements does it."""
         held = self.values.held[tensor]
-        target = _array(wanted, held)
         if self.graph.nodes[tensor.node].operator is None:
-            return {tensor: target}
-        if target.shape != held.shape:
+            return {tensor: wanted}
+        if wanted.shape != held.shape:
             return None
         changed: Held = {}
         trials = 0
-        for place in np.flatnonzero(held.reshape(-1) != target.reshape(-1)).tolist():
-            element = target.reshape(-1)[place]
+        for place in np.flatnonzero(held.reshape(-1) != wanted.reshape(-1)).tolist():
+            element = wanted.reshape(-1)[place]
             found = None
             for constant, position in self.values.elements_behind(tensor):
                 trials += 1
@@ -110,17 +113,17 @@ class _Rewriting:
                 tried = {**changed, constant: self.values.with_element(constant, position, element, changed)}
                 now = self.values.after(tried).get(tensor)
                 before = self.values.after(changed).get(tensor, held)
-                if now is None or now.shape != target.shape:
+                if now is None or now.shape != wanted.shape:
                     continue
                 moved = (now != before).reshape(-1)
-                if moved[place] and bool((now == target).reshape(-1)[moved].all()):
+                if moved[place] and bool((now == wanted).reshape(-1)[moved].all()):
                     found = tried
                     break
             if found is None and self.values.after(changed).get(tensor, held).reshape(-1)[place] != element:
                 return None
             changed = found or changed
         now = self.values.after(changed).get(tensor, held)
-        return changed if np.array_equal(now, target) else None
+        return changed if np.array_equal(now, wanted) else None
 
     def _all_agree(self, changed: Held) -> bool:
         """Whether constants can be changed in place: nothing but inputs that want it sees a difference."""
@@ -145,7 +148,7 @@ class _Rewriting:
             return True
         for position, tensor in enumerate(inputs):
             wanted = self.changes.inputs.get((index, position))
-            if tensor in different and (wanted is None or wanted != as_value(after[tensor])):
+            if tensor in different and (wanted is None or not same(wanted, after[tensor])):
                 return False
         return True
 
@@ -256,12 +259,6 @@ class _Values:
                 count = max(1, self.graph.nodes[index].output_count)
                 reached |= {Tensor(index, k) for k in range(count)}
         return between
-
-
-def _array(value: Value, like: Known) -> Known:
-    """A value as an array of the type of another, and of its shape where the number of elements allows."""
-    array = np.array(value, dtype=like.dtype)
-    return array.reshape(like.shape) if array.size == like.size else array
 
 
 def _elements(array: Known) -> Elements:

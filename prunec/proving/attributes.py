@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
@@ -247,6 +248,33 @@ class AttributeDraw:
                     call.function, shape, reverse, self.random, self.templates.codes
                 )
 
+    def positions(self, tensors: Sequence[Tensor], sizes: Mapping[str, Optional[int]]) -> None:
+        """Lists of elements to take, once the sizes are known; those that inputs carry may be tables."""
+        carried = {tensor.name for tensor in tensors if tensor.value}
+        for call in axis_calls(self.rule):
+            if call.function != "take":
+                continue
+            name, listed = call.arguments
+            if isinstance(name, Name) and isinstance(listed, Name):
+                size = sizes[name.name] or 0
+                rank = int(self.random.choice((1, 2, 3), p=(0.4, 0.4, 0.2))) if listed.name in carried else 1
+                shape = tuple(int(length) for length in self.random.choice((1, 1, 2, 3, 4), rank))
+                self.values[listed.name] = self._positions(size, shape)
+
+    def _positions(self, size: int, shape: Sequence[int]) -> Value:
+        """A table of positions: in order or not, each once while there are enough, or any; some from the
+        end."""
+        count = prod(shape)
+        some = self.random.permutation(size) if self.random.random() < 0.5 else np.arange(size)
+        chosen = (
+            some[np.arange(count) % size]
+            if self.random.random() < 0.7
+            else self.random.integers(size, size=count)
+        )
+        if self.random.random() < 0.3:
+            chosen = np.where(self.random.random(count) < 0.5, chosen, chosen - size)
+        return _as_tuples(chosen.reshape(shape).tolist())
+
     def listed(self, name: str, rank: int) -> Value:
         """Axes that the entries of other attributes speak of; ``None`` for all, in order."""
         if name in self.optional and self.random.random() < 0.3:
@@ -286,6 +314,10 @@ class AttributeDraw:
         """Whether the operator takes an attribute that it does not list."""
         operator = self.operator
         return not operator.arguments or name in guard_values(self.rule.when) or operator.takes_any
+
+
+def _as_tuples(entries: Any) -> Value:
+    return tuple(_as_tuples(entry) for entry in entries) if isinstance(entries, list) else entries
 
 
 def axis_calls(rule: Rule) -> Iterator[Call]:

@@ -149,6 +149,7 @@ class _Drawing:
         if learned and self.signature.parameters:
             self._check()
         self.drawn.views(self.tensors, self.ranks, self.sizes)
+        self.drawn.positions(self.tensors, self.sizes)
         given = self.drawn.given()
         for name, most in self.templates.longest.items():
             value = given.get(name)

@@ -20,6 +20,10 @@ class Assembler:
         self.sizes = sizes
         self.taken: dict[str, int] = {}
         """For an attribute that lists positions the value of the atoms that they count through."""
+        self.balances: list[int] = []
+        """The values of tables that elements were put into: their rows lose equally."""
+        self.tables: dict[tuple[str, str], list[list[int]]] = {}
+        """Of the tensor at hand, the factors of elements chosen by position, by name and attribute."""
 
     def tensor(self, tensor: BoundTensor, zero: Callable[[Array], bool]) -> TensorResult:
         """The layout of a tensor whose axes the rule gives; ``zero`` says whether it is zero where an array
@@ -32,6 +36,7 @@ class Assembler:
         ]
         reasons = dict(scope.kept)
         arrays, mirrored = self._reverse(tensor, arrays, reasons)
+        self.tables = {}
         axes = [self._axis(axis, arrays, mirrored, reasons, tensor) for axis in tensor.axes or ()]
         self._part_twins(axes, arrays, reasons)
         present = {factor for axis in axes for factor in axis}
@@ -99,15 +104,19 @@ class Assembler:
             elif isinstance(term, Reversed):
                 factors += [mirrored[f] for f in self.ids(term.name)]
             elif isinstance(term, Taken):
-                factors += self._take(term, arrays, reasons, tensor)
+                key = (term.name, term.attribute)
+                if key not in self.tables:
+                    self.tables[key] = self._take(term, arrays, reasons, tensor)
+                factors += self.tables[key][term.axis]
             else:
                 factors += self.ids(term)
         return factors
 
     def _take(
         self, term: Taken, arrays: list[Array], reasons: dict[int, Reason], tensor: BoundTensor
-    ) -> list[int]:
-        """The factors of an axis whose elements are chosen by position: the same for all rows of a table."""
+    ) -> list[list[int]]:
+        """The factors, for each axis of the list, of elements that are chosen by position: the same for all
+        rows of a table."""
         scope = self.scope
         reason = RuleReason("elements are chosen by their position", tensor.span)
         factors = list(self.ids(term.name))
@@ -134,7 +143,23 @@ class Assembler:
             elif single:
                 array.value = scope.step("first", array.value, at)
                 del array.factors[at]
-        return [] if single else [new]
+        if single:
+            return [[]]
+        return [[new]] if len(term.sizes) == 1 else self._fill_table(new, term.sizes, arrays, reasons)
+
+    def _fill_table(
+        self, factor: int, sizes: Sequence[int], arrays: Sequence[Array], reasons: dict[int, Reason]
+    ) -> list[list[int]]:
+        """Puts the elements of a factor into a table, row by row; gives the factors of its axes."""
+        scope = self.scope
+        new = [scope.factor(size) for size in sizes]
+        reasons.update((part, reasons[factor]) for part in new)
+        for array in [array for array in arrays if factor in array.factors]:
+            at = array.factors.index(factor)
+            array.factors[at : at + 1] = new
+            array.value = scope.step("reshape", array.value, scope.shape(array.factors))
+            self.balances.append(array.value)
+        return [[part] for part in new]
 
     def _sum(
         self,

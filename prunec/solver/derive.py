@@ -82,6 +82,7 @@ class _Derivation:
         adopted = {n: assembler.tensor(bound.inputs[n], _always) for n in untouched}
         implied = tuple(assembler.tensor(t, _always) for t in bound.implied)
         outputs = tuple(assembler.tensor(t, zeros.output(t.slot)) for t in bound.outputs)
+        self.balances += [(value, scope.span) for value in assembler.balances]
         return Program(
             steps=tuple(scope.steps),
             ties=tuple(scope.ties),

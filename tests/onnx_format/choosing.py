@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Callable
 
+import numpy as np
+
 from onnx_format.network import Net
 from onnx_format.patterns import START, Pattern, inputs, outputs, start
 
@@ -82,3 +84,48 @@ def row_of_a_table() -> Pattern:
     pairs = net.op("Reshape", pairs, net.numbers("join", [2, 10, 8, 8]))
     net.head(net.op("Add", net.conv(pairs, "c3", 10, 4), net.conv(net.op("Sub", a, b), "c4", 5, 4)), 4)
     return Pattern(net.proto(), (*START, *outputs("c2", "c3", "c4"), *inputs("c3", "c4", "fc")))
+
+
+@pattern
+def table_with_one_long_axis() -> Pattern:
+    """Pooled features as a flat list and back, the way one exporter writes a view with strides."""
+    net = Net()
+    x = net.op("ReduceMean", start(net, 12), axes=[2, 3], keepdims=1)
+    x = net.op("Slice", x, net.numbers("first", [0]), net.numbers("second", [1]))
+    x = net.op("Reshape", x, net.numbers("flat", [12]))
+    x = net.op("Gather", x, net.numbers("strided", np.arange(12).reshape(1, 12, 1, 1)), axis=0)
+    net.output(net.dense(net.op("Flatten", net.conv(x, "c2", 12, 6, 1)), "fc", 6, 5), 2)
+    return Pattern(net.proto(), (*START, *outputs("c2"), *inputs("c2")))
+
+
+@pattern
+def table_over_samples_and_channels() -> Pattern:
+    """The same for two samples: each row of the table counts through the channels of one of them."""
+    net = Net()
+    x = net.op("ReduceMean", start(net, 12), axes=[2, 3], keepdims=0)
+    x = net.op("Reshape", x, net.numbers("flat", [24]))
+    x = net.op("Gather", x, net.numbers("strided", np.arange(24).reshape(2, 12, 1, 1)), axis=0)
+    net.output(net.dense(net.op("Flatten", net.conv(x, "c2", 12, 6, 1)), "fc", 6, 5), 2)
+    return Pattern(net.proto(), (*START, *outputs("c2"), *inputs("c2")))
+
+
+@pattern
+def table_of_channels_and_positions() -> Pattern:
+    """A row of the table for each channel, which goes whole."""
+    net = Net()
+    x = net.op("MaxPool", start(net), kernel_shape=[4, 4], strides=[4, 4])
+    x = net.op("Reshape", x, net.numbers("flat", [2, 32]))
+    x = net.op("Gather", x, net.numbers("strided", np.arange(32).reshape(8, 2, 2)), axis=1)
+    net.head(net.conv(x, "c2", 8, 6), 6)
+    return Pattern(net.proto(), (*START, *outputs("c2"), *inputs("c2")))
+
+
+@pattern
+def table_of_blocks() -> Pattern:
+    """Channels in two blocks that lose equally many; two stand in both, one in none."""
+    net = Net()
+    table = [[0, 1, 2, 3, 4, 5], [5, 0, 7, 8, 9, -2]]
+    x = net.op("Gather", net.conv(start(net), "c2", 8, 12), net.numbers("blocks", table), axis=1)
+    x = net.op("ReduceSum", x, net.numbers("axes", [1]), keepdims=0)
+    net.head(net.conv(x, "c3", 6, 4), 4)
+    return Pattern(net.proto(), (*START, *inputs("c2", "fc"), ("c2_w", 0), ("c3_w", 1)))
