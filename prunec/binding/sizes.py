@@ -34,8 +34,8 @@ class SizeSolver:
         """Learns sizes that broadcast: the largest of those that meet, before it is decided which tensors
         hold the axis and which a one in its place; and one only when nothing else (``ones``) tells."""
         learned = False
-        for position, (tensor, _, shape) in enumerate(slots):
-            for plain, size in self._broadcast_sizes(tensor, shape, position):
+        for number, (tensor, _, shape) in enumerate(slots):
+            for plain, size in self._broadcast_sizes(tensor, shape, number):
                 known = self.sizes.get(plain)
                 if size is None or size <= (known or 0) or (size == 1) != ones:
                     continue
@@ -55,8 +55,8 @@ class SizeSolver:
                 name = next(rests_in(axis.item))
                 names = [indexed(name, i) for i in range(self.ranks.get(name, 0))]
                 own = len(shape) - len(tensor.axes) + 1
-                aligned = names[len(names) - own :] if own else []
-                pairs += zip(aligned, shape[position : position + own])
+                missing = (1,) * (len(names) - own)
+                pairs += zip(names, (*missing, *shape[position : position + own]))
             elif isinstance(axis.item, Broadcast) and position < len(shape):
                 pairs.append((axis.item.item.name, shape[position]))
             elif is_lettered(axis.item) and self.letters is not None and number < len(self.letters.inputs):
@@ -68,11 +68,11 @@ class SizeSolver:
         stem = plain.split(".")[0]
         signature = self.rule.signature
         assert signature is not None
-        for tensor, _, shape in slots:
+        for number, (tensor, _, shape) in enumerate(slots):
             if tensor in signature.outputs:
                 continue
             if any(_may_be_one(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
-                if shape is None or None in shape:
+                if shape is None or (plain, None) in self._broadcast_sizes(tensor, shape, number):
                     return True
             elif any(stem in stems(axis.item) for axis in tensor.axes):
                 return True

@@ -226,6 +226,25 @@ def test_broadcasting_of_unknown_sizes_is_never_wrong(shapes, data):
 def test_an_unknown_shape_that_broadcasts_stays_open():
     assert bound(SPREAD, (2, 3), None).open
     assert shapes_of(bound(SPREAD, (2, 1), (2, None))) == [(2, None)]
+    # What is open on one axis leaves the ones on another known.
+    assert shapes_of(bound(SPREAD, (1, None, 4), (1, 3, 4))) == [(1, 3, 4)]
+    assert shapes_of(bound(SPREAD, (1, None, 4), (1, 1, 4))) == [(1, None, 4)]
+
+
+@pytest.mark.parametrize(
+    "shape, own, out",
+    [
+        ((1, 1), (5,), (1, 5)),
+        ((3, 1, 1), (2, 1), (3, 2, 1)),
+        ((1, 1, 4), (2, 1), (1, 2, 4)),
+        ((1, 1, 1), (), (1, 1, 1)),
+        ((1, 3), (None, 3), (None, 3)),
+        ((1, 1, 3), (None, 3), (1, None, 3)),
+    ],
+)
+def test_a_shape_may_have_more_axes_than_what_is_stretched_to_it(shape, own, out):
+    rule = "op e(shape) { data[~*x] -> out[*x]  stretch(shape, *x) = *x }"
+    assert shapes_of(bound(rule, own, shape=shape)) == [out]
 
 
 # --- what names mean ---------------------------------------------------------------------------

@@ -129,3 +129,17 @@ def table_of_blocks() -> Pattern:
     x = net.op("ReduceSum", x, net.numbers("axes", [1]), keepdims=0)
     net.head(net.conv(x, "c3", 6, 4), 4)
     return Pattern(net.proto(), (*START, *inputs("c2", "fc"), ("c2_w", 0), ("c3_w", 1)))
+
+
+@pattern
+def numbers_stretched_by_ones() -> Pattern:
+    """Constant numbers that get an axis in front choose rows of an embedding; a later reshape infers a size
+    behind it."""
+    net = Net()
+    numbers = net.op("Expand", net.numbers("row", list(range(7))), net.numbers("ones", [1, 1]))
+    embedded = net.op("Gather", net.weight("table", 9, 12), numbers)
+    x = net.op("Add", net.dense(net.input("x", 1, 7, 5), "d1", 5, 12), embedded)
+    x = net.op("Reshape", net.dense(net.op("Relu", x), "d2", 12, 8), net.numbers("apart", [1, 7, -1, 4]))
+    x = net.op("Reshape", net.op("Softmax", x, axis=1), net.numbers("together", [1, 7, -1]))
+    net.output(net.dense(x, "fc", 8, 5), 3)
+    return Pattern(net.proto(), (("d1_w", 1), ("table", 1), ("d2_w", 0), ("d2_w", 1), ("fc_w", 0)))
