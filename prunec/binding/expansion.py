@@ -7,7 +7,7 @@ from math import prod
 from typing import Mapping, Optional
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
-from prunec.binding.expressions import chosen_positions, indexed, listed_positions
+from prunec.binding.expressions import Scope, chosen_positions, indexed, listed_positions, spread
 from prunec.binding.functions import in_steps
 from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import each_rests
@@ -282,8 +282,13 @@ class Expander:
         return [(names[place],) if place in places else axis for place, axis in enumerate(axes)]
 
     def _in_steps(self, call: Call, rank: int) -> list[int]:
-        value = self._argument(call, 1)
-        entries = value if isinstance(value, tuple) else (value,) * rank
+        steps = call.arguments[1]
+        if isinstance(steps, Call):
+            scope = Scope(self.attributes, frozenset(), self.ranks, self.counts, self.variadic)
+            entries = spread(steps, scope)
+        else:
+            value = self._argument(call, 1)
+            entries = list(value) if isinstance(value, tuple) else [value] * rank
         return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
 
     def _taken(self, call: Call) -> list[PlainAxis]:

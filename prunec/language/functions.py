@@ -101,7 +101,7 @@ _TABLE = (
     Function(
         "stepped",
         (AXIS, TARGET),
-        ((REST, VALUE), (REST, VALUE, REST)),
+        ((REST, MEASURE), (REST, MEASURE, REST)),
         "the axes that are gone over in steps, or all axes with others in the place of those",
     ),
     Function("put", (AXIS,), ((REST, VALUE, REST),), "the axes with others in the place of some"),

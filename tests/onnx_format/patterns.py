@@ -184,6 +184,23 @@ def focus() -> Pattern:
 
 
 @pattern
+def slice_in_steps_beside_channels() -> Pattern:
+    """One slice takes every other row, from the end, and a block of channels, which are free to go; another
+    takes every other channel, and a block of rows."""
+    net = Net()
+    s = start(net)
+    x, y = net.conv(s, "c2", 8, 12), net.conv(s, "c3", 8, 8)
+    axes, begin = net.numbers("axes", [2, -3]), net.numbers("begin", [-1, 2])
+    a = net.op("Slice", x, begin, net.numbers("end", [-9, -2]), axes, net.numbers("back", [-2, 1]))
+    b = net.op(
+        "Slice", y, net.numbers("from", [4, 0]), net.numbers("to", [8, 8]), axes, net.numbers("by", [1, 2])
+    )
+    net.head(net.op("Add", net.conv(a, "c4", 8, 6), net.conv(b, "c5", 4, 6)), 6)
+    removable = (*START, *outputs("c2", "c4", "c5"), *inputs("c2", "c3", "c4"))
+    return Pattern(net.proto(), removable, (("c3_w", 0), ("c5_w", 1)))
+
+
+@pattern
 def pad_positions() -> Pattern:
     net = Net(opset=11)
     x = net.op("Pad", start(net), net.numbers("pads", [0, 0, 1, 2, 0, 0, 1, 0]), mode="reflect")
