@@ -44,10 +44,10 @@ class _Binder:
         slots = [(t, i, s) for (t, i), s in zip(self.slots.inputs, self.input_shapes)]
         slots += [(t, 0, None) for t in self.slots.implied]
         slots += [(t, i, shapes.get(n)) for n, (t, i) in enumerate(outputs)]
-        ranks = [(t, None if s is None else len(s)) for t, _, s in slots]
         own = own_rests(self.rule)
         letters = self._letters()
-        self.ranks = RankSolver(self.rule, self.attributes, ranks, own, letters).solve()
+        known = [(tensor, shape) for tensor, _, shape in slots]
+        self.ranks = RankSolver(self.rule, self.attributes, known, own, letters).solve()
         self._check_ranks(slots)
         scope = self._scope()
         self.solver = SizeSolver(self.rule, self.ranks, self._balanced(scope), letters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.binding.letters import Letters
+from prunec.graph.model import Shape
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
@@ -82,13 +83,14 @@ class RankSolver:
         self,
         rule: Rule,
         attributes: Mapping[str, Value],
-        tensors: Sequence[tuple[Tensor, Optional[int]]],
+        tensors: Sequence[tuple[Tensor, Optional[Shape]]],
         own: frozenset[str],
         letters: Optional[Letters] = None,
     ) -> None:
         self.own = own
         self.attributes = attributes
-        self.tensors = tensors
+        self.tensors = [(tensor, None if shape is None else len(shape)) for tensor, shape in tensors]
+        self.sizes = _last_sizes(tensors)
         self.ranks: dict[str, int] = {} if letters is None else {letters.rest: letters.count}
         self.sums: dict[tuple[str, ...], int] = {}
         self.same = _same_rank_sets(rule)
@@ -133,8 +135,10 @@ class RankSolver:
 
     def _from_rank(self, side: Expression, other: Expression) -> None:
         """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end, as
-        ``attribute = 0 - rank(*b)``."""
-        value = self.attributes.get(side.name) if isinstance(side, Name) else None
+        ``attribute = 0 - rank(*b)``.  In place of the attribute may stand the last axis of an input."""
+        if not isinstance(side, Name):
+            return
+        value = self.attributes.get(side.name, self.sizes.get(side.name))
         if not isinstance(value, int):
             return
         if isinstance(other, Arithmetic) and other.operator == "-" and other.left == Literal(0, other.span):
@@ -224,6 +228,16 @@ class RankSolver:
         for name, rank in longest.items():
             if name not in unknown:
                 self.ranks.setdefault(name, rank)
+
+
+def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[Shape]]]) -> dict[str, int]:
+    """The known sizes of names that are the last axis of a tensor."""
+    sizes: dict[str, int] = {}
+    for tensor, shape in tensors:
+        last = tensor.axes[-1].item if tensor.axes else None
+        if isinstance(last, Name) and shape and shape[-1] is not None:
+            sizes.setdefault(last.name, shape[-1])
+    return sizes
 
 
 def own_rests(rule: Rule) -> frozenset[str]:

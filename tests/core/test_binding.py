@@ -231,6 +231,21 @@ def test_an_unknown_shape_that_broadcasts_stays_open():
     assert shapes_of(bound(SPREAD, (1, None, 4), (1, 1, 4))) == [(1, None, 4)]
 
 
+CHOSEN = """op choose(batch = 0) {
+  data[*b, *i, *x], at[*b, *j, k] -> out[*b, *j, *x]
+  batch = rank(*b)
+  k = rank(*i)
+  keep *i, *j, k
+}"""
+
+
+def test_the_last_axis_of_an_input_says_how_many_axes_a_rest_has():
+    assert shapes_of(bound(CHOSEN, (9, 5), (7, 1), batch=0)) == [(7, 5)]
+    assert shapes_of(bound(CHOSEN, (9, 5), (7, 4, 2), batch=0)) == [(7, 4)]
+    assert shapes_of(bound(CHOSEN, (2, 9, 5, 3), (2, 7, 2), batch=1)) == [(2, 7, 3)]
+    assert bound(CHOSEN, (9, 5), (7, None), batch=0).open
+
+
 @pytest.mark.parametrize(
     "shape, own, out",
     [

@@ -143,3 +143,24 @@ def numbers_stretched_by_ones() -> Pattern:
     x = net.op("Reshape", net.op("Softmax", x, axis=1), net.numbers("together", [1, 7, -1]))
     net.output(net.dense(x, "fc", 8, 5), 3)
     return Pattern(net.proto(), (("d1_w", 1), ("table", 1), ("d2_w", 0), ("d2_w", 1), ("fc_w", 0)))
+
+
+@pattern
+def biases_by_position() -> Pattern:
+    """The channels of a table's rows pass through: for each pair of positions one row, as a bias of attention
+    is chosen; and for each sample one pixel, by two numbers."""
+    net = Net()
+    table = net.dense(net.weight("table", 9, 5), "d1", 5, 8)
+    pairs = net.numbers("pairs", (np.arange(64).reshape(64, 1) * 5) % 9)
+    bias = net.op("Reshape", net.op("GatherND", table, pairs), net.numbers("square", [8, 8, 8]))
+    x = net.op("Add", start(net), net.op("Transpose", bias, perm=[2, 0, 1]))
+    pixels = net.op("Transpose", net.conv(x, "c2", 8, 6), perm=[0, 2, 3, 1])
+    chosen = net.op(
+        "GatherND", pixels, net.numbers("pixels", [[[1, 2], [-1, 0]], [[7, 7], [3, 4]]]), batch_dims=1
+    )
+    net.output(net.dense(chosen, "fc", 6, 5), 3)
+    return Pattern(
+        net.proto(),
+        (*START, ("d1_w", 1), ("d1_b", 0), *outputs("c2"), *inputs("c2"), ("fc_w", 0)),
+        (("table", 0),),
+    )
