@@ -14,7 +14,7 @@ from prunec.binding.meaning import is_open, meaning_of
 from prunec.binding.ranks import RankSolver, own_rests
 from prunec.binding.sizes import SizeSolver
 from prunec.binding.slots import Contradiction, Slots, assign_slots
-from prunec.binding.stems import axis_names, is_broadcast, is_broadcast_rest, slots_of
+from prunec.binding.stems import axis_names, is_broadcast, is_broadcast_list, is_broadcast_rest, slots_of
 from prunec.binding.views import ViewError
 from prunec.graph.model import Shape, shape_text
 from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor, Value
@@ -129,7 +129,8 @@ class _Binder:
                 continue
             plain = [axis.item for axis in tensor.axes]
             if not any(isinstance(item, (Rest, Each, Call)) or is_broadcast_rest(item) for item in plain):
-                if len(plain) != len(shape):
+                shorter = len(shape) < len(plain) and is_broadcast_list(tensor)
+                if len(plain) != len(shape) and not shorter:
                     raise Contradiction(
                         f"{tensor.name} has {len(shape)} axes, the rule expects {len(plain)}",
                         tensor.span,

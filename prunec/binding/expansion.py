@@ -12,6 +12,7 @@ from prunec.binding.functions import in_steps
 from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import each_rests
 from prunec.binding.slots import holds_name
+from prunec.binding.stems import is_broadcast_list
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
@@ -65,7 +66,12 @@ class Expander:
         Raises :class:`Open` where something is not known yet.
         """
         axes: list[PlainAxis] = []
-        for axis in tensor.axes:
+        written = tensor.axes
+        if is_broadcast_list(tensor):
+            if shape is None and not learned:
+                raise Open
+            written = written if shape is None else written[len(written) - len(shape) :]
+        for axis in written:
             if isinstance(axis.item, Rest) and axis.item.name in self.own:
                 axes += self._own_rest(axis.item.name, tensor, index, shape)
             elif isinstance(axis.item, Broadcast):
@@ -285,7 +291,7 @@ class Expander:
         steps = call.arguments[1]
         if isinstance(steps, Call):
             scope = Scope(self.attributes, frozenset(), self.ranks, self.counts, self.variadic)
-            entries = spread(steps, scope)
+            entries: list[object] = [*spread(steps, scope)]
         else:
             value = self._argument(call, 1)
             entries = list(value) if isinstance(value, tuple) else [value] * rank

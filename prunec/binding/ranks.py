@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.binding.letters import Letters
+from prunec.binding.stems import is_broadcast_list, is_broadcast_rest
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
     Arithmetic,
@@ -161,7 +162,7 @@ class RankSolver:
         return None
 
     def _from_tensor(self, tensor: Tensor, rank: Optional[int]) -> None:
-        if any(isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest) for axis in tensor.axes):
+        if is_broadcast_list(tensor) or any(is_broadcast_rest(axis.item) for axis in tensor.axes):
             return
         if any(isinstance(axis.item, Rest) and axis.item.name in self.own for axis in tensor.axes):
             return

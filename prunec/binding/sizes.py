@@ -10,7 +10,7 @@ from prunec.binding.expressions import Scalar, evaluate, indexed, names_in, solv
 from prunec.binding.letters import Letters, is_lettered
 from prunec.binding.ranks import rests_in
 from prunec.binding.slots import Contradiction
-from prunec.binding.stems import is_broadcast, is_broadcast_rest, stems
+from prunec.binding.stems import is_broadcast, is_broadcast_list, is_broadcast_rest, stems
 from prunec.diagnostics import Span
 from prunec.graph.model import Shape, shape_text
 from prunec.language.syntax import AxisExpression, Broadcast, Equation, Rule, Tensor
@@ -57,10 +57,12 @@ class SizeSolver:
                 own = len(shape) - len(tensor.axes) + 1
                 missing = (1,) * (len(names) - own)
                 pairs += zip(names, (*missing, *shape[position : position + own]))
-            elif isinstance(axis.item, Broadcast) and position < len(shape):
-                pairs.append((axis.item.item.name, shape[position]))
             elif is_lettered(axis.item) and self.letters is not None and number < len(self.letters.inputs):
                 pairs += zip(self.letters.names(number), shape)
+            elif isinstance(axis.item, Broadcast):
+                place = position - (len(tensor.axes) - len(shape) if is_broadcast_list(tensor) else 0)
+                if place < len(shape):
+                    pairs.append((axis.item.item.name, shape[place] if place >= 0 else 1))
         return pairs
 
     def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> bool:

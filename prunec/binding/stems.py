@@ -48,6 +48,13 @@ def is_broadcast(item: object) -> bool:
     return isinstance(item, Broadcast)
 
 
+def is_broadcast_list(tensor: Tensor) -> bool:
+    """Whether all axes are single ones that broadcast: a shorter tensor is aligned at its end."""
+    return bool(tensor.axes) and all(
+        isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Name) for axis in tensor.axes
+    )
+
+
 def is_broadcast_rest(item: object) -> bool:
     """``~*x``."""
     return isinstance(item, Broadcast) and isinstance(item.item, Rest)

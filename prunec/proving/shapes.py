@@ -10,6 +10,7 @@ import numpy as np
 from prunec.binding.expressions import indexed
 from prunec.binding.letters import is_lettered
 from prunec.binding.ranks import rests_in
+from prunec.binding.stems import is_broadcast_list
 from prunec.language.syntax import (
     AxisExpression,
     Broadcast,
@@ -74,6 +75,8 @@ class ShapeDraw:
         if isinstance(lead, Broadcast) and isinstance(lead.item, Rest) and not full:
             if self.random.random() < 0.25 and self.ranks[lead.item.name]:
                 shape = shape[int(self.random.integers(1, self.ranks[lead.item.name] + 1)) :]
+        if is_broadcast_list(tensor) and not full and self.random.random() < 0.25:
+            shape = shape[int(self.random.integers(len(shape))) :]
         if not shape or len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
             raise NotDrawn("too large or empty")
         return tuple(shape)

@@ -223,6 +223,22 @@ def test_broadcasting_of_unknown_sizes_is_never_wrong(shapes, data):
         assert all(size is None or size == other for size, other in zip(found, expected))
 
 
+def test_a_list_of_axes_that_broadcast_may_be_shorter():
+    rule = "op sum { data[n, o], more[~n, ~o] -> out[n, o] }"
+    for shape, axes in (
+        ((2, 3), (("n",), ("o",))),
+        ((2, 1), (("n",), ())),
+        ((3,), (("o",),)),
+        ((1,), ((),)),
+        ((), ()),
+    ):
+        found = bound(rule, (2, 3), shape)
+        assert shapes_of(found) == [(2, 3)] and found.inputs[1].axes == axes
+    assert bound(rule, (2, 3), None).inputs[1].axes is None
+    with pytest.raises(Contradiction, match="more has 3 axes, the rule expects 2"):
+        bound(rule, (2, 3), (1, 2, 3))
+
+
 def test_an_unknown_shape_that_broadcasts_stays_open():
     assert bound(SPREAD, (2, 3), None).open
     assert shapes_of(bound(SPREAD, (2, 1), (2, None))) == [(2, None)]

@@ -111,6 +111,24 @@ def shuffle() -> Pattern:
 
 
 @pattern
+def sums_that_broadcast() -> Pattern:
+    """What is added to a product: a number, one for each channel, for each sample, one for each sample and
+    channel; a product whose rows are channels."""
+    net = Net()
+    x = net.op("Flatten", net.op("GlobalAveragePool", start(net)))
+    x = net.op("Gemm", x, net.weight("d1_w", 8, 12), net.weight("number"))
+    x = net.op("Gemm", x, net.weight("d2_w", 10, 12), net.weight("d2_c", 10), transB=1)
+    x = net.op("Gemm", net.op("Relu", x), net.weight("d3_w", 10, 8), net.weight("d3_c", 2, 1))
+    x = net.op("Gemm", x, net.weight("d4_w", 8, 6), net.weight("d4_c", 2, 6))
+    x = net.op("Gemm", net.weight("d5_w", 6, 9), x, net.weight("d5_c", 9, 1), transA=1, transB=1)
+    x = net.op("Gemm", x, net.weight("fc_w", 5, 9), net.weight("fc_c", 1, 5), transA=1, transB=1)
+    net.output(x, 2)
+    columns = (("d1_w", 1), ("d2_w", 0), ("d2_c", 0), ("d3_w", 1), ("d4_w", 1), ("d4_c", 1))
+    rows = (("d2_w", 1), ("d3_w", 0), ("d4_w", 0), ("d5_w", 0), ("d5_w", 1), ("d5_c", 0), ("fc_w", 1))
+    return Pattern(net.proto(), (*START, *columns, *rows), (("d3_c", 0), ("d4_c", 0), ("fc_w", 0)))
+
+
+@pattern
 def squeeze_excite() -> Pattern:
     net = Net()
     x = start(net)
