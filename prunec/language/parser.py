@@ -26,8 +26,8 @@ _POLICY_START = re.compile(r"\s*(?:#[^\n]*\s*)*policy(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
 
 
-def read_source(path: Path) -> Source:
-    """The text of a rule file; a byte order mark is left out.
+def read_source(path: Path, kind: str = "rule file") -> Source:
+    """The text of a rule file, or of another ``kind`` of file in the language; a byte order mark is left out.
 
     Raises ``PrunecError``: P107 where the file cannot be read, P108 where it is not UTF-8,
     P109 where it is larger than ``MAXIMUM_BYTES``.
@@ -41,7 +41,7 @@ def read_source(path: Path) -> Source:
         raise PrunecError(
             Diagnostic(
                 "P107",
-                f"cannot read the rule file {name}",
+                f"cannot read the {kind} {name}",
                 notes=(f"the system says: {reason}",),
                 help="check the path and that you may read the file",
             )
@@ -50,8 +50,8 @@ def read_source(path: Path) -> Source:
         raise PrunecError(
             Diagnostic(
                 "P109",
-                f"the rule file {name} is larger than {MAXIMUM_BYTES // 1_000_000} MB",
-                notes=("rules are a few lines each, so this is hardly a rule file",),
+                f"the {kind} {name} is larger than {MAXIMUM_BYTES // 1_000_000} MB",
+                notes=(f"what stands in one is a few lines each, so this is hardly a {kind}",),
                 help="give the path of a .prune file, or split the file",
             )
         )
@@ -62,7 +62,7 @@ def read_source(path: Path) -> Source:
         raise PrunecError(
             Diagnostic(
                 "P108",
-                f"the rule file {name} is not UTF-8 text",
+                f"the {kind} {name} is not UTF-8 text",
                 notes=(f"byte {error.start} (line {line}) cannot be decoded",),
                 help="save the file as UTF-8",
             )

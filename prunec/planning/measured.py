@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.examples import Data
 from prunec.graph.model import Tensor
 from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes
@@ -86,14 +86,16 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
 
     Molchanov, Mallya, Tyree, Frosio and Kautz, "Importance Estimation for Neural Network Pruning", CVPR 2019.
     Raises PrunecError P535 where no gradient comes back: operators that stop it, or a loss that ignores it,
-    and P536 where the framework gives none.
+    P536 where the framework gives none, and P532 for labels that are none of the model's classes.
     """
     model = analysis.model
+    data = _data(settings)
+    _check_labels(analysis, data)
     axes = channel_axes(analysis)
     chosen = [number for number, axis in enumerate(axes) if axis.role in (FILTERS, INPUTS, SCALE)]
     sums: dict[int, NDArray[np.float64]] = {number: np.zeros(axes[number].units.size) for number in chosen}
     batches = 0
-    for gradient in runtime_of(model).gradients(_data(settings)):
+    for gradient in runtime_of(model).gradients(data):
         batches += 1
         for number in chosen:
             axis = axes[number]
@@ -119,6 +121,24 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
 
     return unit_scores(
         analysis.solution, axes, score, (FILTERS, INPUTS, SCALE), settings.aggregate, settings.normalise
+    )
+
+
+def _check_labels(analysis: Analysis, data: Data) -> None:
+    """Raises PrunecError P532 where labels count beyond the classes of every output that has some."""
+    shapes = [analysis.bound.shapes.get(tensor) for tensor in analysis.model.graph.outputs]
+    classes = [shape[1] for shape in shapes if shape is not None and len(shape) == 2 and shape[1] is not None]
+    if data.labels is None or not classes or max(classes) > data.labels.max():
+        return
+    note = f"the labels go up to {data.labels.max()}, the model has {max(classes)} classes, from 0 on"
+    raise PrunecError(
+        Diagnostic(
+            "P532",
+            "a label is none of the model's classes",
+            printable(data.name),
+            notes=(note,),
+            help="number the classes from 0 on, in the order of the outputs",
+        )
     )
 
 

@@ -50,7 +50,7 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
 
     Raises PrunecError: P101 to P111 as for rule files, P528 for numbers out of bounds.
     """
-    file = parse_policies(read_source(path))
+    file = parse_policies(read_source(path, "policy file"))
     problems = [d for policy in file.policies for s in policy.settings for d in setting_problems(s)]
     if problems:
         raise PrunecError(*problems)

@@ -139,6 +139,21 @@ def test_examples_that_do_not_fit(model: Path, capsys: Any, arrays: Any, message
     assert code == 1 and message in err
 
 
+def test_labels_that_are_no_class_of_the_model(model: Path, capsys: Any) -> None:
+    np.savez("d.npz", data=images(), label=np.arange(12))
+    code, err = planned(capsys, model, "--criterion", "taylor", "--data", "d.npz")
+    assert code == 1 and "error[P532]: a label is none of the model's classes\n  --> d.npz\n" in err
+    assert "note: the labels go up to 11, the model has 4 classes, from 0 on\n" in err
+
+
+def test_policies_that_cannot_be_read(model: Path, capsys: Any) -> None:
+    code, err = planned(capsys, model, "--policy", "none.prune")
+    assert code == 1 and "error[P107]: cannot read the policy file none.prune\n" in err
+    Path("bytes.prune").write_bytes(b"\xff")
+    code, err = planned(capsys, model, "--policy", "bytes.prune")
+    assert code == 1 and "error[P108]: the policy file bytes.prune is not UTF-8 text\n" in err
+
+
 def test_what_was_read_is_never_written_over(model: Path, capsys: Any) -> None:
     np.savez("d.npz", data=images())
     assert planned(capsys, model, "--out", "plan.json") == (0, "")
