@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: How messages call the two models.
+ORIGINAL, SMALLER = "the original model", "the smaller model"
 #: Outputs whose relative error is larger than this are different.
 TOLERANCE = 1e-4
 #: Values that differ by less than this part of their magnitude are one value, in float32.

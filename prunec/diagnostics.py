@@ -8,10 +8,11 @@ names the node, its operator and its shapes.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Iterator, Optional, Sequence
 
 
 class Severity(Enum):
@@ -104,6 +105,16 @@ class PrunecError(Exception):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("; ".join(f"{d.code}: {d.headline}" for d in diagnostics))
         self.diagnostics: tuple[Diagnostic, ...] = diagnostics
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """Gives messages that name no place this one."""
+    try:
+        yield
+    except PrunecError as error:
+        placed = (d if d.where or d.annotations else replace(d, where=where) for d in error.diagnostics)
+        raise PrunecError(*placed) from None
 
 
 def printable(text: str, limit: int = 200) -> str:

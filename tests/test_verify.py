@@ -348,3 +348,10 @@ def test_input_shape_that_does_not_fit(chain, parameters):
         run(chain.json, parameters, {"data": np.zeros((2, 3), np.float32)})
     assert "error[P701]: MXNet cannot infer the model's shapes" in message(error)
     assert "Error in operator conv1" in message(error)
+
+
+def test_which_of_the_two_models_fails_is_said(chain, parameters):
+    for models, name in (((b"{", chain.json), "original"), ((chain.json, b"{"), "smaller")):
+        with pytest.raises(PrunecError) as error:
+            compare(*models, parameters, parameters, chain.inputs)
+        assert f"this is not an MXNet symbol file\n  --> the {name} model\n" in message(error)

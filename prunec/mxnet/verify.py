@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Mapping, Optional, Sequence, Union
 
-from prunec.comparison import TOLERANCE, Array, Verdict, draw, output_verdict
+from prunec.comparison import ORIGINAL, SMALLER, TOLERANCE, Array, Verdict, draw, output_verdict
+from prunec.diagnostics import about
 from prunec.mxnet.runtime import Session, open_session
 
 
@@ -33,12 +34,14 @@ def compare(
     """
     first, second = draw(inputs, seed), draw(inputs, seed + 1, others=True)
     # One model after the other: the memory of a large network is taken once.
-    session = open_session(original, masked_parameters, first, watch)
-    expected, other = session.run(first), session.run(second)
+    with about(ORIGINAL):
+        session = open_session(original, masked_parameters, first, watch)
+        expected, other = session.run(first), session.run(second)
     zeroed = session.zeroed
     del session
-    smaller: Session = open_session(pruned, pruned_parameters, first, watch)
-    actual = smaller.run(first)
+    with about(SMALLER):
+        smaller: Session = open_session(pruned, pruned_parameters, first, watch)
+        actual = smaller.run(first)
     compared = zip(_names(original, watch), expected, actual, other)
     outputs = tuple(output_verdict(name, a, b, c, tolerance) for name, a, b, c in compared)
     return Verdict(outputs, zeroed)

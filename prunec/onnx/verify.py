@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Mapping, Optional, Sequence, Union
 
-from prunec.comparison import TOLERANCE, Array, Verdict, draw, output_verdict
+from prunec.comparison import ORIGINAL, SMALLER, TOLERANCE, Array, Verdict, draw, output_verdict
+from prunec.diagnostics import about
 from prunec.emission.slicing import ParameterSlice, mask
 from prunec.onnx import tensors
 from prunec.onnx.frontend import OnnxModel
@@ -41,12 +42,14 @@ def compare(
     types = input_types(model)
     first, second = draw(inputs, seed, types), draw(inputs, seed + 1, types, others=True)
     # One model after the other: the memory of a large network is taken once.
-    session = open_session(model, folders[0], watch)
-    expected, other = session.run(first), session.run(second)
+    with about(ORIGINAL):
+        session = open_session(model, folders[0], watch)
+        expected, other = session.run(first), session.run(second)
     names = session.outputs
     del session, model
     smaller = with_constants(onnx.load_model_from_string(pruned), pruned_parameters)
-    actual = open_session(smaller, folders[1], watch).run(first)
+    with about(SMALLER):
+        actual = open_session(smaller, folders[1], watch).run(first)
     compared = zip(names, expected, actual, other)
     return Verdict(tuple(output_verdict(name, a, b, c, tolerance) for name, a, b, c in compared))
 
