@@ -105,7 +105,36 @@ op MaxPool(
   zero Y if X
 }
 """
+EINSUM = """
+op Einsum(equation) {
+  A[letters(*x, equation)], B?[letters(*x, equation)], more*[letters(*x, equation)]
+    -> Output[letters(*x, equation)]
+  mixes summed(*x, equation) unless zero A or B because "the formula sums over this axis"
+  zero Output if A or B
+}
+"""
+GATHER = """
+op Gather(axis = 0, indices = None)
+  when indices not in {None, ()} and rank(indices) > 0 and size(data, axis) > 0 {
+  data[*p, c @ axis, *q], indices -> output[*p, take(c, indices), *q]
+  zero output if data
+}
+"""
+BITWISE_NOT = """
+op BitwiseNot { X[*x] -> Y[*x]  discontinuous }
+"""
+NORM = """
+op BatchNormalization(spatial = 1, training_mode = 0, opset, outputs)
+  when spatial == 1 and training_mode == 0 and (opset >= 14 or outputs == 1) {
+  X[n, c, *x]; scale[c], B[c], mean[c], var[c]
+    -> Y[n, c, *x], running_mean[c], running_var[c], saved_mean[c], saved_var[c]
+  neutral var = 1
+  scales scale
+  zero Y
+}
+"""
 
+MIXES_EINSUM = '  mixes summed(*x, equation) unless zero A or B because "the formula sums over this axis"\n'
 MIXES_SOFTMAX = '  mixes c because "a softmax divides by a sum over its axis"\n'
 MUTATIONS = [
     Mutation("swapped factors of a product", CONV, "W[(g o), i", "W[(o g), i"),
@@ -125,6 +154,12 @@ MUTATIONS = [
     Mutation("a softmax that is not told", SOFTMAX, MIXES_SOFTMAX, ""),
     Mutation("an output that is said to be zero", SOFTMAX, "  mixes c", "  zero output if input\n  mixes c"),
     Mutation("a running sum that is said to be zero", CUMSUM, "y[*x]\n", "y[*x]\n  zero y if x\n"),
+    Mutation("a formula whose sums are not told", EINSUM, MIXES_EINSUM, ""),
+    Mutation("elements on the wrong axis", GATHER, "take(c, indices), *q]", "*q, take(c, indices)]"),
+    Mutation(
+        "a complement that is said to be zero", BITWISE_NOT, "  discontinuous", "  zero Y if X  discontinuous"
+    ),
+    Mutation("statistics that are computed", NORM, " and (opset >= 14 or outputs == 1)", ""),
     Mutation("channels kept without need", MAX_POOL, "  zero", "  keep c\n  zero", "too strict", "`keep c`"),
 ]
 
