@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Callable
-
 import numpy as np
 
 from onnx_format.network import Net
-from onnx_format.patterns import START, Pattern, inputs, outputs, start
+from onnx_format.patterns import START, Pattern, collector, inputs, outputs, start
 
-BUILDERS: list[Callable[[], Pattern]] = []
-
-
-def pattern(build: Callable[[], Pattern]) -> Callable[[], Pattern]:
-    """Adds a builder to the list."""
-    BUILDERS.append(build)
-    return build
+BUILDERS, pattern = collector()
 
 
 @pattern

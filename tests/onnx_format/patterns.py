@@ -29,13 +29,21 @@ class Pattern:
     """Constants whose elements must stay as they are."""
 
 
-BUILDERS: list[Callable[[], Pattern]] = []
+Builder = Callable[[], Pattern]
 
 
-def pattern(build: Callable[[], Pattern]) -> Callable[[], Pattern]:
-    """Adds a builder to the list."""
-    BUILDERS.append(build)
-    return build
+def collector() -> tuple[list[Builder], Callable[[Builder], Builder]]:
+    """A list of builders, and the decorator that adds one to it."""
+    builders: list[Builder] = []
+
+    def collect(build: Builder) -> Builder:
+        builders.append(build)
+        return build
+
+    return builders, collect
+
+
+BUILDERS, pattern = collector()
 
 
 def outputs(*names: str) -> tuple[Pair, ...]:
