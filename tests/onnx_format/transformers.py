@@ -8,17 +8,12 @@ import numpy as np
 from onnx import numpy_helper
 
 from onnx_format.network import Net
-from onnx_format.patterns import Pair, Pattern
+from onnx_format.patterns import Pair, Pattern, collector
 
-BUILDERS: list[Callable[[], Pattern]] = []
+BUILDERS, pattern = collector()
 
 #: Batch, length, width, heads, width of a head, width of the feed-forward layer.
 B, S, W, H, D, F = 2, 5, 12, 3, 4, 16
-
-
-def pattern(build: Callable[[], Pattern]) -> Callable[[], Pattern]:
-    BUILDERS.append(build)
-    return build
 
 
 def layer_norm(net: Net, x: str, name: str) -> str:
