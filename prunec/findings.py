@@ -96,7 +96,8 @@ def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
                 ),
                 help="where it follows from the sizes of inputs, give these with --input"
                 if kind == "unknown value"
-                else f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
+                else graph.advice.get(operator)
+                or f"add a rule with --rules, for example: op {operator} {{ data[*x] -> out[*x] }}",
                 severity=Severity.WARNING,
             )
         )

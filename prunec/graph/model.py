@@ -60,8 +60,9 @@ class Graph:
     ``parameters`` holds the node indices of learned variables; the other variables are model
     inputs.  ``shapes`` gives what is known of the variables' shapes, by node index: from the
     parameter file, from shape hints in the model, and from the user.  ``known`` gives what small
-    constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators, and
-    ``fold`` computes with constants.
+    constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators,
+    ``fold`` computes with constants, and ``advice`` says by operator what helps where no rule knows it, if
+    there is more to do than to write one.
     """
 
     nodes: tuple[Node, ...]
@@ -71,6 +72,7 @@ class Graph:
     known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
     hints: Mapping[Tensor, Shape] = field(default_factory=dict)
     fold: Optional[Fold] = field(default=None, compare=False)
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_value(array: Known) -> Value:

@@ -23,6 +23,11 @@ from prunec.onnx.nested import captured
 from prunec.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, onnx_package, opsets
 
 _HELP = "export the model again; onnx.checker says more"
+#: What helps with functions that a model brings along.
+_FUNCTION = (
+    "it is a function of the model: write its nodes out with onnx.inliner.inline_local_functions and compile "
+    "the result, or add a rule with --rules"
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class _Builder:
                 {n: proto.node[s.index] for n, s in enumerate(self.sources) if s.kind == "node"},
                 self.file.proto,
             ),
+            {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
         )
         return GraphOfFile(graph, tuple(self.sources), self.tensors, self.constants)
 
@@ -194,7 +200,7 @@ class _Builder:
 
     def _operator(self, node: Any, index: int, name: str) -> None:
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
-        operator = f"{domain}::{node.op_type}" if domain else node.op_type
+        operator = _operator(node.domain, node.op_type)
         attributes = attributes_of(node)
         if domain in self.versions:
             attributes["opset"] = self.versions[domain]
@@ -216,6 +222,11 @@ class _Builder:
             headline = f'the value "{printable(name)}" is defined nowhere'
             fail("P336", headline, self.file.name, note, _HELP)
         return self.tensors[name]
+
+
+def _operator(domain: str, name: str) -> str:
+    """What rules call an operator."""
+    return name if domain in STANDARD_DOMAINS else f"{domain}::{name}"
 
 
 def _names(nodes: Sequence[Any]) -> list[str]:

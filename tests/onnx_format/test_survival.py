@@ -11,7 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper, inliner, numpy_helper  # noqa: E402
 
 from onnx_format import patterns  # noqa: E402
 from onnx_format.network import RULES, Net, prune  # noqa: E402
@@ -49,6 +49,14 @@ def test_functions_of_the_model_are_barriers_and_survive():
     assert ("c1_w", 0) in result.cut and ("c3_w", 0) in result.cut
     assert ("c2_w", 0) not in result.cut and ("c3_w", 1) not in result.cut
     assert onnx.load_from_string(result.pruned.model).functions == proto.functions
+    (warning,) = result.analysis.warnings
+    assert warning.help == (
+        "it is a function of the model: write its nodes out with onnx.inliner.inline_local_functions and "
+        "compile the result, or add a rule with --rules"
+    )
+    written_out = prune(inliner.inline_local_functions(proto), strict=True)
+    assert exact(written_out) and written_out.warnings == []
+    assert ("c2_w", 0) in written_out.cut and ("c3_w", 1) in written_out.cut
 
 
 def test_a_rule_for_a_function_of_the_model(tmp_path):
