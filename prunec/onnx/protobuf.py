@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator, NoReturn
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.importing import imported
 
 #: What a protocol buffer can hold; larger models keep their weights in files of their own.
 MAXIMUM_BYTES = 1 << 31
@@ -40,20 +41,10 @@ class OnnxFile:
 
 def onnx_package() -> Any:
     """The ``onnx`` package.  Raises PrunecError P330 where it is not installed."""
-    try:
-        import onnx
-
-        return onnx
-    except Exception as error:  # a package that does not fit its numpy or protobuf fails in many ways
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PrunecError(
-            Diagnostic(
-                "P330",
-                "the package onnx is not installed",
-                notes=(f"ONNX files are read with it; importing it gave: {reason}",),
-                help="pip install 'prunec[onnx]'",
-            )
-        ) from None
+    purpose = "ONNX files are read with it; importing it gave"
+    return imported(
+        "onnx", "P330", "the package onnx is not installed", purpose, "pip install 'prunec[onnx]'"
+    )
 
 
 def read_file(path: Path) -> OnnxFile:

@@ -5,7 +5,6 @@ ONNX Runtime is imported inside the functions, so that nothing else of prunec ne
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from prunec.comparison import Array
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.importing import imported
 from prunec.onnx.protobuf import onnx_package
 
 #: It says nothing on the terminal: what it warns of is said of the original as much, and errors are raised.
@@ -98,18 +98,10 @@ def input_types(proto: Any) -> dict[str, np.dtype[Any]]:
 
 
 def _runtime() -> Any:
-    try:
-        return importlib.import_module("onnxruntime")
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PrunecError(
-            Diagnostic(
-                "P700",
-                "ONNX Runtime is not installed",
-                notes=(f"ONNX models are run in it; importing it gave: {reason}",),
-                help="pip install onnxruntime",
-            )
-        ) from None
+    purpose = "ONNX models are run in it; importing it gave"
+    return imported(
+        "onnxruntime", "P700", "ONNX Runtime is not installed", purpose, "pip install onnxruntime"
+    )
 
 
 def _with_outputs(model: Any, outputs: Sequence[str]) -> Any:
