@@ -9,12 +9,12 @@ from prunec.binding.bound import Bound, BoundTensor, PlainAxis, Regrouping
 from prunec.binding.expansion import Expander, Open, variadic_names
 from prunec.binding.expressions import Scalar, Scope, Unspreadable, attribute_length, spread
 from prunec.binding.guards import active_equations
-from prunec.binding.letters import Letters, is_lettered, letters_of
+from prunec.binding.letters import Letters, letters_of
 from prunec.binding.meaning import is_open, meaning_of
 from prunec.binding.ranks import RankSolver, own_rests
 from prunec.binding.sizes import SizeSolver
 from prunec.binding.slots import Contradiction, Slots, assign_slots
-from prunec.binding.stems import axis_names, is_broadcast, is_broadcast_list, is_broadcast_rest, slots_of
+from prunec.binding.stems import axis_names, is_broadcast_list, is_broadcast_rest, may_be_one, slots_of
 from prunec.binding.views import ViewError
 from prunec.graph.model import Shape, shape_text
 from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor, Value
@@ -77,11 +77,8 @@ class _Binder:
             raise Contradiction(str(error), self.rule.span, self._shapes_note()) from None
 
     def _firm(self, tensor: Tensor) -> bool:
-        signature = self.rule.signature
-        assert signature is not None
-        lettered = tensor not in signature.outputs and any(is_lettered(axis.item) for axis in tensor.axes)
-        learned = tensor in signature.parameters
-        return learned or not (lettered or any(is_broadcast(axis.item) for axis in tensor.axes))
+        learned = tensor in self.rule.signature.parameters  # type: ignore[union-attr]
+        return learned or not any(may_be_one(axis.item) for axis in tensor.axes)
 
     # --- counts and ranks ---
 
@@ -146,7 +143,6 @@ class _Binder:
         solver = self.solver
         equations = self._scalar_equations(scope)
         solver.learn_broadcast(slots, ones=False)
-        count = len(self.slots.inputs) + len(self.slots.implied)
         learned = self.rule.signature.parameters  # type: ignore[union-attr]
         before = (-1, -1)
         while True:
@@ -157,8 +153,7 @@ class _Binder:
             for n, (tensor, index, shape) in enumerate(slots):
                 if n not in axes:
                     try:
-                        place = n if n < count else None
-                        axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned, place)
+                        axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned, n)
                     except Open:
                         continue
                     except ViewError as error:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
 from prunec.binding.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
 from prunec.binding.expressions import Scope, chosen_positions, indexed, listed_positions, spread
 from prunec.binding.functions import in_steps
-from prunec.binding.letters import Letters, is_lettered
+from prunec.binding.letters import Letters
 from prunec.binding.ranks import each_rests
 from prunec.binding.slots import holds_name
-from prunec.binding.stems import is_broadcast_list
+from prunec.binding.stems import is_broadcast_list, is_lettered
 from prunec.binding.views import VIEWS, ViewError
 from prunec.graph.model import Shape
 from prunec.language.syntax import (
@@ -58,10 +58,10 @@ class Expander:
     letters: Optional[Letters]
 
     def tensor(
-        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool, input: Optional[int]
+        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool, number: int
     ) -> tuple[PlainAxis, ...]:
         """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
-        it is a parameter's, ``input`` counts all inputs (``None``: it is an output).
+        it is a parameter's, ``number`` counts the node's tensors, inputs first.
 
         Raises :class:`Open` where something is not known yet.
         """
@@ -77,7 +77,7 @@ class Expander:
             elif isinstance(axis.item, Broadcast):
                 axes += self._broadcast(axis.item, tensor, len(axes), shape, learned)
             elif is_lettered(axis.item):
-                axes += self._lettered(input, shape)
+                axes += self._lettered(number, shape)
             else:
                 axes += self._axis(axis.item, index)
         return tuple(axes)
@@ -161,8 +161,7 @@ class Expander:
     ) -> list[PlainAxis]:
         if isinstance(item.item, Name):
             size = shape[position] if shape is not None and position < len(shape) else None
-            single = size == 1 and self.sizes.get(item.item.name) != 1
-            return [()] if single else [(item.item.name,)]
+            return self._or_ones([item.item.name], (size,))
         names = self._rest(item.item.name)
         if shape is None:
             # It may hold a one anywhere: only a parameter is as large as what it meets.
@@ -171,17 +170,24 @@ class Expander:
             return [(name,) for name in names]
         own = len(shape) - len(tensor.axes) + 1
         aligned = names[len(names) - own :] if own else []
-        sizes = shape[position : position + own]
-        return [() if size == 1 and self.sizes.get(n) != 1 else (n,) for n, size in zip(aligned, sizes)]
+        return self._or_ones(aligned, shape[position : position + own])
 
-    def _lettered(self, input: Optional[int], shape: Optional[Shape]) -> list[PlainAxis]:
+    def _lettered(self, number: int, shape: Optional[Shape]) -> list[PlainAxis]:
         """The axes that a formula gives a tensor; an input may hold a one in the place of any."""
-        if self.letters is None or (input is not None and shape is None):
+        if self.letters is None:
             raise Open
-        names = self.letters.names(input)
-        if input is None or shape is None:
+        names = self.letters.names(number)
+        if not self.letters.takes(number):
             return [(name,) for name in names]
-        return [() if size == 1 and self.sizes.get(n) != 1 else (n,) for n, size in zip(names, shape)]
+        if shape is None:
+            raise Open
+        return self._or_ones(names, shape)
+
+    def _or_ones(self, names: Sequence[str], sizes: Shape) -> list[PlainAxis]:
+        """Axes that hold names, or a one in the place of a name that has another size."""
+        return [
+            () if size == 1 and self.sizes.get(name) != 1 else (name,) for name, size in zip(names, sizes)
+        ]
 
     # --- axis functions ---
 

@@ -7,12 +7,12 @@ ellipsis stands for, which are counted from the last.  The notation is that of `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from prunec.binding.expressions import indexed
-from prunec.binding.stems import slots_of
+from prunec.binding.stems import is_lettered, slots_of
 from prunec.binding.views import ViewError
-from prunec.language.syntax import Call, Name, Rest, Rule, Value
+from prunec.language.syntax import Call, Name, Rest, Rule, Tensor, Value
 
 _DOTS = "..."
 
@@ -27,9 +27,13 @@ class Letters:
     output: tuple[int, ...]
     count: int
 
-    def names(self, position: Optional[int]) -> list[str]:
-        """The plain names on the axes of the input at a position, or of the output (``None``)."""
-        places = self.output if position is None else self.inputs[position]
+    def takes(self, number: int) -> bool:
+        """Whether the tensor of a number is an input: they are counted first, outputs behind them."""
+        return number < len(self.inputs)
+
+    def names(self, number: int) -> list[str]:
+        """The plain names on the axes of the tensor of a number."""
+        places = self.inputs[number] if self.takes(number) else self.output
         return [indexed(self.rest, place) for place in places]
 
     @property
@@ -46,24 +50,19 @@ def letters_of(
 
     Raises :class:`ViewError` where the attribute is no formula, or is one for other inputs.
     """
-    for call in _calls(rule):
-        rest, attribute = call.arguments
-        if isinstance(rest, Rest) and isinstance(attribute, Name):
-            return _read(rest.name, attributes.get(attribute.name), ranks)
-    return None
-
-
-def is_lettered(item: object) -> bool:
-    """``letters(*x, formula)``."""
-    return isinstance(item, Call) and item.function == "letters"
-
-
-def _calls(rule: Rule) -> Iterator[Call]:
     assert rule.signature is not None
-    for tensor in slots_of(rule.signature):
-        for axis in tensor.axes:
-            if isinstance(axis.item, Call) and is_lettered(axis.item):
-                yield axis.item
+    call = next(filter(None, map(formula_of, slots_of(rule.signature))), None)
+    if call is None:
+        return None
+    rest, attribute = call.arguments
+    if not isinstance(rest, Rest) or not isinstance(attribute, Name):
+        return None
+    return _read(rest.name, attributes.get(attribute.name), ranks)
+
+
+def formula_of(tensor: Tensor) -> Optional[Call]:
+    """The call by which a slot's axes are named, if a formula names them."""
+    return next((a.item for a in tensor.axes if isinstance(a.item, Call) and is_lettered(a.item)), None)
 
 
 def _read(rest: str, formula: Value, ranks: Sequence[Optional[int]]) -> Optional[Letters]:
@@ -77,7 +76,7 @@ def _read(rest: str, formula: Value, ranks: Sequence[Optional[int]]) -> Optional
     dotted = [rank for term, rank in zip(inputs, ranks) if _DOTS in term]
     if None in dotted:
         return None
-    # Counted from the last, the axes of an ellipsis are -1, -2 and so on.
+    # How many axes the ellipsis of a term stands for.
     widths = [0 if rank is None else rank - len(term) + 1 for term, rank in zip(inputs, ranks)]
     most = max((width for term, width in zip(inputs, widths) if _DOTS in term), default=0)
     for term, rank, width in zip(inputs, ranks, widths):

@@ -7,13 +7,13 @@ from typing import Mapping, Optional, Sequence
 
 from prunec.binding.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.binding.expressions import Scalar, evaluate, indexed, names_in, solve, sum_key
-from prunec.binding.letters import Letters, is_lettered
+from prunec.binding.letters import Letters
 from prunec.binding.ranks import rests_in
 from prunec.binding.slots import Contradiction
-from prunec.binding.stems import is_broadcast, is_broadcast_list, is_broadcast_rest, stems
+from prunec.binding.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one, stems
 from prunec.diagnostics import Span
 from prunec.graph.model import Shape, shape_text
-from prunec.language.syntax import AxisExpression, Broadcast, Equation, Rule, Tensor
+from prunec.language.syntax import Broadcast, Equation, Rule, Tensor
 
 
 @dataclass
@@ -57,7 +57,7 @@ class SizeSolver:
                 own = len(shape) - len(tensor.axes) + 1
                 missing = (1,) * (len(names) - own)
                 pairs += zip(names, (*missing, *shape[position : position + own]))
-            elif is_lettered(axis.item) and self.letters is not None and number < len(self.letters.inputs):
+            elif is_lettered(axis.item) and self.letters is not None and self.letters.takes(number):
                 pairs += zip(self.letters.names(number), shape)
             elif isinstance(axis.item, Broadcast):
                 place = position - (len(tensor.axes) - len(shape) if is_broadcast_list(tensor) else 0)
@@ -73,7 +73,7 @@ class SizeSolver:
         for number, (tensor, _, shape) in enumerate(slots):
             if tensor in signature.outputs:
                 continue
-            if any(_may_be_one(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
+            if any(may_be_one(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
                 if shape is None or (plain, None) in self._broadcast_sizes(tensor, shape, number):
                     return True
             elif any(stem in stems(axis.item) for axis in tensor.axes):
@@ -157,8 +157,3 @@ class SizeSolver:
                 found = solve(other, known, self.sizes)
                 if found is not None:
                     self._set(found[0], found[1], equation.span.text.strip())
-
-
-def _may_be_one(item: AxisExpression) -> bool:
-    """Whether an axis of an input can have size one where its name has another."""
-    return is_broadcast(item) or is_lettered(item)

@@ -43,9 +43,15 @@ def stems(item: object) -> set[str]:
     return set()
 
 
-def is_broadcast(item: object) -> bool:
-    """``~c`` or ``~*x``."""
-    return isinstance(item, Broadcast)
+def is_lettered(item: object) -> bool:
+    """``letters(*x, formula)``."""
+    return isinstance(item, Call) and item.function == "letters"
+
+
+def may_be_one(item: object) -> bool:
+    """Whether an axis of an input can have size one where its name has another: ``~c``, ``~*x``, and what a
+    formula of letters names."""
+    return isinstance(item, Broadcast) or is_lettered(item)
 
 
 def is_broadcast_list(tensor: Tensor) -> bool:

@@ -41,12 +41,12 @@ def changes(
         if rule is None or index in bound.opaque:
             continue
         node, atoms = bound.graph.nodes[index], shrinker.solution.propagation.nodes[index]
-        gone = shrinker.gone(atoms) if atoms is not None else {}
         for name, position in carried(rule.rule, node):
             tensor = node.inputs[position]
             old = bound.known[tensor]
             wanted = attributes.pop((index, name), rule.attributes[name])
             if wanted != as_value(held.get(tensor, old)):
+                gone = {} if atoms is None else shrinker.gone(atoms)
                 inputs[index, position] = _array(wanted, old, gone.get(name))
     shapes = {
         tensor: shrinker.shape(channels)

@@ -7,8 +7,8 @@ from typing import Mapping, Optional
 
 import numpy as np
 
-from prunec.binding.letters import is_lettered, letters_of
-from prunec.language.syntax import Call, Name, Rule, Tensor, Value
+from prunec.binding.letters import formula_of, letters_of
+from prunec.language.syntax import Name, Rule, Value
 
 _LETTERS = "abcxY"
 _MOST_LETTERS = 3
@@ -32,8 +32,8 @@ def draw_formula(rule: Rule, random: np.random.Generator) -> Optional[DrawnFormu
     """A formula for up to three tensors; ``None`` where the rule has none."""
     signature = rule.signature
     assert signature is not None
-    slots = [tensor for tensor in signature.data if _call(tensor) is not None]
-    call = _call(slots[0]) if slots else None
+    slots = [tensor for tensor in signature.data if formula_of(tensor) is not None]
+    call = formula_of(slots[0]) if slots else None
     if call is None or not isinstance(call.arguments[1], Name):
         return None
     required = sum(slot.kind == "one" for slot in slots)
@@ -51,10 +51,6 @@ def draw_formula(rule: Rule, random: np.random.Generator) -> Optional[DrawnFormu
     counts = {slot.name: sum(name == slot.name for name, _ in tensors) for slot in slots}
     names = {tensor: letters.names(place) for place, tensor in enumerate(tensors)}
     return DrawnFormula(attribute, value, counts, letters.rest, letters.count, names)
-
-
-def _call(tensor: Tensor) -> Optional[Call]:
-    return next((a.item for a in tensor.axes if isinstance(a.item, Call) and is_lettered(a.item)), None)
 
 
 def _term(random: np.random.Generator) -> str:

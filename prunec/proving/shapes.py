@@ -8,9 +8,8 @@ from typing import Iterator, Mapping, Optional
 import numpy as np
 
 from prunec.binding.expressions import indexed
-from prunec.binding.letters import is_lettered
 from prunec.binding.ranks import rests_in
-from prunec.binding.stems import is_broadcast_list
+from prunec.binding.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.language.syntax import (
     AxisExpression,
     Broadcast,
@@ -58,7 +57,7 @@ class ShapeDraw:
 
     def axis_count(self, item: AxisExpression) -> int:
         """How many axes an item of an axis list stands for."""
-        if isinstance(item, (Rest, Each)) or (isinstance(item, Broadcast) and isinstance(item.item, Rest)):
+        if isinstance(item, (Rest, Each)) or is_broadcast_rest(item):
             return self.ranks.get(next(rests_in(item)), 0)
         return 1
 
@@ -67,8 +66,7 @@ class ShapeDraw:
         where it may broadcast.  Raises :class:`NotDrawn`."""
         shape: list[int] = []
         for axis, size in self._axis_sizes(tensor, index):
-            may_be_one = isinstance(axis, Broadcast) or is_lettered(axis)
-            if may_be_one and not full and self.random.random() < 0.3:
+            if may_be_one(axis) and not full and self.random.random() < 0.3:
                 size = 1
             shape.append(size)
         lead = tensor.axes[0].item if tensor.axes else None
@@ -87,9 +85,7 @@ class ShapeDraw:
             if is_lettered(item):
                 for plain in self.lettered[tensor.name, index]:
                     yield item, self._known(plain)
-            elif isinstance(item, (Rest, Each)) or (
-                isinstance(item, Broadcast) and isinstance(item.item, Rest)
-            ):
+            elif isinstance(item, (Rest, Each)) or is_broadcast_rest(item):
                 inner = item.item if isinstance(item, (Each, Broadcast)) else item
                 for position in range(self.axis_count(item)):
                     yield item, self._item_size(inner, index, position)

@@ -60,7 +60,7 @@ def test_formulas_say_what_numpy_reads(case, seed):
     places = [part for array, own in zip(arrays, letters.inputs) for part in (array, list(own))]
     expected = np.einsum(formula, *arrays)
     np.testing.assert_allclose(np.einsum(*places, list(letters.output)), expected, rtol=1e-9, atol=1e-12)
-    summed = {f"x.{place}" for place in range(letters.count)} - set(letters.names(None))
+    summed = {f"x.{place}" for place in range(letters.count)} - set(letters.names(len(shapes)))
     assert set(letters.summed) == summed
 
 
