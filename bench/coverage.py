@@ -76,7 +76,7 @@ _NETWORKS = """
 
 Symbol alone, half of each group removed. Files from repositories go by their kind and number.
 
-| network | channels that can go | left | groups | approximate | exact | remarks |
+| network | channels that can go | left | groups | approximate | proved | remarks |
 |---|---:|---:|---:|---:|---|---|
 {rows}
 """
@@ -157,11 +157,21 @@ def _totals(measured: Sequence[Measurement], exact: dict[tuple[str, bool], dict[
 def _exact_totals(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     for real, words in ((False, "random parameters"), (True, "their own parameters")):
         some = [one for one in results if one["real"] == real]
-        good = [one for one in some if one["exact"]]
-        run = [one for one in some if one["exact"] is not None]
+        good = [one for one in some if one["outcome"] == "proved"]
+        run = [one for one in some if one["outcome"] is not None]
         if some:
             worst = max((one["error"] for one in good), default=0.0)
-            yield f"| exact, with {words} | {len(good)} of {len(run)} that run; largest error {worst:.0e} |"
+            yield f"| proved, with {words} | {len(good)} of {len(run)} that run; largest error {worst:.0e} |"
+            told: Counter[str] = Counter()
+            for one in some:
+                told.update(one.get("evidence", {}))
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in told.most_common())
+            yield f"| sliced parameters, with {words} | {kinds} |"
+            for one in run:
+                if one["outcome"] != "proved":
+                    why = "; ".join((*one.get("worst", ()), *one.get("unwitnessed", ())))
+                    why = (why or one.get("reason", ""))[:300].replace("|", "\\|")
+                    yield f"| {one['outcome']}, with {words} | {one['label']}: {why} |"
             yield f"| not run in MXNet, with {words} | {len(some) - len(run)} |"
 
 
@@ -201,12 +211,12 @@ def _network(one: Measurement, exact: dict[tuple[str, bool], dict[str, Any]]) ->
 
 
 def verdict_text(result: dict[str, Any]) -> str:
-    """The error of a comparison, or that it was not exact or not made."""
+    """The error of a proof, or its outcome, or that there was none."""
     if not result:
         return ""
-    if result["exact"]:
+    if result["outcome"] == "proved":
         return f"{result['error']:.0e}"
-    return "**no**" if result["exact"] is False else "not run"
+    return "not run" if result["outcome"] is None else f"**{result['outcome']}**"
 
 
 def _name(one: Measurement) -> str:

@@ -11,16 +11,22 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.evidence import evidence_text
 from bench.networks import BUILD, CORPUS, ROOT, Network, chosen
 
 #: One core for each process: two run at once.
 _QUIET = {"OMP_NUM_THREADS": "1", "MXNET_ENGINE_TYPE": "NaiveEngine", "OPENBLAS_NUM_THREADS": "1"}
+
+
+#: Outcomes that are mistakes.
+_WRONG = ("differs", "failed", "refused")
 
 
 def main() -> int:
@@ -30,7 +36,7 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="the folder with the networks")
     parser.add_argument("--results", type=Path, default=BUILD / "exact.jsonl")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
-    parser.add_argument("--retry", action="store_true", help="run again what was not exact or proved little")
+    parser.add_argument("--retry", action="store_true", help="run again what was not proved")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one network")
     parser.add_argument("--seed", type=int, default=0)
@@ -40,7 +46,7 @@ def main() -> int:
         options.results.unlink()
     known = {} if not options.results.exists() else _read(options.results)
     if options.retry:
-        known = {key: one for key, one in known.items() if one["exact"] and one["informative"]}
+        known = {key: one for key, one in known.items() if one["outcome"] == "proved"}
     found = chosen(options.words, options.corpus)
     work = [(n, False) for n in found] + [(n, True) for n in found if n.parameters is not None]
     with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
@@ -52,7 +58,7 @@ def main() -> int:
             print(line(one), flush=True)
             results.append(one)
     print(totals(results))
-    return 1 if any(one["exact"] is False for one in results) else 0
+    return 1 if any(one["outcome"] in _WRONG for one in results) else 0
 
 
 def _read(path: Path) -> dict[tuple[str, bool], dict[str, Any]]:
@@ -69,7 +75,7 @@ def _one(
         return known[key]
     head = {"file": network.file, "label": network.label, "real": real}
     if network.note.startswith("load_fail"):
-        return {**head, "exact": None, "reason": "MXNet cannot load it"}
+        return {**head, "outcome": None, "reason": "MXNet cannot load it"}
     command = [sys.executable, "-m", "bench.exact_one", network.file, "--corpus", str(options.corpus)]
     command += ["--seed", str(options.seed)] + (["--real"] if real else [])
     try:
@@ -77,7 +83,7 @@ def _one(
             command, cwd=ROOT, env={**os.environ, **_QUIET}, capture_output=True, timeout=options.timeout
         )
     except subprocess.TimeoutExpired:
-        return {**head, "exact": None, "reason": f"longer than {options.timeout:.0f} s"}
+        return {**head, "outcome": None, "reason": f"longer than {options.timeout:.0f} s"}
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     if done.returncode == 0 and lines:
         return {**head, **json.loads(lines[-1])}
@@ -85,35 +91,31 @@ def _one(
     # Memory that is not there is a limit of the machine; everything else is a mistake.
     short = "MemoryError" in error or "alloc" in error
     last = error.splitlines()[-1][:300] if error else ""
-    return {**head, "exact": None if short else False, "reason": f"exit status {done.returncode}: {last}"}
+    return {
+        **head,
+        "outcome": None if short else "failed",
+        "reason": f"exit status {done.returncode}: {last}",
+    }
 
 
 def line(one: dict[str, Any]) -> str:
     """One network in one line."""
     name = f"{one['file'][-60:]:60s}{' +params' if one['real'] else '        '}"
     if "error" not in one:
-        return f"{name} {'not run' if one['exact'] is None else 'FAILED'}: {one['reason']}"
-    word = "exact" if one["exact"] else "NOT EXACT"
-    text = f"{name} {word} {one['error']:.1e} left {one['left']:.3f}"
-    if not one["informative"]:
-        text += f" (proves little: {', '.join(one['doubts'])})"
-    if one["watched"]:
-        text += f" {one['watched']} inner values compared"
-    if "refused" in one:
-        text += f" (refused for {one['refused']})"
-    return text + f" {one['seconds']} s" + "".join(f"\n    {worst}" for worst in one["worst"])
+        return f"{name} {one['outcome'] or 'not run'}: {one['reason']}"
+    text = f"{name} left {one['left']:.3f} {one['seconds']} s {evidence_text(one)}"
+    return text + (f" (refused for {one['refused']})" if "refused" in one else "")
 
 
 def totals(results: list[dict[str, Any]]) -> str:
     """The sums over all networks."""
-    exact = [one for one in results if one["exact"]]
-    wrong = [one for one in results if one["exact"] is False]
-    rest = [one for one in results if one["exact"] is None]
-    doubtful = sum(not one["informative"] for one in exact)
-    return (
-        f"{len(results)} runs: {len(exact)} exact ({doubtful} of them prove little),"
-        f" {len(wrong)} not exact, {len(rest)} that MXNet does not run here"
-    )
+    outcomes = Counter(one["outcome"] or "that MXNet does not run here" for one in results)
+    kinds: Counter[str] = Counter()
+    for one in results:
+        kinds.update(one.get("evidence", {}))
+    counted = ", ".join(f"{count} {word}" for word, count in outcomes.most_common())
+    told = ", ".join(f"{count} {word}" for word, count in kinds.most_common())
+    return f"{len(results)} runs: {counted}; sliced parameters: {told}"
 
 
 if __name__ == "__main__":

@@ -14,33 +14,32 @@ import time
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+from typing import Any, Iterator, Mapping, Optional, Union
 
 import numpy as np
 
+from bench.evidence import evidence
 from bench.measure import GUESSES
 from bench.networks import CORPUS, Network, networks
-from prunec.comparison import OutputVerdict, Verdict, doubt_about, relative_error
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.comparison import draw
+from prunec.compiler import Analysis, analyse, emit
 from prunec.diagnostics import PrunecError
 from prunec.emission.slicing import apply, mask
-from prunec.graph.model import Tensor
 from prunec.language.library import load
-from prunec.language.syntax import Discontinuous
 from prunec.mxnet.frontend import MXNetModel
 from prunec.mxnet.params import read_params
-from prunec.mxnet.runtime import open_session
+from prunec.mxnet.running import MXNetRuntime
+from prunec.mxnet.runtime import run
 from prunec.mxnet.symbol import read_symbol_file, to_graph
-from prunec.mxnet.verify import compare
 from prunec.planning.select import uniform
+from prunec.verifying.prove import prove
+from prunec.verifying.running import SMALLER, Examples, Subject
+from prunec.verifying.verdict import Outcome
 
 Array = np.ndarray[Any, Any]
 Shapes = Mapping[str, tuple[int, ...]]
-_TOLERANCE = 1e-4
-#: Tried in turn where outputs say little: values that fade away in deep networks, and those that overflow.
+#: Tried in turn where little is proved: values that fade away in deep networks, and those that overflow.
 _SCALES = (1.5, 2.5, 0.5, 0.2)
-#: How many steps back from outputs that say little to look.
-_LEVELS = 6
 _SMALL_SIDES = (96, 128, 160, 224, 320)
 
 
@@ -65,7 +64,7 @@ def main() -> int:
 
 
 def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
-    """The outcome for one network: ``exact`` true or false, or ``None`` with a reason."""
+    """The figures of one network: the outcome of its proof, or ``None`` with a reason."""
     start = time.monotonic()
     refused: dict[str, Any] = {}
     reason = ""
@@ -73,10 +72,10 @@ def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
         try:
             found = _compared(network, shapes, real, seed, 1.0)
             for scale in () if real else _SCALES:
-                if found["informative"] or not found["exact"]:
+                if found["outcome"] != Outcome.NOT_PROVED.value:
                     break
                 other = _compared(network, shapes, real, seed, scale)
-                found = other if other["informative"] or not other["exact"] else found
+                found = min(found, other, key=lambda one: len(one["unwitnessed"]))
             return {**found, "inputs": shapes, "seconds": round(time.monotonic() - start, 1), **refused}
         except CannotRun as error:
             reason = reason or str(error)
@@ -84,7 +83,7 @@ def examine(network: Network, real: bool, seed: int) -> dict[str, Any]:
             diagnostic = error.diagnostics[0]
             text = f"{diagnostic.code} {diagnostic.headline} at {diagnostic.where}"[:300]
             refused.setdefault("refused", f"inputs {shapes}: {text}")
-    return {"exact": False if refused else None, "reason": refused.get("refused", reason)}
+    return {"outcome": "refused" if refused else None, "reason": refused.get("refused", reason)}
 
 
 def _candidates(network: Network) -> Iterator[dict[str, tuple[int, ...]]]:
@@ -141,72 +140,28 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int, scale: fl
                 parameters[parameter.name] = generator.uniform(0.5, 2.0, shape).astype(np.float32)
     removed = uniform(analysis.solution, 0.5, generator.random(analysis.solution.unit_count))
     pruned = emit(analysis, removed)
-    masked, small = dict(parameters), dict(parameters)
-    for piece in pruned.slices:
-        masked[piece.name] = mask(piece, parameters[piece.name])
-        small[piece.name] = apply(piece, parameters[piece.name])
+    masked = {piece.name: mask(piece, parameters[piece.name]) for piece in pruned.slices}
+    small = {**parameters, **{piece.name: apply(piece, parameters[piece.name]) for piece in pruned.slices}}
     before = sum(array.size for array in parameters.values())
     left = sum(array.size for array in small.values()) / max(before, 1)
-    values = _input_values(analysis, inputs, seed), _input_values(analysis, inputs, seed + 1)
-    tensors = watched(analysis)
-    found = _run(data, pruned, masked, small, analysis, values, tensors)
-    level = list(analysis.bound.graph.outputs)
-    for _ in range(_LEVELS):
-        level = entering(analysis, level)
-        if not found.exact or found.informative or not level:
-            break
-        second = _run(data, pruned, masked, small, analysis, values, level)
-        if second.informative or not second.exact:
-            found, tensors = second, level
+    graph = analysis.model.graph
+    runtimes = MXNetRuntime(data, graph, parameters), MXNetRuntime(pruned.model, graph, small)
+    examples = [_input_values(analysis, inputs, seed + k) for k in (0, 1)]
+    try:
+        verdict = prove(Subject(analysis, pruned, *runtimes, masked), Examples(*examples))
+    except PrunecError as error:
+        diagnostic = error.diagnostics[0]
+        reason = f"MXNet: {' '.join(diagnostic.notes)[:300]}"
+        if diagnostic.where == SMALLER:
+            raise AssertionError(f"the pruned model does not run: {reason}") from None
+        raise CannotRun(reason) from None
     return {
-        "exact": found.exact,
-        "error": found.error,
+        "outcome": verdict.outcome.value,
+        "error": min(verdict.error, 1e30),
         "left": left,
         "removed": int(removed.sum()),
-        "informative": found.informative,
-        "watched": 0 if tensors is None else len(tensors),
-        "doubts": sorted({o.doubt for o in found.outputs if o.doubt is not None}),
-        "worst": [str(o) for o in found.outputs if not o.exact][:4],
+        **evidence(verdict),
     }
-
-
-def _run(
-    data: bytes,
-    pruned: Pruned,
-    masked: Mapping[str, Array],
-    small: Mapping[str, Array],
-    analysis: Analysis,
-    values: tuple[Mapping[str, Array], Mapping[str, Array]],
-    tensors: Optional[Sequence[Tensor]],
-) -> Verdict:
-    """The comparison, of inner values where ``tensors`` names some: those are cut as their channels are."""
-    try:
-        session = open_session(data, masked, values[0], tensors)
-        expected, other = session.run(values[0]), session.run(values[1])
-    except PrunecError as error:
-        raise CannotRun(f"MXNet: {' '.join(error.diagnostics[0].notes)[:300]}") from None
-    del session
-    try:
-        actual = open_session(pruned.model, small, values[0], tensors).run(values[0])
-    except PrunecError as error:
-        raise AssertionError(f"the pruned model does not run: {error.diagnostics[0].notes}") from None
-    outputs = []
-    for place, (a, b, c) in enumerate(zip(expected, actual, other)):
-        name = f"output {place}"
-        if tensors is not None:
-            name = f"{analysis.bound.graph.nodes[tensors[place].node].name}[{tensors[place].output}]"
-            a, c = (_cut(analysis, pruned, tensors[place], array) for array in (a, c))
-        error = relative_error(a, b) if a.shape == b.shape else float("inf")
-        nan = bool(np.isnan(a).any())
-        outputs.append(OutputVerdict(name, error, a.shape, b.shape, nan, doubt_about(a, c), _TOLERANCE))
-    return Verdict(tuple(outputs), ())
-
-
-def _cut(analysis: Analysis, pruned: Pruned, tensor: Tensor, array: Array) -> Array:
-    channels = analysis.solution.propagation.channels[tensor]
-    open_axes = [None in axis for axis in channels.layout.axes]
-    shape = tuple(None if is_open else size for is_open, size in zip(open_axes, array.shape))
-    return apply(pruned.shrinker.parameter("", channels, shape, 0.0), array)
 
 
 def _original_runs(
@@ -214,7 +169,7 @@ def _original_runs(
 ) -> None:
     """Raises :class:`CannotRun` if the original does not run either: then the inputs do not suit it."""
     try:
-        compare(data, data, parameters, parameters, inputs)
+        run(data, parameters, draw(inputs, 0))
     except PrunecError as error:
         raise CannotRun(f"MXNet: {' '.join(error.diagnostics[0].notes)[:300]}") from None
 
@@ -236,39 +191,6 @@ class _InMemory(MXNetModel):
     @property
     def parameter_shapes(self) -> Optional[Mapping[str, tuple[int, ...]]]:
         return {name: tuple(array.shape) for name, array in self.arrays.items()}
-
-
-# --- what is compared ---
-
-
-def watched(analysis: Analysis) -> Optional[list[Tensor]]:
-    """Where outputs pass operators that are not continuous: what enters the first of those, and the other
-    outputs.  ``None`` where there are none."""
-    graph, bounds = analysis.bound.graph, analysis.bound.bounds
-    breaks = [b is not None and any(isinstance(s, Discontinuous) for s in b.rule.statements) for b in bounds]
-    after = list(breaks)
-    for index, node in enumerate(graph.nodes):
-        after[index] = after[index] or any(after[tensor.node] for tensor in node.inputs)
-    if not any(after[tensor.node] for tensor in graph.outputs):
-        return None
-    found = [tensor for tensor in graph.outputs if not after[tensor.node]]
-    for index, node in enumerate(graph.nodes):
-        if breaks[index]:
-            found += [t for t in node.inputs if not after[t.node] and _computed(analysis, t)]
-    return list(dict.fromkeys(found)) or None
-
-
-def entering(analysis: Analysis, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """What enters the nodes that make some tensors: there a softmax has not yet flattened all differences,
-    and the logarithm of a negative number has not been taken."""
-    graph = analysis.bound.graph
-    inputs = [t for tensor in tensors for t in graph.nodes[tensor.node].inputs if _computed(analysis, t)]
-    return list(dict.fromkeys(inputs))
-
-
-def _computed(analysis: Analysis, tensor: Tensor) -> bool:
-    known = tensor in analysis.solution.propagation.channels
-    return known and analysis.bound.graph.nodes[tensor.node].operator is not None
 
 
 # --- random values ---

@@ -17,18 +17,23 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from bench.evidence import evidence
 from bench.measure import barriers, layer_channels
 from bench.onnx_networks import Architecture, architecture
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.diagnostics import PrunecError, render_all
+from prunec.emission.slicing import mask
 from prunec.language.library import load
 from prunec.onnx.frontend import OnnxModel, model_of
+from prunec.onnx.protobuf import parse_file
+from prunec.onnx.running import OnnxRuntime
 from prunec.planning.select import illegal, uniform
+from prunec.verifying.prove import prove
+from prunec.verifying.running import Examples, Subject
+from prunec.verifying.verdict import Outcome
 
 _RATIO = 0.5
 _SEED = 0
-#: What differs by more is not exact.
-TOLERANCE = 1e-4
 
 
 def main() -> int:
@@ -54,7 +59,7 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
     seconds = time.process_time() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     channels, removable, reasons = layer_channels(analysis)
-    _, _, strict = _pruned(data, path, shapes, strict=True)
+    _, strictly, strict = _pruned(data, path, shapes, strict=True)
     approximate = sum(bool(group.approximate) for group in analysis.solution.groups)
     return {
         "outcome": "pruned" if free.slices else "kept",
@@ -69,8 +74,8 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
         "left_strict": _left(model, strict),
         "seconds": round(seconds, 2),
         "memory": round(memory),
-        "free": _compared(model, free, one),
-        "strict": _compared(model, strict, one),
+        "free": _compared(model, analysis, free, one),
+        "strict": _compared(model, strictly, strict, one),
     }
 
 
@@ -92,22 +97,25 @@ def _left(model: OnnxModel, pruned: Pruned) -> float:
     return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))
 
 
-def _compared(model: OnnxModel, pruned: Pruned, one: Architecture) -> dict[str, Any]:
+def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Architecture) -> dict[str, Any]:
     """Checks the smaller model with ONNX's own checker, runs it, and compares."""
     import onnx
 
-    from prunec.onnx.verify import compare, masked_model
-
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
-    original = masked_model(model, pruned.slices)
-    random = np.random.default_rng(_SEED)
-    values = {own.name: _value(own.shape, own.below, random) for own in one.inputs}
-    verdict = compare(original, pruned.model, {}, {}, values, _SEED, TOLERANCE)
+    masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
+    smaller = OnnxRuntime(parse_file(pruned.model, Path("smaller.onnx")), model.content)
+    generators = (np.random.default_rng(_SEED + k) for k in (0, 1))
+    drawn = [
+        {own.name: _value(own.shape, own.below, own_random) for own in one.inputs}
+        for own_random in generators
+    ]
+    verdict = prove(Subject(analysis, pruned, model.runtime(), smaller, masked), Examples(*drawn))
     return {
         "error": float(min(verdict.error, 1e30)),
-        "exact": verdict.exact,
-        "doubts": sorted({output.doubt for output in verdict.outputs if output.doubt is not None}),
-        "worst": [str(output) for output in verdict.outputs if not output.exact][:4],
+        "outcome": verdict.outcome.value,
+        "exact": verdict.outcome is not Outcome.DIFFERS,
+        "doubts": [own.reason for own in verdict.unwitnessed],
+        **evidence(verdict),
     }
 
 

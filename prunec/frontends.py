@@ -10,17 +10,16 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Mapping, Optional, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Optional, Protocol, TypeVar
 
 from prunec.compiler import Model, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.graph.model import Shape, Tensor
+from prunec.graph.model import Shape
 
 if TYPE_CHECKING:
-    from prunec.comparison import Array, Verdict
     from prunec.mxnet.frontend import MXNetModel
-    from prunec.mxnet.params import ParameterFile
     from prunec.onnx.frontend import OnnxModel
+    from prunec.runtime import Array, Runtime
 
 _BLOCK = 1 << 20
 #: Control characters but white space: no text starts with one.
@@ -34,6 +33,7 @@ class FileModel(Model, Protocol):
 
     @property
     def path(self) -> Path: ...
+    def runtime(self) -> Runtime: ...
 
 
 M = TypeVar("M", bound=FileModel)
@@ -41,21 +41,11 @@ M = TypeVar("M", bound=FileModel)
 
 @dataclass(frozen=True, eq=False)
 class Smaller:
-    """A smaller model in files: its bytes, where they stand, and its parameter file, if it has one."""
+    """A smaller model in files: what runs it, by the values of the original, and its parameters by name,
+    ``None`` where it has none of a name."""
 
-    data: bytes
-    path: Path
-    parameters: Optional[ParameterFile]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What two models are compared on: random inputs of these shapes, at these tensors (``None``: at the
-    model's outputs)."""
-
-    inputs: Mapping[str, tuple[int, ...]]
-    watch: Optional[tuple[Tensor, ...]]
-    seed: int = 0
+    runtime: Runtime
+    parameter: Callable[[str], Optional[Array]]
 
 
 class FrontEnd(ABC, Generic[M]):
@@ -76,8 +66,8 @@ class FrontEnd(ABC, Generic[M]):
         """A model.  Raises PrunecError for files that cannot be read and inputs the model does not have."""
 
     @abstractmethod
-    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
-        """What is compared with the original.  Raises PrunecError for files that cannot be read."""
+    def read_smaller(self, model: M, path: Path, parameters: Optional[Path]) -> Smaller:
+        """What was made of ``model``.  Raises PrunecError for files that cannot be read."""
 
     @abstractmethod
     def input_names(self, path: Path) -> set[str]:
@@ -128,10 +118,6 @@ class FrontEnd(ABC, Generic[M]):
     def drawn(self, model: M, needed: set[int]) -> list[int]:
         """The nodes that need a value to run a model; its outputs depend on the nodes ``needed``."""
 
-    @abstractmethod
-    def compare(self, model: M, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
-        """Compares the masked original with the smaller model.  Raises PrunecError P700 to P705."""
-
 
 class _MXNet(FrontEnd["MXNetModel"]):
     runtime = "MXNet"
@@ -145,12 +131,15 @@ class _MXNet(FrontEnd["MXNetModel"]):
 
         return read_model(path, parameters, input_shapes)
 
-    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
+    def read_smaller(self, model: MXNetModel, path: Path, parameters: Optional[Path]) -> Smaller:
         from prunec.mxnet.params import read_params
+        from prunec.mxnet.running import MXNetRuntime
         from prunec.mxnet.symbol import read_symbol_file
 
         data = read_symbol_file(path).data
-        return Smaller(data, path, None if parameters is None else read_params(parameters))
+        file = None if parameters is None else read_params(parameters)
+        own = {} if file is None else {name: file.array(name) for name in file.shapes}
+        return Smaller(MXNetRuntime(data, model.graph, own), own.get)
 
     def input_names(self, path: Path) -> set[str]:
         from prunec.mxnet.symbol import read_symbol_file
@@ -221,22 +210,6 @@ class _MXNet(FrontEnd["MXNetModel"]):
             and (node.name in model.input_shapes or not node.name.endswith(others))
         ]
 
-    def compare(self, model: MXNetModel, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
-        from prunec.emission.slicing import mask
-        from prunec.mxnet.verify import compare
-
-        assert model.parameters is not None and smaller.parameters is not None
-        slices = {own.name: own for own in pruned.slices}
-        arrays = {name: model.parameter(name) for name in model.parameters.shapes}
-        masked = {
-            name: mask(slices[name], array) if name in slices else array for name, array in arrays.items()
-        }
-        sliced = {name: smaller.parameters.array(name) for name in smaller.parameters.shapes}
-        seed, watch = comparison.seed, comparison.watch
-        return compare(
-            model.file.data, smaller.data, masked, sliced, comparison.inputs, seed=seed, watch=watch
-        )
-
 
 class _Onnx(FrontEnd["OnnxModel"]):
     runtime = "ONNX Runtime"
@@ -250,10 +223,13 @@ class _Onnx(FrontEnd["OnnxModel"]):
 
         return read_model(path, parameters, input_shapes)
 
-    def read_smaller(self, path: Path, parameters: Optional[Path]) -> Smaller:
+    def read_smaller(self, model: OnnxModel, path: Path, parameters: Optional[Path]) -> Smaller:
         from prunec.onnx.protobuf import read_file
+        from prunec.onnx.running import OnnxRuntime
+        from prunec.onnx.writer import constants_of
 
-        return Smaller(bytes(read_file(path).proto.SerializeToString()), path, None)
+        file = read_file(path)
+        return Smaller(OnnxRuntime(file, model.content), constants_of(file).get)
 
     def input_names(self, path: Path) -> set[str]:
         from prunec.onnx.protobuf import read_file
@@ -309,22 +285,6 @@ class _Onnx(FrontEnd["OnnxModel"]):
     def drawn(self, model: OnnxModel, needed: set[int]) -> list[int]:
         # Also those that no output depends on: ONNX Runtime wants them all.
         return [index for index, source in enumerate(model.content.sources) if source.kind == "input"]
-
-    def compare(self, model: OnnxModel, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
-        from prunec.onnx.verify import compare, masked_model
-
-        names = {tensor: name for name, tensor in model.content.tensors.items()}
-        watch = comparison.watch
-        return compare(
-            masked_model(model, pruned.slices),
-            smaller.data,
-            {},
-            {},
-            comparison.inputs,
-            seed=comparison.seed,
-            watch=None if watch is None else [names[tensor] for tensor in watch],
-            folders=(model.path.parent, smaller.path.parent),
-        )
 
 
 def front_end(path: Path) -> FrontEnd[Any]:

@@ -16,6 +16,9 @@ from prunec.graph.model import Shape, Tensor
 
 Array = NDArray[Any]
 
+#: Values to compute from: of variables, by name, and of inner values, by the tensor of the graph.
+Feeds = Mapping[Any, Array]
+
 #: The gradient of a loss by the parameter of a name.
 Gradient = Callable[[str], Array]
 
@@ -23,8 +26,12 @@ Gradient = Callable[[str], Array]
 class Session(Protocol):
     """A network with its parameters, to be run any number of times."""
 
-    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """The values that were asked for, for inputs of the shapes the session was made for.
+    @property
+    def zeroed(self) -> tuple[str, ...]:
+        """The inputs that nobody gave a value for: they are zero."""
+
+    def run(self, inputs: Mapping[Any, Array]) -> list[Array]:
+        """The values that were asked for, for inputs (or feeds) of the shapes the session was made for.
 
         Raises PrunecError P701 where the framework fails.
         """
@@ -58,6 +65,20 @@ class Runtime(Protocol):
 
         ``network`` is the model's own where it is not given, else one that was made of it by changing sizes;
         ``parameters`` take the place of the model's own, by name.  Raises PrunecError P700 to P705.
+        """
+
+    def segment(
+        self,
+        feeds: Feeds,
+        fetches: Sequence[Tensor],
+        parameters: Mapping[str, Array] = {},
+    ) -> Session:
+        """Makes ready the part of the network that computes the inner values ``fetches`` from values shaped
+        like ``feeds``, which may hold variables, parameters among them, and inner values; what this part does
+        not need is left alone, and what is in both is computed all the same.  ``parameters`` take the place
+        of the model's own, by name.
+
+        Raises PrunecError P700 to P705.
         """
 
     def gradients(self, data: Data) -> Iterator[Gradient]:

@@ -9,8 +9,14 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 
 import networks  # noqa: E402
 
-from prunec.mxnet.runtime import infer_shapes  # noqa: E402
-from prunec.mxnet.verify import compare  # noqa: E402
+from prunec.comparison import doubt_about, draw  # noqa: E402
+from prunec.mxnet.runtime import infer_shapes, run  # noqa: E402
+
+
+def doubts(model, parameters, inputs):
+    """What each output lacks that a comparison could rest on."""
+    first, second = (run(model, parameters, draw(inputs, seed, others=bool(seed))) for seed in (0, 1))
+    return [doubt_about(a, b) for a, b in zip(first, second)]
 
 
 @pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)
@@ -22,9 +28,7 @@ def test_network_runs_and_answers_to_its_inputs(build):
     parameters = networks.random_parameters(case.symbol, case.inputs, seed=1)
     values = networks.random_inputs(case, seed=2)
     inputs = {name: values[name] if name in case.integers else shape for name, shape in case.inputs.items()}
-    verdict = compare(case.json, case.json, parameters, parameters, inputs)
-    assert verdict.exact and verdict.informative, str(verdict)
-    assert verdict.error == 0.0
+    assert set(doubts(case.json, parameters, inputs)) == {None}
 
 
 @pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)
@@ -66,6 +70,5 @@ def test_zoo_network_runs_at_its_smallest_size(name):
     assert symbol.tojson() == networks.zoo(name)[0].tojson()
     parameters = networks.random_parameters(symbol, inputs, seed=1)
     model = symbol.tojson().encode()
-    verdict = compare(model, model, parameters, parameters, inputs)
-    assert verdict.exact and verdict.informative, str(verdict)
-    assert verdict.outputs[0].shape == (1, 1000)
+    assert doubts(model, parameters, inputs) == [None]
+    assert infer_shapes(model, inputs)[max(infer_shapes(model, inputs))] == (1, 1000)

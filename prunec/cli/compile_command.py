@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from prunec.cli.options import add_model_options, add_register_option, check_means
+from prunec.cli.options import (
+    add_comparison_options,
+    add_model_options,
+    add_register_option,
+    check_means,
+)
 from prunec.cli.plan_options import add_plan_options, check, given, make
 
 if TYPE_CHECKING:
@@ -14,11 +19,10 @@ if TYPE_CHECKING:
     from prunec.cli.compensated import Compensated
     from prunec.cli.compile_result import Result
     from prunec.cli.inputs import Inputs
-    from prunec.comparison import Verdict
+    from prunec.cli.verification import Comparison
     from prunec.compiler import Pruned
     from prunec.diagnostics import Diagnostic
     from prunec.emission.artefacts import Artefacts
-    from prunec.frontends import Comparison
     from prunec.planning.choose import Plan
 
 SUMMARY = "write a smaller model"
@@ -33,8 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", help="a plan.json that says what goes")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-pruned)")
     parser.add_argument(
-        "--verify", action="store_true", help="run original and result and compare; exit 1 if not exact"
+        "--verify",
+        action="store_true",
+        help="run original and result and compare; exit as `prunec verify` does where that is not proved",
     )
+    add_comparison_options(parser)
     parser.add_argument(
         "--compensate", action="store_true", help="make up for what goes, exactly where it is constant"
     )
@@ -53,8 +60,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
     compensating = options.compensate or options.means
-    # Examples are what it takes to make up for what a plan removes as well.
-    unwanted = [flag for flag in given(options) if not (compensating and flag == "--data")]
+    # Examples are what it takes to make up for what a plan removes as well, and to compare on.
+    examples = compensating or options.verify
+    unwanted = [flag for flag in given(options) if not (examples and flag == "--data")]
     if options.plan is not None and unwanted:
         options.parser.error(f"argument --plan: the plan says what goes; leave out {', '.join(unwanted)}")
     check(options)
@@ -92,14 +100,17 @@ def _compile(
     from prunec.cli.compensated import added, print_groups
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
-    from prunec.cli.verification import prepare, verdict_object
     from prunec.emission.artefacts import write
 
     inputs = given_inputs if compensation is None else compensation.inputs
     plan = plan if compensation is None else compensation.plan
+    comparison = None
+    if options.verify:
+        comparison, status = _comparison(options, inputs)
+        if comparison is None:
+            return status
     with options.terminal.step("writing the smaller model"):
         pruned = emit_checked(inputs.analysis, plan.removed)
-        comparison = prepare(inputs, pruned) if options.verify else None
         artefacts = _artefacts(inputs, plan, pruned)
         if options.report:
             artefacts = _with_report(artefacts, inputs, plan, pruned, options)
@@ -112,11 +123,12 @@ def _compile(
         print_result(result)
         if compensation is not None:
             print_groups(compensation)
-    verdict = None if comparison is None else _verified(options, inputs, result, comparison)
+    status, checked = 0, None
+    if comparison is not None:
+        status, checked = _verified(options, inputs, result, comparison)
     if options.json:
-        checked = None if verdict is None or comparison is None else verdict_object(verdict, comparison)
         print(result_json(result, options.terminal.take_warnings(), checked), end="")
-    return 0 if verdict is None or verdict.exact else 1
+    return status
 
 
 def _check_compensation(options: argparse.Namespace, inputs: Inputs) -> None:
@@ -214,14 +226,35 @@ def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
     ]
 
 
-def _verified(options: argparse.Namespace, inputs: Inputs, result: Result, comparison: Comparison) -> Verdict:
-    """How the files written compare with the original; printed unless there is a document to come."""
-    from prunec.cli.verification import verdict_text, verify
+def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[Comparison], int]:
+    """What to compare on, before anything is written; where that cannot be found out, the exit status."""
+    from prunec.cli.verification import CANNOT_RUN, prepare
+    from prunec.diagnostics import PrunecError
+
+    try:
+        return prepare(inputs, options), 0
+    except PrunecError as error:
+        options.terminal.close(error.diagnostics)
+        return None, CANNOT_RUN
+
+
+def _verified(
+    options: argparse.Namespace, inputs: Inputs, result: Result, comparison: Comparison
+) -> tuple[int, Optional[dict[str, Any]]]:
+    """The exit status that a proof of the files written gives, and the proof for programs; it is printed
+    unless there is a document to come."""
+    from prunec.cli.verification import CANNOT_RUN, STATUS, verdict_object, verdict_text, verify
+    from prunec.diagnostics import PrunecError
+    from prunec.verifying.verdict import Outcome
 
     sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
-    with options.terminal.step("comparing the models"):
-        smaller = inputs.front.read_smaller(result.folder / inputs.model.path.name, sliced)
-        verdict = verify(inputs, result.pruned, smaller, comparison)
-    if not options.json and not (options.quiet and verdict.exact):
+    try:
+        with options.terminal.step("comparing the models"):
+            smaller = inputs.front.read_smaller(inputs.model, result.folder / inputs.model.path.name, sliced)
+            verdict = verify(inputs, result.pruned, smaller, comparison)
+    except PrunecError as error:
+        options.terminal.close(error.diagnostics)
+        return CANNOT_RUN, None
+    if not options.json and not (options.quiet and verdict.outcome is Outcome.PROVED):
         print(verdict_text(inputs.analysis, result.plan, verdict, comparison))
-    return verdict
+    return STATUS[verdict.outcome], verdict_object(verdict, comparison)

@@ -71,11 +71,11 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     front = front_end(Path(options.model))
     _register(options, front)
     names = tuple(options.rules or [front.rules])
-    read = None if plan is None else read_plan(plan)
-    strict = options.strict or (read is not None and read.origin.strict)
     with options.terminal.step("reading"):
         model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
+        read = None if plan is None else read_plan(plan)
         rules = load(names)
+    strict = options.strict or (read is not None and read.origin.strict)
     with options.terminal.step("finding groups"):
         analysis = analyse(model, rules, strict)
     digest, policy = rules.digest, None

@@ -1,7 +1,8 @@
 """The command ``prunec``: finds the command asked for, and turns failures into messages and exit codes.
 
-0: done.  1: the model, the rules, the plan or the parameters are at fault, or a verification failed.
-2: the command line is at fault.  130: interrupted.
+0: done.  1: the model, the rules, the plan or the parameters are at fault, or a verification found a
+difference.  2: the command line is at fault.  3: a verification proved nothing.  4: what a verification needs
+cannot be read or run.  130: interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from prunec.cli.terminal import Terminal
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 
 #: Each command's module; it has SUMMARY, ``add_options(parser)`` and ``run(options) -> exit code``, and
-#: imports what is heavy inside ``run``.
+#: imports what is heavy inside ``run``; FAILURE is its exit code for errors, where that is not 1.
 COMMANDS = {
     "compile": "prunec.cli.compile_command",
     "groups": "prunec.cli.groups_command",
@@ -44,11 +45,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         # as long as the work itself.
         gc.set_threshold(200_000, 20, 20)
         _prepare_process()
-    terminal = Terminal()
+    terminal, failure = Terminal(), 1
     try:
         options = _parser().parse_args(argv)
         options.command_line = ("prunec", *(sys.argv[1:] if argv is None else argv))
         terminal = options.terminal = _terminal(options)
+        failure = options.failure
         code = int(options.run(options))
         terminal.close()
         sys.stdout.flush()
@@ -57,7 +59,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except PrunecError as error:
         terminal.close(error.diagnostics)
-        return 1
+        return failure
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -67,7 +69,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         terminal.close([_unexpected(error)])
-        return 1
+        return failure
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         module = import_module(path)
         command = commands.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION)
         module.add_options(command)
-        command.set_defaults(run=module.run, parser=command)
+        command.set_defaults(run=module.run, parser=command, failure=getattr(module, "FAILURE", 1))
     return parser
 
 

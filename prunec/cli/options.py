@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 _LARGEST_SIZE = 2**31 - 1
 _MOST_AXES = 32
@@ -52,6 +53,42 @@ def add_register_option(parser: argparse.ArgumentParser) -> None:
         metavar="MY_OPS.PY",
         help="a Python file that registers operators of the model with MXNet; it is executed",
     )
+
+
+def add_comparison_options(parser: argparse.ArgumentParser) -> None:
+    """What two models are compared on, besides examples from --data."""
+    parser.add_argument(
+        "--value",
+        metavar="NAME=16000",
+        action="append",
+        default=[],
+        type=setting,
+        help="compare with this number in an input that is a setting; repeatable",
+    )
+    parser.add_argument(
+        "--seeds", metavar="N", default=1, type=seed_count, help="compare on N draws of random inputs"
+    )
+
+
+def setting(text: str) -> tuple[str, float]:
+    """``NAME=16000`` as a name and a number."""
+    name, sign, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = float("nan")
+    if not sign or not name or not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=16000")
+    return name, value
+
+
+def seed_count(text: str) -> int:
+    """A number of draws, from 1 to 1000."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:5]) <= 1000:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of draws: a whole number from 1 to 1000 is"
+        )
+    return int(text)
 
 
 def check_means(options: argparse.Namespace) -> None:

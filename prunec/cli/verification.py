@@ -1,27 +1,54 @@
-"""Comparing the masked original with the smaller model, for `verify` and `compile --verify`."""
+"""Proving the smaller model against the masked original, for `verify` and `compile --verify`."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+import argparse
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
 
 from prunec.cli.inputs import Inputs, shape_options
-from prunec.comparison import Verdict
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.frontends import Comparison, Smaller
+from prunec.emission.slicing import mask
+from prunec.examples import Data, read_data
+from prunec.frontends import Smaller
 from prunec.graph.model import Shape, Tensor
-from prunec.language.syntax import Discontinuous
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import approximate_groups, finite, first_reasons
+from prunec.runtime import Array
+from prunec.verifying.contents import unlike_the_plan
+from prunec.verifying.prove import prove
+from prunec.verifying.running import Examples, Subject
+from prunec.verifying.verdict import Evidence, Outcome, Verdict, merged
+
+#: Exit statuses of a comparison.
+STATUS = {Outcome.PROVED: 0, Outcome.DIFFERS: 1, Outcome.NOT_PROVED: 3}
+#: Where nothing could be compared: files that cannot be read, models that do not run.
+CANNOT_RUN = 4
+_MOST_LINES = 10
 
 
-def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
-    """Finds out what to compare, and on which inputs.
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What two models are compared on: ``examples``, one after the other, and in words where they are from.
+    ``shapes`` are those of the inputs."""
 
-    Raises PrunecError P508 without parameters, P710 where the shape of an input is not known.
+    examples: tuple[Examples, ...]
+    words: str
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def prepare(inputs: Inputs, options: argparse.Namespace) -> Comparison:
+    """Finds out on what inputs to compare.
+
+    Raises PrunecError: P508 without parameters, P710 where the shape of an input is not known, P715 for a
+    value of an input that the model does not have, P530 to P533 for examples that cannot be used.
     """
-    analysis = inputs.analysis
-    if analysis.model.parameter_shapes is None:
+    settings = dict(options.value)
+    _check_settings(inputs, settings)
+    if inputs.analysis.model.parameter_shapes is None:
         raise PrunecError(
             Diagnostic(
                 "P508",
@@ -30,62 +57,139 @@ def prepare(inputs: Inputs, pruned: Pruned) -> Comparison:
                 help="give the parameter file with --params",
             )
         )
-    needed = _ancestors(analysis, analysis.model.graph.outputs)
-    return Comparison(_input_shapes(inputs, needed), _watched(analysis, pruned))
+    shapes, unknown = _input_shapes(inputs)
+    if options.data is not None:
+        return _from_data(inputs, options.data, settings, shapes, unknown)
+    if unknown:
+        raise PrunecError(_unknown_shapes(unknown))
+    runtime = inputs.model.runtime()
+    examples = []
+    for seed in range(options.seeds):
+        drawn = (runtime.draw(shapes, 2 * seed), runtime.draw(shapes, 2 * seed + 1))
+        examples.append(Examples(*(_with_settings(values, settings) for values in drawn)))
+    seeds = "seed 0" if options.seeds == 1 else f"seeds 0 to {options.seeds - 1}"
+    return Comparison(tuple(examples), f"random inputs ({seeds})", shapes)
 
 
 def verify(inputs: Inputs, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
-    """Compares ``smaller`` with the masked original.
+    """Proves ``smaller`` against the masked original.
 
     Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
     """
-    return inputs.front.compare(inputs.model, pruned, smaller, comparison)
+    model = inputs.model
+    masked = {piece.name: mask(piece, model.parameter(piece.name)) for piece in pruned.slices}
+    subject = Subject(inputs.analysis, pruned, model.runtime(), smaller.runtime, masked)
+    verdict = merged(tuple(prove(subject, examples) for examples in comparison.examples))
+    names = sorted(model.parameter_shapes or ())
+    wrong = unlike_the_plan(names, pruned.slices, model.parameter, smaller.parameter)
+    return verdict.with_contents(wrong)
+
+
+# --- what is said of it -------------------------------------------------------------------------
 
 
 def verdict_text(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> str:
-    """How each output compares, and on what."""
-    lines = [printable(line, 500) for line in str(verdict).splitlines()]
-    shapes = ", ".join(f"{name} {shape}" for name, shape in comparison.inputs.items())
-    lines.append(printable(f"on random inputs (seed {comparison.seed}): {shapes or 'none'}", 500))
-    if comparison.watch is not None:
-        lines.append("compared where values enter operators that are not continuous, not behind them")
+    """The outcome, and what it rests on."""
+    lines = [_headline(verdict)]
+    lines += [f"  {text}" for text in _few(verdict.contents)]
+    shown = [own for own in verdict.compared if not own.agrees] or verdict.outputs
+    lines += [f"  {text}" for text in _few([str(own) for own in shown])]
+    if verdict.outcome is not Outcome.DIFFERS:
+        lines += [
+            f"  {text}" for text in _few([f"{own.parameter}: {own.reason}" for own in verdict.unwitnessed])
+        ]
+        lines += _remarks(verdict)
+    if verdict.zeroed:
+        lines.append(f"  set to zero: {', '.join(verdict.zeroed)}")
+    shapes = ", ".join(f"{name} {shape}" for name, shape in comparison.shapes.items())
+    lines.append(f"on {comparison.words}: {shapes or 'none'}")
+    if verdict.outcome is Outcome.NOT_PROVED:
+        lines.append("try other inputs: --seeds 3, real examples with --data FILE.npz, settings with --value")
     reasons = first_reasons(approximate_groups(analysis, plan))
-    if reasons and not verdict.exact:
-        lines.append("the comparison cannot be exact: the plan removes channels of approximate groups")
-        lines += [printable(f"  {reason}", 500) for reason in reasons[:5]]
-        lines.append("compile with --strict to keep these channels")
-    return "\n".join(lines)
+    if reasons and verdict.outcome is Outcome.DIFFERS:
+        lines.append("the plan removes channels of approximate groups; --strict keeps these")
+        lines += [f"  {reason}" for reason in reasons[:5]]
+    return "\n".join(printable(line, 500) for line in lines)
+
+
+def _headline(verdict: Verdict) -> str:
+    witnesses = verdict.witnesses
+    count = f"{len(witnesses) - len(verdict.unwitnessed)} of {len(witnesses)} sliced parameters"
+    compared = f"largest relative error {verdict.error:.1e}, {len(verdict.compared)} values compared"
+    if verdict.outcome is Outcome.PROVED:
+        statistics = any(own.statistics for own in verdict.restarts)
+        head = "proved but for statistics" if statistics else "proved"
+        return f"{head}: the smaller model computes what the masked original does ({compared}, {count} seen)"
+    if verdict.outcome is Outcome.DIFFERS:
+        return f"the models differ ({compared})"
+    return f"not proved: a wrong slice could pass unseen ({compared}, {count} seen)"
+
+
+def _remarks(verdict: Verdict) -> list[str]:
+    """What a proof leaves out, and where it started anew."""
+    lines = []
+    ignored = [own.parameter for own in verdict.witnesses if own.evidence is Evidence.IGNORED]
+    if ignored:
+        lines.append(f"  not read by their operators: {', '.join(ignored)}")
+    statistics = [own.node for own in verdict.restarts if own.statistics]
+    if statistics:
+        count = len(statistics)
+        names = ", ".join(statistics[:5]) + (f" and {count - 5} more" if count > 5 else "")
+        what = "one node combines" if count == 1 else f"{count} nodes combine"
+        lines.append(f"  {what} channels that go with those that stay: {names}")
+        if verdict.quality is not None:
+            lines.append(f"  these change the outputs by {verdict.quality:.1%} (root mean square)")
+    others = sum(not own.statistics for own in verdict.restarts)
+    if others:
+        nodes = "a node" if others == 1 else f"{others} nodes"
+        lines.append(f"  compared anew behind {nodes} that may jump")
+    return lines
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
 
 
 def verdict_object(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
     """The same for programs; ``error`` is ``None`` where it is infinite or no number."""
     return {
-        "exact": verdict.exact,
-        "informative": verdict.informative,
+        "outcome": verdict.outcome.value,
         "error": finite(verdict.error),
-        "outputs": [
+        "compared": [
             {
-                "name": output.name,
-                "exact": output.exact,
-                "error": finite(output.error),
-                "tolerance": output.tolerance,
-                "shape": list(output.shape),
-                "doubt": output.doubt,
+                "name": own.name,
+                "output": own.output,
+                "agrees": own.agrees,
+                "error": finite(own.error),
+                "tolerance": own.tolerance,
+                "shape": list(own.shape),
+                "doubt": own.doubt,
             }
-            for output in verdict.outputs
+            for own in verdict.compared
         ],
-        "of_the_model": comparison.watch is None,
-        "seed": comparison.seed,
-        "inputs": {name: list(shape) for name, shape in comparison.inputs.items()},
+        "parameters": [
+            {"name": own.parameter, "evidence": own.evidence.value, "reason": own.reason}
+            for own in verdict.witnesses
+        ],
+        "restarts": [
+            {"node": own.node, "why": own.why, "statistics": own.statistics} for own in verdict.restarts
+        ],
+        "contents": list(verdict.contents),
+        "quality": None if verdict.quality is None else finite(verdict.quality),
+        "on": comparison.words,
+        "inputs": {name: list(shape) for name, shape in comparison.shapes.items()},
         "zeroed": list(verdict.zeroed),
     }
 
 
-# --- what to run and to compare ----------------------------------------------------------------
+# --- inputs -------------------------------------------------------------------------------------
 
 
-def _input_shapes(inputs: Inputs, needed: set[int]) -> dict[str, tuple[int, ...]]:
+def _input_shapes(inputs: Inputs) -> tuple[dict[str, tuple[int, ...]], dict[str, Optional[Shape]]]:
+    """The shapes of the inputs that a run needs, and what is known of those that are not known whole."""
     front, model = inputs.front, inputs.model
+    needed = _ancestors(inputs.analysis, model.graph.outputs)
     shapes: dict[str, tuple[int, ...]] = {}
     unknown: dict[str, Optional[Shape]] = {}
     for index in front.drawn(model, needed):
@@ -97,16 +201,76 @@ def _input_shapes(inputs: Inputs, needed: set[int]) -> dict[str, tuple[int, ...]
             unknown[name] = shape
         else:
             shapes[name] = tuple(known)
+    return shapes, unknown
+
+
+def _unknown_shapes(unknown: Mapping[str, Optional[Shape]]) -> Diagnostic:
+    return Diagnostic(
+        "P710",
+        f"a comparison needs the shape of {', '.join(unknown)}",
+        notes=("both models are run on random inputs, and the model does not give their shapes",),
+        help=f"give them, for example {shape_options(unknown)}",
+    )
+
+
+def _from_data(
+    inputs: Inputs,
+    path: str,
+    settings: Mapping[str, float],
+    shapes: Mapping[str, tuple[int, ...]],
+    unknown: Mapping[str, Optional[Shape]],
+) -> Comparison:
+    """Real examples: the first batch, and the next one to see what depends on the inputs."""
+    runtime = inputs.model.runtime()
+    known = {
+        node.name: inputs.analysis.bound.shapes.get(Tensor(index, 0), ())
+        for index, node in enumerate(inputs.model.graph.nodes)
+        if node.operator is None and index not in inputs.model.graph.parameters
+    }
+    wanted = {name: shape for name, shape in runtime.examples(known).items() if name not in settings}
+    data = read_data(path, wanted)
+    first = {name: array[: data.batch] for name, array in data.inputs.items()}
+    drawn = {name: np.zeros(shapes[name], np.float32) for name in settings if name in shapes}
+    missing = {name: shape for name, shape in unknown.items() if name in settings}
+    if missing:
+        raise PrunecError(_unknown_shapes(missing))
+    pair = ({**first, **drawn}, {**_others(data), **drawn})
+    examples = Examples(*(_with_settings(values, settings) for values in pair))
+    found = {name: tuple(array.shape) for name, array in examples.first.items()}
+    return Comparison((examples,), f"examples of {printable(path, 200)}", found)
+
+
+def _others(data: Data) -> dict[str, Array]:
+    """Examples other than the first batch; where there are no more, the same in the opposite order."""
+    if data.count >= 2 * data.batch:
+        return {name: array[data.batch : 2 * data.batch] for name, array in data.inputs.items()}
+    return {
+        name: array[: data.batch].ravel()[::-1].reshape(array[: data.batch].shape)
+        for name, array in data.inputs.items()
+    }
+
+
+def _with_settings(values: Mapping[str, Array], settings: Mapping[str, float]) -> dict[str, Array]:
+    return {
+        name: np.full_like(array, settings[name]) if name in settings else array
+        for name, array in values.items()
+    }
+
+
+def _check_settings(inputs: Inputs, settings: Mapping[str, float]) -> None:
+    nodes = inputs.model.graph.nodes
+    names = [nodes[index].name for index in inputs.front.drawn(inputs.model, set(range(len(nodes))))]
+    unknown = [name for name in settings if name not in names]
     if unknown:
+        shown = ", ".join(printable(name, 60) for name in names[:8])
         raise PrunecError(
             Diagnostic(
-                "P710",
-                f"a comparison needs the shape of {', '.join(unknown)}",
-                notes=("both models are run on random inputs, and the model does not give their shapes",),
-                help=f"give them, for example {shape_options(unknown)}",
+                "P715",
+                f"a value is given for {printable(unknown[0])!r}, which is no input of the model",
+                notes=(f"its inputs are {shown or 'none'}",),
+                help="name one of them in --value NAME=NUMBER",
             )
         )
-    return shapes
 
 
 def _ancestors(analysis: Analysis, tensors: Sequence[Tensor]) -> set[int]:
@@ -119,41 +283,4 @@ def _ancestors(analysis: Analysis, tensors: Sequence[Tensor]) -> set[int]:
         if index not in found:
             found.add(index)
             waiting += [tensor.node for tensor in nodes[index].inputs]
-    return found
-
-
-def _watched(analysis: Analysis, pruned: Pruned) -> Optional[tuple[Tensor, ...]]:
-    """Where an output stands behind a node that is not continuous: the other outputs, and what enters such
-    nodes.  A node that is entered by a tensor that shrinks cannot be compared there, and is passed over."""
-    graph = analysis.model.graph
-    breaks = _discontinuous(analysis, pruned)
-    behind: set[int] = set()
-    for index, node in enumerate(graph.nodes):
-        if index in breaks or any(tensor.node in behind for tensor in node.inputs):
-            behind.add(index)
-    lost = [tensor for tensor in graph.outputs if tensor.node in behind]
-    if not lost:
-        return None
-    watched = [tensor for tensor in graph.outputs if tensor.node not in behind]
-    before = _ancestors(analysis, lost)
-    for index in sorted(breaks & before):
-        for tensor in graph.nodes[index].inputs:
-            if tensor.node not in behind and graph.nodes[tensor.node].operator is not None:
-                watched.append(tensor)
-    return tuple(dict.fromkeys(watched)) or None
-
-
-def _discontinuous(analysis: Analysis, pruned: Pruned) -> set[int]:
-    channels = analysis.solution.propagation.channels
-    found = set()
-    for index, bound in enumerate(analysis.bound.bounds):
-        if bound is None or not any(isinstance(s, Discontinuous) for s in bound.rule.statements):
-            continue
-        shrinks = [
-            tensor in channels
-            and any(pruned.shrinker.cut(array).dimension is not None for array in channels[tensor].arrays)
-            for tensor in analysis.model.graph.nodes[index].inputs
-        ]
-        if not any(shrinks):
-            found.add(index)
     return found

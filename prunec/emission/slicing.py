@@ -121,16 +121,37 @@ def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     Raises :class:`PrunecError` (P620) for an array of another shape.
     """
     _check_shape(parameter, array)
-    # The axes behind the last one a take looks at move as blocks, so only the leading ones need indices.
-    leading = 1 + max((max(take.axis, *take.rows, 0) for take in parameter.takes), default=-1)
-    view, _ = parameter.sizes(array.shape)
-    sizes = view[:leading]
-    indices = np.arange(prod(sizes), dtype=np.intp).reshape(sizes)
-    kept = _taken(indices, parameter.takes).reshape(-1)
-    blocks = array.reshape(prod(sizes), prod(view[leading:]))
+    kept, sizes = _kept_blocks(parameter, parameter.sizes(array.shape)[0])
+    blocks = array.reshape(sizes)
     masked = np.full_like(blocks, parameter.neutral)
     masked[kept] = blocks[kept]
     return masked.reshape(array.shape)
+
+
+def scatter(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+    """What :func:`apply` gave (shape ``parameter.new_shape``) in the place it was taken from, in an array of
+    ``parameter.shape`` with the neutral value elsewhere.
+
+    Raises :class:`ValueError` for an array of another shape.
+    """
+    if not may_agree(array.shape, parameter.new_shape):
+        raise ValueError(f"an array of shape {array.shape} is no slice of shape {parameter.new_shape}")
+    found = [size for size, own in zip(array.shape, parameter.new_shape) if own is None]
+    kept, sizes = _kept_blocks(parameter, _closed(parameter.view, found))
+    whole = np.full(sizes, parameter.neutral, dtype=array.dtype)
+    whole[kept] = array.reshape(len(kept), sizes[1])
+    return whole.reshape(_closed(parameter.shape, found))
+
+
+def _kept_blocks(
+    parameter: ParameterSlice, view: tuple[int, ...]
+) -> tuple[NDArray[np.intp], tuple[int, int]]:
+    """Which blocks of an array are kept, in their new order, and how it is seen as (blocks, elements): the
+    axes behind the last one that a take looks at move as blocks."""
+    leading = 1 + max((max(take.axis, *take.rows, 0) for take in parameter.takes), default=-1)
+    count = prod(view[:leading])
+    indices = np.arange(count, dtype=np.intp).reshape(view[:leading])
+    return _taken(indices, parameter.takes).reshape(-1), (count, prod(view[leading:]))
 
 
 def _check_shape(parameter: ParameterSlice, array: NDArray[Any]) -> None:

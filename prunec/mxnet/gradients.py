@@ -28,7 +28,7 @@ def gradients(symbol: bytes, parameters: Mapping[str, Array], data: Data) -> Ite
         if session is None or count != size:
             session, size = open_session(symbol, parameters, inputs), count
         outputs = session.run(inputs)
-        executor = session._executor
+        executor = session.executor
         arrays = {**executor.arg_dict, **executor.aux_dict}
         _fill_labels(arrays, session.zeroed, outputs, labels)
         for name in executor.arg_dict:

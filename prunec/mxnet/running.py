@@ -10,7 +10,8 @@ from prunec.examples import Data
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.mxnet.gradients import LABEL_ENDING, gradients
 from prunec.mxnet.runtime import Session, open_session
-from prunec.runtime import Array, Gradient
+from prunec.mxnet.segments import Parts, open_segment, parts_of
+from prunec.runtime import Array, Feeds, Gradient
 
 
 class MXNetRuntime:
@@ -52,6 +53,19 @@ class MXNetRuntime:
         """See :class:`prunec.runtime.Runtime`."""
         symbol = self.symbol if network is None else network
         return open_session(symbol, {**self.own, **parameters}, inputs, tensors)
+
+    def segment(
+        self,
+        feeds: Feeds,
+        fetches: Sequence[Tensor],
+        parameters: Mapping[str, Array] = {},
+    ) -> Session:
+        """See :class:`prunec.runtime.Runtime`."""
+        return open_segment(self._parts, {**self.own, **parameters}, feeds, fetches)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return parts_of(self.symbol)
 
     def gradients(self, data: Data) -> Iterator[Gradient]:
         """See :class:`prunec.runtime.Runtime`."""

@@ -9,7 +9,7 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from prunec.mxnet.library import mxnet
 #: taken for a label.
 PARAMETER_ENDINGS = ("weight", "bias", "gamma", "beta", "alpha", "mean", "var", "parameters", "const")
 
-_PURPOSE = "a model can be run in MXNet only; importing it gave"
+#: What messages say MXNet is needed for.
+PURPOSE = "a model can be run in MXNet only; importing it gave"
 #: Read by MXNet whenever a model is bound, to keep it from fusing operators: it loses track of hidden
 #: outputs then.  The backend called "default" fuses nothing, and can be told
 #: not to write about itself on the terminal; "NONE" cannot.
@@ -40,19 +41,20 @@ class Session:
     """
 
     zeroed: tuple[str, ...]
-    _executor: Any
-    _inputs: Mapping[str, tuple[Any, ...]]
+    executor: Any
+    places: Mapping[Union[str, Tensor], tuple[Any, ...]]
+    """The arrays that a value goes into; a tensor is one of the graph, fed in its place."""
 
-    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    def run(self, inputs: Mapping[Any, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         """One forward pass for inference.  The inputs have the shapes the session was made for.
 
         Raises :class:`PrunecError` (P701) where MXNet fails.
         """
         with _failures("MXNet cannot run the model"):
             for name, value in inputs.items():
-                for place in self._inputs[name]:
-                    place[:] = _plain(value)
-            return [output.asnumpy() for output in self._executor.forward(is_train=False)]
+                for place in self.places[name]:
+                    _set(place, _plain(value))
+            return [output.asnumpy() for output in self.executor.forward(is_train=False)]
 
 
 def run(
@@ -81,23 +83,39 @@ def open_session(
     outputs: Optional[Sequence[tuple[int, int]]] = None,
 ) -> Session:
     """Bind a model to its parameters; arguments, outputs and errors are those of :func:`run`."""
-    mx = mxnet(_PURPOSE)
-    document = _document(symbol_json)
+    mx = mxnet(PURPOSE)
+    document = document_of(symbol_json)
     heads = _heads(document)
     wanted = heads if outputs is None else [Tensor(*output) for output in outputs]
-    _check_outputs(mx, document, heads + wanted)
+    check_outputs(document, output_counts(mx, document), heads + wanted)
     # Shapes are inferred over the whole model: a part of it may not say enough.
-    whole = _load(mx, document, heads + wanted)
+    whole = load(mx, document, heads + wanted)
     _check_inputs(whole, parameters, inputs)
     _check_parameters(whole, parameters, inputs)
     values, zeroed = _values(mx, whole, parameters, inputs)
-    selected = _load(mx, document, wanted)
-    arguments = [values[name] for name in selected.list_arguments()]
-    states = [values[name] for name in selected.list_auxiliary_states()]
+    selected = load(mx, document, wanted)
+    return Session(zeroed, _executor(mx, selected, values), {name: (values[name],) for name in inputs})
+
+
+def bound(
+    mx: Any,
+    symbol: Any,
+    parameters: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+) -> Session:
+    """Bind a symbol to parameters and inputs, by name; both may hold more than it has.
+
+    Raises :class:`PrunecError` (P701, P705).
+    """
+    values, zeroed = _values(mx, symbol, parameters, inputs)
+    return Session(zeroed, _executor(mx, symbol, values), {name: (values[name],) for name in inputs})
+
+
+def _executor(mx: Any, symbol: Any, values: Mapping[str, Any]) -> Any:
+    arguments = [values[name] for name in symbol.list_arguments()]
+    states = [values[name] for name in symbol.list_auxiliary_states()]
     with _failures("MXNet cannot bind the model"), environment(_NO_FUSION):
-        executor = selected.bind(mx.cpu(), arguments, grad_req="null", aux_states=states)
-    places = {name: (values[name],) for name in inputs}
-    return Session(zeroed, executor, places)
+        return symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=states)
 
 
 def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> dict[Tensor, tuple[int, ...]]:
@@ -108,11 +126,11 @@ def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> d
 
     Raises :class:`PrunecError`: P700 without MXNet, P701 where MXNet refuses the model or the shapes.
     """
-    mx = mxnet(_PURPOSE)
-    document = _document(symbol_json)
-    counts = _output_counts(mx, document)
+    mx = mxnet(PURPOSE)
+    document = document_of(symbol_json)
+    counts = output_counts(mx, document)
     tensors = [Tensor(node, output) for node, count in enumerate(counts) for output in range(count)]
-    symbol = _load(mx, document, tensors)
+    symbol = load(mx, document, tensors)
     _, shapes, _ = _infer_shape(symbol, {name: tuple(shape) for name, shape in inputs.items()})
     return {tensor: shape for tensor, shape in zip(tensors, shapes) if _known(shape)}
 
@@ -120,7 +138,15 @@ def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> d
 # --- loading -------------------------------------------------------------------------------
 
 
-def _document(symbol_json: bytes) -> dict[str, Any]:
+def _set(place: Any, value: np.ndarray[Any, Any]) -> None:
+    """Gives an array other elements.  Plain assignment fails for weights that oneDNN has laid out anew."""
+    import mxnet as mx
+
+    mx.nd.array(value, dtype=place.dtype).copyto(place)
+
+
+def document_of(symbol_json: bytes) -> dict[str, Any]:
+    """The JSON of a symbol file.  Raises PrunecError P701 where it is none."""
     try:
         document = json.loads(symbol_json)
         if isinstance(document, dict) and isinstance(document["nodes"], list):
@@ -155,25 +181,25 @@ def _heads(document: Mapping[str, Any]) -> list[Tensor]:
         ) from None
 
 
-def _load(mx: Any, document: Mapping[str, Any], heads: Sequence[Tensor]) -> Any:
+def load(mx: Any, document: Mapping[str, Any], heads: Sequence[Tensor]) -> Any:
     """The symbol with other outputs.  They are set in the JSON, since names of inner values can repeat."""
     changed = {**document, "heads": [[head.node, head.output, 0] for head in heads]}
     with _failures("MXNet cannot load the model"):
         return mx.sym.load_json(json.dumps(changed))
 
 
-def _output_counts(mx: Any, document: Mapping[str, Any]) -> list[int]:
+def output_counts(mx: Any, document: Mapping[str, Any]) -> list[int]:
     """How many outputs each node has, hidden ones included, as MXNet counts them."""
     first = [Tensor(index, 0) for index in range(len(document["nodes"]))]
-    loaded = json.loads(_load(mx, document, first).tojson())
+    loaded = json.loads(load(mx, document, first).tojson())
     # Loading an old file adds nodes for auxiliary states; the heads tell where each node went.
     rows = loaded["node_row_ptr"]
     return [rows[head[0] + 1] - rows[head[0]] for head in loaded["heads"]]
 
 
-def _check_outputs(mx: Any, document: Mapping[str, Any], outputs: Sequence[Tensor]) -> None:
+def check_outputs(document: Mapping[str, Any], counts: Sequence[int], outputs: Sequence[Tensor]) -> None:
+    """Raises PrunecError P704 for outputs that do not exist; ``counts`` are how many each node has."""
     # MXNet itself does not check, and reads beyond its arrays.
-    counts = _output_counts(mx, document)
     for node, output in outputs:
         if not 0 <= node < len(counts):
             reason = f"the model has {len(counts)} nodes, counted from 0"
@@ -306,7 +332,7 @@ def _types(symbol: Any, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str,
     arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
     try:
         types, _, state_types = symbol.infer_type_partial(
-            **{name: _plain(value).dtype.type for name, value in inputs.items()}
+            **{name: _plain(value).dtype.type for name, value in inputs.items() if name in arguments}
         )
     except Exception:  # MXNet's own error: without an answer the arrays keep their types
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
@@ -14,8 +15,9 @@ from prunec.graph.model import Shape, Tensor
 from prunec.onnx.graph import GraphOfFile, declared_shape
 from prunec.onnx.protobuf import OnnxFile, onnx_package
 from prunec.onnx.runtime import Session, input_types, open_session
+from prunec.onnx.segments import segment
 from prunec.onnx.writer import with_constants
-from prunec.runtime import Array, Gradient
+from prunec.runtime import Array, Feeds, Gradient
 
 
 class OnnxRuntime:
@@ -53,9 +55,25 @@ class OnnxRuntime:
     ) -> Session:
         """See :class:`prunec.runtime.Runtime`."""
         proto = self.file.proto if network is None else self._placed(network)
-        names = {tensor: name for name, tensor in self.content.tensors.items()}
-        wanted = None if tensors is None else [names[tensor] for tensor in tensors]
+        wanted = None if tensors is None else [self._names[tensor] for tensor in tensors]
         return open_session(with_constants(proto, parameters), self.file.folder, wanted)
+
+    def segment(
+        self,
+        feeds: Feeds,
+        fetches: Sequence[Tensor],
+        parameters: Mapping[str, Array] = {},
+    ) -> Session:
+        """See :class:`prunec.runtime.Runtime`."""
+        names = self._names
+        by_name = {names[key] if isinstance(key, Tensor) else key: array for key, array in feeds.items()}
+        part = segment(self.file.proto, by_name, [names[tensor] for tensor in fetches], parameters)
+        session = open_session(part, self.file.folder)
+        return replace(session, feeds={key: names[key] for key in feeds if isinstance(key, Tensor)})
+
+    @cached_property
+    def _names(self) -> dict[Tensor, str]:
+        return {tensor: name for name, tensor in self.content.tensors.items()}
 
     def _placed(self, network: bytes) -> Any:
         """A message made of the file's; external data that did not change are where the original has them."""

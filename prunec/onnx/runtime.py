@@ -6,7 +6,7 @@ ONNX Runtime is imported inside the functions, so that nothing else of prunec ne
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -25,21 +25,23 @@ _THREADS = "OMP_NUM_THREADS"
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A model ready to be run any number of times; ``outputs`` names what it gives."""
+    """A model ready to be run any number of times; ``outputs`` names what it gives, ``feeds`` what values are
+    called in it that are given by anything but a name."""
 
     outputs: tuple[str, ...]
     _session: Any
     _types: Mapping[str, np.dtype[Any]]
+    feeds: Mapping[Any, str] = field(default_factory=dict)
+    zeroed: tuple[str, ...] = ()
 
-    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """One run; inputs are brought to the types that the model declares.
+    def run(self, inputs: Mapping[Any, Array]) -> list[Array]:
+        """One run; inputs are brought to the types that the model declares, and what it does not take is left
+        out.
 
         Raises PrunecError P701 where ONNX Runtime fails.
         """
-        typed = {
-            name: np.asarray(value, self._types[name]) if name in self._types else value
-            for name, value in inputs.items()
-        }
+        named = {self.feeds.get(key, key): value for key, value in inputs.items()}
+        typed = {name: np.asarray(named[name], dtype) for name, dtype in self._types.items() if name in named}
         try:
             return [np.asarray(value) for value in self._session.run(list(self.outputs), typed)]
         except Exception as error:

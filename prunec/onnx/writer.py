@@ -136,6 +136,33 @@ def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return changed
 
 
+class _Constants(Mapping[str, NDArray[Any]]):
+    """The constants of a file by name, read when they are asked for."""
+
+    def __init__(self, file: OnnxFile) -> None:
+        self._file = file
+        self._tensors = {t.name: t for t in file.proto.graph.initializer}
+        self._tensors.update(
+            (node.output[0], constant)
+            for node in file.proto.graph.node
+            if (constant := constant_of(node)) is not None
+        )
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return tensors.array(self._tensors[name], self._file.folder, self._file.name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
+def constants_of(file: OnnxFile) -> Mapping[str, NDArray[Any]]:
+    """The constants of a file by name.  Reading one raises PrunecError P333 to P335."""
+    return _Constants(file)
+
+
 def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Path) -> Path:
     """Writes a model with other elements in some constants into a folder, under its own name, and its
     external data beside it; gives the path of the model.  Raises PrunecError P334, P335 and P513."""

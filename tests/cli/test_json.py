@@ -95,25 +95,34 @@ def test_the_verification(tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
     found = compiled(capsys, DIGITS / "digits-symbol.json", "--verify", "--input", "data=4,1,8,8")
     verification = found["verification"]
-    assert verification["exact"] and verification["informative"] and verification["of_the_model"]
+    assert verification["outcome"] == "proved" and verification["contents"] == []
     assert 0 <= verification["error"] < 1e-4
-    (output,) = verification["outputs"]
-    assert (output["name"], output["exact"], output["shape"]) == ("softmax", True, [4, 10])
+    (output,) = (own for own in verification["compared"] if own["output"])
+    assert (output["name"], output["agrees"], output["shape"]) == ("softmax", True, [4, 10])
+    parameters = {own["name"]: own["evidence"] for own in verification["parameters"]}
+    assert set(parameters.values()) <= {"witnessed", "ignored", "uniform"} and len(parameters) > 10
     assert verification["inputs"] == {"data": [4, 1, 8, 8]}
     assert verification["zeroed"] == ["softmax_label"]
 
 
-def test_a_verification_that_fails_is_told_and_exits_with_one(tmp_path: Path, capsys: Any) -> None:
+def test_statistics_are_left_out_of_the_proof_and_measured(tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
     document = symbol()
     document["nodes"][4] = node("softmax", "middle", [[3, 0]], axis=1)
     write_network(tmp_path, document)
     arguments = ("net-symbol.json", "--verify", "--input", "data=2,3,8,8", "--json")
     code, out, err = run(capsys, "compile", *arguments)
-    assert (code, err) == (1, "")
+    assert (code, err) == (0, "")
     found = json.loads(out)
     validate(found, SCHEMA)
-    assert found["verification"]["exact"] is False and found["verification"]["error"] > 1e-4
+    verification = found["verification"]
+    assert verification["outcome"] == "proved" and verification["quality"] > 1e-4
+    (restart,) = verification["restarts"]
+    assert restart == {
+        "node": "middle",
+        "why": "it combines channels that go with those that stay",
+        "statistics": True,
+    }
 
 
 def test_what_is_made_up_for(tmp_path: Path, capsys: Any) -> None:

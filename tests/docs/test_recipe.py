@@ -90,7 +90,7 @@ def test_a_good_plan_is_verified_and_described(repository: Path) -> None:
     results = workflow(repository)
     assert [name for name, _ in results][1:] == ["Compile and verify", "Describe the difference", "Post it"]
     assert [(result.returncode, result.stderr) for _, result in results] == [(0, "")] * 4
-    assert "the models agree" in results[1][1].stdout
+    assert "proved: " in results[1][1].stdout
     comment = (repository / "models" / "comment.md").read_text(encoding="utf-8")
     assert comment.startswith("### `digits-symbol.json` → `pruned/digits-symbol.json`\n")
     assert "| 0 `stem_conv_weight` | 32 → 16 |" in comment

@@ -263,6 +263,11 @@ MODELS = (
         ("compile", "net-symbol.json", *INPUT, "--verify", "--out", "out"),
     ),
     Case(
+        "value_of_no_input",
+        {"net-symbol.json": GOOD},
+        ("compile", "net-symbol.json", *INPUT, "--verify", "--value", "rate=16000", "--out", "out"),
+    ),
+    Case(
         "operators_that_are_not_there",
         {"net-symbol.json": GOOD},
         ("compile", "net-symbol.json", *INPUT, "--register", "my_ops.py", "--out", "out"),

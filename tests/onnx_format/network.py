@@ -14,11 +14,19 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.emission.slicing import mask
 from prunec.language.library import load
 from prunec.onnx.frontend import OnnxModel, model_of
+from prunec.onnx.protobuf import parse_file
+from prunec.onnx.running import OnnxRuntime
 from prunec.planning.select import illegal, uniform
+from prunec.verifying.prove import prove
+from prunec.verifying.running import Examples, Subject
+from prunec.verifying.verdict import Outcome, Verdict, merged
 
 RULES = load(["onnx.prune"])
+#: Inputs on which a wrong slice would pass unseen are followed by others.
+MOST_DRAWS = 4
 
 
 @dataclass
@@ -115,17 +123,25 @@ class Net:
 
 @dataclass(frozen=True)
 class Result:
-    """A pruned network: ``error`` compares it with the masked original, which answers to its inputs if
-    ``informative``; ``cut`` are the axes of parameters that became shorter, with their sizes before and
-    after, ``left`` is the share of elements left."""
+    """A pruned network: ``verdict`` compares it with the masked original; ``cut`` are the axes of parameters
+    that became shorter, with their sizes before and after, ``left`` is the share of elements left."""
 
     model: OnnxModel
     analysis: Analysis
     pruned: Pruned
-    error: float
-    informative: bool
+    subject: Subject
+    examples: Sequence[Examples]
+    verdict: Verdict
     cut: Mapping[tuple[str, int], tuple[int, int]]
     left: float
+
+    @property
+    def error(self) -> float:
+        return self.verdict.error
+
+    @property
+    def proved(self) -> bool:
+        return self.verdict.proved
 
     @property
     def warnings(self) -> list[str]:
@@ -141,8 +157,6 @@ def prune(
     others: Sequence[Mapping[str, tuple[int, ...]]] = (),
 ) -> Result:
     """Prunes a model at random and compares; ``others`` are more shapes of the inputs to compare on."""
-    from prunec.onnx.verify import compare, masked_model
-
     data = proto if isinstance(proto, bytes) else proto.SerializeToString()
     model = model_of(data, Path("network.onnx"), inputs)
     analysis = analyse(model, RULES, strict)
@@ -151,13 +165,21 @@ def prune(
     assert not illegal(analysis.solution, removed)
     pruned = emit(analysis, removed)
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
-    original = masked_model(model, pruned.slices)
+    subject = subject_of(model, analysis, pruned, runtime_of(pruned.model, model))
     shapes = inputs or {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in model.file.proto.graph.input
         if value.name not in model.content.constants
     }
-    verdicts = [compare(original, pruned.model, {}, {}, own, seed=seed) for own in (shapes, *others)]
+    draw = model.runtime().draw
+    examples = [Examples(draw(own, seed), draw(own, seed + 100)) for own in (shapes, *others)]
+    verdicts = [prove(subject, own) for own in examples]
+    while merged(tuple(verdicts)).outcome is Outcome.NOT_PROVED and len(examples) < MOST_DRAWS:
+        examples.append(
+            Examples(draw(shapes, seed + len(examples)), draw(shapes, seed + 100 + len(examples)))
+        )
+        verdicts.append(prove(subject, examples[-1]))
+    verdict = merged(tuple(verdicts))
     cut = {
         (own.name, axis): (before, after)
         for own in pruned.slices
@@ -166,6 +188,15 @@ def prune(
     }
     before = sum(int(np.prod(shape)) for shape in model.parameter_shapes.values())
     gone = sum(int(np.prod(s.shape)) - int(np.prod(s.new_shape)) for s in pruned.slices)
-    error = max(verdict.error for verdict in verdicts)
-    informative = all(verdict.informative for verdict in verdicts)
-    return Result(model, analysis, pruned, error, informative, cut, 1 - gone / before)
+    return Result(model, analysis, pruned, subject, examples, verdict, cut, 1 - gone / before)
+
+
+def subject_of(model: OnnxModel, analysis: Analysis, pruned: Pruned, smaller: OnnxRuntime) -> Subject:
+    """A model and what was made of it, to be compared."""
+    masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
+    return Subject(analysis, pruned, model.runtime(), smaller, masked)
+
+
+def runtime_of(data: bytes, model: OnnxModel) -> OnnxRuntime:
+    """What runs a smaller model, by the values of the original."""
+    return OnnxRuntime(parse_file(data, Path("smaller.onnx")), model.content)

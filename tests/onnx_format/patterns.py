@@ -571,7 +571,7 @@ def decomposed_batch_norm() -> Pattern:
 def where_and_comparisons() -> Pattern:
     net = Net()
     x = start(net)
-    mask = net.op("Greater", x, net.weight("level", 8, 1, 1))
+    mask = net.op("Greater", x, net.weight("level", 8, 1, 1, positive=True))
     x = net.op("Where", mask, x, net.op("Mul", x, net.weight("small", 1, 8, 1, 1)))
     net.head(net.conv(net.op("Max", x, net.op("Neg", x)), "c2", 8, 6), 6)
     return Pattern(net.proto(), (*START, ("level", 0), ("small", 1), *outputs("c2"), *inputs("c2", "fc")))

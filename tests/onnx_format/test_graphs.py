@@ -47,7 +47,7 @@ def with_branch() -> Net:
 
 def test_branches_are_barriers_and_what_they_capture_is_kept():
     result = prune(with_branch().proto(), {"x": (2, 3, 8, 8)}, strict=True)
-    assert result.error < 1e-4 and result.informative
+    assert result.error < 1e-4 and result.proved
     assert not {("c1_w", 0), ("c3_w", 1)} & set(result.cut)
     assert ("c2_w", 0) in result.cut or ("c3_w", 0) in result.cut
     reasons = {cause.text for cause in result.analysis.solution.causes}

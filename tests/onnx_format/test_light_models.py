@@ -70,7 +70,7 @@ def test_all_models_are_there():
 def test_light_model_is_exact(name):
     result = prune(randomised(FOLDER / f"{name}.onnx"), strict=True)
     assert result.error < 1e-4
-    assert result.informative
+    assert result.proved
     assert result.left < LEFT[name], result.left
     assert result.warnings == []
 

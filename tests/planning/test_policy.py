@@ -135,11 +135,11 @@ def test_a_plan_of_whole_rows_needs_its_policy(tmp_path: Path, capsys: Any) -> N
 @pytest.mark.parametrize("name", ["fused_attention", "grouped", "resnext_block", "deconvolution_grouped"])
 def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
+    from exactness.pruning import Network, Trial
     from networks import BUILDERS, random_parameters
 
     from prunec.emission.slicing import apply, mask
     from prunec.mxnet.frontend import read_model
-    from prunec.mxnet.verify import compare
 
     case = next(case for case in (build() for build in BUILDERS) if case.name == name)
     values = random_parameters(case.symbol, case.inputs, 0)
@@ -152,8 +152,10 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     changed = regrouped(analysis, read_policy(tmp_path / "my.prune", model.graph))
     assert not any((group.cells >= 0).any() for group in changed.solution.groups)
     scores = np.random.default_rng(0).random(changed.solution.unit_count)
-    pruned = emit(changed, uniform(changed.solution, 0.5, scores))
+    removed = uniform(changed.solution, 0.5, scores)
+    pruned = emit(changed, removed)
     masked = {**values, **{own.name: mask(own, values[own.name]) for own in pruned.slices}}
     small = {**values, **{own.name: apply(own, values[own.name]) for own in pruned.slices}}
-    verdict = compare(case.json, pruned.model, masked, small, case.inputs)
-    assert pruned.slices and all(output.exact for output in verdict.outputs), str(verdict)
+    network = Network(case.json, case.inputs, values, {})
+    verdict = Trial(network, changed, removed, pruned, small, masked).verdict()
+    assert pruned.slices and verdict.proved, str(verdict)

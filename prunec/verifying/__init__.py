@@ -1,0 +1,1 @@
+"""The proof that a smaller model computes what the masked original computes."""

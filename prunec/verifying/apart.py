@@ -1,0 +1,83 @@
+"""Every node that takes a sliced parameter, by itself, on random values.
+
+In the network itself some channels may be dead for the inputs at hand, and some parameters drown in others: a
+wrong slice of these would pass.  So each such node runs once more in both models, cut off from what stands
+before it, with random values in the place of what enters it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping
+
+import numpy as np
+
+from prunec.diagnostics import PrunecError
+from prunec.graph.model import Tensor
+from prunec.runtime import Array
+from prunec.verifying.dependence import Dependence
+from prunec.verifying.places import Places
+from prunec.verifying.running import Examples, Subject, Values, made_by_operators, varying_inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """What came of nodes by themselves: what the smaller model's ``actual`` values should have been
+    (``expected``), and the values for other random numbers (``others``).  ``feeds`` are what entered the
+    nodes of the smaller model, ``whole_feeds`` the same at the original's size."""
+
+    expected: Values = field(default_factory=dict)
+    actual: Values = field(default_factory=dict)
+    others: Values = field(default_factory=dict)
+    feeds: Mapping[Any, Array] = field(default_factory=dict)
+    whole_feeds: Mapping[Any, Array] = field(default_factory=dict)
+
+
+def run_apart(
+    subject: Subject,
+    examples: Examples,
+    places: Places,
+    depends: Dependence,
+    small: Mapping[Tensor, Array],
+    nodes: Iterable[int],
+) -> Apart:
+    """Runs nodes by themselves in both models; nothing where one cannot be run on random values."""
+    entered: dict[Tensor, None] = {}
+    made: dict[Tensor, None] = {}
+    for node in nodes:
+        inputs = varying_inputs(subject.analysis, depends, node)
+        entered.update(dict.fromkeys(made_by_operators(subject.analysis, inputs)))
+        made.update(dict.fromkeys(t for t in depends.used.get(node, ()) if t in depends.affected))
+    if not made:
+        return Apart()
+    drawn = [{t: _like(small[t], seed, n) for n, t in enumerate(entered)} for seed in (0, 1)]
+    full = {tensor: places.scatter(tensor, array) for tensor, array in drawn[0].items()}
+    if any(array is None for array in full.values()):
+        return Apart()
+    feeds: dict[Any, Array] = {**examples.first, **drawn[0]}
+    others: dict[Any, Array] = {**examples.second, **drawn[1]}
+    whole_feeds: dict[Any, Array] = dict(examples.first)
+    whole_feeds.update((tensor, array) for tensor, array in full.items() if array is not None)
+    fetches = list(made)
+    try:
+        whole = subject.original.segment(whole_feeds, fetches, subject.masked).run(whole_feeds)
+        session = subject.smaller.segment(feeds, fetches)
+        actual, again = session.run(feeds), session.run(others)
+    except PrunecError:
+        return Apart()  # an operator may take no random values: the network's own have to do
+    kept = {tensor: places.gather(tensor, array) for tensor, array in zip(fetches, whole)}
+    expected = {tensor: array for tensor, array in kept.items() if array is not None}
+    return Apart(expected, dict(zip(fetches, actual)), dict(zip(fetches, again)), feeds, whole_feeds)
+
+
+def _like(array: Array, seed: int, place: int) -> Array:
+    """Random values of the size and sign of some values; whole numbers and truth values stay as they are, as
+    they may be positions."""
+    if array.dtype.kind != "f":
+        return array
+    numbers = array[np.isfinite(array)]
+    scale = float(np.sqrt(np.mean(numbers.astype(np.float64) ** 2))) if numbers.size else 0.0
+    drawn = np.random.default_rng([seed, place]).standard_normal(array.shape) * (scale or 1.0)
+    if numbers.size and numbers.min() >= 0:
+        drawn = np.abs(drawn)
+    return drawn.astype(array.dtype)

@@ -1,0 +1,91 @@
+"""Where what stays of each tensor was in the original."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+import numpy as np
+
+from prunec.compiler import Analysis, Pruned
+from prunec.emission.slicing import ParameterSlice, apply, scatter
+from prunec.graph.model import Shape, Tensor, may_agree
+from prunec.runtime import Array
+from prunec.solver.layout import Layout
+from prunec.solver.propagate import Channels
+
+
+class Places:
+    """Brings values of the original to the size of the smaller model, and back."""
+
+    def __init__(self, analysis: Analysis, pruned: Pruned) -> None:
+        self._channels = analysis.solution.propagation.channels
+        self._shrinker = pruned.shrinker
+        self._slices: dict[Tensor, Optional[ParameterSlice]] = {}
+
+    def shrinks(self, tensor: Tensor) -> bool:
+        """Whether the smaller model has less of a tensor."""
+        return self._slice(tensor) is not None
+
+    def gather(self, tensor: Tensor, array: Array) -> Optional[Array]:
+        """What stays of a value of the original; ``None`` where the value has not the shape that the
+        analysis found."""
+        piece = self._slice(tensor)
+        if piece is None:
+            return array
+        return apply(piece, array) if may_agree(array.shape, piece.shape) else None
+
+    def scatter(self, tensor: Tensor, array: Array) -> Optional[Array]:
+        """A value of the smaller model at the original's size, zero where something went; ``None`` where the
+        value has not the shape that the plan gives it."""
+        piece = self._slice(tensor)
+        if piece is None:
+            return array
+        return scatter(piece, array) if may_agree(array.shape, piece.new_shape) else None
+
+    def _slice(self, tensor: Tensor) -> Optional[ParameterSlice]:
+        if tensor not in self._slices:
+            channels = self._channels.get(tensor)
+            piece = None
+            if channels is not None and any(
+                self._shrinker.cut(array).dimension is not None for array in channels.arrays
+            ):
+                piece = _opened(
+                    self._shrinker.parameter("", channels, _shape(channels.layout), 0.0), channels
+                )
+            self._slices[tensor] = piece
+        return self._slices[tensor]
+
+
+def _shape(layout: Layout) -> Shape:
+    """The shape of a tensor, ``None`` for an axis with a factor of unknown size."""
+    return tuple(
+        None if None in axis else int(np.prod([size or 1 for size in axis], dtype=np.int64))
+        for axis in layout.axes
+    )
+
+
+def _opened(piece: ParameterSlice, channels: Channels) -> ParameterSlice:
+    """The same slice of tensors of any size along the axes that nothing is taken from: what was known of
+    these when the model was analysed is an example."""
+    touched = {factor for take in piece.takes for factor in (take.axis, *take.rows)}
+    view: list[Optional[int]] = []
+    place: dict[int, int] = {}
+    shapes: tuple[list[Optional[int]], list[Optional[int]]] = ([], [])
+    first = 0
+    for axis, sizes in zip(channels.layout.axes, zip(piece.shape, piece.new_shape)):
+        factors = range(first, first + len(axis))
+        first += len(axis)
+        if touched.isdisjoint(factors):
+            view.append(None)
+            sizes = (None, None)
+        else:
+            place.update({factor: len(view) + n for n, factor in enumerate(factors)})
+            view += axis
+        for shape, size in zip(shapes, sizes):
+            shape.append(size)
+    takes = tuple(
+        replace(take, axis=place[take.axis], rows=tuple(place[row] for row in take.rows))
+        for take in piece.takes
+    )
+    return ParameterSlice(piece.name, tuple(shapes[0]), tuple(view), takes, tuple(shapes[1]), piece.neutral)

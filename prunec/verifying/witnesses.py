@@ -1,0 +1,180 @@
+"""Which sliced parameters a comparison speaks for.
+
+A comparison that a wrong slice would pass proves nothing.  So each parameter of the smaller model is damaged
+in several ways, where the parameter first meets a value that varies: its elements are scaled, and positions
+along a sliced axis exchanged.  The parameter is witnessed where the comparison refuses all of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.emission.slicing import ParameterSlice, apply, mask
+from prunec.graph.model import Tensor
+from prunec.runtime import Array
+from prunec.verifying.comparing import Comparison, Course, error_of
+from prunec.verifying.dependence import Break, Target
+from prunec.verifying.running import Examples, Subject
+from prunec.verifying.verdict import Compared, Evidence, Witness
+
+
+def witness(subject: Subject, examples: Examples, way: Course, found: Comparison, target: Target) -> Witness:
+    """What speaks for a sliced parameter.  Raises PrunecError P700 to P705."""
+    piece = next(own for own in subject.pruned.slices if own.name == target.name)
+    right = apply(piece, subject.masked[target.name])
+    nodes = subject.analysis.model.graph.nodes
+    if not target.meetings:
+        return Witness(target.name, Evidence.NONE, "nothing that depends on the inputs takes it")
+    heard = [node for node in target.meetings if way.depends.breaks.get(node) is not Break.STATISTICS]
+    if not heard:
+        names = ", ".join(nodes[node].name for node in target.meetings)
+        return Witness(target.name, Evidence.STATISTICS, names)
+    wrong = wrong_slices(piece, right)
+    if not wrong:
+        return Witness(target.name, Evidence.UNIFORM)
+    reasons: dict[str, None] = {}
+    for node in heard:
+        for evidence, reason in _Hearing(subject, examples, way, found, piece, right, node).answers(wrong):
+            if evidence is not Evidence.NONE:
+                return Witness(target.name, evidence, reason)
+            reasons[reason] = None
+    return Witness(target.name, Evidence.NONE, "; ".join(list(reasons)[:3]))
+
+
+def wrong_slices(piece: ParameterSlice, right: Array) -> list[Array]:
+    """What a slice must not be taken for: the same scaled by -3, and for each axis that is sliced, with each
+    position taken for the next one, in the opposite order, and with the first and the last position
+    exchanged; what changes nothing is left out."""
+    # Whole numbers may be positions, of which there are not three times as many.
+    found = [(-3 * right).astype(right.dtype)] if right.dtype.kind == "f" else []
+    for axis, (before, after) in enumerate(zip(piece.shape, piece.new_shape)):
+        if before != after:
+            order = np.arange(right.shape[axis])
+            order[[0, -1]] = order[[-1, 0]]
+            found += [np.roll(right, 1, axis), np.flip(right, axis), np.take(right, order, axis)]
+    return [array for array in found if not np.array_equal(array, right)]
+
+
+def _size(array: Array) -> float:
+    """The root mean square of the finite elements of an array."""
+    finite = array[np.isfinite(array)].astype(np.float64)
+    return float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Hearing:
+    """What the comparison has to say of a parameter where one node takes it; ``right`` is its slice."""
+
+    subject: Subject
+    examples: Examples
+    way: Course
+    found: Comparison
+    piece: ParameterSlice
+    right: Array
+    node: int
+
+    def answers(self, wrong: Sequence[Array]) -> Iterator[tuple[Evidence, str]]:
+        """By the node itself on random values, with other values in the parameter's place, on the values of
+        the network, then by what stands behind."""
+        apart, found = self.found.apart, self.found
+        told = self._informative(found.compared_apart)
+        if told:
+            name = self._name(told[0])
+            run = self._runner(apart.feeds, told)
+            if self._refused(run, apart.expected, found.compared_apart, told, wrong):
+                yield Evidence.WITNESSED, name
+            if self._ignored(run):
+                yield Evidence.IGNORED, name
+            if self._seen_enlarged(run, told):
+                yield Evidence.WITNESSED, f"{name}, with larger values in its place"
+            yield Evidence.NONE, f"a wrong slice would hardly show at {name}"
+        made = [t for t in self.way.depends.used.get(self.node, ()) if t in found.compared]
+        for tensor in made:
+            doubt = found.compared[tensor].doubt
+            if doubt is not None:
+                yield Evidence.NONE, f"{self._name(tensor)}: {doubt}"
+        behind = sorted(t for t in self.way.depends.behind([self.node]) if t not in made)
+        for tensor in [*self._informative(found.compared), *self._informative(found.compared, behind)][:2]:
+            yield self._in_the_network(tensor, wrong)
+
+    def _in_the_network(self, tensor: Tensor, wrong: Sequence[Array]) -> tuple[Evidence, str]:
+        run = self._runner(self.examples.first, [tensor])
+        if self._refused(run, self.found.expected, self.found.compared, [tensor], wrong):
+            return Evidence.WITNESSED, self._name(tensor)
+        return Evidence.NONE, f"a wrong slice would hardly show at {self._name(tensor)}"
+
+    def _runner(self, feeds: Mapping[Any, Array], told: Sequence[Tensor]) -> Callable[[Array], list[Array]]:
+        """Runs the smaller model with an array in the place of the slice, for the values told."""
+        smaller, name = self.subject.smaller, self.piece.name
+        if (
+            self.right.dtype.isbuiltin != 1
+        ):  # no session takes such numbers: they have to be part of the model
+            return lambda array: smaller.segment(feeds, told, {name: array}).run(feeds)
+        session = smaller.segment({**feeds, name: self.right}, told)
+        return lambda array: session.run({**feeds, name: array})
+
+    def _refused(
+        self,
+        run: Callable[[Array], list[Array]],
+        expected: Mapping[Tensor, Array],
+        compared: Mapping[Tensor, Compared],
+        told: Sequence[Tensor],
+        wrong: Sequence[Array],
+    ) -> bool:
+        """Whether the comparison refuses each of some wrong slices."""
+        for array in wrong:
+            actual = run(array)
+            if all(error_of(expected[t], own) <= compared[t].tolerance for t, own in zip(told, actual)):
+                return False
+        return bool(wrong)
+
+    def _ignored(self, run: Callable[[Array], list[Array]]) -> bool:
+        """Whether an operator that a rule knows does not read the parameter: what is no number leaves no
+        trace."""
+        if self.node in self.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
+            return False
+        base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
+        return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
+
+    def _seen_enlarged(self, run: Callable[[Array], list[Array]], told: Sequence[Tensor]) -> bool:
+        """Whether the node by itself agrees in both models, and would refuse wrong slices, with larger and
+        more varied values in the place of a parameter that is too small to be seen."""
+        masked, apart = self.subject.masked[self.piece.name], self.found.apart
+        if masked.dtype.kind != "f":
+            return False
+        generator, name = np.random.default_rng(0), self.piece.name
+        original = self.subject.original.segment(
+            {**apart.whole_feeds, name: masked}, told, self.subject.masked
+        )
+        # First only more varied, then as large as what the node makes.
+        larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
+        for scale in (1.0, larger):
+            factors = generator.uniform(0.5, 1.5, masked.shape) * scale
+            other = mask(self.piece, (masked * factors).astype(masked.dtype))
+            right = apply(self.piece, other)
+            expected = {}
+            for tensor, whole in zip(told, original.run({**apart.whole_feeds, name: other})):
+                kept = self.way.places.gather(tensor, whole)
+                if kept is None:
+                    return False
+                expected[tensor] = kept
+            compared = self.found.compared_apart
+            if self._refused(run, expected, compared, told, [right]):
+                return False
+            wrong = wrong_slices(self.piece, right)
+            if self._refused(run, expected, compared, told, wrong):
+                return True
+        return False
+
+    def _informative(
+        self, compared: Mapping[Tensor, Compared], tensors: Optional[Sequence[Tensor]] = None
+    ) -> list[Tensor]:
+        """Of what the node makes, or of some values, those whose agreement says something."""
+        own = self.way.depends.used.get(self.node, ()) if tensors is None else tensors
+        return [t for t in own if t in compared and compared[t].agrees and compared[t].doubt is None]
+
+    def _name(self, tensor: Tensor) -> str:
+        return self.subject.analysis.model.graph.nodes[tensor.node].name

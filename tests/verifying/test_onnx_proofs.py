@@ -1,0 +1,123 @@
+"""What is particular to ONNX: captured values, tests of sizes, random numbers, weights without a length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="needs onnx")
+pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+
+from damage import survivors  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
+from onnx_format.network import Net, Result, prune, runtime_of  # noqa: E402
+from onnx_format.patterns import image, start  # noqa: E402
+
+from prunec.onnx.writer import with_constants  # noqa: E402
+from prunec.verifying.verdict import Evidence  # noqa: E402
+
+
+def surviving(result: Result) -> list[str]:
+    """Damage to single parameters that running the models does not show."""
+    small = onnx.load_from_string(result.pruned.model)
+
+    def damaged(name: str, array: np.ndarray) -> object:
+        return runtime_of(with_constants(small, {name: array}).SerializeToString(), result.model)
+
+    originals = {own.name: result.model.parameter(own.name) for own in result.pruned.slices}
+    return survivors(result.subject, result.verdict, originals, result.examples, damaged)
+
+
+def net_with_if() -> Net:
+    """What is pruned reaches both branches of an If from outside of them."""
+    net = Net()
+    x = net.conv(start(net), "c2", 8, 6)
+    some = net.op(
+        "Greater", net.op("ReduceSum", image_of(net), keepdims=0), net.numbers("zero", 0.0, dtype=np.float32)
+    )
+    branches = {}
+    for name, kind in (("then_branch", "Neg"), ("else_branch", "Identity")):
+        node = helper.make_node(kind, [x], [f"{name}_out"])
+        out = helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, None)
+        branches[name] = helper.make_graph([node], name, [], [out])
+    net.head(net.op("If", some, **branches), 6)
+    return net
+
+
+def image_of(net: Net) -> str:
+    return str(net.inputs[0].name)
+
+
+def number(net: Net, name: str, value: float) -> str:
+    return net.numbers(name, value, dtype=np.float32)
+
+
+def test_what_an_if_captures_is_compared_and_what_is_behind_it():
+    result = prune(net_with_if().proto(), strict=True)
+    assert result.proved, result.verdict
+    assert len(result.pruned.slices) >= 5 and surviving(result) == []
+
+
+def test_a_test_of_sizes_is_no_break():
+    net = Net()
+    x = start(net)
+    sizes = net.op("Shape", x)
+    same = net.op("Equal", sizes, sizes)
+    ones = net.op("Where", same, net.numbers("ones", [1, 1, 1, 1]), sizes)
+    scale = net.op("Cast", net.op("ReduceSum", ones, keepdims=0), to=TensorProto.FLOAT)
+    net.head(net.conv(net.op("Add", x, scale), "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved and result.verdict.restarts == ()
+    assert surviving(result) == []
+
+
+def test_random_numbers_are_taken_over():
+    net = Net()
+    x = net.conv(start(net), "c2", 8, 6)
+    net.head(net.op("Add", x, net.op("RandomNormalLike", x)), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert result.pruned.slices and surviving(result) == []
+
+
+def test_a_weight_divided_by_its_own_length():
+    net = Net()
+    direction = net.weight("v", 8, 3, 3, 3)
+    length = net.op(
+        "Sqrt", net.op("ReduceSum", net.op("Mul", direction, direction), net.numbers("axes", [1, 2, 3]))
+    )
+    weight = net.op("Mul", net.op("Div", direction, length), net.weight("g", 8, 1, 1, 1, positive=True))
+    x = net.op("Relu", net.op("Conv", image(net), weight, net.weight("b", 8), pads=[1] * 4))
+    net.head(net.conv(x, "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert ("v", 0) in result.cut and surviving(result) == []
+
+
+def test_tiny_scores_are_compared_against_what_rounding_makes_of_them():
+    net = Net()
+    x = net.conv(net.conv(start(net), "c2", 8, 8), "c3", 8, 4)
+    low = net.op(
+        "Sub",
+        net.op("Mul", x, net.numbers("slope", 0.5, dtype=np.float32)),
+        net.numbers("shift", 17.5, dtype=np.float32),
+    )
+    net.output(net.op("Sigmoid", low), 4)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    (output,) = result.verdict.outputs
+    assert output.tolerance >= 1e-4
+    assert surviving(result) == []
+
+
+def test_weights_that_are_all_alike_are_masked_where_they_are_made():
+    net = Net()
+    made = net.op(
+        "ConstantOfShape", net.numbers("shape", [6, 8, 3, 3]), value=helper.make_tensor("", 1, [1], [0.1])
+    )
+    x = net.op("Relu", net.op("Conv", start(net), made, net.weight("b", 6), pads=[1] * 4))
+    net.head(x, 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert {own.evidence for own in result.verdict.witnesses} <= {Evidence.WITNESSED}
+    assert surviving(result) == []
