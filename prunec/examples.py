@@ -95,13 +95,11 @@ def _read_arrays(name: str) -> dict[str, Array]:
             return {info.filename[: -len(".npy")]: _read_array(archive, info) for info in members}
     except OSError as error:
         _fail("P530", "cannot read the examples", name, f"the system says: {error.strerror or error}")
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-        _fail(
-            "P530",
-            "the examples are no .npz file of numbers",
-            name,
-            printable(str(error), 200) or "it is damaged",
-        )
+    except PrunecError:
+        raise
+    except Exception as error:  # archives, their packing and headers of arrays have their own
+        note = printable(str(error), 200) or "it is damaged"
+        _fail("P530", "the examples are no .npz file of numbers", name, note)
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
@@ -129,8 +127,10 @@ def _assigned(
     left = {key: array for key, array in arrays.items() if array.ndim}
     labels = next((left.pop(key) for key in LABEL_NAMES if key in left and key not in wanted), None)
     if labels is not None:
-        labels = labels.reshape(len(labels), -1)
-        if labels.shape[1] != 1 or (labels != np.floor(labels)).any() or (labels < 0).any():
+        # A size of -1 cannot be found where there are no labels.
+        labels = labels.reshape(len(labels), prod(labels.shape[1:]))
+        classes = (labels == np.floor(labels)) & (labels >= 0) & (labels < 2**31)
+        if labels.shape[1] != 1 or not classes.all():
             note = (
                 f"labels are whole numbers from 0 on, one for each example; these have shape {labels.shape}"
             )

@@ -306,6 +306,16 @@ def solve(scalar: Scalar, value: int, sizes: Mapping[str, Optional[int]]) -> Opt
     return None
 
 
+def least_size(scalar: Scalar) -> int:
+    """The least value that an expression can have as a size: one where a window slides, as it stands
+    somewhere at least, else zero."""
+    if not isinstance(scalar, Operation):
+        return 0
+    if scalar.function == "min":
+        return max(map(least_size, scalar.arguments))
+    return int(scalar.function in ("window", "window_up"))
+
+
 def names_in(scalar: Scalar) -> frozenset[str]:
     """The plain names of a scalar expression."""
     if isinstance(scalar, str):

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
 from prunec.binding.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
-from prunec.binding.expressions import Scalar, evaluate, indexed, names_in, solve, sum_key
+from prunec.binding.expressions import (
+    Operation,
+    Scalar,
+    evaluate,
+    indexed,
+    least_size,
+    names_in,
+    solve,
+    sum_key,
+)
 from prunec.binding.letters import Letters
 from prunec.binding.ranks import rests_in
 from prunec.binding.slots import Contradiction
@@ -144,16 +153,26 @@ class SizeSolver:
         if left_value is not None and right_value is not None:
             if left_value != right_value:
                 # A sum may be known as a whole while its parts are not.
-                names = sorted(n for n in names_in(left) | names_in(right) if n in self.sizes)
-                told = [f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names]
+                told = self._told(Operation("+", (left, right)))
                 raise Contradiction(
                     f"{equation.span.text.strip()} does not hold: {left_value} and {right_value}",
                     equation.span,
-                    *([", ".join(told)] if told else []),
+                    *([told] if told else []),
                 )
             return
-        for known, other in ((left_value, right), (right_value, left)):
+        for known, own, other in ((left_value, left, right), (right_value, right, left)):
             if known is not None:
+                if isinstance(other, str) and known < least_size(own):
+                    raise Contradiction(
+                        f"{equation.span.text.strip()} leaves nothing: {known}",
+                        equation.span,
+                        f"it is larger than what it is taken from: {self._told(own)}",
+                    )
                 found = solve(other, known, self.sizes)
                 if found is not None:
                     self._set(found[0], found[1], equation.span.text.strip())
+
+    def _told(self, scalar: Scalar) -> str:
+        """The sizes in an expression, each with where it came from."""
+        names = sorted(name for name in names_in(scalar) if name in self.sizes)
+        return ", ".join(f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span, printable
 from prunec.language.check import check
-from prunec.language.parser import chunks, read_source
+from prunec.language.parser import chunks, keywords, read_source
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Rule, RuleFile
@@ -31,7 +31,6 @@ _HEADER = re.compile(
     re.VERBOSE,
 )
 _ONLY_COMMENTS = re.compile(r"(?:\s|#(?!#)[^\n]*)*")
-_KEYWORD = re.compile(r'"[^"\n]*"|#[^\n]*|(?<![\w.])(op)(?![\w.])')
 
 
 def locate(name: str) -> Path:
@@ -177,10 +176,10 @@ class RuleSet:
     def _scan(self, source: Source) -> None:
         """Read the headers of a text; what is not plainly one rule is parsed."""
         for start, end in chunks(source.text):
-            keywords = [m.start(1) for m in _KEYWORD.finditer(source.text, start, end) if m.group(1)]
-            if not keywords and _ONLY_COMMENTS.fullmatch(source.text, start, end):
+            places = keywords(source.text, start, end)
+            if not places and _ONLY_COMMENTS.fullmatch(source.text, start, end):
                 continue
-            header = _HEADER.match(source.text, keywords[0], end) if len(keywords) == 1 else None
+            header = _HEADER.match(source.text, places[0], end) if len(places) == 1 else None
             if header is None or header.start() < start:
                 self._add_parsed(source, start, end)
                 continue

@@ -24,6 +24,7 @@ MAXIMUM_BYTES = 4_000_000
 
 _POLICY_START = re.compile(r"\s*(?:#[^\n]*\s*)*policy(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
+_KEYWORD = re.compile(r'"[^"\n]*"|#[^\n]*|(?<![\w.])(op)(?![\w.])')
 
 
 def read_source(path: Path, kind: str = "rule file") -> Source:
@@ -96,6 +97,11 @@ def chunks(text: str) -> tuple[tuple[int, int], ...]:
     if not starts or text[: starts[0]].strip():
         starts.insert(0, 0)
     return tuple(zip(starts, [*starts[1:], len(text)]))
+
+
+def keywords(text: str, start: int, end: int) -> list[int]:
+    """Where the word ``op`` stands between two offsets of a text, comments and texts in quotes left out."""
+    return [match.start(1) for match in _KEYWORD.finditer(text, start, end) if match.group(1)]
 
 
 def _with_documentation(text: str, start: int) -> int:

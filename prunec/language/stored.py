@@ -17,7 +17,7 @@ from typing import Any, Callable, Mapping, Optional, Union, get_args, get_origin
 from prunec import __version__, cache
 from prunec.diagnostics import Source, Span
 from prunec.language import syntax
-from prunec.language.parser import parse_chunk
+from prunec.language.parser import keywords, parse_chunk
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
 
@@ -37,12 +37,19 @@ def read_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
     name = hashlib.sha256(_fingerprint() + text).hexdigest() + ".json"
     data = cache.read(_KIND, name, _MAXIMUM_BYTES)
     rules = None if data is None else decoded(data, source, start, end)
-    if rules is None:
+    if rules is None or not _fit(rules, source, start, end):
         rules = parse_chunk(source, start, end)
         new = encoded(rules, start)
         if len(new) <= _MAXIMUM_BYTES:
             cache.write(_KIND, name, new)
     return rules
+
+
+def _fit(rules: tuple[Rule, ...], source: Source, start: int, end: int) -> bool:
+    """Whether there are as many rules as a stretch of text has, for the operators that it names."""
+    names = [name for rule in rules for name in rule.operators]
+    count = len(keywords(source.text, start, end))
+    return len(rules) == count and all(name.span.text == name.name for name in names)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from prunec.graph.model import Graph, Shape
 from prunec.language.syntax import Value
 from prunec.mxnet.params import ParameterFile, read_params
 from prunec.mxnet.running import MXNetRuntime
-from prunec.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, to_graph
+from prunec.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, same_variables, to_graph
 
 _SHAPE_HINT = "__shape__"
 _SUFFIXES = ("-symbol.json", ".json")
@@ -67,7 +67,9 @@ class MXNetModel:
     def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
         """The symbol file with attributes changed, and the shape hints of variables with them."""
         changes = dict(attributes)
-        for node, shape in shapes.items():
+        again = same_variables(self.file.nodes).items()
+        alike = {other: shapes[first] for other, first in again if first in shapes}
+        for node, shape in {**shapes, **alike}.items():
             hint = self.file.attributes(node).get(_SHAPE_HINT)
             if isinstance(hint, tuple) and len(hint) == len(shape):
                 new = tuple(old if size is None or old in (0, -1) else size for old, size in zip(hint, shape))

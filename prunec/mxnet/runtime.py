@@ -17,6 +17,7 @@ from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.environment import environment
 from prunec.graph.model import Tensor
 from prunec.mxnet.library import mxnet
+from prunec.mxnet.symbol import same_variables
 
 #: How the names of learned arguments end, by MXNet's own convention.  A model read from JSON does not
 #: say which of its variables are learned; one that is, and for which no value was given, must not be
@@ -183,7 +184,14 @@ def _heads(document: Mapping[str, Any]) -> list[Tensor]:
 
 def load(mx: Any, document: Mapping[str, Any], heads: Sequence[Tensor]) -> Any:
     """The symbol with other outputs.  They are set in the JSON, since names of inner values can repeat."""
-    changed = {**document, "heads": [[head.node, head.output, 0] for head in heads]}
+    # It counts variables of one name as several, and cannot bind them.
+    again = same_variables(document["nodes"])
+    nodes = [
+        {**node, "inputs": [[again.get(entry[0], entry[0]), *entry[1:]] for entry in node["inputs"]]}
+        for node in document["nodes"]
+    ]
+    outputs = [[again.get(head.node, head.node), head.output, 0] for head in heads]
+    changed = {**document, "nodes": nodes if again else document["nodes"], "heads": outputs}
     with _failures("MXNet cannot load the model"):
         return mx.sym.load_json(json.dumps(changed))
 

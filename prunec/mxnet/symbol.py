@@ -114,16 +114,18 @@ def to_graph(
     are not given, a variable counts as a parameter when it carries what front ends write on
     parameters only (an initialiser, multipliers of learning rate and weight decay).  A variable in
     ``input_shapes`` is never one.  Of the shapes known for a variable the user's is taken, else the
-    parameter file's, else the hint in the model.
+    parameter file's, else the hint in the model.  What takes a variable whose name an earlier one has
+    takes the first of them.
 
     Raises PrunecError P307 for an input that is no variable of the model.
     """
     nodes, variables = [], []
+    again = same_variables(file.nodes)
     for index, node in enumerate(file.nodes):
         raw = _raw_attributes(node)
         operator = node["op"] if node["op"] != _VARIABLE else None
         attributes = {key: _read(value) for key, value in raw.items() if not is_hidden(key)}
-        inputs = tuple(Tensor(entry[0], entry[1]) for entry in node["inputs"])
+        inputs = tuple(Tensor(again.get(entry[0], entry[0]), entry[1]) for entry in node["inputs"])
         nodes.append(Node(node["name"], operator, attributes, inputs))
         if operator is None:
             variables.append((index, node["name"], raw))
@@ -134,12 +136,14 @@ def to_graph(
     for index, name, raw in variables:
         shape = _shape_hint(raw.get(_SHAPE_HINT), file.numpy_shapes)
         shape = input_shapes.get(name, parameter_shapes.get(name, shape))
+        index = again.get(index, index)
         if shape is not None:
-            shapes[index] = shape
+            shapes.setdefault(index, shape)
         known = _PARAMETER_MARKS & raw.keys() if names is None else name in names
         if known and name not in input_shapes:
             parameters.add(index)
-    return Graph(tuple(nodes), file.heads, frozenset(parameters), shapes)
+    heads = tuple(Tensor(again.get(head.node, head.node), head.output) for head in file.heads)
+    return Graph(tuple(nodes), heads, frozenset(parameters), shapes)
 
 
 def rewrite(file: SymbolFile, changes: Mapping[tuple[int, str], Value]) -> bytes:
@@ -168,6 +172,17 @@ def rewrite(file: SymbolFile, changes: Mapping[tuple[int, str], Value]) -> bytes
         pieces += [text[position:start], replacement]
         position = end
     return "".join([*pieces, text[position:]]).encode("utf-8")
+
+
+def same_variables(nodes: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """For each variable whose name an earlier one has, by index, the first of that name: they are one, whose
+    value is given by name."""
+    first: dict[str, int] = {}
+    again: dict[int, int] = {}
+    for index, node in enumerate(nodes):
+        if node["op"] == _VARIABLE and first.setdefault(node["name"], index) != index:
+            again[index] = first[node["name"]]
+    return again
 
 
 @lru_cache(maxsize=4096)

@@ -121,6 +121,7 @@ class _Builder:
             fail("P307", headline, self.file.name, f"its inputs are {shown or 'none'}", "name one of them")
         shapes = _input_shapes([proto.input[index] for index in inputs.values()], self.input_shapes)
         for name, index in inputs.items():
+            tensors.check_type(proto.input[index], self.file.name)
             number = self._variable(name, Source("input", index))
             if name in shapes:
                 self._check_rank(name, proto.input[index], shapes[name])

@@ -39,7 +39,9 @@ class External:
 def dimensions(tensor: Any, where: str) -> tuple[int, ...]:
     """The shape of a tensor, sparse or not.  Raises PrunecError P333 for one that cannot be."""
     shape = tuple(int(size) for size in tensor.dims)
-    if len(shape) > _MAXIMUM_RANK or min(shape, default=0) < 0 or prod(shape) > MAXIMUM_ELEMENTS:
+    # A size of zero does not excuse huge ones: numpy multiplies the others too.
+    bound = prod(max(size, 1) for size in shape)
+    if len(shape) > _MAXIMUM_RANK or min(shape, default=0) < 0 or bound > MAXIMUM_ELEMENTS:
         shown = printable(str(shape), 60)
         _wrong(tensor, where, f"the shape {shown} is none that an array can have")
     return shape
@@ -57,6 +59,14 @@ def element_bits(tensor: Any, where: str) -> int:
         return 0 if dtype.kind == "O" else dtype.itemsize * 8
     except (KeyError, ValueError, TypeError):
         _wrong(tensor, where, f"the element type {tensor.data_type} is not known")
+
+
+def check_type(value: Any, where: str) -> None:
+    """Raises PrunecError P333 for a declared value with elements of an unknown type; no type at all is one
+    that is not told."""
+    held = value.type.tensor_type.elem_type if value.type.HasField("tensor_type") else 0
+    if held:
+        element_bits(onnx_package().TensorProto(name=value.name, data_type=held), where)
 
 
 def element_type(tensor: Any) -> str:

@@ -240,7 +240,10 @@ def read_table(path: Path) -> Table:
         _fail("P541", "cannot read the sensitivities", name, note, _HELP)
     except UnicodeDecodeError:
         _fail("P541", "these are no sensitivities", name, "it is not text", _HELP)
-    rows = list(csv.reader(io.StringIO(text[:MAXIMUM_BYTES])))
+    try:
+        rows = list(csv.reader(io.StringIO(text[:MAXIMUM_BYTES])))
+    except csv.Error as error:  # a field longer than any name
+        _fail("P541", "these are no sensitivities", name, printable(str(error)), _HELP)
     if len(text) > MAXIMUM_BYTES or len(rows) < 2 or tuple(rows[0]) != COLUMNS:
         _fail("P541", "these are no sensitivities", name, f"the first row is not {','.join(COLUMNS)}", _HELP)
     entries = []

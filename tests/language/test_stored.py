@@ -97,6 +97,7 @@ def test_what_was_not_written_is_refused_without_an_error(data: st.DataObject) -
         b"[" * 100_000,
         b"[1e999]",
         b"[[0,0,1,2,3]]",
+        b"[]",
     ],
 )
 def test_damaged_files_are_ignored_and_replaced(folder: Path, data: bytes, monkeypatch: Any) -> None:
@@ -106,6 +107,19 @@ def test_damaged_files_are_ignored_and_replaced(folder: Path, data: bytes, monke
     file.write_bytes(data)
     assert read() == expected == parse(Source("a.prune", TEXT)).rules
     assert file.read_bytes() == good
+
+
+@pytest.mark.parametrize("change", [lambda rules: rules * 2, lambda rules: [other_name(rules[0])]])
+def test_rules_of_another_text_are_ignored(folder: Path, change: Any) -> None:
+    expected = read()
+    (file,) = folder.iterdir()
+    file.write_text(json.dumps(change(json.loads(file.read_bytes()))), "utf-8")
+    assert read() == expected
+
+
+def other_name(rule: Any) -> Any:
+    """The tree of a rule for an operator that its text does not name."""
+    return json.loads(json.dumps(rule).replace('"A"', '"B"'))
 
 
 # --- the cache ---

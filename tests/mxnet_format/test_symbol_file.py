@@ -110,9 +110,26 @@ def test_numbers_and_truth_values_that_are_not_text() -> None:
     assert to_graph(file).nodes[1].attributes == {"a": 3, "b": True, "c": None}
 
 
-def test_duplicate_node_names_stay_apart() -> None:
-    graph = to_graph(read_symbol(encode(node("x"), node("x"), node("y", "op", [[0, 0], [1, 0]])), "m"), ["x"])
-    assert graph.parameters == {0, 1}
+def test_operators_of_one_name_stay_apart() -> None:
+    file = read_symbol(encode(node("x"), node("y", "a", [[0, 0]]), node("y", "b", [[1, 0]])), "m")
+    assert [entry.inputs for entry in to_graph(file).nodes] == [(), (Tensor(0, 0),), (Tensor(1, 0),)]
+
+
+def test_variables_of_one_name_are_one() -> None:
+    file = read_symbol(
+        encode(
+            node("x"),
+            node("x", attrs=GLUON),
+            node("y", "op", [[0, 0], [1, 0]]),
+            node("x"),
+            heads=[[2, 0], [3, 0]],
+        ),
+        "m",
+    )
+    graph = to_graph(file)
+    assert graph.parameters == {0} and graph.shapes == {0: (64, None, 3, 3)}
+    assert graph.nodes[2].inputs == (Tensor(0, 0), Tensor(0, 0))
+    assert graph.outputs == (Tensor(2, 0), Tensor(0, 0))
 
 
 def test_subgraphs_are_seen_and_left_alone() -> None:

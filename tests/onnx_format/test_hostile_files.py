@@ -86,6 +86,8 @@ def test_versions_that_are_not_read(version, advice):
     [
         ({"dims": [1 << 40, 1 << 40]}, "is none that an array can have"),
         ({"dims": [-1, 3]}, "is none that an array can have"),
+        ({"dims": [0, 1 << 62, 1 << 62]}, "is none that an array can have"),
+        ({"dims": [1 << 62, 0]}, "is none that an array can have"),
         ({"dims": [1] * 40}, "is none that an array can have"),
         ({"dims": [2, 4]}, "it has 24 bytes, its shape and type need 32"),
         ({"dims": [1 << 30, 1 << 10]}, "its shape and type need 4398046511104"),
@@ -97,6 +99,13 @@ def test_versions_that_are_not_read(version, advice):
 def test_tensors_that_cannot_be(changes, note):
     text = message(proto(tensor(**changes)))
     assert "error[P333]: a tensor that cannot be read" in text and note in text and "tensor 'w'" in text
+
+
+@pytest.mark.parametrize("number", [99, -1])
+def test_inputs_of_an_unknown_type(number):
+    model = proto()
+    model.graph.input[0].type.tensor_type.elem_type = number
+    assert f"the element type {number} is not known" in message(model)
 
 
 def test_typed_fields_are_counted():

@@ -52,6 +52,9 @@ def test_examples_are_read_under_any_name(tmp_path: Path) -> None:
         ({"data": np.zeros((0, 3, 8, 8))}, "P532", "different numbers of examples, or none"),
         ({"data": examples(4), "label": np.zeros(3)}, "P532", "different numbers of examples, or none"),
         ({"data": examples(4), "label": np.ones(4) / 2}, "P532", "labels are whole numbers from 0 on"),
+        ({"data": examples(4), "label": np.zeros(0)}, "P532", "different numbers of examples, or none"),
+        ({"data": examples(4), "label": np.zeros((0, 3))}, "P532", "labels are whole numbers from 0 on"),
+        ({"data": examples(4), "label": np.full(4, 1e300)}, "P532", "labels are whole numbers from 0 on"),
         ({"data": np.full((4, 3, 8, 8), np.inf)}, "P533", "the examples of 'data' hold NaN or infinity"),
         ({"a": examples(4), "b": examples(4)}, "P531", "the model has the inputs data; the file has a, b"),
         ({}, "P531", "the file has nothing"),
@@ -85,6 +88,38 @@ def test_files_that_are_no_examples(tmp_path: Path) -> None:
             read(tmp_path / name)
         text = render(caught.value.diagnostics[0])
         assert text.startswith("error[P530]: ") and words in text
+
+
+@pytest.mark.parametrize(
+    "packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_damaged_files_are_refused(tmp_path: Path, packing: int) -> None:
+    held = io.BytesIO()
+    np.save(held, examples())
+    with zipfile.ZipFile(tmp_path / "good.npz", "w", packing) as archive:
+        archive.writestr("data.npy", held.getvalue())
+    good = (tmp_path / "good.npz").read_bytes()
+    refused = 0
+    for place in range(0, len(good), 41):
+        changed = bytearray(good)
+        changed[place] ^= 0x5A
+        (tmp_path / "damaged.npz").write_bytes(changed)
+        try:
+            read(tmp_path / "damaged.npz")
+        except PrunecError as error:
+            refused += error.diagnostics[0].code == "P530"
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1 << 70, 0)", "(-1,)", "(True, 2)", "(0, 1180591620717411303424)", "((2,),)", "3"]
+)
+def test_headers_of_arrays_that_cannot_be(tmp_path: Path, shape: str) -> None:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        archive.writestr("data.npy", b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(PrunecError, match="P53"):
+        read(tmp_path / "odd.npz")
 
 
 def test_gradients_of_the_loss() -> None:

@@ -64,6 +64,7 @@ def test_what_changes_least_goes_first(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", "the first row is not group,name"),
+        (f"{HEAD}\n,,,0,0,0,,l1,{'k' * 131_073}\n", "field larger than field limit (131072)"),
         ("a,b\n1,2\n", "the first row is not group,name"),
         (f"{HEAD}\n,,,0,0,0,,l1,k\n0,c,8,2,0.25,x,,l1,k\n", "row 3 does not hold a measurement"),
         (f"{HEAD}\n,,,0,0,0,,l1,k\n0,c,8,9,1.1,0.1,,l1,k\n", "row 3 does not hold a measurement"),
