@@ -8,10 +8,12 @@ reads it checks it.
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional
+
+from prunec.diagnostics import PrunecError
+from prunec.files import written
 
 #: More files than this in one folder of the cache are not kept; the oldest go.
 MAXIMUM_FILES = 2000
@@ -22,8 +24,11 @@ def read(kind: str, name: str, most: int) -> Optional[bytes]:
     folder = _folder(kind)
     if folder is None:
         return None
+    path = folder / name
     try:
-        with open(folder / name, "rb") as file:
+        if not path.is_file():
+            return None
+        with open(path, "rb") as file:
             data = file.read(most + 1)
     except OSError:
         return None
@@ -35,19 +40,15 @@ def write(kind: str, name: str, data: bytes) -> None:
     folder = _folder(kind)
     if folder is None:
         return
-    temporary = None
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=".new-", delete=False) as file:
-            temporary = file.name
+        with written(folder / name) as file:
             file.write(data)
-        os.replace(temporary, folder / name)
         # Looking through the folder each time would take longer than what is saved.
         if name.startswith("0"):
             _drop_oldest(folder)
-    except OSError:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    except (OSError, PrunecError):
+        pass
 
 
 def _drop_oldest(folder: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from prunec.diagnostics import Diagnostic, PrunecError, Source, printable
+from prunec.files import written
 from prunec.language.parser import holds_policies, parse, parse_policies, read_source
 from prunec.language.printer import format_file
 
@@ -42,23 +40,11 @@ def format_path(path: Path) -> Formatted:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file as a whole or not at all, with the permissions it had.  Raises PrunecError P730."""
-    temporary = None
-    target = path.resolve()  # a link stays a link
+    """Writes a file as a whole or not at all, with the permissions it had.  Raises PrunecError P515, P730."""
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=".prunec-", delete=False) as file:
-            temporary = file.name
+        with written(path.resolve()) as file:  # a link stays a link
             file.write(text.encode("utf-8"))
-        if target.exists():
-            shutil.copymode(target, temporary)
-        else:
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
         raise PrunecError(
             Diagnostic(
                 "P730",

@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
     from prunec import __version__
     from prunec.cli.compensated import REPORT, check_parameters, compensated, print_groups, report_text
     from prunec.cli.inputs import read_inputs
-    from prunec.cli.plan import write_file
     from prunec.diagnostics import printable
     from prunec.emission.artefacts import PLAN, check_folder
     from prunec.emission.groups_file import group_members, group_names
+    from prunec.files import write_file
     from prunec.planning.planfile import plan_for, plan_text
 
     inputs = read_inputs(options, options.plan)

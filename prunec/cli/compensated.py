@@ -13,10 +13,11 @@ from typing import Optional, Sequence
 from prunec.cli.inputs import Inputs
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
-from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.emission.artefacts import Artefacts
 from prunec.emission.groups_file import group_members, group_names
 from prunec.examples import Data
+from prunec.files import cannot_write
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
@@ -25,6 +26,8 @@ from prunec.planning.scoring import check_finite
 
 #: The file that says what was done.
 REPORT = "compensation.json"
+#: What the parameters that `compile` makes the smaller ones of are called, without the ending.
+COPY = "compensated"
 #: Random examples where none are given.
 _EXAMPLES = 8
 
@@ -75,7 +78,7 @@ def check_parameters(inputs: Inputs) -> None:
 
 def copy_name(inputs: Inputs) -> str:
     """What `compile` calls the compensated parameters that it makes the smaller ones of."""
-    return f"compensated{Path(inputs.front.parameter_names(inputs.model)[0]).suffix}"
+    return f"{COPY}{Path(inputs.front.parameter_names(inputs.model)[0]).suffix}"
 
 
 def added(artefacts: Artefacts, found: Compensated) -> Artefacts:
@@ -153,10 +156,5 @@ def make_folder(folder: Path) -> None:
     """A folder, if it is not there.  Raises PrunecError P513 where the system cannot make it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        note = f"the system says: {error.strerror or error}"
-        help_text = "check that the place exists and has room"
-        where = printable(str(folder))
-        raise PrunecError(
-            Diagnostic("P513", "cannot write the output", where, notes=(note,), help=help_text)
-        ) from None
+    except (OSError, ValueError) as error:
+        cannot_write(folder, error)

@@ -100,7 +100,7 @@ def _compile(
     from prunec.cli.compensated import added, print_groups
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
-    from prunec.emission.artefacts import write
+    from prunec.emission.artefacts import stale_files, write
 
     inputs = given_inputs if compensation is None else compensation.inputs
     plan = plan if compensation is None else compensation.plan
@@ -116,7 +116,8 @@ def _compile(
             artefacts = _with_report(artefacts, inputs, plan, pruned, options)
         if compensation is not None:
             artefacts = added(artefacts, compensation)
-        write(artefacts, folder)
+        stale = stale_files(folder, _optional(given_inputs, artefacts.names()), given_inputs.files)
+        write(artefacts, folder, stale)
     options.terminal.warn(_approximation(inputs, plan))
     result = Result(given_inputs, plan, pruned, folder, artefacts.names())
     if not (options.quiet or options.json):
@@ -150,6 +151,17 @@ def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
     more = (compensated.copy_name(inputs), compensated.REPORT) if compensating else ()
     data = inputs.front.data_files(inputs.model)
     return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
+
+
+def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The files that a run writes only when it is asked or has parameters, but for those it does write."""
+    from prunec.cli import compensated
+    from prunec.emission.artefacts import REPORT
+
+    suffix = inputs.model.path.suffix if not inputs.front.separate_parameters else ".params"
+    usual = [f"{inputs.model.prefix}-0000.params"] if inputs.front.separate_parameters else []
+    own = (REPORT, compensated.REPORT, f"{compensated.COPY}{suffix}", *usual)
+    return tuple(name for name in own if name not in names)
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:

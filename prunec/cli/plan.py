@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
     from prunec.emission.groups_file import group_members, group_names
+    from prunec.files import write_file
     from prunec.planning.planfile import plan_text
 
     inputs = read_inputs(options)
@@ -54,20 +55,24 @@ def run(options: argparse.Namespace) -> int:
 def _check_output(target: Path, inputs: Inputs, force: bool) -> None:
     from prunec.diagnostics import Diagnostic, PrunecError, printable
 
-    where = printable(str(target))
-    check_not_read(target, inputs, "--out")
-    if target.exists() and (target.is_dir() or not force):
-        note = "it is a folder" if target.is_dir() else "there is a file of this name"
-        help_text = "give another --out" + ("" if target.is_dir() else ", or --force to replace it")
+    check_output(target, inputs, "--out")
+    if target.exists() and not force:
+        where = printable(str(target))
+        note, help_text = "there is a file of this name", "give another --out, or --force to replace it"
         raise PrunecError(
             Diagnostic("P510", "the plan cannot be written there", where, notes=(note,), help=help_text)
         )
 
 
-def check_not_read(target: Path, inputs: Inputs, option: str) -> None:
-    """Raises PrunecError P511 where a file that an option names is one of the inputs."""
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
+def check_output(target: Path, inputs: Inputs, option: str) -> None:
+    """Whether the file that an option names may be written, before any work is done.
 
+    Raises PrunecError P511 where it is one of the inputs, P515 where what has the name is no file.
+    """
+    from prunec.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.files import check_place
+
+    check_place(target)
     if any(_same(target, path) for path in inputs.files):
         where = printable(str(target))
         note, help_text = "it was read", f"give another {option}; inputs are never written over"
@@ -83,27 +88,6 @@ def _same(path: Path, other: Path) -> bool:
         return os.path.samefile(path, other)
     except OSError:
         return False
-
-
-def write_file(target: Path, data: bytes) -> None:
-    """Writes a file at once: under another name first, then in one move."""
-    import os
-    import secrets
-
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
-
-    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        note = f"the system says: {error.strerror or error}"
-        help_text = "check that the place exists and has room"
-        where = printable(str(target))
-        raise PrunecError(
-            Diagnostic("P513", "cannot write the output", where, notes=(note,), help=help_text)
-        ) from None
 
 
 def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) -> None:

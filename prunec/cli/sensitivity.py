@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
-    from prunec.cli.plan import check_not_read
+    from prunec.cli.plan import check_output
     from prunec.planning.pictures import check_picture
     from prunec.planning.sensitivity import write_table
 
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
             options.parser.error("argument --plot: it is the file of the table, --out; give another")
     inputs = read_inputs(options)
     path = Path(options.out)
-    check_not_read(path, inputs, "--out")
+    check_output(path, inputs, "--out")
     if options.plot is not None:
-        check_not_read(Path(options.plot), inputs, "--plot")
+        check_output(Path(options.plot), inputs, "--plot")
     table, tables, total = _prepare(options, inputs, path)
     write_table(path, table)
     with closing(tables), options.terminal.step("measuring", total, len(table.entries)) as advance:
@@ -143,7 +143,7 @@ def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples
 def _plot(path: str, table: Table, inputs: Inputs) -> None:
     from pathlib import Path
 
-    from prunec.cli.plan import write_file
+    from prunec.files import write_file
     from prunec.planning.heatmap import heatmap
     from prunec.planning.pictures import drawn
 

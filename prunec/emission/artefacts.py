@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Callable, Iterator, Mapping, NoReturn, Optional, Sequence
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.emission.groups_file import FORMAT
+from prunec.files import cannot_write, check_place, move
 
 SCRIPT = "slice_params.py"
 DIFF = "changes.diff"
 GROUPS = "groups.json"
 PLAN = "plan.json"
 REPORT = "report.html"
+#: What stands near the beginning of the file :data:`GROUPS`.
+_WRITTEN_BY_PRUNEC = f'"format": "{FORMAT}"'.encode("ascii")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], for
     """Whether the files ``names`` may be written into ``folder``, before any work is done.
 
     Raises PrunecError: P510 for a folder that holds something (unless ``force``) or is none, P511 for a
-    file that is one of ``inputs``, by whatever path, P512 for two files of one name.
+    file that is one of ``inputs``, by whatever path, P512 for two files of one name, P515 for the name of
+    something that is no file.
     """
     taken: set[str] = set()
     for name in names:
@@ -58,7 +63,7 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], for
     try:
         present = sorted(os.listdir(folder))
     except OSError as error:
-        _cannot_write(folder, error)
+        cannot_write(folder, error)
     for name in names:
         for given in inputs:
             if _same(folder / name, given):
@@ -70,16 +75,16 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], for
         help_text = "give another --out, or --force to replace prunec's own files there"
         _fail("P510", "the output folder is not empty", folder, f"it holds {shown}", help_text)
     for name in names:
-        if (folder / name).is_dir() and not (folder / name).is_symlink():
-            help_text = "move it away or give another --out"
-            _fail("P510", f"{name} is a folder there", folder, "a file is to be written", help_text)
+        _check_file(folder, name)
 
 
-def write(artefacts: Artefacts, folder: Path) -> None:
-    """Writes all files: into a folder of their own beside ``folder``, then in one move (or, where ``folder``
-    holds something already, file by file).  Whatever ends the run before leaves no trace.
+def write(artefacts: Artefacts, folder: Path, stale: Sequence[str] = ()) -> None:
+    """Writes all files: into a folder of their own, then in one move, or, where ``folder`` is there already,
+    file by file.  Whatever ends the run before leaves no trace.
 
-    Raises PrunecError P513 where the system cannot write, P514 where the script fails on the parameters.
+    ``stale`` names files there that go when the others are written (see :func:`stale_files`).
+    Raises PrunecError P513 where the system cannot write, P514 where the script fails on the parameters, P515
+    where a name is that of no file.
     """
     with _staging(folder) as stage:
         if artefacts.parameters is not None:
@@ -91,35 +96,63 @@ def write(artefacts: Artefacts, folder: Path) -> None:
         for name, data in artefacts.files.items():
             (stage / name).write_bytes(data)
         _move(stage, folder)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+
+
+def stale_files(folder: Path, own: Sequence[str], inputs: Sequence[Path]) -> tuple[str, ...]:
+    """Those of the files ``own`` that an earlier run left in a folder and that would speak of another model
+    than the one to come; never one that was read."""
+    groups = folder / GROUPS
+    try:
+        if not groups.is_file():
+            return ()
+        with open(groups, "rb") as file:
+            written = _WRITTEN_BY_PRUNEC in file.read(100)
+    except OSError:
+        return ()
+    left = [name for name in own if (folder / name).is_file() or (folder / name).is_symlink()]
+    return tuple(name for name in left if written and not any(_same(folder / name, own) for own in inputs))
+
+
+def _check_file(folder: Path, name: str) -> None:
+    """Whether a file may be written, or replaced, in a folder."""
+    target = folder / name
+    if target.is_dir() and not target.is_symlink():
+        help_text = "move it away or give another --out"
+        _fail("P510", f"{name} is a folder there", folder, "a file is to be written", help_text)
+    inside = Path(os.path.realpath(folder))
+    if inside not in (inside / os.path.realpath(target.parent) / "file").parents:
+        note = f"{name} would stand in a folder that a link there leads to"
+        _fail("P515", "the output would leave its folder", folder, note, "give another --out")
+    check_place(target)
 
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
     """A fresh folder on the file system of ``folder``, gone afterwards."""
-    beside = Path(os.path.abspath(folder)).parent
+    beside = Path(os.path.abspath(folder))
     while not beside.is_dir() and beside != beside.parent:
         beside = beside.parent
-    stage = beside / f".{folder.name}.{secrets.token_hex(6)}.part"
+    stage = beside / f".prunec-{secrets.token_hex(6)}.part"
     try:
         stage.mkdir()
         yield stage
-    except OSError as error:
-        _cannot_write(folder, error)
+    except (OSError, ValueError) as error:
+        cannot_write(folder, error)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move(stage: Path, folder: Path) -> None:
-    if os.path.lexists(folder) and (folder.is_symlink() or os.listdir(folder)):
-        for path in sorted(path for path in stage.rglob("*") if not path.is_dir()):
-            target = folder / path.relative_to(stage)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, target)
+    if not os.path.lexists(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(stage, folder)
         return
-    if folder.is_dir():
-        folder.rmdir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(stage, folder)
+    for path in sorted(path for path in stage.rglob("*") if not path.is_dir()):
+        target = folder / path.relative_to(stage)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        move(path, target)
 
 
 def _slice(stage: Path, parameters: Path) -> None:
@@ -147,11 +180,6 @@ def _same(path: Path, other: Path) -> bool:
         return os.path.samefile(path, other)
     except OSError:
         return False
-
-
-def _cannot_write(folder: Path, error: OSError) -> NoReturn:
-    note = f"the system says: {error.strerror or error}"
-    _fail("P513", "cannot write the output", folder, note, "check that the place exists and has room")
 
 
 def _fail(code: str, headline: str, folder: Path, note: str, help_text: str) -> NoReturn:

@@ -20,17 +20,18 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import stat
 import struct
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO, Callable, Mapping, NoReturn, Optional, Sequence, Union
 
 import numpy as np
 
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.files import written
 
 Array = np.ndarray[Any, Any]
 _Path = Union[str, "os.PathLike[str]"]
@@ -152,24 +153,28 @@ class ParameterWriter:
     """Writes a parameter file one array at a time; a context manager.
 
     The file appears under its name when the block ends without an error; until then, and after an
-    error, there is none.  Raises PrunecError P608 where the system cannot write, ValueError for what the
-    format cannot hold and for another number of arrays than announced.
+    error, there is none.  Raises PrunecError P515 where the name is that of no file, P608 where the
+    system cannot write, ValueError for what the format cannot hold and for another number of arrays than
+    announced.
     """
 
     def __init__(self, path: _Path, count: int, reserved: int = 0) -> None:
         self._path = os.fspath(path)
-        self._temporary = f"{self._path}.{secrets.token_hex(6)}.part"
         self._count = count
         self._reserved = reserved
         self._names: list[bytes] = []
+        self._writing = ExitStack()
         self._file: Optional[BinaryIO] = None
 
     def __enter__(self) -> ParameterWriter:
         try:
-            self._file = open(self._temporary, "xb")
+            self._file = self._writing.enter_context(written(Path(self._path)))
         except (OSError, ValueError) as error:
             self._cannot_write(error)
-        self._put(struct.pack("<QQQ", _LIST_MAGIC, self._reserved, self._count))
+        with ExitStack() as opened:
+            opened.push(self._writing)
+            self._put(struct.pack("<QQQ", _LIST_MAGIC, self._reserved, self._count))
+            opened.pop_all()
         return self
 
     def add(self, record: Record, array: Array) -> None:
@@ -186,16 +191,15 @@ class ParameterWriter:
         self._announce(record)
         self._put(record.empty)
 
-    def __exit__(self, kind: Optional[type[BaseException]], *error: object) -> None:
-        assert self._file is not None
+    def __exit__(self, kind: Optional[type[BaseException]], *error: Any) -> None:
+        if kind is not None:
+            self._writing.__exit__(kind, *error)
+            return
         try:
-            if kind is None:
+            with self._writing:
                 self._finish()
-        finally:
-            with suppress(OSError):
-                self._file.close()
-            if os.path.exists(self._temporary):
-                os.unlink(self._temporary)
+        except OSError as failed:
+            self._cannot_write(failed)
 
     def _announce(self, record: Record) -> None:
         if len(self._names) == self._count:
@@ -208,12 +212,6 @@ class ParameterWriter:
         self._put(struct.pack("<Q", len(self._names)))
         for name in self._names:
             self._put(struct.pack("<Q", len(name)) + name)
-        assert self._file is not None
-        try:
-            self._file.close()
-            os.replace(self._temporary, self._path)
-        except OSError as error:
-            self._cannot_write(error)
 
     def _put(self, data: Union[bytes, memoryview]) -> None:
         assert self._file is not None

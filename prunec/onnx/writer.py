@@ -6,8 +6,6 @@ the alignment that the file had.
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,12 +14,12 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.diagnostics import printable
 from prunec.emission.slicing import ParameterSlice, apply
+from prunec.files import cannot_write, written
 from prunec.onnx import tensors
 from prunec.onnx.edits import Edits, apply_edits
 from prunec.onnx.graph import constant_of
-from prunec.onnx.protobuf import OnnxFile, fail, onnx_package
+from prunec.onnx.protobuf import OnnxFile, onnx_package
 
 _BLOCK = 1 << 23
 _ALIGNMENTS = (65536, 4096, 64, 16, 8, 4)
@@ -68,7 +66,7 @@ def write_external(file: OnnxFile, slices: Sequence[ParameterSlice], folder: Pat
     for location, entries in by_file.items():
         target = folder / location
         target.parent.mkdir(parents=True, exist_ok=True)
-        _written(target, _data(file, entries, messages, by_name))
+        _write(target, _data(file, entries, messages, by_name))
     return tuple(by_file)
 
 
@@ -172,25 +170,17 @@ def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Pa
         for location, place in locations.items():
             copy = folder / location
             copy.parent.mkdir(parents=True, exist_ok=True)
-            _written(copy, _whole(tensors.external_path(place, file.folder, file.name)))
-        _written(target, [with_constants(file.proto, arrays).SerializeToString()])
+            _write(copy, _whole(tensors.external_path(place, file.folder, file.name)))
+        _write(target, [with_constants(file.proto, arrays).SerializeToString()])
     except (OSError, ValueError) as error:  # a message that is too long is a wrong value
-        note = f"the system says: {getattr(error, 'strerror', None) or error}"
-        help_text = "check that the place exists and has room"
-        fail("P513", "cannot write the output", printable(str(target)), note, help_text)
+        cannot_write(target, error)
     return target
 
 
-def _written(target: Path, blocks: Iterable[bytes]) -> None:
-    """Writes a file, which gets its name when it is complete."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with open(part, "xb") as output:
-            for block in blocks:
-                output.write(block)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+def _write(target: Path, blocks: Iterable[bytes]) -> None:
+    with written(target) as output:
+        for block in blocks:
+            output.write(block)
 
 
 def _whole(path: Path) -> Iterator[bytes]:

@@ -6,8 +6,6 @@ import csv
 import hashlib
 import io
 import math
-import os
-import secrets
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from prunec.compiler import Analysis, emit
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.slicing import ParameterSlice, apply
 from prunec.examples import Data
+from prunec.files import write_file
 from prunec.frontends import FileModel, front_end
 from prunec.graph.model import Shape
 from prunec.planning.choices import Choice, Ranking, removed_units
@@ -218,15 +217,8 @@ def table_text(table: Table) -> str:
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Writes the table under another name, then moves it: an interruption leaves the last whole one."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        part.write_text(table_text(table), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        note = f"the system says: {error.strerror or error}"
-        _fail("P513", "cannot write the output", str(path), note, "check that the place exists and has room")
+    """Writes the table as a whole: an interruption leaves the last one."""
+    write_file(path, table_text(table).encode("utf-8"))
 
 
 def read_table(path: Path) -> Table:
