@@ -226,10 +226,10 @@ class _Onnx(FrontEnd["OnnxModel"]):
     def read_smaller(self, model: OnnxModel, path: Path, parameters: Optional[Path]) -> Smaller:
         from prunec.onnx.protobuf import read_file
         from prunec.onnx.running import OnnxRuntime
-        from prunec.onnx.writer import constants_of
+        from prunec.onnx.writer import Constants
 
         file = read_file(path)
-        return Smaller(OnnxRuntime(file, model.content), constants_of(file).get)
+        return Smaller(OnnxRuntime(file, model.content), Constants(file).get)
 
     def input_names(self, path: Path) -> set[str]:
         from prunec.onnx.protobuf import read_file

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from prunec.onnx import tensors
 from prunec.onnx.folding import Folder
 from prunec.onnx.hints import inferred_shapes
 from prunec.onnx.nested import captured
-from prunec.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, onnx_package, opsets
+from prunec.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, only_holds, onnx_package, opsets
 
 _HELP = "export the model again; onnx.checker says more"
 #: What helps with functions that a model brings along.
@@ -247,9 +247,7 @@ def _names(nodes: Sequence[Any]) -> list[str]:
 
 def constant_of(node: Any) -> Optional[Any]:
     """The tensor that a node only holds: one without inputs, whose only attribute is its value."""
-    if node.input or len(node.output) != 1 or len(node.attribute) != 1 or not node.output[0]:
-        return None
-    if node.domain not in STANDARD_DOMAINS:
+    if not only_holds(node):
         return None
     onnx = onnx_package()
     attribute = node.attribute[0]
@@ -263,6 +261,15 @@ def constant_of(node: Any) -> Optional[Any]:
     dtype = np.int64 if attribute.type in (kinds.INT, kinds.INTS) else np.float32
     single = attribute.type in (kinds.INT, kinds.FLOAT)
     return onnx.numpy_helper.from_array(np.array(value if single else list(value), dtype), node.output[0])
+
+
+def constants_of(graph: Any) -> Iterator[tuple[str, Any]]:
+    """The messages that hold parameters, by name; one that a node holds is called by the node's output."""
+    for tensor in graph.initializer:
+        yield tensor.name, tensor
+    for node in graph.node:
+        if constant_of(node) is not None and node.attribute[0].HasField("t"):
+            yield node.output[0], node.attribute[0].t
 
 
 def attributes_of(node: Any) -> dict[str, Value]:
@@ -291,9 +298,12 @@ def attributes_of(node: Any) -> dict[str, Value]:
 
 
 def _single(tensor: Any) -> Optional[Value]:
-    """The only element of a tensor, where it is a number."""
+    """The only element of a tensor, where it is a number that the message itself holds."""
+    onnx = onnx_package()
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return None
     try:
-        array = np.asarray(onnx_package().numpy_helper.to_array(tensor))
+        array = np.asarray(onnx.numpy_helper.to_array(tensor))
     except Exception:  # a tensor that cannot be read is one that no rule reads
         return None
     return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None

@@ -18,7 +18,6 @@ from prunec.onnx.protobuf import onnx_package
 #: The elements of larger constants are not looked at.
 _SMALL_BYTES = 1 << 14
 #: Far more than any model takes.
-_SECONDS = 60.0
 _MEMORY = 4 << 30
 
 
@@ -35,7 +34,7 @@ def inferred_shapes(
         question = _question(proto, nodes, constants, input_shapes).SerializeToString()
     except Exception:  # nested graphs and functions can be larger than a message that is sent
         return {}
-    answer = written_by(inference.answer, inference.__name__, question, _SECONDS, _MEMORY)
+    answer = written_by(inference.answer, inference.__name__, question, inference.SECONDS, _MEMORY)
     shapes: dict[str, Shape] = {}
     # What stands behind the last line break was not written to its end.
     for line in answer.split(b"\n")[:-1]:

@@ -9,10 +9,14 @@ import json
 import sys
 from typing import Any, BinaryIO, Mapping, Optional
 
+from prunec.lifetime import end_after
 from prunec.onnx.nested import captured
 from prunec.onnx.protobuf import onnx_package, opsets
 
 Types = dict[str, Any]
+
+#: Far more than any model takes.
+SECONDS = 60.0
 
 
 def answer(question: bytes, out: BinaryIO) -> None:
@@ -103,4 +107,5 @@ def _sizes(kind: Any) -> Optional[list[Optional[int]]]:
 
 
 if __name__ == "__main__":
+    end_after(SECONDS)
     answer(sys.stdin.buffer.read(), sys.stdout.buffer)

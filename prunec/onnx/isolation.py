@@ -15,6 +15,8 @@ import time
 import warnings
 from typing import BinaryIO, Callable
 
+from prunec.lifetime import end_after, end_with
+
 #: What the work reads, and where it writes to.
 Work = Callable[[bytes, BinaryIO], None]
 
@@ -25,8 +27,9 @@ def written_by(work: Work, module: str, data: bytes, seconds: float, memory: int
     """What ``work`` writes when it is given ``data``: all of it, or what was written when the process ended,
     by a fault of its own or because ``seconds`` had passed.
 
-    ``python -m module`` must do the same work from the standard input to the standard output.  ``memory`` is
-    how many bytes the work may take, where the system can limit them (Linux).
+    ``python -m module`` must do the same work from the standard input to the standard output, and end by
+    itself after as many seconds.  ``memory`` is how many bytes the work may take, where the system can limit
+    them (Linux).  The process does not outlive this one, however that ends.
     """
     if _FORKS:
         return _by_fork(work, data, seconds, memory)
@@ -48,6 +51,7 @@ def by_command(command: list[str], data: bytes, seconds: float) -> bytes:
 
 def _by_fork(work: Work, data: bytes, seconds: float, memory: int) -> bytes:
     reading, writing = os.pipe()
+    parent = os.getpid()
     with warnings.catch_warnings():
         # Threads of numpy are no harm: the work runs code of one library that has none.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -56,6 +60,8 @@ def _by_fork(work: Work, data: bytes, seconds: float, memory: int) -> bytes:
         try:
             os.close(reading)
             _restrict(memory)
+            end_with(parent)
+            end_after(seconds)
             with os.fdopen(writing, "wb") as pipe:
                 work(data, pipe)
         finally:

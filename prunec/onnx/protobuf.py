@@ -18,6 +18,10 @@ MAXIMUM_BYTES = 1 << 31
 OLDEST_OPSET = 7
 #: Names that the files give the standard domain.
 STANDARD_DOMAINS = ("", "ai.onnx")
+#: The messages that tensors stand in.
+_HOLD_TENSORS = frozenset(
+    f"{name}Proto" for name in ("Attribute", "Function", "Graph", "Node", "SparseTensor", "Tensor")
+) | {"TrainingInfoProto"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,8 @@ def read_file(path: Path) -> OnnxFile:
     """Reads an ONNX file without its external data.
 
     Raises PrunecError: P301 the file cannot be read, P302 it is too large, P331 it is no ONNX model, P332
-    its operators are older than version 7 or newer than the installed onnx package, P330 there is none.
+    its operators are older than version 7 or newer than the installed onnx package, P330 there is none, P334
+    a tensor has external data that is none of the constants.
     """
     name = printable(str(path))
     try:
@@ -87,6 +92,7 @@ def parse_file(data: bytes, path: Path) -> OnnxFile:
     if not proto.opset_import:
         _no_model(name, "it does not say which version of the operators it uses")
     _check_versions(onnx, proto, name)
+    check_data(proto, name)
     return OnnxFile(path, proto, hashlib.sha256(data).hexdigest())
 
 
@@ -110,6 +116,50 @@ def _texts(message: Any) -> Iterator[Any]:
             parts = value if not hasattr(value, "DESCRIPTOR") else (value,) * message.HasField(field.name)
             for part in parts:
                 yield from _texts(part)
+
+
+def only_holds(node: Any) -> bool:
+    """Whether a node only holds a constant: one without inputs, whose only attribute is its value."""
+    named = len(node.output) == 1 and bool(node.output[0])
+    return named and not node.input and len(node.attribute) == 1 and node.domain in STANDARD_DOMAINS
+
+
+def check_data(proto: Any, name: str) -> None:
+    """Whether no tensors but the constants of the graph have external data.  Others, in attributes and nested
+    graphs, are read by libraries that look for them wherever they are called from.
+
+    Raises PrunecError P334.
+    """
+    graph = proto.graph
+    held = [tensor for tensor in graph.initializer if _is_external(tensor)]
+    held += [
+        node.attribute[0].t
+        for node in graph.node
+        if only_holds(node) and node.attribute[0].name == "value" and _is_external(node.attribute[0].t)
+    ]
+    found = [tensor for tensor in _tensors(proto) if _is_external(tensor)]
+    if len(found) == len(held):
+        return
+    stray = next(tensor for tensor in found if not any(tensor is other for other in held))
+    shown = printable(stray.name, 80) or "a tensor without a name"
+    note = f"{shown} is no constant of the graph: it stands in an attribute or in a nested graph"
+    advice = "write it as one file, onnx.save(onnx.load('model.onnx'), 'whole.onnx'), if you know who made it"
+    fail("P334", "external data in a place where they are not read", name, note, advice)
+
+
+def _is_external(tensor: Any) -> bool:
+    return bool(tensor.data_location == onnx_package().TensorProto.EXTERNAL)
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """All tensors of a message, however deep."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE and field.message_type.name in _HOLD_TENSORS:
+            for part in value if not hasattr(value, "DESCRIPTOR") else (value,):
+                if part.DESCRIPTOR.name == "TensorProto":
+                    yield part
+                else:
+                    yield from _tensors(part)
 
 
 def _check_versions(onnx: Any, proto: Any, name: str) -> None:

@@ -15,7 +15,9 @@ import numpy as np
 from prunec.comparison import Array
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.importing import imported
-from prunec.onnx.protobuf import onnx_package
+from prunec.onnx.graph import constants_of
+from prunec.onnx.protobuf import check_data, onnx_package
+from prunec.onnx.tensors import external
 
 #: It says nothing on the terminal: what it warns of is said of the original as much, and errors are raised.
 _SILENT = 4
@@ -56,10 +58,13 @@ def open_session(
 
     ``folder`` is where its external data are; ``outputs`` names values to give in place of the model's
     outputs.  Raises PrunecError: P700 without ONNX Runtime, P701 where it refuses the model, P704 for an
-    output that does not exist.
+    output that does not exist, P334 for external data outside of the folder.
     """
     runtime = _runtime()
     proto = onnx_package().load_model_from_string(model) if isinstance(model, bytes) else model
+    check_data(proto, "the model that is run")
+    for _, tensor in constants_of(proto.graph):
+        external(tensor, "the model that is run")
     if outputs is not None:
         proto = _with_outputs(proto, outputs)
     options = runtime.SessionOptions()

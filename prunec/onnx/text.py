@@ -61,7 +61,7 @@ def _tensor(tensor: Any) -> str:
     onnx = onnx_package()
     try:
         dtype = str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         dtype = f"type {tensor.data_type}"
     text = f"{dtype} {_shape(tuple(tensor.dims))}"
     count = int(np.prod(tensor.dims, dtype=np.float64))
@@ -75,7 +75,11 @@ def _type(value: Any) -> str:
     if not value.type.HasField("tensor_type"):
         return str(value.type.WhichOneof("value"))
     shape = declared_shape(value)
-    kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+    number = value.type.tensor_type.elem_type
+    try:
+        kind = onnx.TensorProto.DataType.Name(number).lower()
+    except ValueError:
+        kind = f"type {number}"
     return kind if shape is None else f"{kind} {_shape(shape)}"
 
 

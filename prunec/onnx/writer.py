@@ -18,7 +18,7 @@ from prunec.emission.slicing import ParameterSlice, apply
 from prunec.files import cannot_write, written
 from prunec.onnx import tensors
 from prunec.onnx.edits import Edits, apply_edits
-from prunec.onnx.graph import constant_of
+from prunec.onnx.graph import constant_of, constants_of
 from prunec.onnx.protobuf import OnnxFile, onnx_package
 
 _BLOCK = 1 << 23
@@ -41,7 +41,7 @@ def pruned_message(file: OnnxFile, edits: Edits, slices: Sequence[ParameterSlice
     proto.CopyFrom(file.proto)
     by_name = {own.name: own for own in slices}
     places = {placed.name: placed for placed in layout(file, by_name)}
-    for name, tensor in _tensors(proto.graph):
+    for name, tensor in constants_of(proto.graph):
         if name in places:
             _move(tensor, places[name])
         if name in by_name:
@@ -62,7 +62,7 @@ def write_external(file: OnnxFile, slices: Sequence[ParameterSlice], folder: Pat
     by_file: dict[str, list[Placed]] = {}
     for placed in layout(file, by_name):
         by_file.setdefault(placed.old.location, []).append(placed)
-    messages = dict(_tensors(file.proto.graph))
+    messages = dict(constants_of(file.proto.graph))
     for location, entries in by_file.items():
         target = folder / location
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def _data(
 def layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> list[Placed]:
     """Where the external data of every tensor go, file by file, in the order they have there."""
     by_file: dict[str, list[tuple[tensors.External, str, Any]]] = {}
-    for name, tensor in _tensors(file.proto.graph):
+    for name, tensor in constants_of(file.proto.graph):
         place = tensors.external(tensor, file.name)
         if place is not None:
             by_file.setdefault(place.location, []).append((place, name, tensor))
@@ -134,17 +134,22 @@ def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return changed
 
 
-class _Constants(Mapping[str, NDArray[Any]]):
-    """The constants of a file by name, read when they are asked for."""
+class Constants(Mapping[str, NDArray[Any]]):
+    """The constants of a file by name, read when they are asked for.
+
+    Making it raises PrunecError P333 to P335 for constants that cannot be read.
+    """
 
     def __init__(self, file: OnnxFile) -> None:
         self._file = file
-        self._tensors = {t.name: t for t in file.proto.graph.initializer}
+        self._tensors = {tensor.name: tensor for tensor in file.proto.graph.initializer}
         self._tensors.update(
             (node.output[0], constant)
             for node in file.proto.graph.node
             if (constant := constant_of(node)) is not None
         )
+        for tensor in self._tensors.values():
+            tensors.check(tensor, file.folder, file.name)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return tensors.array(self._tensors[name], self._file.folder, self._file.name)
@@ -154,11 +159,6 @@ class _Constants(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._tensors)
-
-
-def constants_of(file: OnnxFile) -> Mapping[str, NDArray[Any]]:
-    """The constants of a file by name.  Reading one raises PrunecError P333 to P335."""
-    return _Constants(file)
 
 
 def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Path) -> Path:
@@ -190,15 +190,6 @@ def _whole(path: Path) -> Iterator[bytes]:
 
 
 # --- parts ---------------------------------------------------------------------------------
-
-
-def _tensors(graph: Any) -> Iterator[tuple[str, Any]]:
-    """The messages that hold parameters, by name; one that a node holds is called by the node's output."""
-    for tensor in graph.initializer:
-        yield tensor.name, tensor
-    for node in graph.node:
-        if constant_of(node) is not None and node.attribute[0].HasField("t"):
-            yield node.output[0], node.attribute[0].t
 
 
 def _blocks(file: OnnxFile, tensor: Any, placed: Placed, own: Optional[ParameterSlice]) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from typing import Any, Callable, Generator, Iterable, Iterator, Optional, Proto
 
 from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.environment import environment
+from prunec.lifetime import end_with
 
 Task = TypeVar("Task")
 Found = TypeVar("Found")
@@ -134,6 +135,7 @@ def _inherited() -> Iterator[None]:
 def _serve(pipe: Any) -> None:
     """What a process does: it answers tasks until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(os.getppid())
     do: Optional[Callable[[Any], Any]] = None
     try:
         work = pipe.recv()

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Callable, Optional
 
 from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.lifetime import end_with
 
 #: Tells a listener what is about to be run.
 Notice = Callable[[str, str], None]
@@ -116,6 +117,7 @@ class Worker:
 def _serve(
     connection: Connection, prepare: Callable[..., Any], arguments: tuple[Any, ...], said: str
 ) -> None:
+    end_with(os.getppid())
     words = os.open(said, os.O_WRONLY | os.O_APPEND)
     os.dup2(words, 1)
     os.dup2(words, 2)

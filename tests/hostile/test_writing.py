@@ -1,4 +1,4 @@
-"""What is written goes into new files, or in the place of regular ones, and leaves no trace where it fails."""
+"""What is written goes into new files, or in the place of regular ones; no trace is left where it fails."""
 
 from __future__ import annotations
 

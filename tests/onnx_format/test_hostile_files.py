@@ -14,6 +14,9 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from prunec.diagnostics import PrunecError, render_all  # noqa: E402
 from prunec.onnx.frontend import model_of, read_model  # noqa: E402
+from prunec.onnx.graph import attributes_of  # noqa: E402
+from prunec.onnx.runtime import open_session  # noqa: E402
+from prunec.onnx.text import graph_text  # noqa: E402
 
 HERE = Path("model.onnx")
 
@@ -106,6 +109,9 @@ def test_inputs_of_an_unknown_type(number):
     model = proto()
     model.graph.input[0].type.tensor_type.elem_type = number
     assert f"the element type {number} is not known" in message(model)
+    model = proto()
+    model.graph.output[0].type.tensor_type.elem_type = number
+    assert f"output y: type {number}\n" in graph_text(model.SerializeToString())
 
 
 def test_typed_fields_are_counted():
@@ -163,6 +169,70 @@ def test_external_data_that_are_missing_or_short(tmp_path):
     assert "its external data have 99999999999 bytes, its shape and type need 24" in text
     (tmp_path / "folder").mkdir()
     assert "error[P335]" in message(proto(external("folder")), path)
+
+
+def holding(tensor):
+    """Models that have a tensor anywhere but among the constants of the graph."""
+    shape = numpy_helper.from_array(np.array([2, 3]), "shape")
+    value = helper.make_tensor_value_info("z", 1, None)
+    branch = helper.make_graph([helper.make_node("Relu", ["w"], ["z"])], "b", [], [value], [tensor])
+    places = numpy_helper.from_array(np.zeros(1, np.int64), "places")
+    sparse = onnx.SparseTensorProto(values=tensor, indices=places, dims=[2, 3])
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    opset = [helper.make_opsetid("", 17)]
+    yield proto(shape, nodes=[helper.make_node("ConstantOfShape", ["shape"], ["y"], value=tensor)])
+    yield proto(nodes=[helper.make_node("Own", ["x"], ["y"], domain="my.own", any=tensor)])
+    yield proto(nodes=[helper.make_node("Own", ["x"], ["y"], domain="my.own", any=[tensor])])
+    yield proto(nodes=[helper.make_node("Own", [], ["k"], domain="my.own", value=tensor), relu])
+    yield proto(nodes=[helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)])
+    yield proto(nodes=[helper.make_node("Constant", [], ["k"], sparse_value=sparse), relu])
+    nodes = [helper.make_node("ConstantOfShape", ["a"], ["b"], value=tensor)]
+    model = proto(nodes=[relu])
+    model.functions.append(helper.make_function("my.own", "F", ["a"], ["b"], nodes, opset))
+    yield model
+    model = proto()
+    model.graph.sparse_initializer.append(sparse)
+    yield model
+    model = proto()
+    model.training_info.add().initialization.initializer.append(tensor)
+    yield model
+
+
+@pytest.mark.parametrize("location", ["pipe", "../pipe", "/dev/zero", "file"])
+def test_no_other_tensors_have_external_data(tmp_path, monkeypatch, location):
+    """A library would look for them in the current folder, and wait for a pipe for ever."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    for place in (tmp_path, tmp_path / "sub"):
+        os.mkfifo(place / "pipe")
+        (place / "file").write_bytes(b"\0\0\x80?")
+    stray = external(location, offset="0", length="4")
+    stray.dims[:] = [1]
+    for model in holding(stray):
+        assert "error[P334]: external data in a place where they are not read" in message(model)
+        with pytest.raises(PrunecError, match="P334"):
+            open_session(model.SerializeToString())
+
+
+def test_a_single_element_is_not_looked_for_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"\0\0\x80?")
+    stray = external("file", offset="0", length="4")
+    stray.dims[:] = [1]
+    node = helper.make_node("ConstantOfShape", ["x"], ["y"], value=stray)
+    assert attributes_of(node) == {}
+    del stray.external_data[:]
+    stray.data_location = TensorProto.DEFAULT
+    stray.raw_data = b"\0\0\x80?"
+    assert attributes_of(helper.make_node("ConstantOfShape", ["x"], ["y"], value=stray)) == {"value": 1.0}
+
+
+def test_a_session_opens_nothing_outside_of_its_folder(tmp_path):
+    model = proto(external("../w.bin"), nodes=[helper.make_node("Add", ["x", "w"], ["y"])])
+    (tmp_path / "w.bin").write_bytes(bytes(24))
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(PrunecError, match="P334"):
+        open_session(model.SerializeToString(), tmp_path / "sub")
 
 
 def test_nodes_in_a_circle():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -62,6 +63,53 @@ def test_what_was_written_before_the_end_is_known(work, capfd):
 def test_more_than_a_pipe_holds():
     data = bytes(range(256)) * 5000
     assert written_by(doubled, "", data, 60.0, GIGABYTE) == data * 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+@pytest.mark.parametrize("busy", ["time.sleep(1000)", "pow(3, 10**9)"])
+def test_a_process_ends_with_a_parent_that_is_killed(tmp_path, busy):
+    """Sleeping, and in the middle of a computation that never comes back to Python."""
+    program = f"""
+import os, time
+from pathlib import Path
+from prunec.onnx.isolation import written_by
+def endless(data, out):
+    Path({str(tmp_path / "number")!r}).write_text(str(os.getpid()))
+    {busy}
+written_by(endless, "", b"", 1000.0, 1 << 30)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    child = until(lambda: (tmp_path / "number").read_text() if (tmp_path / "number").exists() else "")
+    time.sleep(0.2)
+    assert os.path.exists(f"/proc/{child}")
+    parent.kill()
+    parent.wait()
+    until(lambda: not os.path.exists(f"/proc/{child}") or "(zombie)" in state(child))
+
+
+def until(found, seconds=10.0):
+    """What a function gives as soon as it gives something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("nothing came of it")
+
+
+def state(number):
+    try:
+        return Path(f"/proc/{number}/status").read_text()
+    except OSError:
+        return "(zombie)"
+
+
+def test_a_command_ends_by_itself():
+    endless = "from prunec.lifetime import end_after; end_after(0.5); pow(3, 10**9)"
+    start = time.monotonic()
+    assert by_command([sys.executable, "-c", endless], b"", 60.0) == b""
+    assert time.monotonic() - start < 30
 
 
 def test_commands_do_the_same():

@@ -20,7 +20,7 @@ from prunec.onnx.frontend import read_model  # noqa: E402
 from prunec.onnx.protobuf import read_file  # noqa: E402
 from prunec.onnx.running import OnnxRuntime  # noqa: E402
 from prunec.onnx.script import render_script  # noqa: E402
-from prunec.onnx.writer import constants_of  # noqa: E402
+from prunec.onnx.writer import Constants  # noqa: E402
 from prunec.verifying.contents import unlike_the_plan  # noqa: E402
 from prunec.verifying.prove import prove  # noqa: E402
 from prunec.verifying.running import Examples  # noqa: E402
@@ -129,7 +129,7 @@ def test_external_data_are_streamed_and_keep_their_files(one_file, tmp_path):
     subject = subject_of(model, analysis, pruned, OnnxRuntime(smaller, model.content))
     draw = model.runtime().draw
     assert prove(subject, Examples(*(draw({"x": (2, 3, 8, 8)}, seed) for seed in (0, 1)))).proved
-    held = constants_of(smaller)
+    held = Constants(smaller)
     assert unlike_the_plan(list(held), pruned.slices, model.parameter, held.get) == ()
 
 
