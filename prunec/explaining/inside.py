@@ -15,7 +15,7 @@ import numpy as np
 from prunec.explaining.links import Carrier, Links
 from prunec.graph.model import Tensor
 from prunec.solver.components import Atoms
-from prunec.solver.execute import execute
+from prunec.solver.execute import MAXIMUM_ATOMS, Room, execute
 from prunec.solver.layout import Program, TensorResult
 from prunec.solver.propagate import Channels, NodeAtoms
 
@@ -98,7 +98,7 @@ def _numbered(atoms: NodeAtoms, taken: Sequence[tuple[Carrier, int]]) -> list[At
     for place, value in zip(taken, atoms.values):
         if place not in given:
             given[place] = fresh(value.shape)
-    return execute(atoms.program.steps, [given[place] for place in taken], fresh)
+    return execute(atoms.program.steps, [given[place] for place in taken], fresh, Room(MAXIMUM_ATOMS))
 
 
 def _made(links: Links, node: int, program: Program, numbers: Sequence[Atoms]) -> Iterator[Port]:

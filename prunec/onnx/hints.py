@@ -28,16 +28,23 @@ def inferred_shapes(
 
     ``nodes`` stand in an order in which each follows those it needs; ``constants`` are the messages of all
     constants.  What the file itself says of inner values is not used: it may be out of date.  Where
-    inference ends its process, the shapes up to there are known.
+    inference ends its process, or does not come back from a node, the shapes up to there are known.
     """
     try:
         question = _question(proto, nodes, constants, input_shapes).SerializeToString()
     except Exception:  # nested graphs and functions can be larger than a message that is sent
         return {}
-    answer = written_by(inference.answer, inference.__name__, question, inference.SECONDS, _MEMORY)
+    answer = written_by(
+        inference.answer,
+        inference.__name__,
+        question,
+        inference.SECONDS,
+        _MEMORY,
+        silence=inference.SECONDS_OF_NODE,
+    )
     shapes: dict[str, Shape] = {}
     # What stands behind the last line break was not written to its end.
-    for line in answer.split(b"\n")[:-1]:
+    for line in filter(None, answer.split(b"\n")[:-1]):
         name, shape = json.loads(line)
         shapes[name] = tuple(shape)
     return shapes

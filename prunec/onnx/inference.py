@@ -15,13 +15,13 @@ from prunec.onnx.protobuf import onnx_package, opsets
 
 Types = dict[str, Any]
 
-#: Far more than any model takes.
-SECONDS = 60.0
+#: Far more than any model takes, and far more than any node.
+SECONDS, SECONDS_OF_NODE = 60.0, 5.0
 
 
 def answer(question: bytes, out: BinaryIO) -> None:
     """Writes the shapes of what the nodes of a model give: a line of JSON each, of its name and its sizes,
-    ``null`` for those that are open.
+    ``null`` for those that are open; and an empty line behind each node.
 
     The nodes stand in an order in which each follows those it needs.  They are looked at one by one, so that
     what is wrong with one is no trouble for others, and so that no size below zero gets any further: such
@@ -37,6 +37,7 @@ def answer(question: bytes, out: BinaryIO) -> None:
             sizes = _sizes(kind)
             if name and sizes is not None:
                 out.write(json.dumps([name, sizes]).encode("ascii") + b"\n")
+        out.write(b"\n")
         out.flush()
 
 

@@ -23,16 +23,19 @@ Work = Callable[[bytes, BinaryIO], None]
 _FORKS = sys.platform.startswith("linux")
 
 
-def written_by(work: Work, module: str, data: bytes, seconds: float, memory: int) -> bytes:
+def written_by(
+    work: Work, module: str, data: bytes, seconds: float, memory: int, silence: float = 0.0
+) -> bytes:
     """What ``work`` writes when it is given ``data``: all of it, or what was written when the process ended,
-    by a fault of its own or because ``seconds`` had passed.
+    by a fault of its own or because ``seconds`` had passed, or ``silence`` seconds in which it wrote nothing
+    (where that is given, and processes are forked).
 
     ``python -m module`` must do the same work from the standard input to the standard output, and end by
     itself after as many seconds.  ``memory`` is how many bytes the work may take, where the system can limit
     them (Linux).  The process does not outlive this one, however that ends.
     """
     if _FORKS:
-        return _by_fork(work, data, seconds, memory)
+        return _by_fork(work, data, seconds, memory, silence or seconds)
     return by_command([sys.executable, "-m", module], data, seconds)
 
 
@@ -49,7 +52,7 @@ def by_command(command: list[str], data: bytes, seconds: float) -> bytes:
     return done.stdout
 
 
-def _by_fork(work: Work, data: bytes, seconds: float, memory: int) -> bytes:
+def _by_fork(work: Work, data: bytes, seconds: float, memory: int, silence: float) -> bytes:
     reading, writing = os.pipe()
     parent = os.getpid()
     with warnings.catch_warnings():
@@ -68,18 +71,18 @@ def _by_fork(work: Work, data: bytes, seconds: float, memory: int) -> bytes:
             os._exit(0)
     os.close(writing)
     try:
-        return _read(reading, time.monotonic() + seconds)
+        return _read(reading, time.monotonic() + seconds, silence)
     finally:
         os.close(reading)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
-def _read(pipe: int, deadline: float) -> bytes:
-    """All that comes out of a pipe up to its end or the deadline."""
+def _read(pipe: int, deadline: float, silence: float) -> bytes:
+    """All that comes out of a pipe up to its end, the deadline, or a time in which nothing comes."""
     parts: list[bytes] = []
     while True:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _, _ = select.select([pipe], [], [], min(silence, max(0.0, deadline - time.monotonic())))
         part = os.read(pipe, 1 << 16) if ready else b""
         if not part:
             return b"".join(parts)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Callable, Mapping, Optional, Sequence
 
-from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size
+from prunec.binding.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.solver.layout import Layout, Reason, RuleReason, TensorResult, unsized
-from prunec.solver.scope import Array, FactorScope
+from prunec.solver.scope import Array, FactorScope, places_of
 
 
 class Assembler:
@@ -18,6 +18,8 @@ class Assembler:
         self.scope = scope
         self.ids = ids
         self.sizes = sizes
+        self.places: Optional[dict[int, list[int]]] = None
+        """The places of the scope's arrays by factor, from when the first tensor is put together."""
         self.taken: dict[str, int] = {}
         """For an attribute that lists positions the value of the atoms that they count through."""
         self.balances: list[int] = []
@@ -32,7 +34,7 @@ class Assembler:
         scope.span = tensor.span
         arrays = [
             Array(list(a.factors), a.value, of_rows=a.of_rows, zero_in=a.zero_in, zero=zero(a))
-            for a in scope.arrays
+            for a in self._spanning(tensor)
         ]
         reasons = dict(scope.kept)
         arrays, mirrored = self._reverse(tensor, arrays, reasons)
@@ -53,6 +55,15 @@ class Assembler:
         default = RuleReason("a row of a table of channels keeps its place", tensor.span)
         why = tuple(None if f in spanned else reasons.get(f, default) for f in order)
         return TensorResult(layout, tuple(a.value for a in arrays), why)
+
+    def _spanning(self, tensor: BoundTensor) -> list[Array]:
+        """The arrays over any of a tensor's factors; of a node with many tensors each knows a few."""
+        arrays = self.scope.arrays
+        if self.places is None:
+            self.places = places_of(arrays)
+        names = {name for axis in tensor.axes or () for name in names_of(axis)}
+        factors = {factor for name in names for factor in self.ids(name)}
+        return [arrays[n] for n in sorted({n for f in factors for n in self.places.get(f, ())})]
 
     def _reverse(
         self, tensor: BoundTensor, arrays: list[Array], reasons: dict[int, Reason]
@@ -179,6 +190,7 @@ class Assembler:
         total = scope.factor(size)
         default = RuleReason("a part of size one of a sum", tensor.span)
         pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
+        lasts: Optional[dict[int, Array]] = None
         for part in parts:
             factors = self._axis(part, arrays, mirrored, reasons, tensor)
             reason = next((reasons[f] for f in factors if f in reasons), default)
@@ -186,7 +198,10 @@ class Assembler:
             if len(factors) > 1:
                 factors = list(factors)
                 self.flatten(factors, reason, arrays)
-            array = next((a for a in arrays if factors and a.factors[-1] == factors[0]), None)
+                lasts = None
+            if lasts is None or not all(isinstance(inner, str) for inner in part):
+                lasts = {a.factors[-1]: a for a in reversed(arrays)}
+            array = lasts.get(factors[0]) if factors else None
             if array is None and factors:
                 self._keep_rows(factors[0], reason, arrays)
             pieces.append((array, part_size, reason))
@@ -332,6 +347,7 @@ class Assembler:
         else:
             scope.kept[flat] = next((scope.kept[f] for f in factors if f in scope.kept), reason)
         factors[:] = [flat]
+        scope.mention(factors)
 
     def _flatten_array(self, array: Array, factors: Sequence[int], flat: int) -> None:
         scope = self.scope
@@ -343,3 +359,4 @@ class Assembler:
         value = scope.expand(array, [*rows, *factors])
         array.value = scope.step("reshape", value, (*scope.shape(rows), scope.sizes[flat] or 0))
         array.factors = [*rows, flat]
+        scope.hold(array)

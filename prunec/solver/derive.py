@@ -18,7 +18,7 @@ from prunec.solver.layout import (
     TensorResult,
     unsized,
 )
-from prunec.solver.scope import Array, FactorScope, refinable
+from prunec.solver.scope import Array, FactorScope, places_of, refinable
 from prunec.solver.zeros import Zeros
 
 
@@ -124,10 +124,9 @@ class _Derivation:
                 scope.kept[factor] = InputReason(slot, position)
         flags = layout.of_rows or (False,) * len(layout.arrays)
         zero = layout.zero or (False,) * len(layout.arrays)
-        scope.arrays += [
-            Array([factors[p] for p in positions], value + n, of_rows=flags[n], zero_in={slot: zero[n]})
-            for n, positions in enumerate(layout.arrays)
-        ]
+        for n, positions in enumerate(layout.arrays):
+            own = [factors[p] for p in positions]
+            scope.add(Array(own, value + n, of_rows=flags[n], zero_in={slot: zero[n]}))
         start = 0
         axes = [scope.track(factors[start : (start := start + len(axis))]) for axis in layout.axes]
         for axis, local in zip(tensor.axes or (), axes):
@@ -184,7 +183,7 @@ class _Derivation:
                 if kept_factors:
                     piece_array = Array(kept_factors, value, split=len(kept_factors) > 1)
                     piece_array.zero_in = dict(array.zero_in)
-                    scope.arrays.append(piece_array)
+                    scope.add(piece_array)
                 elif size == 1 and part:
                     scope.keep(value, RuleReason("a part of size one of a sum", tensor.span))
             if factors and factors[0] in scope.kept and piece:
@@ -252,7 +251,8 @@ class _Derivation:
         )
         for names in groups:
             per_part = [self._ids(name) for name in names]
-            spans = [[a for a in scope.arrays if ids and ids[-1] in a.factors] for ids in per_part]
+            places = places_of(scope.arrays)
+            spans = [[scope.arrays[n] for n in places.get(ids[-1], ())] if ids else [] for ids in per_part]
             simple = all(
                 len(ids) == 1 and len(a) == 1 and a[0].factors == ids for ids, a in zip(per_part, spans)
             )
@@ -311,11 +311,13 @@ class _Derivation:
                 factors = [f for f in rows if f not in alone and scope.sizes[f] is not None]
                 # Only factors that something removes, or that are rows of such, make sense as rows.
                 value = scope.step("fresh", scope.shape(factors))
-                scope.arrays.append(Array(factors, value, split=True))
+                scope.add(Array(factors, value, split=True))
                 self.produced.append(value)
 
     def _named_sizes(self) -> dict[str, tuple[NamedSize, ...]]:
         named: dict[str, tuple[NamedSize, ...]] = {}
+        arrays = self.scope.arrays
+        places = places_of(arrays)
         for name, factors in self.names.items():
             if self.bound.sizes.get(name) == 0:
                 named[name] = (NamedSize(0, ()),)
@@ -323,7 +325,7 @@ class _Derivation:
             named[name] = tuple(
                 NamedSize(
                     self.scope.sizes[f],
-                    tuple((a.value, a.factors.index(f)) for a in self.scope.arrays if f in a.factors),
+                    tuple((arrays[n].value, arrays[n].factors.index(f)) for n in places.get(f, ())),
                 )
                 for f in factors
             )

@@ -13,33 +13,60 @@ from prunec.solver.layout import Step
 
 Fresh = Callable[[tuple[int, ...]], Atoms]
 
-
-#: More channels than any model has; each takes some tens of bytes.
+#: More channels than any model has, in all arrays together; each takes some tens of bytes.
 MAXIMUM_ATOMS = 1 << 26
+#: So many are followed of any model, or so many for each element of its parameters, if that is more: what a
+#: few bytes can ask for is bounded.
+_AT_LEAST, _FOR_EACH = 1 << 23, 8
 
 
-def too_many(count: int) -> PrunecError:
-    """What is raised for more atoms than can be followed."""
-    return PrunecError(
-        Diagnostic(
-            "P408",
-            "the model has more channels than can be analysed",
-            notes=(f"{count:,} or more, and at most {MAXIMUM_ATOMS:,} are followed",),
-            help="check the sizes that the model's attributes and constants give; they are beyond any real "
-            "model",
-        )
-    )
+class Room:
+    """How much of a model is followed: it gets less with each array that is made.
+
+    ``elements`` is how many elements the parameters of the model have.
+    """
+
+    def __init__(self, elements: int) -> None:
+        self.most = min(MAXIMUM_ATOMS, max(_AT_LEAST, _FOR_EACH * elements))
+        self.taken = 0
+
+    def take(self, count: int) -> None:
+        """Takes room for an array before it is made.  Raises PrunecError P408 where there is none left."""
+        self.taken += count
+        if self.taken > self.most:
+            raise PrunecError(
+                Diagnostic(
+                    "P408",
+                    "the model has more channels than can be analysed",
+                    notes=(f"{self.taken:,} or more, and at most {self.most:,} are followed",),
+                    help="check the sizes that the model's attributes and constants give; they are beyond "
+                    "any real model",
+                )
+            )
 
 
-def execute(steps: Sequence[Step], values: Sequence[Atoms], fresh: Fresh) -> list[Atoms]:
+def execute(steps: Sequence[Step], values: Sequence[Atoms], fresh: Fresh, room: Room) -> list[Atoms]:
     """The input values and the result of every step; ``fresh`` makes new atoms in a shape.
 
-    Raises PrunecError P408 where a step makes more than can be followed.
+    Raises PrunecError P408 where there is no room for a step.
     """
     results = list(values)
     for step in steps:
+        room.take(_made(results, *step))
         results.append(_OPERATIONS[step[0]](results, fresh, *step[1:]))
     return results
+
+
+def _made(values: list[Atoms], kind: object, *step: Any) -> int:
+    """How many elements a step makes; parts of arrays and other views of them are none."""
+    if kind == "expand":
+        return int(prod(step[-1]))
+    if kind == "concat":
+        return sum(values[part].size for part in step[0])
+    if kind == "take":
+        value, axis, positions = step
+        return int(values[value].size // max(values[value].shape[axis], 1) * len(positions))
+    return 0
 
 
 def _reshape(values: list[Atoms], fresh: Fresh, value: int, shape: tuple[int, ...]) -> Atoms:
@@ -66,8 +93,6 @@ def _expand(
     ones: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> Atoms:
-    if prod(shape) > MAXIMUM_ATOMS:
-        raise too_many(prod(shape))
     return np.broadcast_to(values[value].transpose(permutation).reshape(ones), shape)
 
 

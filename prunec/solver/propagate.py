@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Mapping, Optional, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from prunec.diagnostics import Span
 from prunec.graph.model import Graph, Tensor
 from prunec.solver.components import Atoms
 from prunec.solver.derive import InputLayout, Untouched, derive
-from prunec.solver.execute import MAXIMUM_ATOMS, execute, too_many
+from prunec.solver.execute import Room, execute
 from prunec.solver.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
 
 #: The atom that stands for everything that stays.
@@ -113,6 +114,8 @@ class _Propagator:
         self.parameters = parameters
         self.strict = strict
         self.next_atom = KEPT + 1
+        shapes = (bound.shapes.get(Tensor(index, 0), ()) for index in parameters)
+        self.room = Room(sum(prod(size or 1 for size in shape) for shape in shapes))
         self.channels: dict[Tensor, Channels] = {}
         self.implied: dict[tuple[int, str], Channels] = {}
         self.nodes: list[Optional[NodeAtoms]] = [None] * len(self.graph.nodes)
@@ -162,11 +165,8 @@ class _Propagator:
         return number
 
     def _fresh(self, shape: tuple[int, ...]) -> Atoms:
-        size = 1
-        for length in shape:
-            size *= length
-        if self.next_atom + size > MAXIMUM_ATOMS:
-            raise too_many(self.next_atom + size)
+        size = prod(shape)
+        self.room.take(size)
         start, self.next_atom = self.next_atom, self.next_atom + size
         return np.arange(start, self.next_atom, dtype=np.int64).reshape(shape)
 
@@ -212,7 +212,7 @@ class _Propagator:
         if program is None:
             program = self.programs[key] = derive(bound, layouts, self.strict)
         arrays = [a for t in node.inputs if t in self.channels for a in self.channels[t].arrays]
-        values = execute(program.steps, arrays, self._fresh)
+        values = execute(program.steps, arrays, self._fresh, self.room)
         self.nodes[index] = NodeAtoms(program, tuple(values))
         self._record(index, program, values, node.inputs)
         for slot, result in program.adopted.items():

@@ -38,7 +38,6 @@ class FactorScope:
     span: Span
     """The place in the rule that ties are put down to."""
     sizes: list[Optional[int]] = field(default_factory=list)
-    lists: list[list[int]] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
     kept: dict[int, Reason] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -46,6 +45,10 @@ class FactorScope:
     keeps: list[tuple[int, Reason]] = field(default_factory=list)
     rows: list[tuple[int, tuple[int, ...], int, Span]] = field(default_factory=list)
     row_values: dict[tuple[int, ...], int] = field(default_factory=dict)
+    mentions: dict[int, list[list[int]]] = field(default_factory=dict)
+    """For each factor the tracked lists that mention it, and maybe some that did."""
+    spans: dict[int, list[Array]] = field(default_factory=dict)
+    """For each factor the arrays that span it, and maybe some that did."""
 
     def factor(self, size: Optional[int]) -> int:
         """A new factor."""
@@ -55,8 +58,23 @@ class FactorScope:
     def track(self, factors: Sequence[int]) -> list[int]:
         """A list of factors that follows splits and renamings."""
         tracked = list(factors)
-        self.lists.append(tracked)
+        self.mention(tracked)
         return tracked
+
+    def mention(self, tracked: list[int]) -> None:
+        """To be told of a tracked list that mentions other factors now."""
+        for factor in dict.fromkeys(tracked):
+            self.mentions.setdefault(factor, []).append(tracked)
+
+    def hold(self, array: Array) -> None:
+        """To be told of an array that spans other factors now."""
+        for factor in dict.fromkeys(array.factors):
+            self.spans.setdefault(factor, []).append(array)
+
+    def add(self, array: Array) -> None:
+        """One more array."""
+        self.arrays.append(array)
+        self.hold(array)
 
     def step(self, *step: object) -> int:
         """Adds a step; gives the number of its value."""
@@ -80,11 +98,11 @@ class FactorScope:
     def split(self, factor: int, outer: int, inner: int) -> tuple[int, int]:
         """Splits a factor into two, in every list and array."""
         new = (self.factor(outer), self.factor(inner))
-        for factors in self.lists:
-            _replace(factors, factor, new)
+        self._change(factor, new)
         for array in self.arrays:
             if factor in array.factors:
                 _replace(array.factors, factor, new)
+                self.hold(array)
                 array.value = self.step("reshape", array.value, self.shape(array.factors))
                 array.split = True
         if factor in self.kept:
@@ -92,14 +110,23 @@ class FactorScope:
             self.kept.update({new[0]: reason, new[1]: reason})
         return new
 
+    def _change(self, old: int, new: Sequence[int]) -> None:
+        """Puts factors in the place of one in all tracked lists."""
+        found = self.mentions.pop(old, [])
+        for factors in found:
+            _replace(factors, old, new)
+        for factor in new:
+            self.mentions.setdefault(factor, []).extend(found)
+
     def rename(self, old: int, new: int) -> None:
         """Makes one factor of two of the same size."""
         if self.sizes[new] is None:
             self.sizes[new] = self.sizes[old]
-        for factors in self.lists:
-            _replace(factors, old, (new,))
-        for array in self.arrays:
-            _replace(array.factors, old, (new,))
+        self._change(old, (new,))
+        for array in self.spans.pop(old, []):
+            if old in array.factors:
+                _replace(array.factors, old, (new,))
+                self.hold(array)
         if old in self.kept:
             self.kept.setdefault(new, self.kept.pop(old))
 
@@ -215,21 +242,33 @@ class FactorScope:
                 else:
                     self.reduce(array, array.factors[:-1])
                 return True
-        for i, first in enumerate(self.arrays):
-            for second in self.arrays[i + 1 :]:
-                if self._settle_pair(first, second):
+        arrays = list(self.arrays)
+        places = places_of(arrays)
+        merged: set[int] = set()
+        for i, first in enumerate(arrays):
+            if i in merged:
+                continue
+            for j in sorted({j for factor in first.factors for j in places[factor] if j > i}):
+                if j in merged:
+                    continue
+                if first.factors == arrays[j].factors:
+                    self._merge(first, arrays[j])
+                    merged.add(j)
+                elif self._settle_pair(first, arrays[j]):
                     return True
         return False
 
+    def _merge(self, first: Array, second: Array) -> None:
+        """Makes one array of two over the same factors."""
+        if first.value != second.value:
+            self.tie(first.value, second.value)
+        first.of_rows = first.of_rows and second.of_rows
+        for slot, zero in second.zero_in.items():
+            first.zero_in[slot] = first.zero_in.get(slot, True) and zero
+        self.arrays.remove(second)
+
     def _settle_pair(self, first: Array, second: Array) -> bool:
-        if first.factors == second.factors:
-            if first.value != second.value:
-                self.tie(first.value, second.value)
-            first.of_rows = first.of_rows and second.of_rows
-            for slot, zero in second.zero_in.items():
-                first.zero_in[slot] = first.zero_in.get(slot, True) and zero
-            self.arrays.remove(second)
-            return True
+        """Settles two arrays that share a factor; whether there was anything to do."""
         if set(first.factors) == set(second.factors):
             # The same rows and columns in another order: what shrinks differs, so nothing may but the rows.
             self._tie_rows(first, first.factors[-1:])
@@ -283,6 +322,15 @@ class FactorScope:
 
     def _follow(self, table: Array, factors: Sequence[int], value: int) -> None:
         self.rows.append((table.value, tuple(table.factors.index(f) for f in factors), value, self.span))
+
+
+def places_of(arrays: Sequence[Array]) -> dict[int, list[int]]:
+    """For each factor the places, in order, of the arrays that span it."""
+    places: dict[int, list[int]] = {}
+    for place, array in enumerate(arrays):
+        for factor in dict.fromkeys(array.factors):
+            places.setdefault(factor, []).append(place)
+    return places
 
 
 def refinable(left: Sequence[Optional[int]], right: Sequence[Optional[int]]) -> bool:

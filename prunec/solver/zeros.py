@@ -23,6 +23,7 @@ class Zeros:
         self.bound = bound
         self.ids = ids
         self.untouched = untouched
+        self.learned = any(t.slot in bound.parameter_slots for t in bound.inputs + bound.implied)
         self.connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
 
     def output(self, slot: str) -> Callable[[Array], bool]:
@@ -53,15 +54,12 @@ class Zeros:
         return any(answers) if condition.operator == "or" else all(answers)
 
     def _input(self, slot: str, array: Array) -> bool:
-        known: list[bool] = []
-        for number, tensor in enumerate(self.bound.inputs):
-            if tensor.slot != slot:
-                continue
-            if number in array.zero_in:
-                known.append(array.zero_in[number])
-            elif number in self.untouched and array.factors[-1] in self._factors(tensor):
-                known.append(True)
-        return bool(known) and all(known)
+        inputs = self.bound.inputs
+        known = [zero for number, zero in array.zero_in.items() if inputs[number].slot == slot]
+        if known:
+            return all(known)
+        last = array.factors[-1]
+        return any(inputs[n].slot == slot and last in self._factors(inputs[n]) for n in self.untouched)
 
     def _own(self, array: Array) -> bool:
         """An unconditional claim holds for channels that parameters make or scale, and for those the
@@ -72,8 +70,7 @@ class Zeros:
     def _scaled(self, array: Array) -> bool:
         """Where there are parameters, a claim about the data's zeros holds for channels that the parameters
         know: a shift, say, is masked there and nowhere else."""
-        learned = any(t.slot in self.bound.parameter_slots for t in self.bound.inputs + self.bound.implied)
-        return not learned or True in self._places(array)
+        return not self.learned or True in self._places(array)
 
     def contracted(self, name: str, array: Array) -> bool:
         """Whether a name that data and parameters share, and no output has, is summed over with zeros."""

@@ -184,11 +184,25 @@ def test_models_that_end_the_inference_of_onnx(make, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+def test_a_node_that_inference_does_not_come_back_from(monkeypatch):
+    monkeypatch.setattr(inference, "SECONDS_OF_NODE", 1.0)
+    nodes = [
+        helper.make_node("Relu", ["x"], ["first"]),
+        helper.make_node("Einsum", ["x"], ["y"], equation="." * 9),
+    ]
+    start = time.monotonic()
+    found = model_of(model(nodes).SerializeToString(), HERE)
+    assert time.monotonic() - start < 20
+    named = {found.graph.nodes[tensor.node].name: shape for tensor, shape in found.graph.hints.items()}
+    assert named["first"] == (2, 3, 4, 5)
+
+
 def test_the_module_answers_as_the_function_does():
     question = model(
         [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Flatten", ["a"], ["y"])]
     ).SerializeToString()
     command = [sys.executable, "-m", inference.__name__]
-    expected = b'["a", [2, 3, 4, 5]]\n["y", [2, 60]]\n'
+    expected = b'["a", [2, 3, 4, 5]]\n\n["y", [2, 60]]\n\n'
     assert by_command(command, question, 60.0) == expected
     assert written_by(inference.answer, inference.__name__, question, 60.0, GIGABYTE) == expected
