@@ -151,14 +151,19 @@ def _excerpt(annotation: Annotation) -> list[str]:
     span = annotation.span
     line, column = span.source.position(span.start)
     text = span.source.line(line)
-    width = max(1, min(span.end - span.start, len(text) - column + 1))
-    gutter = " " * len(str(line))
+    before, under = text[: column - 1], text[column - 1 : column - 1 + max(1, span.end - span.start)]
     # Tabs are kept in the padding so that the caret stands under what it points at.
-    padding = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
-    caret = f"{padding}{'^' * width} {annotation.text}".rstrip()
+    padding = "".join("\t" if c == "\t" else " " for c in _line(before))
+    caret = f"{padding}{'^' * max(1, len(_line(under)))} {printable(annotation.text, 2000)}".rstrip()
+    gutter = " " * len(str(line))
     return [
-        f"  --> {span.place}",
+        f"  --> {printable(span.place, 1000)}",
         f" {gutter} |",
-        f" {line} | {printable(text, 400)}" if "\t" not in text else f" {line} | {text}",
+        f" {line} | {_line(text, 400)}",
         f" {gutter} | {caret}",
     ]
+
+
+def _line(text: str, limit: int = 100_000) -> str:
+    """A line of a file made safe for a terminal; tabs stay."""
+    return "\t".join(printable(part, limit) for part in text.split("\t"))

@@ -13,7 +13,7 @@ FORMATS = ("full", "concise", "json", "github")
 def diagnostics_text(diagnostics: Sequence[Diagnostic], form: str) -> str:
     """Diagnostics in one of ``FORMATS``, with a line end where there are any (JSON always is a list)."""
     if form == "json":
-        return json.dumps([diagnostic_object(d) for d in diagnostics], indent=1, ensure_ascii=False) + "\n"
+        return json.dumps([diagnostic_object(d) for d in diagnostics], indent=1) + "\n"
     if not diagnostics:
         return ""
     if form == "concise":
@@ -57,11 +57,17 @@ def _github(diagnostic: Diagnostic) -> str:
         lines.append(f"{annotation.span.place}: {annotation.text}")
     if diagnostic.help:
         lines.append(f"help: {diagnostic.help}")
-    text = "\n".join(lines).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = (
+        "\n".join(printable(line, 4000) for line in lines)
+        .replace("%", "%25")
+        .replace("\r", "%0D")
+        .replace("\n", "%0A")
+    )
     return f"::{diagnostic.severity.value} {','.join(parts)}::{text}"
 
 
 def _property(text: str) -> str:
+    text = printable(text, 1000)
     for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
         text = text.replace(character, escape)
     return text

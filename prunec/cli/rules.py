@@ -156,10 +156,13 @@ def _fmt(options: argparse.Namespace) -> int:
 
     from prunec.authoring.formatting import format_path, format_source, write_text
     from prunec.diagnostics import PrunecError, Source, printable
+    from prunec.language.parser import check_characters
 
     if options.files == ["-"]:
         text = sys.stdin.read()
-        new = format_source(Source("<stdin>", text))
+        source = Source("<stdin>", text)
+        check_characters(source)
+        new = format_source(source)
         if not options.check:
             print(new, end="")
         return int(options.check and new != text)
@@ -233,7 +236,7 @@ def _list(options: argparse.Namespace) -> int:
             }
             for rule, (_, _, line) in zip(rules, rows)
         ]
-        print(json.dumps(entries, indent=1, ensure_ascii=False))
+        print(json.dumps(entries, indent=1))
     else:
         print_table(("rule", "operators", ""), rows, frozenset())
     return 0

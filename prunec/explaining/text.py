@@ -55,7 +55,7 @@ def explanation_json(explanation: Explanation) -> str:
         "shape": list(explanation.shape),
         "fates": [_fate_json(fate) for fate in explanation.fates],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1) + "\n"
 
 
 def kept_json(layers: Sequence[KeptLayer]) -> str:
@@ -74,7 +74,7 @@ def kept_json(layers: Sequence[KeptLayer]) -> str:
         for layer in layers
     ]
     document = {"format": "prunec kept layers", "version": VERSION, "layers": entries}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1) + "\n"
 
 
 # --- text ---

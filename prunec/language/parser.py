@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunec.diagnostics import Diagnostic, PrunecError, Source, Span, printable
+from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, printable
 from prunec.language.resources import data_folder
 from prunec.language.syntax import PolicyFile, Rule, RuleFile
 
@@ -24,6 +24,9 @@ MAXIMUM_BYTES = 4_000_000
 
 _POLICY_START = re.compile(r"\s*(?:#[^\n]*\s*)*policy(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
+)
 _KEYWORD = re.compile(r'"[^"\n]*"|#[^\n]*|(?<![\w.])(op)(?![\w.])')
 
 
@@ -31,7 +34,7 @@ def read_source(path: Path, kind: str = "rule file") -> Source:
     """The text of a rule file, or of another ``kind`` of file in the language; a byte order mark is left out.
 
     Raises ``PrunecError``: P107 where the file cannot be read, P108 where it is not UTF-8,
-    P109 where it is larger than ``MAXIMUM_BYTES``.
+    P109 where it is larger than ``MAXIMUM_BYTES``, P103 for characters that cannot be seen.
     """
     name = printable(str(path))
     try:
@@ -57,7 +60,7 @@ def read_source(path: Path, kind: str = "rule file") -> Source:
             )
         )
     try:
-        return Source(str(path), data.decode("utf-8-sig"))
+        source = Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise PrunecError(
@@ -68,6 +71,26 @@ def read_source(path: Path, kind: str = "rule file") -> Source:
                 help="save the file as UTF-8",
             )
         ) from None
+    check_characters(source)
+    return source
+
+
+def check_characters(source: Source) -> None:
+    """Whether a text can be seen as it is: comments and texts in quotes are shown to people.
+
+    Raises ``PrunecError`` P103 for a control character, or one that turns the direction of writing.
+    """
+    found = _UNSEEN.search(source.text)
+    if found is not None:
+        place = Span(source, found.start(), found.end())
+        raise PrunecError(
+            Diagnostic(
+                "P103",
+                f"the character U+{ord(found.group()):04X} is not part of the language",
+                annotations=(Annotation(place, "it cannot be seen"),),
+                help="delete it",
+            )
+        )
 
 
 def parse(source: Source) -> RuleFile:
