@@ -234,6 +234,8 @@ def _check_node(name: str, nodes: Sequence[Any], index: int) -> None:
     inputs = node.get("inputs")
     if not isinstance(inputs, list):
         _structure(_describe(name, nodes, index), 'the node has no list "inputs"')
+    if inputs and node["op"] == _VARIABLE:
+        _structure(_describe(name, nodes, index), "a variable has inputs, as only operators do")
     for entry in inputs:
         if not _is_entry(entry):
             _structure(_describe(name, nodes, index), _ENTRY_NOTE.format("an input"))

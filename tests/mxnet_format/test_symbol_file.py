@@ -132,6 +132,11 @@ def test_variables_of_one_name_are_one() -> None:
     assert graph.outputs == (Tensor(2, 0), Tensor(0, 0))
 
 
+def test_variables_take_nothing() -> None:
+    text = failure(encode(node("x"), node("y", "null", [[0, 0]])))
+    assert "error[P305]" in text and "a variable has inputs, as only operators do" in text
+
+
 def test_subgraphs_are_seen_and_left_alone() -> None:
     data = encode(node("x"), node("y", "op", [[0, 0]], subgraphs=[{"nodes": []}]), node("z", "op", [[1, 0]]))
     assert read_symbol(data, "m").has_subgraphs == {1}
