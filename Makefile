@@ -9,8 +9,11 @@ BIN = $(VENV)/bin
 # PyTorch and what exports from it are large, and no part of prunec: they have an environment of their own.
 ONNX_VENV ?= .venv-onnx
 JOBS ?= auto
+# What make fuzz starts from, and how long it may take; an input that fails is kept in fuzz-failures.
+SEED ?= 0
+MINUTES ?= 600
 
-.PHONY: help demo test lint prove corpus corpus-exact corpus-onnx bench clean
+.PHONY: help demo test lint prove corpus corpus-exact corpus-onnx fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
@@ -22,6 +25,7 @@ help:
 	@echo "make corpus-onnx   export networks from PyTorch, prune, compare: 30 minutes, and 6 GB in $(ONNX_VENV)"
 	@echo "                   (PYTHON=… takes another Python; in an environment that has everything of"
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
+	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
 $(VENV)/ready: pyproject.toml
@@ -63,8 +67,11 @@ $(ONNX_VENV)/ready: pyproject.toml bench/onnx_requirements.txt
 corpus-onnx: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/onnx_corpus.py
 
+fuzz: $(VENV)/ready
+	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)
+
 bench: $(VENV)/ready
 	$(BIN)/python bench/cost.py
 
 clean:
-	rm -rf $(VENV) $(ONNX_VENV) build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ONNX_VENV) build demo-out fuzz-failures .mypy_cache .ruff_cache .pytest_cache .hypothesis

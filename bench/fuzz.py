@@ -22,10 +22,11 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence, TextIO
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -37,7 +38,7 @@ from bench.fuzz_inputs import Case, Good, case, good  # noqa: E402
 STATUSES = frozenset((0, 1, 2, 3, 4, 130, 141))
 SECONDS = 30
 _MEMORY = 6 << 30
-_CHUNK = 100
+_CHUNK, _BATCH = 100, 25
 _ESCAPED = "backslashreplace"
 #: What runs a command line; gives the exit status.
 Main = Callable[[Sequence[str]], int]
@@ -60,7 +61,35 @@ def prunec_main(command: Sequence[str]) -> int:
 
 
 def judge(own: Case, folder: Path, run: Main = prunec_main, seconds: int = SECONDS) -> Result:
-    """Runs a case in ``folder``, made anew with a canary beside the folder that the command runs in."""
+    """Runs a case in a process and in ``folder``, made anew with a canary beside that of the command."""
+    before = _laid_out(own, folder)
+    child = os.fork()
+    if not child:
+        status = 99
+        try:
+            _restrict()
+            status = _run_here(own, folder, run, seconds)
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    status = -os.WTERMSIG(ended) if os.WIFSIGNALED(ended) else os.WEXITSTATUS(ended)
+    return _result(own, folder, status, before)
+
+
+def judge_many(cases: Sequence[Case], folder: Path, out: TextIO) -> None:
+    """Runs cases one after the other in this process, which may not outlive one; writes a line for each."""
+    _restrict()
+    for own in cases:
+        before = _laid_out(own, folder)
+        status = _run_here(own, folder, prunec_main, SECONDS)
+        signal.alarm(0)
+        result = _result(own, folder, status, before)
+        out.write(f"{result.status} {int(bool(result.faults))}\n")
+        out.flush()
+
+
+def _laid_out(own: Case, folder: Path) -> dict[str, str]:
+    """Lays out the files of a case; gives the state of the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     here, canary = folder / "here", folder / "canary"
     here.mkdir(parents=True)
@@ -69,45 +98,43 @@ def judge(own: Case, folder: Path, run: Main = prunec_main, seconds: int = SECON
     for name, data in own.files.items():
         (here / name).write_bytes(data)
     (folder / "stdin").write_bytes(own.text.encode("utf-8", "replace"))
-    before = _state(folder)
-    status = _ended(own, here, run, seconds)
+    return _state(folder)
+
+
+def _result(own: Case, folder: Path, status: int, before: Mapping[str, str]) -> Result:
     printed = (folder / "printed").read_bytes().decode("utf-8", "replace")
     return Result(status, printed, tuple(_faults(own, status, printed, before, _state(folder))))
 
 
-def _ended(own: Case, here: Path, run: Main, seconds: int) -> int:
-    child = os.fork()
-    if not child:
-        status = 99
-        try:
-            gc.disable()
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(seconds)
-            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            _redirect(here.parent)
-            os.chdir(here)
-            status = run(own.command)
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except BaseException:
-            import traceback
+def _restrict() -> None:
+    gc.disable()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
-    _, ended = os.waitpid(child, 0)
-    return -os.WTERMSIG(ended) if os.WIFSIGNALED(ended) else os.WEXITSTATUS(ended)
+
+def _run_here(own: Case, folder: Path, run: Main, seconds: int) -> int:
+    """Runs a command in this process, which ends if that takes too long."""
+    signal.alarm(seconds)
+    _redirect(folder)
+    os.chdir(folder / "here")
+    status = 99
+    try:
+        status = run(own.command)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
 
 
 def _redirect(folder: Path) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
     printed = os.open(folder / "printed", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(os.open(folder / "stdin", os.O_RDONLY), 0)
-    os.dup2(printed, 1)
-    os.dup2(printed, 2)
+    given = os.open(folder / "stdin", os.O_RDONLY)
+    for source, number in ((given, 0), (printed, 1), (printed, 2)):
+        os.dup2(source, number)
+    os.close(printed)
+    os.close(given)
     # As the command itself prepares its streams.
     sys.stdin, sys.stdout, sys.stderr = (
         open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 (used to the end)
@@ -181,22 +208,45 @@ def work(task: Task) -> tuple[int, dict[str, int], list[str]]:
     statuses: dict[str, int] = {}
     failed: list[str] = []
     folder = Path(tempfile.gettempdir()) / f"prunec-fuzz-{os.getpid()}"
+    numbers = list(task.numbers)
     tried = 0
     try:
-        for number in task.numbers:
-            if time.time() > task.until:
-                break
-            own = case(task.good, task.seed, number)
-            result = judge(own, folder)
-            tried += 1
-            key = f"{own.kind} {result.status}"
-            statuses[key] = statuses.get(key, 0) + 1
-            if result.faults:
-                failed.append(f"{number} ({' '.join(own.command)}): {'; '.join(result.faults)}")
-                keep(task.failures / f"{task.seed}-{number}", own, result)
+        while numbers and time.time() < task.until:
+            batch = [(number, case(task.good, task.seed, number)) for number in numbers[:_BATCH]]
+            found = _batch([own for _, own in batch], folder)
+            # The one that ended the process is run again by itself, as is what seems to be at fault.
+            if len(found) < len(batch):
+                found.append((99, True))
+            for (number, own), (status, fault) in zip(batch, found):
+                result = judge(own, folder) if fault else Result(status, "", ())
+                key = f"{own.kind} {result.status}"
+                statuses[key] = statuses.get(key, 0) + 1
+                if result.faults:
+                    failed.append(f"{number} ({' '.join(own.command)}): {'; '.join(result.faults)}")
+                    keep(task.failures / f"{task.seed}-{number}", own, result)
+            tried += len(found)
+            del numbers[: len(found)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return tried, statuses, failed
+
+
+def _batch(cases: Sequence[Case], folder: Path) -> list[tuple[int, bool]]:
+    """The exit status of each case and whether it is at fault, up to one that ended the process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "w") as out:
+                judge_many(cases, folder, out)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        found = [(int(status), fault == "1") for status, fault in map(str.split, lines)]
+    os.waitpid(child, 0)
+    return found
 
 
 def keep(folder: Path, own: Case, result: Result) -> None:
@@ -240,6 +290,8 @@ def warm(files: Good, folder: Path) -> None:
     folder.mkdir()
     contents = {"net-symbol.json": files.symbols[0], "my.prune": b"op My {\n  d[*x] -> o[*x]\n}\n"}
     contents.update({"net.onnx": files.models[0]} if files.models else {})
+    # What frameworks say of their operators is kept in the cache: another process asks them.
+    judge(Case("rules", contents, ("rules", "check", "my.prune")), folder / "first")
     for name, data in contents.items():
         (folder / name).write_bytes(data)
     here = os.getcwd()

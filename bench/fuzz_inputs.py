@@ -538,7 +538,7 @@ def arrays(draw: Draw) -> bytes:
             raw = data.getvalue()
             if draw.random() < 0.1:
                 raw = bytes_changed(draw, raw)
-            archive.writestr(f"{name}.npy", raw)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), raw, compress_type=packing)
     return bytes_changed(draw, held.getvalue()) if draw.random() < 0.3 else held.getvalue()
 
 

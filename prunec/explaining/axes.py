@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.solver.components import Atoms
+from prunec.solver.execute import check_count
 from prunec.solver.layout import Layout
 from prunec.solver.propagate import Channels
 from prunec.solver.solve import Solution
@@ -42,6 +43,14 @@ def axis_size(layout: Layout, axis: int) -> Optional[int]:
     return total
 
 
+def _countable_size(layout: Layout, axis: int) -> int:
+    """The size of an axis, zero where it is not known.  Raises PrunecError P408 where the positions cannot be
+    counted."""
+    size = axis_size(layout, axis) or 0
+    check_count(size)
+    return size
+
+
 def axis_channels(solution: Solution, channels: Channels, axis: int) -> AxisChannels:
     """What stands over the positions of an axis.
 
@@ -49,8 +58,7 @@ def axis_channels(solution: Solution, channels: Channels, axis: int) -> AxisChan
     """
     layout = channels.layout
     own = axis_factors(layout, axis)
-    size = axis_size(layout, axis) or 0
-    units = np.full(size, -1, dtype=np.int64)
+    units = np.full(_countable_size(layout, axis), -1, dtype=np.int64)
     atoms = units.copy()
     spanned: set[int] = set()
     for factors, array in zip(layout.arrays, channels.arrays):
@@ -73,7 +81,7 @@ def positions_of(solution: Solution, channels: Channels, axis: int, unit: int) -
     """The positions of an axis at which a unit stands, counting arrays that shrink this axis only."""
     layout = channels.layout
     own = axis_factors(layout, axis)
-    found = np.zeros(axis_size(layout, axis) or 0, dtype=bool)
+    found = np.zeros(_countable_size(layout, axis), dtype=bool)
     for factors, array in zip(layout.arrays, channels.arrays):
         if factors[-1] in own:
             hit = solution.unit_of_atom[array] == unit

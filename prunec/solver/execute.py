@@ -33,16 +33,21 @@ class Room:
     def take(self, count: int) -> None:
         """Takes room for an array before it is made.  Raises PrunecError P408 where there is none left."""
         self.taken += count
-        if self.taken > self.most:
-            raise PrunecError(
-                Diagnostic(
-                    "P408",
-                    "the model has more channels than can be analysed",
-                    notes=(f"{self.taken:,} or more, and at most {self.most:,} are followed",),
-                    help="check the sizes that the model's attributes and constants give; they are beyond "
-                    "any real model",
-                )
+        check_count(self.taken, self.most)
+
+
+def check_count(count: int, most: int = MAXIMUM_ATOMS) -> None:
+    """Raises PrunecError P408 for more channels than can be followed."""
+    if count > most:
+        raise PrunecError(
+            Diagnostic(
+                "P408",
+                "the model has more channels than can be analysed",
+                notes=(f"{count:,} or more, and at most {most:,} are followed",),
+                help="check the sizes that are given with --input, and those in the model's attributes and "
+                "constants; they are beyond any real model",
             )
+        )
 
 
 def execute(steps: Sequence[Step], values: Sequence[Atoms], fresh: Fresh, room: Room) -> list[Atoms]:
