@@ -39,6 +39,8 @@ STATUSES = frozenset((0, 1, 2, 3, 4, 130, 141))
 SECONDS = 30
 _MEMORY = 6 << 30
 _CHUNK, _BATCH = 100, 25
+#: What ends a command that takes too long, and how many times as long it may wait.
+_LATE, _WAITING = (signal.SIGALRM, signal.SIGPROF), 4
 _ESCAPED = "backslashreplace"
 #: What runs a command line; gives the exit status.
 Main = Callable[[Sequence[str]], int]
@@ -83,6 +85,7 @@ def judge_many(cases: Sequence[Case], folder: Path, out: TextIO) -> None:
         before = _laid_out(own, folder)
         status = _run_here(own, folder, prunec_main, SECONDS)
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         result = _result(own, folder, status, before)
         out.write(f"{result.status} {int(bool(result.faults))}\n")
         out.flush()
@@ -108,14 +111,17 @@ def _result(own: Case, folder: Path, status: int, before: Mapping[str, str]) -> 
 
 def _restrict() -> None:
     gc.disable()
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in _LATE:
+        signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _run_here(own: Case, folder: Path, run: Main, seconds: int) -> int:
-    """Runs a command in this process, which ends if that takes too long."""
-    signal.alarm(seconds)
+    """Runs a command in this process, which ends if that takes so many seconds of a processor, or waits for
+    several times as long: on a machine that does other things a slow command is none that hangs."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.alarm(_WAITING * seconds)
     _redirect(folder)
     os.chdir(folder / "here")
     status = 99
@@ -159,7 +165,7 @@ def _faults(
     own: Case, status: int, printed: str, before: Mapping[str, str], after: Mapping[str, str]
 ) -> list[str]:
     faults = []
-    if status == -signal.SIGALRM:
+    if -status in _LATE:
         faults.append(f"a hang of {SECONDS} seconds")
     elif status not in STATUSES:
         faults.append(f"the exit status {status}")

@@ -38,6 +38,11 @@ def hanging(command: Sequence[str]) -> int:
     return 0
 
 
+def endless(command: Sequence[str]) -> int:
+    while True:
+        pass
+
+
 def crashing(command: Sequence[str]) -> int:
     os.abort()
 
@@ -70,6 +75,7 @@ def hungry(command: Sequence[str]) -> int:
         (raising, "Traceback (most recent call last)"),
         (hungry, "Traceback (most recent call last)"),
         (hanging, "a hang"),
+        (endless, "a hang"),
         (crashing, "the exit status -6"),
         (silent, "no word of what is wrong"),
         (lambda command: 7, "the exit status 7"),
@@ -84,7 +90,7 @@ def hungry(command: Sequence[str]) -> int:
     ],
 )
 def test_planted_faults_are_seen(tmp_path: Path, run: Any, fault: str) -> None:
-    result = fuzz.judge(CASE, tmp_path / "folder", run, seconds=2)
+    result = fuzz.judge(CASE, tmp_path / "folder", run, seconds=1)
     assert any(fault in found for found in result.faults), result
 
 
