@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     from prunec.cli.inputs import read_inputs
     from prunec.diagnostics import printable
     from prunec.emission.artefacts import PLAN, check_folder
-    from prunec.emission.groups_file import group_members, group_names
     from prunec.files import write_file
+    from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_for, plan_text
 
     inputs = read_inputs(options, options.plan)

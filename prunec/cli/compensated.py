@@ -15,12 +15,12 @@ from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.emission.artefacts import Artefacts
-from prunec.emission.groups_file import group_members, group_names
 from prunec.examples import Data
 from prunec.files import cannot_write
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
+from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
 from prunec.planning.scoring import check_finite
 

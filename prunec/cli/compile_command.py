@@ -177,7 +177,8 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
 
     from prunec import __version__
     from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
-    from prunec.emission.groups_file import group_members, group_names, groups_text
+    from prunec.emission.groups_file import groups_text
+    from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text, refreshed
 
     front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin

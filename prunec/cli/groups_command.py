@@ -9,7 +9,7 @@ from prunec.cli.options import add_model_options
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
-    from prunec.emission.groups_file import Member
+    from prunec.planning.members import Member
 
 SUMMARY = "list the groups of channels that go together"
 DESCRIPTION = """Lists the groups of a model.  The units of a group are interchangeable candidates for
@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     """Prints the groups."""
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
-    from prunec.emission.groups_file import group_members, groups_text
+    from prunec.emission.groups_file import groups_text
+    from prunec.planning.members import group_members
 
     inputs = read_inputs(options)
     members = group_members(inputs.analysis)
@@ -40,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_groups(inputs: Inputs, members: Sequence[Sequence[Member]]) -> None:
     from prunec.cli.table import print_table
-    from prunec.emission.groups_file import approximate_reasons, group_names, unit_cost
+    from prunec.emission.groups_file import approximate_reasons, unit_cost
+    from prunec.planning.members import group_names
 
     rows = []
     for group, name, own in zip(inputs.analysis.solution.groups, group_names(members), members):

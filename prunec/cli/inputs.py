@@ -82,8 +82,8 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     if getattr(options, "policy", None) is not None:
         policy = read_policy(Path(options.policy), model.graph)
         if policy.regroups:
-            # Other groups than without it: a plan for these is stale without the policy.
             analysis = regrouped(analysis, policy)
+            # Plans of earlier versions say by this digest alone which groups they are for.
             digest = hashlib.sha256(f"{digest}:{policy.digest}".encode()).hexdigest()
     own = () if policy is None else policy.warnings
     options.terminal.warn((*rules.warnings, *analysis.warnings, *own))

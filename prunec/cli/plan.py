@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
-    from prunec.emission.groups_file import group_members, group_names
     from prunec.files import write_file
+    from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text
 
     inputs = read_inputs(options)

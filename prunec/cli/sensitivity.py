@@ -83,9 +83,9 @@ def _prepare(
     options: argparse.Namespace, inputs: Inputs, path: Path
 ) -> tuple[Table, Generator[Table, None, None], int]:
     """The table so far, the tables that measurements make of it, and how many entries the last has."""
-    from prunec.emission.groups_file import group_members, group_names
     from prunec.planning.choices import choices_of, rank
     from prunec.planning.criteria import Settings, check_needs, find_criterion, unit_scores
+    from prunec.planning.members import group_members, group_names
     from prunec.planning.scoring import check_finite
     from prunec.planning.sensitivity import measure, pending
     from prunec.planning.workers import processors
@@ -121,17 +121,18 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
 def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path) -> Table:
     """The table that an earlier run left, or an empty one.  Raises PrunecError P542 for another table."""
     from prunec.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.planning.members import group_digests
     from prunec.planning.sensitivity import Table, key_of, read_table
 
     origin = inputs.origin
     key = key_of(
-        (origin.model, origin.rules, origin.parameters or "", str(origin.strict), examples, criterion)
+        (origin.model, *group_digests(inputs.analysis), origin.parameters or "", examples, criterion)
     )
     if not path.exists() or options.force:
         return Table(criterion, key, ())
     table = read_table(path)
     if table.measured_for != key:
-        note = "its model, rules, parameters, examples or criterion are not those given"
+        note = "its model, groups, parameters, examples or criterion are not those given"
         help_text = "give another --out, or --force to replace it"
         where = printable(str(path))
         raise PrunecError(

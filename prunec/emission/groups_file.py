@@ -6,69 +6,17 @@ The format is described in ``docs/plan_and_files.md`` and ``prunec/schemas/group
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from prunec.compiler import Analysis, Parameter
+from prunec.planning.members import Member, group_digests, group_names
 from prunec.planning.planfile import Origin
-from prunec.solver.components import Atoms
 
 FORMAT = "prunec groups"
 VERSION = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """Where the units of a group stand in a parameter.
-
-    ``axes`` are axes of the parameter's view, ``sizes`` their sizes, and row ``i`` of ``positions``, which
-    has the shape (units, positions of one unit), holds the flat positions of unit ``i`` in an array of
-    these sizes.  ``axis`` is the axis of the parameter itself that the last of ``axes`` is a factor of.
-    """
-
-    parameter: Parameter
-    axis: int
-    axes: tuple[int, ...]
-    sizes: tuple[int, ...]
-    positions: Atoms
-
-
-def group_members(analysis: Analysis) -> tuple[tuple[Member, ...], ...]:
-    """The members of each group, in the order of the parameters."""
-    solution = analysis.solution
-    group_of = np.full(solution.unit_count + 1, -1, dtype=np.int64)
-    for group in solution.groups:
-        group_of[group.units] = group.number
-    members: list[list[Member]] = [[] for _ in solution.groups]
-    for parameter in analysis.parameters:
-        layout = parameter.channels.layout
-        axis_of = [axis for axis, factors in enumerate(layout.axes) for _ in factors]
-        for factors, array in zip(layout.arrays, parameter.channels.arrays):
-            units = solution.units(array).reshape(-1)
-            groups = group_of[units]
-            positions = np.flatnonzero(groups >= 0)
-            # Group by group, in each unit by unit, in each by position.
-            order = np.lexsort((units[positions], groups[positions]))
-            positions = positions[order]
-            found, starts = np.unique(groups[positions], return_index=True)
-            for number, part in zip(found.tolist(), np.split(positions, starts[1:])):
-                rows = part.reshape(len(solution.groups[number].units), -1)
-                member = Member(parameter, axis_of[factors[-1]], tuple(factors), array.shape, rows)
-                members[number].append(member)
-    return tuple(map(tuple, members))
-
-
-def group_names(members: Sequence[Sequence[Member]]) -> tuple[str, ...]:
-    """A readable name for each group: the first parameter that its units are produced by (where they stand
-    on the first axis), else the first they stand in.  Not unique; the number is."""
-    names = []
-    for own in members:
-        produced = [member for member in own if member.axis == 0 and len(member.parameter.shape) > 1]
-        names.append((produced or list(own))[0].parameter.name)
-    return tuple(names)
 
 
 def unit_cost(members: Sequence[Member]) -> Optional[int]:
@@ -110,7 +58,8 @@ def _shared(view: Sequence[int], first: Member, second: Member) -> int:
 
 def groups_text(analysis: Analysis, origin: Origin, members: Sequence[Sequence[Member]], version: str) -> str:
     """The text of groups.json, one member of a group in a line; ``version`` is prunec's."""
-    head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
+    head["group_digests"] = group_digests(analysis)
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     views = [f"    {json.dumps(p.name)}: {json.dumps(_view(p))}" for p in _parameters(members)]
     lines.append(f'  "parameter_views": {_block("{", views, "}")}')

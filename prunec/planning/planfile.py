@@ -1,4 +1,4 @@
-"""plan.json: which units of which groups go, for which model, rules and parameters.
+"""plan.json: which units of which groups go, for which model and parameters.
 
 The format is described in ``docs/plan_and_files.md`` and ``prunec/schemas/plan.schema.json``.
 """
@@ -17,7 +17,9 @@ from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
+from prunec.planning.members import group_digests
 from prunec.planning.select import illegal
+from prunec.planning.staleness import check_origin
 from prunec.solver.solve import Group
 
 FORMAT = "prunec plan"
@@ -31,11 +33,12 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Origin:
-    """What a plan or a list of groups was made for: SHA-256 of the model, of the rules and of the parameters
-    (``None``: without parameters), in hexadecimal, and whether channels were kept strictly."""
+    """What a plan or a list of groups was made of: SHA-256 of the model, of the rules (``None``: not said)
+    and of the parameters (``None``: without parameters), in hexadecimal, and whether channels were kept
+    strictly."""
 
     model: str
-    rules: str
+    rules: Optional[str]
     parameters: Optional[str]
     strict: bool
 
@@ -52,20 +55,22 @@ class Origin:
 @dataclass(frozen=True)
 class Removal:
     """The units that a group loses, counted within the group; ``units`` is how many it had, ``compensated``
-    how well they are made up for, where they are."""
+    how well they are made up for, where they are, and ``name`` what the group is called."""
 
     group: int
     units: Optional[int]
     indices: tuple[int, ...]
     compensated: Optional[str] = None
+    name: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class PlanFile:
     """A plan as it stands in a file; ``name`` is what messages call it.
 
-    ``group_units`` is how many units every group of its model has, where the plan says so; ``history`` says
-    where the units of a model come from that was pruned before.
+    ``group_units`` is how many units every group of its model has, where the plan says so, and ``digests``
+    what they mean (see :func:`prunec.planning.members.group_digests`); ``history`` says where the units of a
+    model come from that was pruned before.
     """
 
     name: str
@@ -74,6 +79,7 @@ class PlanFile:
     removals: tuple[Removal, ...]
     group_units: Optional[tuple[int, ...]] = None
     history: Optional[History] = None
+    digests: Optional[tuple[str, ...]] = None
 
 
 # --- writing ----------------------------------------------------------------------------------
@@ -84,6 +90,7 @@ def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, 
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
     head["method"] = dict(plan.method)
     head["group_units"] = [len(group.units) for group in analysis.solution.groups]
+    head["group_digests"] = group_digests(analysis)
     entries = []
     for group, name in zip(analysis.solution.groups, names):
         gone = np.flatnonzero(plan.removed[group.units])
@@ -136,9 +143,10 @@ def _plan_file(name: str, document: Any) -> PlanFile:
         note = f"its version is {found}, and this prunec reads version {VERSION}"
         _fail("P502", "a plan of another version", name, note, "make the plan again with this prunec")
     problems = []
-    for key in ("model", "rules"):
-        if not isinstance(document.get(key), str):
-            problems.append(f'"{key}" is not a text: the SHA-256 of the {key}, as in groups.json')
+    if not isinstance(document.get("model"), str):
+        problems.append('"model" is not a text: the SHA-256 of the model, as in groups.json')
+    if not isinstance(document.get("rules"), (str, type(None))):
+        problems.append('"rules" is neither a text, the SHA-256 of the rules, nor null')
     if not isinstance(document.get("parameters"), (str, type(None))):
         problems.append('"parameters" is neither a text, the SHA-256 of the parameter file, nor null')
     if not isinstance(document.get("strict", False), bool):
@@ -151,6 +159,7 @@ def _plan_file(name: str, document: Any) -> PlanFile:
         groups = []
     removals = [_removal(index, entry, problems) for index, entry in enumerate(groups)]
     units = _group_units(document.get("group_units"), problems)
+    digests = _digests(document.get("group_digests"), problems)
     history = read_history(document.get("original"), problems)
     if problems:
         shown = problems[:_MOST_PROBLEMS]
@@ -158,10 +167,10 @@ def _plan_file(name: str, document: Any) -> PlanFile:
         notes = (*shown, f"and {more} more") if more else tuple(shown)
         raise PrunecError(Diagnostic("P502", "not the structure of a plan", name, notes=notes, help=_HELP))
     origin = Origin(
-        document["model"], document["rules"], document.get("parameters"), document.get("strict", False)
+        document["model"], document.get("rules"), document.get("parameters"), document.get("strict", False)
     )
     kept = tuple(r for r in removals if r is not None)
-    return PlanFile(name, origin, document.get("method", {}), kept, units, history)
+    return PlanFile(name, origin, document.get("method", {}), kept, units, history, digests)
 
 
 def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
@@ -183,7 +192,8 @@ def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
     if compensated is not None and compensated not in OUTCOMES:
         problems.append(f'group {group}: "compensated" is none of {", ".join(OUTCOMES)}')
         return None
-    return Removal(group, units, tuple(indices), compensated)
+    name = entry.get("name")
+    return Removal(group, units, tuple(indices), compensated, name if isinstance(name, str) else None)
 
 
 def _group_units(found: Any, problems: list[str]) -> Optional[tuple[int, ...]]:
@@ -191,6 +201,15 @@ def _group_units(found: Any, problems: list[str]) -> Optional[tuple[int, ...]]:
         return None
     if not isinstance(found, list) or not all(type(number) is int and number > 0 for number in found):
         problems.append('"group_units" is not a list of whole numbers')
+        return None
+    return tuple(found)
+
+
+def _digests(found: Any, problems: list[str]) -> Optional[tuple[str, ...]]:
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(digest, str) for digest in found):
+        problems.append('"group_digests" is not a list of texts, as in groups.json')
         return None
     return tuple(found)
 
@@ -205,7 +224,7 @@ def plan_for(file: PlanFile, analysis: Analysis, origin: Origin) -> Plan:
     something else, P505 for groups and indices there are not, P506 for choices that no network has; all
     problems of one kind at once.
     """
-    _check_origin(file, origin)
+    check_origin(file, analysis, origin)
     solution = analysis.solution
     removed = np.zeros(solution.unit_count, dtype=bool)
     problems: list[str] = []
@@ -251,31 +270,6 @@ def _index_problems(removal: Removal, group: Group) -> list[str]:
     if twice:
         return [f"group {removal.group} removes unit {twice[0]} more than once"]
     return []
-
-
-def _check_origin(file: PlanFile, origin: Origin) -> None:
-    made, now = file.origin, origin
-    changed = [
-        f"the {what} changed: the plan was made for {printable(old[:12])}…, this is {new[:12]}…"
-        for what, old, new in (("model", made.model, now.model), ("rules", made.rules, now.rules))
-        if old != new
-    ]
-    if made.parameters and now.parameters and made.parameters != now.parameters:
-        old, new = printable(made.parameters[:12]), now.parameters[:12]
-        changed.append(f"the parameters changed: the plan was made for {old}…, these are {new}…")
-    if made.strict != now.strict:
-        said = "with --strict" if made.strict else "without --strict"
-        changed.append(f"the plan was made {said}, which gives other groups")
-    if changed:
-        raise PrunecError(
-            Diagnostic(
-                "P504",
-                "the plan was made for something else",
-                where=printable(file.name),
-                notes=(*changed, "its group numbers may mean other channels now"),
-                help="make the plan again, or give the files (and --strict) it was made for",
-            )
-        )
 
 
 def _refuse(code: str, headline: str, name: str, problems: list[str]) -> NoReturn:

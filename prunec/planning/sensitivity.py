@@ -47,7 +47,7 @@ class Entry:
 @dataclass(frozen=True)
 class Table:
     """All measurements.  ``criterion`` says which units of a choice went first, ``measured_for`` is a digest
-    of model, rules, parameters and examples.  ``original`` is the accuracy of the model itself."""
+    of model, groups, parameters, examples and criterion.  ``original`` is the model's own accuracy."""
 
     criterion: str
     measured_for: str

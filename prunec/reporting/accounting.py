@@ -10,8 +10,8 @@ from typing import Sequence
 import numpy as np
 
 from prunec.compiler import Analysis
-from prunec.emission.groups_file import group_members, group_names
 from prunec.graph.model import Tensor
+from prunec.planning.members import group_members, group_names
 from prunec.reporting.differences import Comparison, GroupChange, NodeChange, ShapeChange
 from prunec.reporting.facts import group_of_units
 from prunec.solver.components import Atoms

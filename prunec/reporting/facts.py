@@ -9,8 +9,9 @@ import numpy as np
 
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Span
-from prunec.emission.groups_file import Member, approximate_reasons, group_members, group_names
+from prunec.emission.groups_file import approximate_reasons
 from prunec.graph.model import Shape, Tensor
+from prunec.planning.members import Member, group_members, group_names
 from prunec.planning.select import Removed
 from prunec.solver.components import Atoms
 

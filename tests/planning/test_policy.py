@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -116,20 +117,26 @@ def test_rows_go_whole(tmp_path: Path) -> None:
 
 
 def test_a_plan_of_whole_rows_needs_its_policy(tmp_path: Path, capsys: Any) -> None:
-    path = write_model(tmp_path, parameters())
+    values = parameters()
+    values["conv2_weight"] = values["conv2_weight"][:, :4]
+    path = write_model(tmp_path, values)
+    document = json.loads(path.read_text())
+    document["nodes"][11]["attrs"]["num_group"] = "2"
+    path.write_text(json.dumps(document))
     (tmp_path / "whole.prune").write_text('policy "conv*" { whole rows  ratio 0.25 }')
+    (tmp_path / "none.prune").write_text('policy "fc" { whole rows }')
     (tmp_path / "hold.prune").write_text('policy "conv1" { hold }')
     plan = tmp_path / "plan.json"
-    for name, again in (("whole.prune", 1), ("hold.prune", 0)):
+    for name, again in (("whole.prune", 1), ("none.prune", 0), ("hold.prune", 0)):
         code, out, _ = run(capsys, "plan", path, "--policy", tmp_path / name, "--out", plan, "--force")
         assert code == 0 and "conv1_weight" in out
         out = tmp_path / "out"
         code, _, err = run(capsys, "compile", path, "--plan", plan, "--out", out, "--force")
         assert code == again
-        assert ("error[P504]" in err and "the rules changed" in err) == bool(again)
+        assert ("error[P504]" in err and "a policy says of whole rows" in err) == bool(again)
         arguments = ("--policy", tmp_path / name, "--out", out, "--force")
         assert run(capsys, "compile", path, "--plan", plan, *arguments)[0] == 0
-        assert plan_of(out)["groups"] and plan_of(out)["method"]["policy"]
+        assert plan_of(out)["method"]["policy"]
 
 
 @pytest.mark.parametrize("name", ["fused_attention", "grouped", "resnext_block", "deconvolution_grouped"])
