@@ -11,6 +11,7 @@ This is the small Python interface of prunec::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
 
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from prunec.emission.values import Changes, changes
 from prunec.findings import inputs_without_shape, warnings
 from prunec.graph.model import Graph, Shape, Tensor, may_agree, shape_text
 from prunec.language.syntax import Neutral, Value
+from prunec.learned import Learned, learned
 from prunec.planning.select import Removed
 from prunec.solver.propagate import Channels, propagate
 from prunec.solver.solve import Solution, solve
@@ -77,6 +79,15 @@ class Analysis:
     parameters: tuple[Parameter, ...]
     warnings: tuple[Diagnostic, ...]
     strict: bool
+
+    @cached_property
+    def learned(self) -> Learned:
+        """Which constants of the model are learned."""
+        return learned(self.model, self.bound)
+
+    def is_learned(self, parameter: Parameter) -> bool:
+        """Whether a parameter is; those that the graph does not mention are."""
+        return parameter.node is None or parameter.node in self.learned.variables
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
-from prunec.planning.scoring import check_finite
+from prunec.planning.scoring import check_finite, learned_names
 
 #: The file that says what was done.
 REPORT = "compensation.json"
@@ -73,7 +73,7 @@ def check_parameters(inputs: Inputs) -> None:
         headline = "compensation needs the parameters, and there are none"
         help_text = "give the parameter file with --params"
         raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
-    check_finite(inputs.analysis, inputs.model.parameter_shapes or ())
+    check_finite(inputs.analysis, learned_names(inputs.analysis))
 
 
 def copy_name(inputs: Inputs) -> str:

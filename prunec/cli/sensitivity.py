@@ -86,7 +86,7 @@ def _prepare(
     from prunec.planning.choices import choices_of, rank
     from prunec.planning.criteria import Settings, check_needs, find_criterion, unit_scores
     from prunec.planning.members import group_members, group_names
-    from prunec.planning.scoring import check_finite
+    from prunec.planning.scoring import check_finite, learned_names
     from prunec.planning.sensitivity import measure, pending
     from prunec.planning.workers import processors
 
@@ -97,7 +97,7 @@ def _prepare(
     table = _known(options, inputs, name, measurement.data.digest, path)
     choices = choices_of(inputs.analysis.solution)
     settings = Settings(criterion.aggregate, criterion.normalise, 0, measurement.data)
-    check_finite(inputs.analysis, inputs.model.parameter_shapes or ())
+    check_finite(inputs.analysis, learned_names(inputs.analysis))
     scores = unit_scores(inputs.analysis, name, settings)
     rankings = [rank(choice, scores) for choice in choices]
     names = group_names(group_members(inputs.analysis))

@@ -41,7 +41,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Totals:
-    """All parameters of the model, in any layer or none, each once; and the multiply-adds of all layers."""
+    """All that is learned, in any layer or none, each once; and the multiply-adds of all layers."""
 
     parameters: Change
     multiply_adds: Change
@@ -90,7 +90,7 @@ class _Report:
     def layer(self, index: int, bound: Bound) -> Layer:
         node = self.graph.nodes[index]
         channels, kept = None, ""
-        held = self._parameter_slots(index, bound)
+        held = self.analysis.learned.slots(bound, node.inputs)
         if (id(bound), held) not in self.known:
             self.known[id(bound), held] = (produced_axis(bound, held), multiply_adds(bound))
         axis, cost = self.known[id(bound), held]
@@ -103,9 +103,9 @@ class _Report:
         return Layer(node.name, node.operator or "", channels, own, macs, kept)
 
     def all_parameters(self) -> dict[str, Change]:
-        """Element counts of every parameter of the model, by name."""
+        """Element counts of all that is learned, by name."""
         counts: dict[str, Change] = {}
-        for index in sorted(self.graph.parameters):
+        for index in sorted(self.analysis.learned.variables):
             counts[self.graph.nodes[index].name] = self._count(Tensor(index, 0))
         for index, bound in enumerate(self.analysis.bound.bounds):
             if bound is not None:
@@ -124,23 +124,13 @@ class _Report:
         channels = self.channels.get(tensor)
         return before, before if channels is None else self.shrinker.shape(channels)[axis]
 
-    def _parameter_slots(self, index: int, bound: Bound) -> frozenset[str]:
-        """The slots that hold parameters: those the rule gives them, and others that are fed by one, as
-        either side of a product may be."""
-        tensors = zip(self.graph.nodes[index].inputs, bound.inputs)
-        fed = {slot.slot for tensor, slot in tensors if tensor.node in self.graph.parameters}
-        return frozenset(bound.parameter_slots) | fed
-
     def _parameters_of(self, index: int, bound: Bound) -> dict[str, Change]:
-        """The parameters of a node: variables in parameter slots, and those the graph does not mention."""
+        """The parameters of a node: what is learned and stands in its slots, as it is or computed from
+        constants alone, and those the graph does not mention."""
         counts: dict[str, Change] = {}
-        held = self._parameter_slots(index, bound)
-        for tensor, slot in zip(self.graph.nodes[index].inputs, bound.inputs):
-            variable = self.graph.nodes[tensor.node]
-            if variable.operator is not None or variable.name in self.analysis.model.input_shapes:
-                continue
-            if slot.slot in held:
-                counts[variable.name] = self._count(tensor)
+        for tensor in self.graph.nodes[index].inputs:
+            for variable in sorted(self.analysis.learned.of(tensor)):
+                counts[self.graph.nodes[variable].name] = self._count(Tensor(variable, 0))
         known = self.analysis.model.parameter_shapes
         for slot in bound.implied:
             name = self.analysis.model.implied_name(index, slot.slot)

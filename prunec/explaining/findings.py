@@ -132,12 +132,12 @@ class KeptLayer:
     """A layer that loses less than all its channels could.
 
     ``side`` is ``"output channels"`` or ``"input channels"``, of which ``stay`` out of ``total`` cannot go;
-    ``parameters`` counts the elements of the layer's parameters.
+    ``parameters`` counts the elements of the layer's parameters, ``None`` where that is not known.
     """
 
     node: str
     operator: str
-    parameters: int
+    parameters: Optional[int]
     side: str
     axis: int
     stay: int

@@ -13,20 +13,22 @@ from prunec.compiler import Analysis
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
 from prunec.explaining.findings import KeptLayer
-from prunec.graph.model import Tensor
+from prunec.graph.model import Shape, Tensor
 from prunec.solver.propagate import Channels
 
 
 def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
     """The layers that lose less than all their channels could, those that cost most parameters first.
 
-    A layer is a node whose rule says what it costs.  Its output channels are those it makes from its
-    parameters, its input channels those it sums over.
+    A layer is a node whose rule says what it costs and that takes what was learned, as it is or computed
+    from constants alone.  Its output channels are those it makes of that, its input channels those it sums
+    over.
     """
     explainer = Explainer(analysis)
     found: list[KeptLayer] = []
     for index, bound in enumerate(analysis.bound.bounds):
-        if bound is None or not is_costly(bound):
+        # What is computed from constants alone makes weights of them.
+        if bound is None or not is_costly(bound) or index in analysis.learned.behind:
             continue
         for side, tensor, axis in _sides(analysis, index, bound):
             layer = _layer(explainer, index, bound, side, tensor, axis)
@@ -37,7 +39,7 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
 
 
 def _cost(layer: KeptLayer) -> float:
-    return layer.parameters * layer.stay / layer.total
+    return (layer.parameters or 0) * layer.stay / layer.total
 
 
 def _layer(
@@ -59,18 +61,20 @@ def _layer(
 
 
 def _sides(analysis: Analysis, index: int, bound: Bound) -> Iterator[tuple[str, Tensor, int]]:
-    """The output axis whose names stand on a parameter and no data, and the data axis whose names stand on a
-    parameter and no output."""
-    learned = _names(bound, True)
-    data = _names(bound, False)
+    """The output axis whose names stand on what is learned and no data, and the data axis whose names stand
+    on what is learned and no output."""
+    tensors = analysis.bound.graph.nodes[index].inputs
+    slots = analysis.learned.slots(bound, tensors)
+    learned = _names(bound, slots, True)
+    data = _names(bound, slots, False)
     made = {name for slot in bound.outputs for axis in slot.axes or () for name in names_of(axis)}
     for number, slot in enumerate(bound.outputs[:1]):
         for position, axis in enumerate(slot.axes or ()):
             if any(name in learned and name not in data for name in names_of(axis)):
                 yield "output channels", Tensor(index, number), position
                 break
-    for tensor, slot in zip(analysis.bound.graph.nodes[index].inputs, bound.inputs):
-        if slot.slot in bound.parameter_slots:
+    for tensor, slot in zip(tensors, bound.inputs):
+        if slot.slot in slots:
             continue
         for position, axis in enumerate(slot.axes or ()):
             if any(name in learned and name not in made for name in names_of(axis)):
@@ -78,22 +82,34 @@ def _sides(analysis: Analysis, index: int, bound: Bound) -> Iterator[tuple[str, 
                 return
 
 
-def _names(bound: Bound, learned: bool) -> set[str]:
+def _names(bound: Bound, slots: frozenset[str], learned: bool) -> set[str]:
     return {
         name
         for slot in (*bound.inputs, *bound.implied)
-        if (slot.slot in bound.parameter_slots) == learned
+        if (slot.slot in slots) == learned
         for axis in slot.axes or ()
         for name in names_of(axis)
     }
 
 
-def _parameter_count(analysis: Analysis, index: int, bound: Bound) -> int:
-    """The elements of a layer's parameters, as far as their shapes are known."""
-    shapes = [
-        analysis.bound.shapes.get(tensor)
-        for tensor, slot in zip(analysis.bound.graph.nodes[index].inputs, bound.inputs)
-        if slot.slot in bound.parameter_slots
-    ]
-    shapes += [bound.shape(slot) for slot in bound.implied]
-    return sum(prod(size or 0 for size in shape) for shape in shapes if shape is not None)
+def _parameter_count(analysis: Analysis, index: int, bound: Bound) -> Optional[int]:
+    """The elements of all that is learned and that a layer takes, each once; ``None`` where a shape is not
+    known."""
+    variables = {
+        variable
+        for tensor in analysis.bound.graph.nodes[index].inputs
+        for variable in analysis.learned.of(tensor)
+    }
+    shapes = [analysis.bound.shapes.get(Tensor(variable, 0)) for variable in variables]
+    known = analysis.model.parameter_shapes
+    for slot in bound.implied:
+        if known is None or analysis.model.implied_name(index, slot.slot) in known:
+            shapes.append(bound.shape(slot))
+    counts = [_size(shape) for shape in shapes]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _size(shape: Optional[Shape]) -> Optional[int]:
+    if shape is None or None in shape:
+        return None
+    return prod(size or 0 for size in shape)

@@ -35,8 +35,9 @@ def kept_text(layers: Sequence[KeptLayer]) -> str:
         return "No layer that the rules know keeps any channels.\n"
     lines: list[str] = []
     for layer in layers:
+        count = "" if layer.parameters is None else f", {layer.parameters:,} parameters"
         lines.append(
-            f"{printable(layer.node)} ({printable(layer.operator)}, {layer.parameters:,} parameters): "
+            f"{printable(layer.node)} ({printable(layer.operator)}{count}): "
             f"{layer.stay} of {layer.total} {layer.side} stay"
         )
         for reason in layer.reasons:

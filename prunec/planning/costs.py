@@ -84,7 +84,7 @@ class CostModel:
         self.axis_counts = builder.axis_counts()
         self.widths = _widths(len(choices), self.axis_counts)
         self._known: dict[tuple[int, tuple[Optional[int], ...]], Optional[int]] = {}
-        self._headers = builder.header_bytes()
+        self._fixed = builder.fixed_bytes(self.weights)
 
     def functions(self) -> dict[str, Cost]:
         """The costs that follow from a plan without running it, by the words for targets."""
@@ -106,13 +106,13 @@ class CostModel:
         return total
 
     def parameters(self, steps: Atoms) -> Optional[int]:
-        """Elements of all parameters."""
+        """Elements of all that is learned."""
         return self._weigh(steps, items=False)
 
     def file_size(self, steps: Atoms) -> Optional[int]:
         """Bytes of the parameter file; ``None`` without one."""
-        total = None if self._headers is None else self._weigh(steps, items=True)
-        return None if total is None or self._headers is None else total + self._headers
+        total = None if self._fixed is None else self._weigh(steps, items=True)
+        return None if total is None or self._fixed is None else total + self._fixed
 
     def channels(self, steps: Atoms) -> int:
         """Units that are left, of those that can go."""
@@ -255,7 +255,7 @@ class _Builder:
         graph, model = self.analysis.model.graph, self.analysis.model
         sliced = {parameter.name: parameter for parameter in self.analysis.parameters}
         shapes: dict[str, tuple[Shape, Optional[Channels]]] = {}
-        for index in sorted(self._variables()):
+        for index in sorted(self.analysis.learned.variables):
             shapes[graph.nodes[index].name] = self._shape(Tensor(index, 0))
         for index, bound in enumerate(self.analysis.bound.bounds):
             for slot in bound.implied if bound is not None else ():
@@ -266,46 +266,26 @@ class _Builder:
                     shapes.setdefault(
                         name, (bound.shape(slot) or (None,), None if known is None else known.channels)
                     )
-        types = self._item_sizes()
         for name, (shape, channels) in shapes.items():
             factors = tuple(Factor(size, ()) for size in shape)
             if channels is not None:
                 factors = self.factors(channels)
-            yield Weights(name, factors, types.get(name, 0))
-
-    def _variables(self) -> set[int]:
-        """The variables that are learned: those the front end knows, and those in parameter slots."""
-        graph, model = self.analysis.model.graph, self.analysis.model
-        found = set(graph.parameters)
-        for index, bound in enumerate(self.analysis.bound.bounds):
-            if bound is None:
-                continue
-            for tensor, slot in zip(graph.nodes[index].inputs, bound.inputs):
-                variable = graph.nodes[tensor.node]
-                if variable.operator is None and variable.name not in model.input_shapes:
-                    if slot.slot in bound.parameter_slots:
-                        found.add(tensor.node)
-        return found
+            held = model.parameter_shapes is not None and name in model.parameter_shapes
+            yield Weights(name, factors, int(model.parameter(name).dtype.itemsize) if held else 0)
 
     def _shape(self, tensor: Tensor) -> tuple[Shape, Optional[Channels]]:
         return self.analysis.bound.shapes.get(tensor, (None,)), self.channels.get(tensor)
 
-    def _item_sizes(self) -> dict[str, int]:
-        model = self.analysis.model
-        if model.parameter_shapes is None:
-            return {}
-        return {name: int(model.parameter(name).dtype.itemsize) for name in model.parameter_shapes}
-
-    def header_bytes(self) -> Optional[int]:
-        """Bytes of the parameter file besides the elements: headers, whose size pruning does not change."""
+    def fixed_bytes(self, weights: Sequence[Weights]) -> Optional[int]:
+        """Bytes of the parameter file besides the elements of weights, which pruning hardly changes: headers,
+        and constants that are not learned."""
         model = self.analysis.model
         if model.parameter_shapes is None:
             return None
+        sizes = {name: int(model.parameter(name).nbytes) for name in model.parameter_shapes}
+        held = sum(sizes.get(own.name, 0) for own in weights)
         path = getattr(getattr(model, "parameters", None), "path", None)
-        if path is None:
-            return 0
-        data = sum(int(model.parameter(name).nbytes) for name in model.parameter_shapes)
-        return max(0, os.path.getsize(path) - data)
+        return sum(sizes.values()) - held if path is None else max(0, os.path.getsize(path) - held)
 
 
 def _widths(count: int, axes: Sequence[AxisCount]) -> tuple[int, ...]:

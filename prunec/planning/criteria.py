@@ -17,13 +17,14 @@ import numpy as np
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning import magnitude
-from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, channel_axes
+from prunec.planning.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes
 from prunec.planning.scoring import (
     ChannelScore,
     ScoreError,
     Scores,
     check_finite,
     group_of_units,
+    learned_names,
     parameter_scores,
 )
 
@@ -69,10 +70,16 @@ def by_channels(score: ChannelScore, summary: str, roles: tuple[str, ...], **def
     """A criterion of a function of arrays."""
 
     def scores(analysis: Analysis, settings: Settings) -> Scores:
-        axes = channel_axes(analysis)
-        return parameter_scores(analysis, axes, score, roles, settings.aggregate, settings.normalise)
+        return parameter_scores(
+            analysis, _learned_axes(analysis), score, roles, settings.aggregate, settings.normalise
+        )
 
     return Criterion(scores, PARAMETERS, summary, **defaults)
+
+
+def _learned_axes(analysis: Analysis) -> tuple[ChannelAxis, ...]:
+    """The axes with channels of what is learned: tables and bounds say nothing of importance."""
+    return tuple(axis for axis in channel_axes(analysis) if analysis.is_learned(axis.parameter))
 
 
 def _position(analysis: Analysis, settings: Settings) -> Scores:
@@ -85,7 +92,7 @@ def _random(analysis: Analysis, settings: Settings) -> Scores:
 
 def _scale(analysis: Analysis, settings: Settings) -> Scores:
     """Scales as they are; groups without one are ranked by L1, brought to the mean of all scales."""
-    solution, axes = analysis.solution, channel_axes(analysis)
+    solution, axes = analysis.solution, _learned_axes(analysis)
     scaled = np.zeros(len(solution.groups) + 1, dtype=bool)
     group_of = group_of_units(solution)
     for axis in axes:
@@ -192,10 +199,11 @@ def unit_scores(analysis: Analysis, name: str, settings: Settings) -> Scores:
     criterion = find_criterion(name)
     check_needs(analysis, name, criterion, settings.data is not None)
     if criterion.needs == PARAMETERS:
-        check_finite(analysis, dict.fromkeys(parameter.name for parameter in analysis.parameters))
+        sliced = [own.name for own in analysis.parameters if analysis.is_learned(own)]
+        check_finite(analysis, dict.fromkeys(sliced))
     elif criterion.needs == DATA:
         # What a model computes depends on all of them.
-        check_finite(analysis, analysis.model.parameter_shapes or ())
+        check_finite(analysis, learned_names(analysis))
     try:
         scores = np.asarray(criterion.scores(analysis, settings), dtype=np.float64)
         if scores.shape != (analysis.solution.unit_count,) or not np.isfinite(scores).all():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.learned import is_floating
 from prunec.planning.channel_axes import ChannelAxis
 from prunec.solver.components import Atoms
 from prunec.solver.solve import Solution
@@ -54,12 +55,21 @@ def parameter_scores(
     return unit_scores(analysis.solution, axes, of_axis, roles, aggregate, normalise)
 
 
+def learned_names(analysis: Analysis) -> list[str]:
+    """The parameters that are learned, by name, as far as they are at hand."""
+    known = analysis.model.parameter_shapes or {}
+    nodes = analysis.model.graph.nodes
+    found = [nodes[index].name for index in sorted(analysis.learned.variables)]
+    found += [own.name for own in analysis.parameters if own.node is None]
+    return [name for name in dict.fromkeys(found) if name in known]
+
+
 def check_finite(analysis: Analysis, names: Iterable[str]) -> None:
     """Raises PrunecError P612 for parameters with NaN or infinity, all of them."""
     problems = []
     for name in names:
         array = analysis.model.parameter(name)
-        if not np.isfinite(array).all():
+        if is_floating(array.dtype) and not np.isfinite(array).all():
             problems.append(_not_finite(name, array))
     if problems:
         raise PrunecError(*problems)

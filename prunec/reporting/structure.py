@@ -14,6 +14,7 @@ from prunec.compiler import Analysis, Model
 from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.graph.model import Graph, Shape, Tensor
 from prunec.language.syntax import Value
+from prunec.learned import learned
 from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
@@ -47,7 +48,10 @@ def compare(
         tuple(_named(before.graph, index) for index in gone),
         tuple(_named(after.graph, index) for index in new),
         _outputs(graphs, partner),
-        (_elements(shapes[0], parameters[0]), _elements(shapes[1], parameters[1])),
+        (
+            _elements(shapes[0], _learned(before, bound[0], parameters[0])),
+            _elements(shapes[1], _learned(after, bound[1], parameters[1])),
+        ),
         (),
         outer,
         tuple(notes),
@@ -217,6 +221,11 @@ def _parameter_nodes(
     names = {model.graph.nodes[index].name for index in found}
     given = names & set(model.input_shapes)
     return frozenset(index for index in found if model.graph.nodes[index].name not in given)
+
+
+def _learned(model: Model, bound: Optional[BoundGraph], parameters: frozenset[int]) -> frozenset[int]:
+    """The variables whose elements count: without rules, all that may be learned."""
+    return parameters if bound is None else learned(model, bound).variables
 
 
 def _elements(shapes: Mapping[Tensor, Shape], parameters: frozenset[int]) -> Optional[int]:

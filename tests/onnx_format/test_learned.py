@@ -1,0 +1,135 @@
+"""Which constants count as parameters, and what counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli.tools import run
+
+onnx = pytest.importorskip("onnx", reason="needs onnx")
+
+from onnx import numpy_helper  # noqa: E402
+
+from onnx_format.network import RULES, Net  # noqa: E402
+from prunec.compiler import Analysis, analyse, emit  # noqa: E402
+from prunec.emission.layers import layers  # noqa: E402
+from prunec.explaining.kept import kept  # noqa: E402
+from prunec.onnx.frontend import model_of  # noqa: E402
+from prunec.planning.choices import choices_of  # noqa: E402
+from prunec.planning.costs import CostModel  # noqa: E402
+
+FLOORS = {
+    "a bound": np.array(-np.inf, np.float32),
+    "bounds": np.full((1, 8, 1, 1), -np.inf, np.float32),
+    "a mask": np.where(np.tri(8, dtype=bool), 0, -np.inf).astype(np.float32).reshape(1, 1, 8, 8),
+    "a filling": np.full((1, 8, 1, 1), -1e9, np.float32),
+}
+
+
+def analysed(net: Net) -> Analysis:
+    return analyse(model_of(net.proto().SerializeToString(), Path("net.onnx")), RULES)
+
+
+def names(analysis: Analysis) -> set[str]:
+    return {analysis.model.graph.nodes[index].name for index in analysis.learned.variables}
+
+
+def floored(values: np.ndarray) -> Net:
+    """A network with numbers between its convolutions that are no parameters."""
+    net = Net(seed=5)
+    x = net.conv(net.input("x", 2, 3, 8, 8), "c1", 3, 8)
+    net.initializers.append(numpy_helper.from_array(values, "floor"))
+    x = net.op("Max", x, "floor")
+    table = net.numbers("table", np.arange(8, dtype=np.int64).reshape(1, 8, 1, 1))
+    x = net.op("Mul", x, net.op("Cast", table, to=1))
+    net.head(x, 8)
+    return net
+
+
+@pytest.mark.parametrize("what", FLOORS)
+def test_bounds_and_masks_are_no_parameters(what: str, tmp_path: Path, capsys: Any) -> None:
+    net = floored(FLOORS[what])
+    analysis = analysed(net)
+    assert names(analysis) == {"c1_w", "c1_b", "fc_w"} | ({"fc_b"} if _has(net, "fc_b") else set())
+    counts = sum(int(np.prod(t.dims)) for t in net.initializers if t.name in names(analysis))
+    pruned = emit(analysis, np.zeros(analysis.solution.unit_count, dtype=bool))
+    assert layers(analysis, pruned)[1].parameters == (counts, counts)
+    costs = CostModel(analysis, choices_of(analysis.solution))
+    assert costs.parameters(costs.none()) == counts
+    everything = sum(numpy_helper.to_array(t).nbytes for t in net.initializers)
+    assert costs.file_size(costs.none()) == everything
+
+
+def _has(net: Net, name: str) -> bool:
+    return any(tensor.name == name for tensor in net.initializers)
+
+
+@pytest.mark.parametrize("what", FLOORS)
+def test_whatever_runs_the_model_runs_it(what: str, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+    monkeypatch.chdir(tmp_path)
+    onnx.save(floored(FLOORS[what]).proto(), "net.onnx")
+    np.savez("data.npz", x=np.random.default_rng(0).standard_normal((8, 3, 8, 8)).astype(np.float32))
+    given = ("net.onnx", "--data", "data.npz")
+    assert run(capsys, "plan", *given, "--criterion", "activation", "--out", "plan.json")[0] == 0
+    assert run(capsys, "plan", "net.onnx", "--criterion", "l1", "--out", "other.json")[0] == 0
+    assert run(capsys, "compile", *given, "--means", "--out", "out")[0] == 0
+    assert run(capsys, "sensitivity", *given, "--ratios", "0.5", "--out", "table.csv")[0] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["c1_w", "c1_b", "fc_w"])
+def test_weights_that_are_no_numbers(
+    name: str, value: float, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    proto = floored(FLOORS["a bound"]).proto()
+    tensor = next(t for t in proto.graph.initializer if t.name == name)
+    array = numpy_helper.to_array(tensor).copy()
+    array.flat[1] = value
+    tensor.CopyFrom(numpy_helper.from_array(array, name))
+    onnx.save(proto, "net.onnx")
+    np.savez("data.npz", x=np.ones((2, 3, 8, 8), np.float32))
+    given = ("net.onnx", "--data", "data.npz", "--criterion", "activation", "--out", "plan.json")
+    code, _, err = run(capsys, "plan", *given)
+    assert code == 1 and f"error[P612]: the parameter '{name}' holds NaN or infinity\n" in err
+
+
+def test_kept_lists_dense_layers_with_right_counts() -> None:
+    net = Net(seed=2)
+    x = net.input("x", 2, 5, 16)
+    plain = net.op("MatMul", x, net.weight("plain", 16, 12))
+    turned = net.op("MatMul", x, net.op("Transpose", net.weight("turned", 12, 16), perm=[1, 0]))
+    same = net.op("MatMul", x, net.op("Identity", "plain"))
+    product = net.op("MatMul", plain, net.op("Transpose", turned, perm=[0, 2, 1]))
+    flat = net.op("Reshape", same, net.numbers("flat", [10, 12]))
+    gemm = net.op("Gemm", flat, net.weight("gemm_w", 7, 12), net.weight("gemm_b", 7), transB=1)
+    twice = net.weight("twice", 7, 7)
+    both = net.op("MatMul", gemm, net.op("MatMul", twice, twice))
+    net.output(product, 3)
+    net.output(both, 2)
+    found = {(layer.node, layer.side): layer for layer in kept(analysed(net))}
+    counts = {node: layer.parameters for (node, _), layer in found.items()}
+    gemm_node = next(node for node in counts if node.startswith("Gemm"))
+    assert counts[gemm_node] == 7 * 12 + 7
+    # What reads data on both sides is no layer.
+    assert product not in counts
+    assert sorted(counts.values()) == [49, 91, 192, 192, 192]
+    assert {side for node, side in found if node == gemm_node} <= {"output channels", "input channels"}
+
+
+def test_quantised_weights_are_counted() -> None:
+    net = Net(seed=2)
+    x = net.input("x", 2, 3, 8, 8)
+    weight = net.numbers("w", net.random.integers(-127, 127, (8, 3, 3, 3)), dtype=np.int8)
+    scale = net.numbers("s", net.random.random(8) + 0.1, dtype=np.float32)
+    zero = net.numbers("z", np.zeros(8), dtype=np.int8)
+    x = net.op("Conv", x, net.op("DequantizeLinear", weight, scale, zero, axis=0), pads=[1, 1, 1, 1])
+    net.output(x, 4)
+    analysis = analysed(net)
+    assert names(analysis) == {"w", "s", "z"}
+    (layer,) = {layer.node: layer for layer in kept(analysis)}.values()
+    assert layer.parameters == 8 * 27 + 8 + 8
