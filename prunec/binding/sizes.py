@@ -40,13 +40,14 @@ class SizeSolver:
     origins: dict[str, str] = field(default_factory=dict)
 
     def learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]], ones: bool) -> bool:
-        """Learns sizes that broadcast: the largest of those that meet, before it is decided which tensors
-        hold the axis and which a one in its place; and one only when nothing else (``ones``) tells."""
+        """Learns sizes that broadcast: the largest of those that meet (zero where the others are one), before
+        it is decided which tensors hold the axis and which a one in its place; and one only when nothing else
+        (``ones``) tells."""
         learned = False
         for number, (tensor, _, shape) in enumerate(slots):
             for plain, size in self._broadcast_sizes(tensor, shape, number):
                 known = self.sizes.get(plain)
-                if size is None or size <= (known or 0) or (size == 1) != ones:
+                if size is None or (size == 1) != ones or (known is not None and (ones or size <= known)):
                     continue
                 if ones and self._open_elsewhere(plain, slots):
                     continue

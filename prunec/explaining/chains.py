@@ -13,8 +13,9 @@ from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
 from prunec.explaining.reasons import plain_reason, table_reason
 from prunec.graph.model import Tensor
+from prunec.solver.components import KEPT
 from prunec.solver.layout import Reason, TensorResult
-from prunec.solver.propagate import KEPT, Cause
+from prunec.solver.propagate import Cause
 
 
 @dataclass

@@ -19,8 +19,8 @@ from prunec.explaining.paths import Hop, Tree, path, shortest
 from prunec.explaining.reasons import unknown_shape
 from prunec.explaining.ways import Element, Ways
 from prunec.graph.model import Shape, Tensor, shape_text
-from prunec.solver.components import Atoms
-from prunec.solver.propagate import KEPT, Channels
+from prunec.solver.components import KEPT, Atoms
+from prunec.solver.propagate import Channels
 
 
 def explain(

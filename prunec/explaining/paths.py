@@ -8,8 +8,8 @@ from typing import Optional
 import numpy as np
 
 from prunec.explaining.links import Links
-from prunec.solver.components import Atoms
-from prunec.solver.propagate import KEPT, RowsOf
+from prunec.solver.components import KEPT, Atoms
+from prunec.solver.propagate import RowsOf
 
 
 @dataclass(frozen=True)

@@ -143,5 +143,5 @@ def _set_shape(value: Any, shape: Sequence[int]) -> None:
     dims = value.type.tensor_type.shape.dim
     if len(dims) == len(shape):
         for dim, size in zip(dims, shape):
-            if dim.HasField("dim_value") and dim.dim_value > 0:
+            if dim.HasField("dim_value"):
                 dim.dim_value = size

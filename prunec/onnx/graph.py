@@ -314,7 +314,7 @@ def declared_shape(value: Any) -> Optional[Shape]:
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         return None
     return tuple(
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in value.type.tensor_type.shape.dim
     )
 

@@ -13,8 +13,8 @@ from typing import Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.solver.components import Atoms, connected_components
-from prunec.solver.propagate import KEPT, Table
+from prunec.solver.components import KEPT, Atoms, connected_components
+from prunec.solver.propagate import Table
 
 _NONE: Atoms = np.zeros(0, dtype=np.int64)
 
@@ -41,7 +41,7 @@ def _edges_of(labels: Atoms, dimension: int) -> tuple[Atoms, Atoms]:
 
 def as_matrix(labels: Atoms) -> Optional[Atoms]:
     """Rows by last dimension, without constant dimensions; ``None`` where nothing needs balance."""
-    varying = varying_dimensions(labels)
+    varying = varying_dimensions(labels) if labels.size else ()
     if len(varying) < 2:
         return None
     index = tuple(slice(None) if d in varying else 0 for d in range(labels.ndim))
@@ -94,6 +94,9 @@ def tie_rows(matrix: Atoms) -> tuple[Atoms, Atoms]:
 def slice_classes(labels: Atoms, dimensions: tuple[int, ...]) -> tuple[Atoms, NDArray[np.bool_]]:
     """For each slice along some dimensions its first class, and whether it is the only one."""
     front = np.moveaxis(labels, dimensions, range(len(dimensions)))
+    if not labels.size:
+        rows = front.shape[: len(dimensions)]
+        return np.full(rows, KEPT, dtype=np.int64), np.ones(rows, dtype=bool)
     slices = front.reshape(*front.shape[: len(dimensions)], -1)
     return slices[..., 0], (slices == slices[..., :1]).all(axis=-1)
 

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Atoms = NDArray[np.int64]
 
+#: The atom that stands for everything that stays.
+KEPT = 0
+
 
 def connected_components(count: int, left: Atoms, right: Atoms) -> Atoms:
     """For each of ``count`` atoms the smallest atom it is connected to.

@@ -103,7 +103,7 @@ class _Derivation:
     def _ids(self, name: str) -> list[int]:
         if name not in self.names:
             size = self.bound.sizes.get(name)
-            self.names[name] = self.scope.track([] if size in (0, 1) else [self.scope.factor(size)])
+            self.names[name] = self.scope.track([] if size == 1 else [self.scope.factor(size)])
         return self.names[name]
 
     def _keep(self, name: str, reason: Reason) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.solver.components import Atoms
+from prunec.solver.components import KEPT, Atoms
 from prunec.solver.layout import Step
 
 Fresh = Callable[[tuple[int, ...]], Atoms]
@@ -79,7 +79,11 @@ def _reshape(values: list[Atoms], fresh: Fresh, value: int, shape: tuple[int, ..
 
 
 def _first(values: list[Atoms], fresh: Fresh, value: int, axis: int) -> Atoms:
-    return np.asarray(values[value].take(0, axis=axis))
+    array = values[value]
+    if not array.shape[axis]:
+        # Nothing is known of what no element stands for.
+        return np.full(array.shape[:axis] + array.shape[axis + 1 :], KEPT, dtype=np.int64)
+    return np.asarray(array.take(0, axis=axis))
 
 
 def _slice(values: list[Atoms], fresh: Fresh, value: int, axis: int, start: int, stop: int) -> Atoms:

@@ -6,8 +6,8 @@ from typing import Sequence
 
 import numpy as np
 
-from prunec.solver.components import Atoms, connected_components
-from prunec.solver.propagate import KEPT, Edge, Propagation
+from prunec.solver.components import KEPT, Atoms, connected_components
+from prunec.solver.propagate import Edge, Propagation
 
 
 def held_classes(atom_count: int, edges: Sequence[Edge]) -> tuple[Atoms, Atoms, Atoms]:

@@ -12,13 +12,10 @@ from prunec.binding.bound import Bound
 from prunec.binding.infer import BoundGraph
 from prunec.diagnostics import Span
 from prunec.graph.model import Graph, Tensor
-from prunec.solver.components import Atoms
+from prunec.solver.components import KEPT, Atoms
 from prunec.solver.derive import InputLayout, Untouched, derive
 from prunec.solver.execute import Room, execute
 from prunec.solver.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
-
-#: The atom that stands for everything that stays.
-KEPT = 0
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from prunec.graph.model import Tensor
 from prunec.solver.balance import Rows, as_matrix, cells, rows_of, slice_classes, tidy, tie_rows
-from prunec.solver.components import Atoms, connected_components
-from prunec.solver.propagate import KEPT, Cause, Channels, Edge, Propagation
+from prunec.solver.components import KEPT, Atoms, connected_components
+from prunec.solver.propagate import Cause, Channels, Edge, Propagation
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,16 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from onnx_format import choosing, formulas, patterns, transformers  # noqa: E402
+from onnx_format import choosing, empty, formulas, patterns, transformers  # noqa: E402
 from onnx_format.network import prune  # noqa: E402
 
-BUILDERS = [*patterns.BUILDERS, *choosing.BUILDERS, *formulas.BUILDERS, *transformers.BUILDERS]
+BUILDERS = [
+    *patterns.BUILDERS,
+    *choosing.BUILDERS,
+    *formulas.BUILDERS,
+    *transformers.BUILDERS,
+    *empty.BUILDERS,
+]
 
 
 @pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)

@@ -176,6 +176,24 @@ def test_constants_of_text_are_kept():
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
 
 
+@pytest.mark.parametrize("kind", [n for n in TensorProto.DataType.values() if n])
+def test_empty_constants_of_every_type(kind):
+    net = Net()
+    net.initializers.append(TensorProto(name="none", data_type=kind, dims=[0, 3]))
+    raw = TensorProto(name="raw", data_type=kind, dims=[2, 0])
+    if kind != TensorProto.STRING:
+        raw.raw_data = b""
+    net.initializers.append(raw)
+    net.head(patterns.start(net), 8)
+    model = model_of(message(net).SerializeToString(), Path("model.onnx"))
+    analysis = analyse(model, RULES)
+    assert [len(group.units) for group in analysis.solution.groups] == [8]
+    assert not {"none", "raw"} & {model.graph.nodes[index].name for index in analysis.learned.variables}
+    pruned = emit(analysis, uniform(analysis.solution, 0.5, np.zeros(analysis.solution.unit_count)))
+    after = {tensor.name: tensor for tensor in onnx.load_from_string(pruned.model).graph.initializer}
+    assert after["none"] == net.initializers[0] and after["raw"] == raw
+
+
 def test_tensors_without_elements():
     net = Net(opset=18)
     x = patterns.start(net)
