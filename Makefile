@@ -13,11 +13,18 @@ JOBS ?= auto
 SEED ?= 0
 MINUTES ?= 600
 
-.PHONY: help demo test lint prove corpus corpus-exact corpus-onnx fuzz bench clean
+# The oldest packages have no wheels for the newest Python.
+OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
+	command -v python$$v >/dev/null 2>&1 && python$$v -c '' >/dev/null 2>&1 && { echo python$$v; exit; }; \
+	done; echo python3)
+OLDEST_VENV ?= .venv-oldest
+
+.PHONY: help demo test test-oldest lint prove corpus corpus-exact corpus-onnx fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
 	@echo "make test          run all tests"
+	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
 	@echo "make lint          formatting, lint and types"
 	@echo "make prove         run every rule against the real operator"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
@@ -41,6 +48,17 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	@echo "== Running the tests (without MXNet, ONNX or a corpus beside the checkout some are skipped)"
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+$(OLDEST_VENV)/ready: pyproject.toml tests/oldest.txt
+	@echo "== Setting up $(OLDEST_VENV) with $$($(OLDEST_PYTHON) --version)"
+	$(OLDEST_PYTHON) -m venv $(OLDEST_VENV)
+	$(OLDEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[onnx,test]'
+	@touch $@
+
+# ONNX Runtime 1.15 does not sum over nothing.
+test-oldest: $(OLDEST_VENV)/ready
+	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -k "not sum_over_nothing" tests/onnx_format/test_survival.py \
+		tests/onnx_format/test_patterns.py tests/onnx_format/test_learned.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
@@ -74,4 +92,5 @@ bench: $(VENV)/ready
 	$(BIN)/python bench/cost.py
 
 clean:
-	rm -rf $(VENV) $(ONNX_VENV) build demo-out fuzz-failures .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) build demo-out fuzz-failures \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis

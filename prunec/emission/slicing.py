@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.graph.model import Shape, may_agree, shape_text
 
-Indices = Union[Sequence[int], NDArray[np.integer[Any]]]
+Indices = Union[Sequence[int], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)

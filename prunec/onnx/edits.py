@@ -98,15 +98,18 @@ def _set_attribute(onnx: Any, node: Any, name: str, value: Value) -> None:
 
 
 def _set_elements(onnx: Any, tensor: Any, elements: Sequence[int], shape: Sequence[int]) -> None:
+    """New elements in the same kind of field; whatever else the tensor says stays."""
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    new = onnx.numpy_helper.from_array(np.array(elements, dtype=dtype).reshape(shape), tensor.name)
-    if not tensor.HasField("raw_data") and tensor.data_location != onnx.TensorProto.EXTERNAL:
-        field_name = onnx.helper.tensor_dtype_to_field(tensor.data_type)
-        new.ClearField("raw_data")
-        getattr(new, field_name).extend(elements)
-    new.doc_string = tensor.doc_string
-    new.metadata_props.extend(tensor.metadata_props)
-    tensor.CopyFrom(new)
+    typed = onnx.helper.tensor_dtype_to_field(tensor.data_type)
+    raw = tensor.HasField("raw_data") or tensor.data_location == onnx.TensorProto.EXTERNAL
+    new = onnx.numpy_helper.from_array(np.array(elements, dtype=dtype).reshape(shape))
+    for field_name in ("dims", "raw_data", typed, "external_data", "data_location"):
+        tensor.ClearField(field_name)
+    tensor.dims.extend(shape)
+    if raw:
+        tensor.raw_data = new.raw_data
+    else:
+        getattr(tensor, typed).extend(elements)
 
 
 def _set_constant(onnx: Any, node: Any, elements: Sequence[int], shape: Sequence[int]) -> None:

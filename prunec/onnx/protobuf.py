@@ -22,6 +22,8 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 _HOLD_TENSORS = frozenset(
     f"{name}Proto" for name in ("Attribute", "Function", "Graph", "Node", "SparseTensor", "Tensor")
 ) | {"TrainingInfoProto"}
+#: What is used of the package; older versions do not import all of it by themselves.
+_PARTS = ("onnx.defs", "onnx.helper", "onnx.numpy_helper", "onnx.shape_inference")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,11 @@ class OnnxFile:
 def onnx_package() -> Any:
     """The ``onnx`` package.  Raises PrunecError P330 where it is not installed."""
     purpose = "ONNX files are read with it; importing it gave"
-    return imported(
-        "onnx", "P330", "the package onnx is not installed", purpose, "pip install 'prunec[onnx]'"
+    package, *_ = (
+        imported(name, "P330", "the package onnx is not installed", purpose, "pip install 'prunec[onnx]'")
+        for name in ("onnx", *_PARTS)
     )
+    return package
 
 
 def read_file(path: Path) -> OnnxFile:

@@ -152,11 +152,14 @@ def array(tensor: Any, folder: Path, where: str) -> NDArray[Any]:
     """A checked tensor as an array, not to be changed; external data as a view on the file."""
     onnx = onnx_package()
     place = external(tensor, where)
+    shape = dimensions(tensor, where)
+    if 0 in shape:
+        # Not every version of the package gives an array without elements for every type.
+        return np.empty(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
     if place is None:
         return np.asarray(onnx.numpy_helper.to_array(tensor))
     path = external_path(place, folder, _place(tensor, where))
-    shape = dimensions(tensor, where)
-    if element_bits(tensor, where) >= 8 and 0 not in shape:
+    if element_bits(tensor, where) >= 8:
         dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
         return np.memmap(path, dtype.newbyteorder("<"), "r", place.offset, shape)
     loaded = onnx.TensorProto()

@@ -11,6 +11,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
@@ -106,10 +107,12 @@ class Net:
 
     def proto(self, domains: Sequence[str] = ()) -> Any:
         """The model's message, checked."""
+        if self.opset > onnx.defs.onnx_opset_version():
+            pytest.skip(f"needs an onnx package that knows version {self.opset} of the operators")
         graph = helper.make_graph(self.nodes, "network", self.inputs, self.outputs, self.initializers)
         imports = [helper.make_opsetid("", self.opset), *(helper.make_opsetid(d, 1) for d in domains)]
         model = helper.make_model(graph, opset_imports=imports, producer_name="tests")
-        model.ir_version = 8 if self.opset < 19 else 10
+        model.ir_version = min(8 if self.opset < 19 else 10, onnx.IR_VERSION)
         onnx.checker.check_model(model)
         return model
 
