@@ -30,6 +30,7 @@ from prunec.learned import Learned, learned
 from prunec.planning.select import Removed
 from prunec.solver.propagate import Channels, propagate
 from prunec.solver.solve import Solution, solve
+from prunec.unread import unread_warnings
 
 
 class Model(Protocol):
@@ -113,7 +114,8 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_parameters(model, found, parameters)
-    return Analysis(model, bound, solution, found, warnings(bound, solution, parameters), strict)
+    told = (*unread_warnings(bound), *warnings(bound, solution, parameters))
+    return Analysis(model, bound, solution, found, told, strict)
 
 
 def emit(analysis: Analysis, removed: Removed) -> Pruned:

@@ -49,14 +49,15 @@ def learned(model: Model, bound: BoundGraph) -> Learned:
 
     * a rule takes as parameters, or a node takes that multiplies and adds, as they are or computed from
       constants alone; or
-    * any other node combines with its data, if they have a floating point, unless they are a single number,
-      hold infinity, or hold two values only: such are bounds, masks and fillings.
+    * any other node combines with its data, if they have a floating point or no rule reads that node, unless
+      they are a single number, hold infinity, or hold two values only: such are bounds, masks and fillings.
     """
     graph = model.graph
     constants = set(graph.parameters) | _in_slots(model, bound)
     sources: dict[int, frozenset[int]] = {index: frozenset((index,)) for index in constants}
     weights: set[int] = set()
     others: set[int] = set()
+    unread: set[int] = set()
     for index, node in enumerate(graph.nodes):
         if node.operator is None:
             continue
@@ -74,10 +75,14 @@ def learned(model: Model, bound: BoundGraph) -> Learned:
                 and (slot.slot in rule.parameter_slots or is_costly(rule))
             ):
                 weights |= own
-            elif slot is None or slot.axes:
+            elif rule is None or slot is None:
+                unread |= own
+            elif slot.axes:
                 others |= own
     found = {index for index in weights if _is_floating(model, index) or _is_quantised(model, index)}
-    found |= {index for index in others - weights if _is_floating(model, index) and _varies(model, index)}
+    found |= {index for index in unread - found if _is_quantised(model, index) and _varies(model, index)}
+    rest = (others | unread) - found
+    found |= {index for index in rest if _is_floating(model, index) and _varies(model, index)}
     behind = {index: frozenset(own & found) for index, own in sources.items() if own & found}
     return Learned(frozenset(found), behind)
 

@@ -65,14 +65,14 @@ def run(options: argparse.Namespace) -> int:
     from prunec.cli.inputs import read_inputs
     from prunec.explaining import diagrams, text
     from prunec.explaining.explain import explain
-    from prunec.explaining.kept import kept
+    from prunec.explaining.kept import kept, unread
 
     analysis = read_inputs(options).analysis
     if options.kept:
-        layers = kept(analysis)
+        layers, whole = kept(analysis), unread(analysis)
         shown = {
-            "text": lambda: text.kept_text(layers),
-            "json": lambda: text.kept_json(layers),
+            "text": lambda: text.kept_text(layers, whole),
+            "json": lambda: text.kept_json(layers, whole),
             "mermaid": lambda: diagrams.mermaid(diagrams.kept_diagram(layers)),
             "dot": lambda: diagrams.dot(diagrams.kept_diagram(layers)),
         }[options.format]()

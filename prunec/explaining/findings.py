@@ -143,3 +143,14 @@ class KeptLayer:
     stay: int
     total: int
     reasons: tuple[Kept, ...]
+
+
+@dataclass(frozen=True)
+class UnreadLayer:
+    """A node with parameters that stays whole, as no rule says what it does with channels: ``parameters``
+    counts those it takes and those in graphs inside it, ``None`` where that is not known."""
+
+    node: str
+    operator: str
+    parameters: Optional[int]
+    reason: str

@@ -12,7 +12,7 @@ from prunec.binding.costs import is_costly
 from prunec.compiler import Analysis
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
-from prunec.explaining.findings import KeptLayer
+from prunec.explaining.findings import KeptLayer, UnreadLayer
 from prunec.graph.model import Shape, Tensor
 from prunec.solver.propagate import Channels
 
@@ -36,6 +36,24 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
                 found.append(layer)
     order = sorted(range(len(found)), key=lambda n: (-_cost(found[n]), n))
     return tuple(found[n] for n in order)
+
+
+def unread(analysis: Analysis) -> tuple[UnreadLayer, ...]:
+    """The nodes that take what was learned, or hold it in a body, and of which no rule says what they do with
+    channels; those with most parameters first."""
+    graph = analysis.bound.graph
+    found = []
+    for index, opaque in sorted(analysis.bound.opaque.items()):
+        if index in analysis.learned.behind:
+            continue  # it makes weights of constants, and who takes these is listed
+        node = graph.nodes[index]
+        variables = frozenset().union(*(analysis.learned.of(tensor) for tensor in node.inputs))
+        counts = [_size(analysis.bound.shapes.get(Tensor(variable, 0))) for variable in variables]
+        inside = graph.nested.get(index, (0, 0))[1]
+        if variables or inside:
+            total = None if None in counts else inside + sum(count or 0 for count in counts)
+            found.append(UnreadLayer(node.name, node.operator or "", total, opaque.reason))
+    return tuple(sorted(found, key=lambda layer: -(layer.parameters or 0)))
 
 
 def _cost(layer: KeptLayer) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, Iterable, Sequence
 
 from prunec.diagnostics import printable
-from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, Tie
+from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, Tie, UnreadLayer
 from prunec.graph.model import shape_text
 
 #: The format of the JSON documents.
@@ -29,9 +30,9 @@ def explanation_text(explanation: Explanation) -> str:
     return "\n".join([*lines, *_rule_lines(chains)]) + "\n"
 
 
-def kept_text(layers: Sequence[KeptLayer]) -> str:
-    """All layers that keep channels, for the terminal."""
-    if not layers:
+def kept_text(layers: Sequence[KeptLayer], unread: Sequence[UnreadLayer] = ()) -> str:
+    """All layers that keep channels, and the nodes that stay whole, for the terminal."""
+    if not layers and not unread:
         return "No layer that the rules know keeps any channels.\n"
     lines: list[str] = []
     for layer in layers:
@@ -42,6 +43,10 @@ def kept_text(layers: Sequence[KeptLayer]) -> str:
         )
         for reason in layer.reasons:
             lines += [f"  {line}" for line in _because(reason)]
+    for own in unread:
+        count = "" if own.parameters is None else f", {own.parameters:,} parameters"
+        lines.append(f"{printable(own.node)} ({printable(own.operator)}{count}): all of it stays")
+        lines.append(f"  {printable(own.reason[:1].upper() + own.reason[1:])}.")
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +64,7 @@ def explanation_json(explanation: Explanation) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def kept_json(layers: Sequence[KeptLayer]) -> str:
+def kept_json(layers: Sequence[KeptLayer], unread: Sequence[UnreadLayer] = ()) -> str:
     """All layers that keep channels as a JSON document."""
     entries = [
         {
@@ -74,7 +79,12 @@ def kept_json(layers: Sequence[KeptLayer]) -> str:
         }
         for layer in layers
     ]
-    document = {"format": "prunec kept layers", "version": VERSION, "layers": entries}
+    document = {
+        "format": "prunec kept layers",
+        "version": VERSION,
+        "layers": entries,
+        "unread": [asdict(own) for own in unread],
+    }
     return json.dumps(document, indent=1) + "\n"
 
 

@@ -62,7 +62,8 @@ class Graph:
     parameter file, from shape hints in the model, and from the user.  ``known`` gives what small
     constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators,
     ``fold`` computes with constants, and ``advice`` says by operator what helps where no rule knows it, if
-    there is more to do than to write one.
+    there is more to do than to write one.  ``nested`` says of nodes with graphs inside them how many
+    weights these hold, and how many numbers.
     """
 
     nodes: tuple[Node, ...]
@@ -73,6 +74,7 @@ class Graph:
     hints: Mapping[Tensor, Shape] = field(default_factory=dict)
     fold: Optional[Fold] = field(default=None, compare=False)
     advice: Mapping[str, str] = field(default_factory=dict)
+    nested: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def as_value(array: Known) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Iterator
 
 from prunec.onnx.protobuf import onnx_package
@@ -12,13 +13,31 @@ _MAXIMUM_DEPTH = 32
 
 def captured(node: Any, depth: int = 0) -> list[str]:
     """The values that the graphs nested in a node take from outside of them."""
+    return list(dict.fromkeys(name for graph in _graphs(node, depth) for name in _free(graph, depth)))
+
+
+def weights_inside(node: Any, depth: int = 0) -> tuple[int, int]:
+    """How many weights the graphs nested in a node hold, and how many numbers these have: arrays of more than
+    one number with a floating point."""
+    types = onnx_package().TensorProto
+    floating = {types.FLOAT, types.DOUBLE, types.FLOAT16, types.BFLOAT16}
+    count = numbers = 0
+    for graph in _graphs(node, depth):
+        held = [*graph.initializer, *(own.values for own in graph.sparse_initializer)]
+        held += [a.t for inner in graph.node for a in inner.attribute if a.HasField("t") and not inner.input]
+        sizes = [prod(tensor.dims) for tensor in held if tensor.data_type in floating]
+        found = [size for size in sizes if size > 1]
+        inside = [weights_inside(inner, depth + 1) for inner in graph.node]
+        count += len(found) + sum(own[0] for own in inside)
+        numbers += sum(found) + sum(own[1] for own in inside)
+    return count, numbers
+
+
+def _graphs(node: Any, depth: int) -> Iterator[Any]:
     kinds = onnx_package().AttributeProto
-    names: dict[str, None] = {}
     for attribute in node.attribute:
         if attribute.type in (kinds.GRAPH, kinds.GRAPHS) and depth < _MAXIMUM_DEPTH:
-            for graph in (attribute.g, *attribute.graphs):
-                names.update(dict.fromkeys(_free(graph, depth)))
-    return list(names)
+            yield from (attribute.g, *attribute.graphs)
 
 
 def _free(graph: Any, depth: int) -> Iterator[str]:

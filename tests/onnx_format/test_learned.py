@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,77 @@ def test_quantised_weights_are_counted() -> None:
     assert names(analysis) == {"w", "s", "z"}
     (layer,) = {layer.node: layer for layer in kept(analysis)}.values()
     assert layer.parameters == 8 * 27 + 8 + 8
+
+
+def branched(net: Net, x: str) -> str:
+    """A condition that the input decides; a dense layer stands in one of the branches."""
+    weight = numpy_helper.from_array(net.random.standard_normal((6, 6)).astype(np.float32), "inner_w")
+    other = numpy_helper.from_array(net.random.standard_normal(6).astype(np.float32), "inner_b")
+    number = numpy_helper.from_array(np.array(2.0, np.float32), "two")
+    make, out = onnx.helper.make_node, onnx.helper.make_tensor_value_info("y", 1, None)
+    product = [make("MatMul", [x, "inner_w"], ["p"]), make("Add", ["p", "inner_b"], ["y"])]
+    left = onnx.helper.make_graph(product, "left", [], [out], [weight, other])
+    right = onnx.helper.make_graph([make("Mul", [x, "two"], ["y"])], "right", [], [out], [number])
+    test = net.op("Greater", net.op("ReduceSum", x, keepdims=0), net.numbers("zero", 0, dtype="f"))
+    return str(net.op("If", test, then_branch=left, else_branch=right))
+
+
+def test_weights_inside_bodies_are_named(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = Net(seed=1)
+    x = net.dense(net.input("x", 2, 4), "d1", 4, 6)
+    net.output(net.dense(branched(net, x), "fc", 6, 3), 2)
+    onnx.save(net.proto(), "net.onnx")
+    words = "warning[P414]: 2 weights with 42 numbers stand inside the bodies of If nodes and stay\n"
+    for command in (("groups", "net.onnx"), ("compile", "net.onnx"), ("explain", "net.onnx", "--kept")):
+        code, out, err = run(capsys, *command)
+        assert code == 0 and words in err
+    assert "If_0 (If, 42 parameters): all of it stays\n  The body is a graph of its own" in out
+    found = json.loads(run(capsys, "explain", "net.onnx", "--kept", "--format", "json")[1])["unread"]
+    assert [(own["node"], own["parameters"]) for own in found] == [("If_0", 42)]
+
+
+def quantised(kind: str) -> Net:
+    """A model whose weights are small integers, as three kinds of tools write it."""
+    net = Net(seed=4)
+    x = net.input("x", 2, 16)
+    scale, zero = net.numbers("scale", 0.05, dtype="f"), net.numbers("zero", 0, dtype="i1")
+    for number in range(2):
+        weight = net.numbers(f"w{number}", net.random.integers(-127, 127, (16, 16)), dtype="i1")
+        if kind == "dynamic":
+            q, s, z = net.op("DynamicQuantizeLinear", x, outputs=3)
+            y = net.op("Cast", net.op("MatMulInteger", q, weight, z, zero), to=1)
+            x = net.op("Relu", net.op("Mul", y, net.op("Mul", s, scale)))
+        elif kind == "pairs":
+            q = net.op("DequantizeLinear", net.op("QuantizeLinear", x, scale, zero), scale, zero)
+            x = net.op("Relu", net.op("MatMul", q, net.op("DequantizeLinear", weight, scale, zero)))
+        else:
+            q = net.op("QuantizeLinear", x, scale, zero)
+            q = net.op("QLinearMatMul", q, scale, zero, weight, scale, zero, scale, zero)
+            x = net.op("DequantizeLinear", q, scale, zero)
+    net.output(x, 2)
+    return net
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "pairs", "operators"])
+def test_quantised_models_are_named(kind: str, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(quantised(kind).proto(), "net.onnx")
+    for command in (("groups", "net.onnx"), ("compile", "net.onnx"), ("explain", "net.onnx", "--kept")):
+        code, out, err = run(capsys, *command)
+        assert code == 0
+        assert err.count("warning[P413]: the model is quantised: most of it stays as it is\n") == 1
+        assert "  help: prune the model it was made from and quantise that\n" in err
+    assert out.count("parameters): ") >= 2
+    assert "the model is quantised; prune the model it was made from" in out.lower()
+
+
+def test_a_few_quantised_values_are_no_quantised_model() -> None:
+    net = Net()
+    x = net.conv(net.input("x", 2, 3, 8, 8), "c1", 3, 8)
+    scale, zero = net.numbers("scale", 0.1, dtype="f"), net.numbers("zero", 0, dtype="u1")
+    x = net.op("DequantizeLinear", net.op("QuantizeLinear", x, scale, zero), scale, zero)
+    for number in range(3):
+        x = net.op("Relu", net.conv(x, f"d{number}", 8, 8))
+    net.head(x, 8)
+    assert analysed(net).warnings == ()
