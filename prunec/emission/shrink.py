@@ -101,6 +101,23 @@ class Shrinker:
             shape.append(total)
         return tuple(shape)
 
+    def shrunk_axes(self, channels: Channels) -> dict[int, Optional[int]]:
+        """The axes of a tensor that shrink, with their new sizes: ``None`` where other factors of the axis
+        have sizes that are not known."""
+        cut = {
+            factors[found.dimension]
+            for factors, array in zip(channels.layout.arrays, channels.arrays)
+            for found in (self.cut(array),)
+            if found.dimension is not None
+        }
+        axes: dict[int, Optional[int]] = {}
+        first = 0
+        for number, (axis, size) in enumerate(zip(channels.layout.axes, self.shape(channels))):
+            if any(factor in cut for factor in range(first, first + len(axis))):
+                axes[number] = None if size is None else int(size)
+            first += len(axis)
+        return axes
+
     def named(self, node: NodeAtoms, sizes: Mapping[str, Optional[int]]) -> dict[str, Optional[int]]:
         """The new sizes of a node's names."""
         result = dict(sizes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, MutableMapping, Optional
+from typing import Container, Mapping, MutableMapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prunec.binding.infer import BoundGraph
 from prunec.binding.values import carried, held_arrays
 from prunec.emission.shrink import Shrinker, cut
-from prunec.graph.model import Known, Shape, Tensor, as_value, same
+from prunec.graph.model import Known, Tensor, as_value, same
 from prunec.language.syntax import Value
 
 
@@ -20,13 +20,16 @@ class Changes:
     """All that changes in a model's graph.
 
     ``attributes`` by node and name; ``inputs``, what an input must hold that carries a value, by node and the
-    position among its inputs; ``shapes`` of the tensors that shrink; ``held``, what tensors hold in the
-    smaller model before any input is changed, where that is known.
+    position among its inputs; ``shapes``, for each tensor that shrinks, its axes that do and their new sizes
+    (``None`` where a size is not known); ``unknown``, the tensors that come from some that shrink without a
+    rule that says how they do; ``held``, what tensors hold in the smaller model before any input is
+    changed, where that is known.
     """
 
     attributes: Mapping[tuple[int, str], Value]
     inputs: Mapping[tuple[int, int], Known]
-    shapes: Mapping[Tensor, Shape]
+    shapes: Mapping[Tensor, Mapping[int, Optional[int]]]
+    unknown: frozenset[Tensor]
     held: Mapping[Tensor, Known]
 
 
@@ -49,11 +52,22 @@ def changes(
                 gone = {} if atoms is None else shrinker.gone(atoms)
                 inputs[index, position] = _array(wanted, old, gone.get(name))
     shapes = {
-        tensor: shrinker.shape(channels)
+        tensor: axes
         for tensor, channels in shrinker.solution.propagation.channels.items()
-        if any(shrinker.cut(array).dimension is not None for array in channels.arrays)
+        if (axes := shrinker.shrunk_axes(channels))
     }
-    return Changes(attributes, inputs, shapes, {**bound.known, **held})
+    return Changes(attributes, inputs, shapes, _unknown(bound, shrinker, shapes), {**bound.known, **held})
+
+
+def _unknown(bound: BoundGraph, shrinker: Shrinker, shapes: Container[Tensor]) -> frozenset[Tensor]:
+    """The tensors without a layout that come from tensors that shrink."""
+    laid_out = shrinker.solution.propagation.channels
+    unknown: set[Tensor] = set()
+    for index, node in enumerate(bound.graph.nodes):
+        if any(tensor in shapes or tensor in unknown for tensor in node.inputs):
+            outputs = (Tensor(index, k) for k in range(node.output_count))
+            unknown.update(tensor for tensor in outputs if tensor not in laid_out)
+    return frozenset(unknown)
 
 
 def _array(value: Value, old: Known, gone: Optional[NDArray[np.bool_]]) -> Known:

@@ -8,7 +8,7 @@ makes, which is unique in a graph.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -38,8 +38,11 @@ class Edits:
 
     ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its
     new elements.  ``constants``: new constants (64-bit integers).  ``copies``: new nodes.  ``inputs``: for
-    the node that makes a value, new names for some of its inputs, by position.  ``shapes``: what the file
-    says of the shapes of inner values.
+    the node that makes a value, new names for some of its inputs, by position.
+
+    ``shapes``: of values whose shapes the file states, axes and their new sizes, ``None`` for one that it
+    states no longer.  ``unstated``: values of whose shapes it says nothing any more.  ``functions``: those of
+    the model (domain and name) in which it says nothing of any shape.
     """
 
     attributes: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -47,7 +50,9 @@ class Edits:
     constants: Mapping[str, Elements] = field(default_factory=dict)
     copies: Sequence[NodeCopy] = ()
     inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    shapes: Mapping[str, Mapping[int, Optional[int]]] = field(default_factory=dict)
+    unstated: Sequence[str] = ()
+    functions: Sequence[tuple[str, str]] = ()
 
 
 def key_of(node: Any) -> str:
@@ -81,8 +86,11 @@ def apply_edits(model: Any, edits: Edits) -> None:
         for position, name in inputs.items():
             nodes[key].input[position] = name
     for value in (*graph.value_info, *graph.input):
-        if value.name in edits.shapes:
-            _set_shape(value, edits.shapes[value.name])
+        _set_sizes(value, edits.shapes.get(value.name, {}))
+    _forget(graph.value_info, edits.unstated)
+    for own in model.functions:
+        if (own.domain, own.name) in edits.functions and hasattr(own, "value_info"):
+            del own.value_info[:]
 
 
 def _set_attribute(onnx: Any, node: Any, name: str, value: Value) -> None:
@@ -141,10 +149,18 @@ def _copy_nodes(onnx: Any, graph: Any, nodes: Mapping[str, Any], copies: Sequenc
     graph.node.extend(renewed)
 
 
-def _set_shape(value: Any, shape: Sequence[int]) -> None:
-    """Changes sizes that are numbers; a size with a name of its own keeps it."""
+def _set_sizes(value: Any, sizes: Mapping[int, Optional[int]]) -> None:
+    """States new sizes of some axes, or none; what the file does not say of a value is not added."""
     dims = value.type.tensor_type.shape.dim
-    if len(dims) == len(shape):
-        for dim, size in zip(dims, shape):
-            if dim.HasField("dim_value"):
-                dim.dim_value = size
+    for axis, size in sizes.items():
+        if axis >= len(dims) or dims[axis].WhichOneof("value") is None:
+            continue
+        if size is None:
+            dims[axis].ClearField(dims[axis].WhichOneof("value"))
+        else:
+            dims[axis].dim_value = size
+
+
+def _forget(values: Any, names: Sequence[str]) -> None:
+    for place in reversed([n for n, value in enumerate(values) if value.name in names]):
+        del values[place]

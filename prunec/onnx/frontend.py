@@ -75,7 +75,7 @@ class OnnxModel:
 
     def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
         """The message with attributes changed and nothing else."""
-        changes = Changes(attributes, {}, {}, {})
+        changes = Changes(attributes, {}, {}, frozenset(), {})
         return pruned_message(self.file, self.edits(changes), ())
 
     def edits(self, changes: Changes) -> Edits:

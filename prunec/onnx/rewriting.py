@@ -45,6 +45,8 @@ class _Rewriting:
         self.names = {tensor: name for name, tensor in self.content.tensors.items()}
         self.taken = _all_names(self.proto.graph)
         self.outputs = set(self.graph.outputs)
+        values = (*self.proto.graph.value_info, *self.proto.graph.input)
+        self.stated = {value.name for value in values if declared_shape(value)}
 
     def edits(self) -> Edits:
         attributes: dict[str, dict[str, Value]] = {}
@@ -56,19 +58,57 @@ class _Rewriting:
             by_tensor.setdefault((tensor, (wanted.shape, wanted.tobytes())), []).append((node, position))
         for (tensor, _), places in by_tensor.items():
             self._carry(tensor, self.changes.inputs[places[0]], places)
-        return Edits(attributes, self.elements, self.constants, self.copies, self.inputs, self._told_shapes())
+        return Edits(
+            attributes,
+            self.elements,
+            self.constants,
+            self.copies,
+            self.inputs,
+            self._sizes(),
+            self._unstated(),
+            self._functions(),
+        )
 
-    def _told_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The new shapes of the values whose shapes the message tells."""
-        graph, held = self.proto.graph, self.values.held
-        told = {value.name for value in (*graph.value_info, *graph.input) if declared_shape(value)}
+    def _sizes(self) -> dict[str, dict[int, Optional[int]]]:
+        """The axes that shrink, and their new sizes, of the values whose shapes the message states."""
+        before = self.changes.held
         # Lists of positions get shorter.
-        listed = {t: array.shape for t, array in held.items() if array.shape != self.changes.held[t].shape}
-        return {
-            self.names[tensor]: tuple(size or 0 for size in shape)
-            for tensor, shape in {**self.changes.shapes, **listed}.items()
-            if self.names.get(tensor) in told and None not in shape
+        listed = {
+            tensor: {n: size for n, size in enumerate(array.shape) if size != before[tensor].shape[n]}
+            for tensor, array in self.values.held.items()
+            if array.shape != before[tensor].shape and array.ndim == before[tensor].ndim
         }
+        return {
+            self.names[tensor]: dict(axes)
+            for tensor, axes in {**self.changes.shapes, **listed}.items()
+            if self.names.get(tensor) in self.stated
+        }
+
+    def _unstated(self) -> tuple[str, ...]:
+        """The values of whose shapes the message can say nothing any more."""
+        names = {self.names[tensor] for tensor in self.changes.unknown if tensor in self.names}
+        return tuple(sorted(names & self.stated))
+
+    def _functions(self) -> tuple[tuple[str, str], ...]:
+        """The functions of the model that are called with tensors that shrink, and those that they call."""
+        own = {(function.domain, function.name): function for function in self.proto.functions}
+        waiting = (
+            []
+            if not own
+            else [
+                (message.domain, message.op_type)
+                for node, source in zip(self.graph.nodes, self.content.sources)
+                if source.kind == "node" and any(tensor in self.changes.shapes for tensor in node.inputs)
+                for message in (self.proto.graph.node[source.index],)
+            ]
+        )
+        called: set[tuple[str, str]] = set()
+        while waiting:
+            key = waiting.pop()
+            if key in own and key not in called:
+                called.add(key)
+                waiting += [(node.domain, node.op_type) for node in own[key].node]
+        return tuple(sorted(called))
 
     def _key(self, node: int) -> str:
         return key_of(self.proto.graph.node[self.content.sources[node].index])
@@ -132,13 +172,18 @@ class _Rewriting:
         different = {
             tensor
             for tensor, array in after.items()
-            if not same(array, self.values.held[tensor]) and array.shape != self.changes.shapes.get(tensor)
+            if not same(array, self.values.held[tensor]) and not self._shrinks_to(tensor, array.shape)
         }
         different |= set(changed)
         if different & self.outputs:
             return False
         users = {index for tensor in different for index in self.values.consumers.get(tensor, ())}
         return all(self._agrees(index, different, after) for index in users)
+
+    def _shrinks_to(self, tensor: Tensor, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor shrinks, and to this shape."""
+        axes, before = self.changes.shapes.get(tensor), self.changes.held[tensor].shape
+        return axes is not None and shape == tuple(axes.get(n, size) for n, size in enumerate(before))
 
     def _agrees(self, index: int, different: AbstractSet[Tensor], after: Held) -> bool:
         """Whether a node wants what its inputs come to hold, or is part of the computation itself."""
