@@ -103,7 +103,7 @@ class _Inference:
                     heapq.heappush(queue, other)
         if self.problems:
             raise PrunecError(*(self.problems[i] for i in sorted(self.problems)))
-        for index, names in sizes_used(self.graph, self.bounds, self.known).items():
+        for index, names in sizes_used(self.graph, self.bounds, self.known, self.shapes).items():
             self.bounds[index] = _with_kept(self.bounds[index], names)
         return BoundGraph(self.graph, tuple(self.bounds), self.opaque, self.shapes, self.known)
 

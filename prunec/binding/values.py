@@ -10,6 +10,7 @@ where it ends in such inputs; where a size is used in any other way, its axis mu
 
 from __future__ import annotations
 
+import itertools
 from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
@@ -23,6 +24,8 @@ from prunec.language.syntax import Holds, Rule
 Sizes = Mapping[str, Optional[int]]
 #: The sizes (node whose output holds them, position) that each element of a known tensor follows from.
 _Origins = list[frozenset[tuple[int, int]]]
+#: What open sizes are taken to be, from here on: no size of a model stands out.
+_FIRST_SUPPOSED = 1009
 _NOTHING: frozenset[tuple[int, int]] = frozenset()
 
 
@@ -108,12 +111,16 @@ def _small(shape: Optional[Shape]) -> bool:
 
 
 def sizes_used(
-    graph: Graph, bounds: Sequence[Optional[Bound]], known: Mapping[Tensor, Known]
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    shapes: Mapping[Tensor, Shape],
 ) -> dict[int, frozenset[str]]:
     """The names of axes that must stay because the model computes with their sizes, by node."""
-    origins = _origins(graph, bounds, known)
+    supposed = _supposed(graph, bounds, known, shapes)
+    origins = _origins(graph, bounds, supposed)
     used: set[tuple[int, int]] = set()
-    for tensor in _escaping(graph, bounds, known, origins):
+    for tensor in _escaping(graph, bounds, known, supposed, origins):
         used |= frozenset().union(*origins[tensor])
     names: dict[int, set[str]] = {}
     for node, element in sorted(used):
@@ -125,25 +132,55 @@ def sizes_used(
     return {node: frozenset(found) for node, found in names.items()}
 
 
+def _supposed(
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    shapes: Mapping[Tensor, Shape],
+) -> dict[Tensor, Known]:
+    """What tensors hold, and what those that follow from open sizes would hold if these were some numbers:
+    a list in which one size is open still follows from all the others."""
+    supposed = dict(known)
+    for index, node in enumerate(graph.nodes):
+        bound = bounds[index]
+        if bound is None or Tensor(index, 0) in known:
+            continue
+        scalars = itertools.chain.from_iterable(sizes_held(bound).values())
+        names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
+        open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
+        found = held_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
+        if not found and any(tensor in supposed and tensor not in known for tensor in node.inputs):
+            given = [shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
+            found = dict(enumerate(folded(graph, index, supposed, given) or ()))
+        supposed.update((Tensor(index, k), array) for k, array in found.items())
+    return supposed
+
+
+def _without_open(sizes: Sizes) -> dict[str, Optional[int]]:
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
 def _escaping(
     graph: Graph,
     bounds: Sequence[Optional[Bound]],
     known: Mapping[Tensor, Known],
+    supposed: Mapping[Tensor, Known],
     origins: Mapping[Tensor, _Origins],
 ) -> Iterator[Tensor]:
-    """The tensors that follow from sizes and are used by anything but inputs that carry values."""
+    """The tensors that follow from sizes and are used by anything but inputs that carry known values."""
     for tensor in graph.outputs:
         if tensor in origins:
             yield tensor
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
-        computed = all(tensor in known for tensor in node.inputs) and Tensor(index, 0) in known
+        computed = all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed
         if node.operator is None or computed:
             continue
         carriers = {n for _, n in carried(bound.rule, node)} if bound is not None else set()
         for position, tensor in enumerate(node.inputs):
             held = bound is not None and bool(sizes_held(bound))
-            if tensor in origins and position not in carriers and not held:
+            carries = position in carriers and tensor in known
+            if tensor in origins and not carries and not held:
                 yield tensor
 
 
