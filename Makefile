@@ -19,7 +19,7 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-oldest lint prove corpus corpus-exact corpus-onnx fuzz bench clean
+.PHONY: help demo test test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
@@ -32,6 +32,7 @@ help:
 	@echo "make corpus-onnx   export networks from PyTorch, prune, compare: 30 minutes, and 6 GB in $(ONNX_VENV)"
 	@echo "                   (PYTHON=… takes another Python; in an environment that has everything of"
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
+	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
@@ -84,6 +85,9 @@ $(ONNX_VENV)/ready: pyproject.toml bench/onnx_requirements.txt
 
 corpus-onnx: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/onnx_corpus.py
+
+corpus-open: $(ONNX_VENV)/ready
+	$(ONNX_VENV)/bin/python bench/onnx_corpus.py --open
 
 fuzz: $(VENV)/ready
 	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)

@@ -104,10 +104,9 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
     masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
     smaller = OnnxRuntime(parse_file(pruned.model, Path("smaller.onnx")), model.content)
-    generators = (np.random.default_rng(_SEED + k) for k in (0, 1))
     drawn = [
-        {own.name: _value(own.shape, own.below, own_random) for own in one.inputs}
-        for own_random in generators
+        {own.name: random_value((1, *own.shape), own.below, np.random.default_rng(seed)) for own in one.inputs}
+        for seed in (_SEED, _SEED + 1)
     ]
     verdict = prove(Subject(analysis, pruned, model.runtime(), smaller, masked), Examples(*drawn))
     return {
@@ -119,10 +118,11 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     }
 
 
-def _value(shape: tuple[int, ...], below: Any, random: np.random.Generator) -> np.ndarray:
+def random_value(shape: tuple[int, ...], below: Any, random: np.random.Generator) -> np.ndarray:
+    """Normally distributed numbers, or whole numbers from zero up to ``below``."""
     if below is not None:
-        return random.integers(0, below, (1, *shape))
-    return random.standard_normal((1, *shape)).astype(np.float32)
+        return random.integers(0, below, shape)
+    return random.standard_normal(shape).astype(np.float32)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ is installed it prunes the same networks.  Every export, every compilation and e
 a process of its own.  Results go to ``build/onnx.jsonl``, and a run that broke off goes on from there;
 ``--again`` starts anew.
 
+With ``--open`` exports leave the batch size open, and ``prunec compile`` is not told it: what it writes has
+to pass onnx's full check, to load and to run (``build/onnx_open.jsonl``).
+
 Exit status 1 when prunec fails on an export, or when what it calls exact is not.
 """
 
@@ -25,8 +28,9 @@ from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import onnx_coverage, onnx_open_coverage
 from bench.networks import BUILD, ROOT
-from bench.onnx_coverage import EXPORTERS, PATIENCE, TORCH_PRUNING, Result, is_wrong, totals, write_coverage
+from bench.onnx_coverage import EXPORTERS, PATIENCE, TORCH_PRUNING, Result
 from bench.onnx_networks import ARCHITECTURES
 
 #: One core for each process: two run at once.
@@ -37,23 +41,28 @@ def main() -> int:
     """Runs what has no result yet, and prints everything."""
     parser = argparse.ArgumentParser(description="export to ONNX, prune at random, compare")
     parser.add_argument("words", nargs="*", help="only architectures whose name holds one of these")
-    parser.add_argument("--results", type=Path, default=BUILD / "onnx.jsonl")
+    parser.add_argument("--open", action="store_true", help="exports whose batch size is open: do they load?")
+    parser.add_argument("--results", type=Path, help="(default: build/onnx.jsonl, build/onnx_open.jsonl)")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one process")
-    parser.add_argument("--keep", type=Path, help="a folder to keep the exported models in")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder to keep the exported models in, and to take them from"
+    )
     parser.add_argument("--write", action="store_true", help="write the part of docs/coverage.md about ONNX")
     options = parser.parse_args()
     if options.write and options.words:
         parser.error("--write describes all architectures: leave out the words")
+    if options.results is None:
+        options.results = BUILD / ("onnx_open.jsonl" if options.open else "onnx.jsonl")
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if options.again and options.results.exists():
         options.results.unlink()
     known = _read(options.results)
     runs = [*EXPORTERS]
-    if importlib.util.find_spec("torch_pruning") is not None:
+    if not options.open and importlib.util.find_spec("torch_pruning") is not None:
         runs.append(TORCH_PRUNING)
-    else:
+    elif not options.open:
         print("Torch-Pruning is not installed: it is skipped")
     names = [one.name for one in ARCHITECTURES]
     chosen = [name for name in names if not options.words or any(word in name for word in options.words)]
@@ -64,12 +73,13 @@ def main() -> int:
             if (one["name"], one["run"]) not in known:
                 out.write(json.dumps(one) + "\n")
                 out.flush()
-            print(line(one), flush=True)
+            print(onnx_open_coverage.line(one) if options.open else line(one), flush=True)
             results.append(one)
-    print("\n".join(totals(results)))
+    page = onnx_open_coverage if options.open else onnx_coverage
+    print("\n".join(page.totals(results)))
     if options.write:
-        write_coverage(results)
-    return 1 if any(map(is_wrong, results)) else 0
+        page.write_coverage(results)
+    return 1 if any(map(page.is_wrong, results)) else 0
 
 
 def _read(path: Path) -> dict[tuple[str, str], Result]:
@@ -85,12 +95,17 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
     if run == TORCH_PRUNING:
         return {**head, **_process(["bench.onnx_torch_pruning", name], options.timeout)}
     with tempfile.TemporaryDirectory() as folder:
-        path = (options.keep or Path(folder)) / f"{name}-{run}.onnx"
-        head.update(_process(["bench.onnx_export", name, run, str(path)], options.timeout))
+        path = (options.keep or Path(folder)) / f"{name}-{run}{'-open' if options.open else ''}.onnx"
+        if path.exists():
+            head["exported"] = True
+        else:
+            more = ["--open"] if options.open else []
+            head.update(_process(["bench.onnx_export", name, run, str(path), *more], options.timeout))
         if "exported" not in head:
             head = {"name": name, "run": run, "exported": False, "reason": head["message"]}
         if head["exported"]:
-            head.update(_process(["bench.onnx_compile", name, str(path)], options.timeout))
+            module = "bench.onnx_open" if options.open else "bench.onnx_compile"
+            head.update(_process([module, name, str(path)], options.timeout))
     return head
 
 

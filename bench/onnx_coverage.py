@@ -13,6 +13,8 @@ Result = dict[str, Any]
 
 EXPORTERS = ("torchscript", "dynamo")
 TORCH_PRUNING = "torch-pruning"
+#: What starts the part that ``bench/onnx_open_coverage.py`` writes, to the end of the page.
+OPEN_HEADING = "\n## ONNX exports with an open batch\n"
 #: Seconds of one core.  Torch-Pruning is done in a few, or does not end.
 PATIENCE = 30
 _INTRODUCTION = """
@@ -74,8 +76,9 @@ prunec runs without PyTorch.
 
 def write_coverage(results: Sequence[Result]) -> None:
     """Puts the part about ONNX into the page, and leaves the rest as it is."""
-    before, _ = parts(PATH.read_text(encoding="utf-8"))
-    PATH.write_text(before + rendered(results), encoding="utf-8")
+    before, onnx = parts(PATH.read_text(encoding="utf-8"))
+    _, heading, rest = onnx.partition(OPEN_HEADING)
+    PATH.write_text(before + rendered(results) + heading + rest, encoding="utf-8")
 
 
 def rendered(results: Sequence[Result]) -> str:

@@ -1,6 +1,7 @@
-"""One architecture built and exported to ONNX: ``python -m bench.onnx_export NAME EXPORTER FILE``.
+"""One architecture built and exported to ONNX: ``python -m bench.onnx_export NAME EXPORTER FILE [--open]``.
 
-A process of its own for each export.  Needs PyTorch.  Prints one line of JSON.
+A process of its own for each export; with ``--open`` the batch size stays open.  Needs PyTorch.  Prints one
+line of JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _OFFSET = 0.1
 
 def main() -> int:
     """Exports, and says how long it took or why it did not work; exit status 0 either way."""
-    name, exporter, path = sys.argv[1:]
+    name, exporter, path = sys.argv[1:4]
+    open_batch = sys.argv[4:] == ["--open"]
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
@@ -41,7 +43,9 @@ def main() -> int:
     start = time.process_time()
     try:
         with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            _export(network, tuple(samples(one, 1).values()), one, exporter, path)
+            # Of a batch of one, exporters take it that there never is another.
+            values = tuple(samples(one, 2 if open_batch else 1).values())
+            _export(network, values, one, exporter, path, open_batch)
     except Exception as error:  # what PyTorch cannot export is a finding
         print(json.dumps({"exported": False, "reason": first_line(error)}))
         return 0
@@ -50,15 +54,25 @@ def main() -> int:
 
 
 def _export(
-    network: torch.nn.Module, values: tuple[Any, ...], one: Architecture, exporter: str, path: str
+    network: torch.nn.Module,
+    values: tuple[Any, ...],
+    one: Architecture,
+    exporter: str,
+    path: str,
+    open_batch: bool,
 ) -> None:
     names = [own.name for own in one.inputs]
+    options: dict[str, Any] = {"input_names": names}
     if exporter == "dynamo":
-        torch.onnx.export(
-            network, values, path, dynamo=True, input_names=names, external_data=False, verbose=False
-        )
+        options.update(dynamo=True, external_data=False, verbose=False)
+        if open_batch:
+            batch = torch.export.Dim("batch")
+            options["dynamic_shapes"] = {"values": tuple({0: batch} for _ in names)}
     else:
-        torch.onnx.export(network, values, path, dynamo=False, input_names=names, opset_version=17)
+        options.update(dynamo=False, opset_version=17)
+        if open_batch:
+            options["dynamic_axes"] = {name: {0: "batch"} for name in names}
+    torch.onnx.export(network, values, path, **options)
 
 
 def first_line(error: Exception) -> str:
