@@ -87,6 +87,10 @@ class FrontEnd(ABC, Generic[M]):
         """Writes the :meth:`data_files` of the smaller model.  Raises PrunecError and OSError."""
 
     @abstractmethod
+    def check_written(self, model: M, folder: Path) -> None:
+        """Whether the smaller model in a folder is as sound as the original.  Raises PrunecError P516."""
+
+    @abstractmethod
     def parameters_digest(self, model: M) -> Optional[str]:
         """The SHA-256 of the parameters, in hexadecimal; ``None`` where there are none."""
 
@@ -154,6 +158,9 @@ class _MXNet(FrontEnd["MXNetModel"]):
 
     def write_data(self, model: MXNetModel, pruned: Pruned, folder: Path) -> None:
         pass  # the slicing script does it
+
+    def check_written(self, model: MXNetModel, folder: Path) -> None:
+        pass  # a symbol file states no shapes
 
     def parameters_digest(self, model: MXNetModel) -> Optional[str]:
         path = self.parameter_file(model)
@@ -246,6 +253,11 @@ class _Onnx(FrontEnd["OnnxModel"]):
 
     def write_data(self, model: OnnxModel, pruned: Pruned, folder: Path) -> None:
         model.write_external(pruned.slices, folder)
+
+    def check_written(self, model: OnnxModel, folder: Path) -> None:
+        from prunec.onnx.checking import check_written
+
+        check_written(folder / model.path.name, model.path)
 
     def parameters_digest(self, model: OnnxModel) -> Optional[str]:
         files = self.data_files(model)

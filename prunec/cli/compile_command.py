@@ -192,7 +192,11 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
         PLAN: plan_text(analysis, planned, plan, group_names(members), __version__).encode("ascii"),
     }
     return Artefacts(
-        files, inputs.parameters, front.data_files(model), partial(front.write_data, model, pruned)
+        files,
+        inputs.parameters,
+        front.data_files(model),
+        partial(front.write_data, model, pruned),
+        partial(front.check_written, model),
     )
 
 

@@ -29,12 +29,13 @@ _WRITTEN_BY_PRUNEC = f'"format": "{FORMAT}"'.encode("ascii")
 class Artefacts:
     """The files to write, by name; the script among them slices ``parameters``, where there are any, into a
     file of the same name.  ``write_data`` writes the files ``data``, with parameters that the model names,
-    into the folder it is given."""
+    into the folder it is given; ``check`` looks at all files in a folder before they get to their place."""
 
     files: Mapping[str, bytes]
     parameters: Optional[Path]
     data: tuple[str, ...] = ()
     write_data: Optional[Callable[[Path], None]] = None
+    check: Optional[Callable[[Path], None]] = None
 
     def names(self) -> tuple[str, ...]:
         """The names of all files, the sliced parameters last."""
@@ -84,7 +85,7 @@ def write(artefacts: Artefacts, folder: Path, stale: Sequence[str] = ()) -> None
 
     ``stale`` names files there that go when the others are written (see :func:`stale_files`).
     Raises PrunecError P513 where the system cannot write, P514 where the script fails on the parameters, P515
-    where a name is that of no file.
+    where a name is that of no file, and what the check raises.
     """
     with _staging(folder) as stage:
         if artefacts.parameters is not None:
@@ -95,6 +96,8 @@ def write(artefacts: Artefacts, folder: Path, stale: Sequence[str] = ()) -> None
             artefacts.write_data(stage)
         for name, data in artefacts.files.items():
             (stage / name).write_bytes(data)
+        if artefacts.check is not None:
+            artefacts.check(stage)
         _move(stage, folder)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
