@@ -14,7 +14,7 @@ from prunec.binding.bind import bind
 from prunec.binding.bound import Bound
 from prunec.binding.guards import holds
 from prunec.binding.slots import Contradiction, assign_slots
-from prunec.binding.values import carried, folded, held_arrays, sizes_used
+from prunec.binding.values import carried, folded, held_arrays, held_lengths, sizes_used
 from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Span
 from prunec.graph.model import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
 from prunec.language.syntax import Rule, Value
@@ -158,6 +158,10 @@ class _Inference:
             shapes = [self.shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
             found = dict(enumerate(folded(self.graph, index, self.known, shapes) or ()))
         again: list[int] = []
+        for k, length in held_lengths(bound).items():
+            # However many of the sizes are open, their list is as long.
+            if self._refine(Tensor(index, k), (length,)):
+                again += self.consumers.get(Tensor(index, k), [])
         for k, array in found.items():
             tensor = Tensor(index, k)
             old = self.known.get(tensor)

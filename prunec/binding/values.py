@@ -78,6 +78,15 @@ def held_arrays(bound: Bound, sizes: Sizes) -> dict[int, Known]:
     return arrays
 
 
+def held_lengths(bound: Bound) -> dict[int, int]:
+    """How many sizes the outputs with one axis hold that hold sizes."""
+    return {
+        index: len(scalars)
+        for index, scalars in sizes_held(bound).items()
+        if len(bound.outputs[index].axes or ()) == 1
+    }
+
+
 # --- computing -----------------------------------------------------------------------------
 
 

@@ -147,6 +147,19 @@ def flatten_batch_computed() -> Pattern:
 
 
 @pattern
+def flatten_batch_as_a_symbol() -> Pattern:
+    """The batch size as the dynamo exporter takes it: a list of one of the sizes, and of that a number."""
+    net = Net(opset=18)
+
+    def shape(x: str) -> str:
+        number = net.op("Squeeze", net.op("Shape", x, start=0, end=1))
+        batch = net.op("Reshape", number, constant(net, -1), allowzero=0)
+        return str(net.op("Concat", batch, constant(net, 24), axis=0))
+
+    return _flattened(net, shape)
+
+
+@pattern
 def squeeze_excite_of_convolutions() -> Pattern:
     net = Net(opset=18)
     x = image(net, h="h", w="w")
