@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # PyTorch and what exports from it are large, and no part of prunec: they have an environment of their own.
 ONNX_VENV ?= .venv-onnx
+# Exporting the small networks of the tests takes less: one build of PyTorch that needs no graphics card.
+EXPORTS_VENV ?= .venv-exports
 JOBS ?= auto
 # What make fuzz starts from, and how long it may take; an input that fails is kept in fuzz-failures.
 SEED ?= 0
@@ -19,12 +21,13 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open fuzz bench clean
+.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
 	@echo "make test          run all tests"
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
+	@echo "make test-exports  export small networks from PyTorch with open sizes, prune, run: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
 	@echo "make prove         run every rule against the real operator"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
@@ -61,6 +64,15 @@ test-oldest: $(OLDEST_VENV)/ready
 	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -k "not sum_over_nothing" tests/onnx_format/test_survival.py \
 		tests/onnx_format/test_patterns.py tests/onnx_format/test_learned.py
 
+$(EXPORTS_VENV)/ready: pyproject.toml tests/exports/requirements.txt
+	@echo "== Setting up $(EXPORTS_VENV) with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv $(EXPORTS_VENV)
+	$(EXPORTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e . -r tests/exports/requirements.txt
+	@touch $@
+
+test-exports: $(EXPORTS_VENV)/ready
+	$(EXPORTS_VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/exports
+
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -96,5 +108,5 @@ bench: $(VENV)/ready
 	$(BIN)/python bench/cost.py
 
 clean:
-	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) build demo-out fuzz-failures \
+	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) $(EXPORTS_VENV) build demo-out fuzz-failures \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
