@@ -268,6 +268,29 @@ def attention_of_computed_shapes() -> Pattern:
 
 
 @pattern
+def attention_scaled_by_a_size() -> Pattern:
+    """Scores are divided by the root of the width of the keys, taken from a list of which other sizes are
+    open: queries and keys keep their width, values do not."""
+    net = Net()
+    x = net.input("x", "n", "s", W)
+    q, k, v = (net.dense(x, part, W, 8) for part in "qkv")
+    root = net.op("Sqrt", net.op("Cast", size(net, k, 2), to=TensorProto.FLOAT))
+    scores = net.op("Div", net.op("MatMul", q, net.op("Transpose", k, perm=[0, 2, 1])), root)
+    y = net.op("MatMul", net.op("Softmax", scores, axis=-1), v)
+    net.output(net.dense(y, "fc", 8, 5), 3)
+    return finished(net, (("v_w", 1), ("v_b", 0), ("fc_w", 0)), (("q_w", 1), ("k_w", 1)))
+
+
+@pattern
+def mean_by_the_number_of_elements() -> Pattern:
+    net = Net()
+    x = net.conv(net.op("Relu", net.conv(image(net, 8, "h", "w"), "c2", 8, 6)), "c3", 6, 8)
+    total = net.op("ReduceSum", x, constant(net, 1, 2, 3), keepdims=0)
+    net.output(net.op("Div", total, net.op("Cast", net.op("Size", x), to=TensorProto.FLOAT)), 1)
+    return finished(net, (*START, *outputs("c2"), *inputs("c2", "c3")), outputs("c3"))
+
+
+@pattern
 def words() -> Pattern:
     """A table of words, a normalisation that gives its statistics too, and a dense block."""
     net = Net()
