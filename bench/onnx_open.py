@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,8 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
     found["check_before"] = checked(path)
     found["run_before"], shapes = run(one, path)
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
         command = [sys.executable, "-m", "prunec", "compile", str(path), "--ratio", _RATIO, "--quiet"]
         done = subprocess.run([*command, "--out", f"{folder}/out"], capture_output=True, timeout=_SECONDS)
-        found["seconds"] = round(time.perf_counter() - start, 1)
         found["exit"] = done.returncode
         if done.returncode:
             found["message"] = done.stderr.decode("utf-8", "replace").strip()[:2000]

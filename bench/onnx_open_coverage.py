@@ -24,8 +24,8 @@ _EXCEPTIONS = """
 {rows}
 """
 _TABLE = """
-| architecture | exporter | nodes | full check before | full check after | runs | left | seconds |
-|---|---|---:|---|---|---|---:|---:|
+| architecture | exporter | nodes | full check before | full check after | loads and runs | left |
+|---|---|---:|---|---|---|---:|
 {rows}
 """
 
@@ -113,9 +113,9 @@ def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
 def _row(one: Result) -> str:
     head = f"| {one['name']} | {one['run']} | {one.get('nodes', '')} |"
     if one.get("exit") != 0:
-        return f"{head} | | | | |"
+        return f"{head} | | | |"
     said = [_word(one["check_before"]), _word(one["check_after"]), _word(one["run_after"])]
-    return f"{head} {' | '.join(said)} | {one['left']:.3f} | {one['seconds']} |"
+    return f"{head} {' | '.join(said)} | {one['left']:.3f} |"
 
 
 def _word(finding: str) -> str:
