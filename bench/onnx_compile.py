@@ -105,7 +105,7 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
     smaller = OnnxRuntime(parse_file(pruned.model, Path("smaller.onnx")), model.content)
     drawn = [
-        {own.name: random_value((1, *own.shape), own.below, np.random.default_rng(seed)) for own in one.inputs}
+        {i.name: random_value((1, *i.shape), i.below, np.random.default_rng(seed)) for i in one.inputs}
         for seed in (_SEED, _SEED + 1)
     ]
     verdict = prove(Subject(analysis, pruned, model.runtime(), smaller, masked), Examples(*drawn))

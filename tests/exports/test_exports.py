@@ -17,9 +17,10 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 pytest.importorskip("onnxscript", reason="needs onnxscript, with which PyTorch exports")
 
+from masked import masked_model  # noqa: E402
+
 import prunec  # noqa: E402
 from exports.architectures import CASES, SIZES, export  # noqa: E402
-from prunec.onnx.verify import masked_model  # noqa: E402
 
 TOLERANCE = 1e-4
 RATIO = 0.5

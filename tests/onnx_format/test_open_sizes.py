@@ -11,6 +11,8 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
+from masked import masked_model  # noqa: E402
+
 from onnx_format import open_sizes  # noqa: E402
 from onnx_format.network import RULES  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
@@ -18,7 +20,6 @@ from prunec.emission.shrink import Shrinker  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.onnx.edits import Edits, apply_edits  # noqa: E402
 from prunec.onnx.frontend import model_of  # noqa: E402
-from prunec.onnx.verify import masked_model  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
 from prunec.solver.layout import Layout  # noqa: E402
 from prunec.solver.propagate import Channels  # noqa: E402
