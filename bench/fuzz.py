@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.fuzz_inputs import Case, Good, case, good  # noqa: E402
+from bench.fuzz_good import Good, good  # noqa: E402
+from bench.fuzz_inputs import Case, case  # noqa: E402
 
 #: What commands end with: done, at fault in three ways, not proved, interrupted, nobody reads.
 STATUSES = frozenset((0, 1, 2, 3, 4, 130, 141))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="co
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench import fuzz, fuzz_inputs  # noqa: E402
+from bench import fuzz, fuzz_good, fuzz_inputs  # noqa: E402
 
 CASE = fuzz_inputs.Case("planted", {"in": b"input"}, ("command",), frozenset(("out",)))
 
@@ -132,10 +132,8 @@ def test_a_short_run_fails_nowhere_and_goes_on_where_it_stopped(tmp_path: Path, 
 
 
 def test_a_number_is_the_same_case_each_time() -> None:
-    good = fuzz_inputs.Good(
-        [b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'], b"x" * 99, [], {}, []
-    )
-    good = fuzz_inputs.Good(
+    good = fuzz_good.Good([b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'], b"x" * 99, [], {}, [])
+    good = fuzz_good.Good(
         good.symbols,
         good.parameters,
         [],
