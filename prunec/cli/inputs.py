@@ -14,10 +14,11 @@ from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.emission.shrink import Unbalanced
 from prunec.frontends import FileModel, FrontEnd, front_end
 from prunec.graph.model import Shape, Tensor
-from prunec.language.library import load, locate
+from prunec.language.library import RuleSet, load, locate
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
+from prunec.planning.staleness import has_other_groups
 
 #: Options that name files which commands read.
 _READ = ("policy", "data", "sensitivity", "previous", "register")
@@ -77,14 +78,15 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
         rules = load(names)
     strict = options.strict or (read is not None and read.origin.strict)
     with options.terminal.step("finding groups"):
-        analysis = analyse(model, rules, strict)
-    digest, policy = rules.digest, None
-    if getattr(options, "policy", None) is not None:
-        policy = read_policy(Path(options.policy), model.graph)
-        if policy.regroups:
-            analysis = regrouped(analysis, policy)
-            # Plans of earlier versions say by this digest alone which groups they are for.
-            digest = hashlib.sha256(f"{digest}:{policy.digest}".encode()).hexdigest()
+        analysis, policy = _analysed(options, model, rules, strict)
+        if read is not None and read.inputs not in (None, shapes) and has_other_groups(read, analysis):
+            # Sizes are examples: the groups are those of the sizes that the plan was made with.
+            model = front.read(Path(options.model), parameter_path(options, front, "params"), read.inputs)
+            analysis, policy = _analysed(options, model, rules, strict)
+    digest = rules.digest
+    if policy is not None and policy.regroups:
+        # Plans of earlier versions say by this digest alone which groups they are for.
+        digest = hashlib.sha256(f"{digest}:{policy.digest}".encode()).hexdigest()
     own = () if policy is None else policy.warnings
     options.terminal.warn((*rules.warnings, *analysis.warnings, *own))
     origin = Origin(model.digest, digest, front.parameters_digest(model), strict)
@@ -93,6 +95,17 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     given = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
     files += [Path(file) for file in given if file is not None]
     return Inputs(front, model, analysis, origin, read, names, tuple(files), policy)
+
+
+def _analysed(
+    options: argparse.Namespace, model: FileModel, rules: RuleSet, strict: bool
+) -> tuple[Analysis, Optional[ModelPolicy]]:
+    """The groups of a model, as a policy has them if there is one, and the policy."""
+    analysis = analyse(model, rules, strict)
+    if getattr(options, "policy", None) is None:
+        return analysis, None
+    policy = read_policy(Path(options.policy), model.graph)
+    return (regrouped(analysis, policy) if policy.regroups else analysis), policy
 
 
 def parameter_path(options: argparse.Namespace, front: FrontEnd[Any], option: str) -> Optional[Path]:

@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.cli.inputs import Inputs, shape_options
+from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned
 from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.emission.slicing import mask
@@ -57,7 +58,7 @@ def prepare(inputs: Inputs, options: argparse.Namespace) -> Comparison:
                 help="give the parameter file with --params",
             )
         )
-    shapes, unknown = _input_shapes(inputs)
+    shapes, unknown = _input_shapes(inputs, input_shapes(options))
     if options.data is not None:
         return _from_data(inputs, options.data, settings, shapes, unknown)
     if unknown:
@@ -186,14 +187,17 @@ def verdict_object(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
 # --- inputs -------------------------------------------------------------------------------------
 
 
-def _input_shapes(inputs: Inputs) -> tuple[dict[str, tuple[int, ...]], dict[str, Optional[Shape]]]:
+def _input_shapes(
+    inputs: Inputs, given: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, Optional[Shape]]]:
     """The shapes of the inputs that a run needs, and what is known of those that are not known whole."""
     front, model = inputs.front, inputs.model
     needed = _ancestors(inputs.analysis, model.graph.outputs)
     shapes: dict[str, tuple[int, ...]] = {}
     unknown: dict[str, Optional[Shape]] = {}
     for index in front.drawn(model, needed):
-        name, shape = model.graph.nodes[index].name, inputs.analysis.bound.shapes.get(Tensor(index, 0))
+        name = model.graph.nodes[index].name
+        shape = given.get(name, inputs.analysis.bound.shapes.get(Tensor(index, 0)))
         if shape and shape[0] is None and front.open_batch is not None:
             shape = (front.open_batch, *shape[1:])
         known = [size for size in shape or () if size is not None]

@@ -15,6 +15,7 @@ import numpy as np
 
 from prunec.compiler import Analysis
 from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.graph.model import Shape
 from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
 from prunec.planning.members import group_digests
@@ -70,7 +71,7 @@ class PlanFile:
 
     ``group_units`` is how many units every group of its model has, where the plan says so, and ``digests``
     what they mean (see :func:`prunec.planning.members.group_digests`); ``history`` says where the units of a
-    model come from that was pruned before.
+    model come from that was pruned before, ``inputs`` the shapes of inputs that the groups were found with.
     """
 
     name: str
@@ -80,6 +81,7 @@ class PlanFile:
     group_units: Optional[tuple[int, ...]] = None
     history: Optional[History] = None
     digests: Optional[tuple[str, ...]] = None
+    inputs: Optional[Mapping[str, Shape]] = None
 
 
 # --- writing ----------------------------------------------------------------------------------
@@ -88,6 +90,7 @@ class PlanFile:
 def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, ...], version: str) -> str:
     """The text of plan.json, one group in a line; ``names`` are the groups' names, ``version`` prunec's."""
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
+    head["inputs"] = {name: list(shape) for name, shape in sorted(analysis.model.input_shapes.items())}
     head["method"] = dict(plan.method)
     head["group_units"] = [len(group.units) for group in analysis.solution.groups]
     head["group_digests"] = group_digests(analysis)
@@ -160,6 +163,7 @@ def _plan_file(name: str, document: Any) -> PlanFile:
     removals = [_removal(index, entry, problems) for index, entry in enumerate(groups)]
     units = _group_units(document.get("group_units"), problems)
     digests = _digests(document.get("group_digests"), problems)
+    inputs = _inputs(document.get("inputs"), problems)
     history = read_history(document.get("original"), problems)
     if problems:
         shown = problems[:_MOST_PROBLEMS]
@@ -170,7 +174,7 @@ def _plan_file(name: str, document: Any) -> PlanFile:
         document["model"], document.get("rules"), document.get("parameters"), document.get("strict", False)
     )
     kept = tuple(r for r in removals if r is not None)
-    return PlanFile(name, origin, document.get("method", {}), kept, units, history, digests)
+    return PlanFile(name, origin, document.get("method", {}), kept, units, history, digests, inputs)
 
 
 def _removal(index: int, entry: Any, problems: list[str]) -> Optional[Removal]:
@@ -203,6 +207,18 @@ def _group_units(found: Any, problems: list[str]) -> Optional[tuple[int, ...]]:
         problems.append('"group_units" is not a list of whole numbers')
         return None
     return tuple(found)
+
+
+def _inputs(found: Any, problems: list[str]) -> Optional[dict[str, Shape]]:
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(
+        isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+        for shape in found.values()
+    ):
+        problems.append('"inputs" is not an object with a list of sizes for each name')
+        return None
+    return {name: tuple(shape) for name, shape in found.items()}
 
 
 def _digests(found: Any, problems: list[str]) -> Optional[tuple[str, ...]]:

@@ -45,6 +45,11 @@ def check_origin(file: PlanFile, analysis: Analysis, origin: Origin) -> None:
         )
 
 
+def has_other_groups(file: PlanFile, analysis: Analysis) -> bool:
+    """Whether the groups of a plan are not those of a model; a plan of an earlier version does not say."""
+    return file.digests is not None and tuple(file.digests) != tuple(group_digests(analysis))
+
+
 def _changed(what: str, now: str, old: str, new: str) -> str:
     return f"{what} changed: the plan was made for {printable(old[:12])}…, {now} {new[:12]}…"
 
