@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from prunec.cli.options import (
     add_comparison_options,
@@ -100,7 +100,8 @@ def _compile(
     from prunec.cli.compensated import added, print_groups
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
-    from prunec.emission.artefacts import stale_files, write
+    from prunec.emission.artefacts import REPORT, stale_files, write
+    from prunec.files import write_file
 
     inputs = given_inputs if compensation is None else compensation.inputs
     plan = plan if compensation is None else compensation.plan
@@ -126,7 +127,10 @@ def _compile(
             print_groups(compensation)
     status, checked = 0, None
     if comparison is not None:
-        status, checked = _verified(options, inputs, result, comparison)
+        status, checked, proof = _verified(options, inputs, result, comparison)
+        if options.report and proof:
+            page = _page(artefacts, inputs, plan, pruned, options, proof)
+            write_file(folder / REPORT, page)
     if options.json:
         print(result_json(result, options.terminal.take_warnings(), checked), end="")
     return status
@@ -204,13 +208,30 @@ def _with_report(
     artefacts: Artefacts, inputs: Inputs, plan: Plan, pruned: Pruned, options: argparse.Namespace
 ) -> Artefacts:
     from dataclasses import replace
+
+    from prunec.emission.artefacts import REPORT
+
+    page = _page(artefacts, inputs, plan, pruned, options)
+    return replace(artefacts, files={**artefacts.files, REPORT: page})
+
+
+def _page(
+    artefacts: Artefacts,
+    inputs: Inputs,
+    plan: Plan,
+    pruned: Pruned,
+    options: argparse.Namespace,
+    proof: Sequence[str] = (),
+) -> bytes:
+    """The report on the other files, and on the proof if there is one."""
     from hashlib import sha256
 
     from prunec import __version__
     from prunec.emission.artefacts import DIFF, REPORT
     from prunec.reporting.report import render_report
 
-    digests = {name: sha256(data).hexdigest() for name, data in artefacts.files.items()}
+    others = {name: data for name, data in artefacts.files.items() if name != REPORT}
+    digests = {name: sha256(data).hexdigest() for name, data in others.items()}
     page = render_report(
         inputs.analysis,
         pruned,
@@ -220,8 +241,9 @@ def _with_report(
         command=options.command_line,
         version=__version__,
         files=digests,
+        proof=proof,
     )
-    return replace(artefacts, files={**artefacts.files, REPORT: page.encode("utf-8")})
+    return page.encode("utf-8")
 
 
 def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
@@ -257,9 +279,9 @@ def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[C
 
 def _verified(
     options: argparse.Namespace, inputs: Inputs, result: Result, comparison: Comparison
-) -> tuple[int, Optional[dict[str, Any]]]:
-    """The exit status that a proof of the files written gives, and the proof for programs; it is printed
-    unless there is a document to come."""
+) -> tuple[int, Optional[dict[str, Any]], list[str]]:
+    """The exit status that a proof of the files written gives, and the proof for programs and for people; it
+    is printed unless there is a document to come."""
     from prunec.cli.verification import CANNOT_RUN, STATUS, verdict_object, verdict_text, verify
     from prunec.diagnostics import PrunecError
     from prunec.verifying.verdict import Outcome
@@ -271,7 +293,8 @@ def _verified(
             verdict = verify(inputs, result.pruned, smaller, comparison)
     except PrunecError as error:
         options.terminal.close(error.diagnostics)
-        return CANNOT_RUN, None
+        return CANNOT_RUN, None, []
+    text = verdict_text(inputs.analysis, result.plan, verdict, comparison)
     if not options.json and not (options.quiet and verdict.outcome is Outcome.PROVED):
-        print(verdict_text(inputs.analysis, result.plan, verdict, comparison))
-    return STATUS[verdict.outcome], verdict_object(verdict, comparison)
+        print(text)
+    return STATUS[verdict.outcome], verdict_object(verdict, comparison), text.splitlines()

@@ -50,11 +50,13 @@ def render_report(
     command: Sequence[str],
     version: str,
     files: Mapping[str, str] = {},
+    proof: Sequence[str] = (),
 ) -> str:
     """The text of report.html, the same text for the same arguments.
 
     ``diff`` is what changes.diff holds, ``command`` the command line with prunec itself first, ``version``
-    prunec's, and ``files`` gives the SHA-256 (hexadecimal) of the files written, by name.
+    prunec's, and ``files`` gives the SHA-256 (hexadecimal) of the files written, by name.  ``proof`` is what
+    came of running both models, the outcome first; empty where they were not run.
     """
     found, totals = layers(analysis, pruned)
     # The layers are the nodes that cost something, in order; names would not tell them apart.
@@ -90,6 +92,7 @@ def render_report(
             # Only the script that comes with the page may run, whatever a name in the model says.
             script_digest=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
             summary=_summary(found, groups),
+            proof=proof,
         )
     )
 

@@ -156,3 +156,15 @@ def test_networks_of_every_kind(tmp_path: Path, capsys: Any, builder: str) -> No
     code, out, err = run(capsys, "compile", "net-symbol.json", "--verify", "--strict", *shapes)
     assert (code, err) == (0, ""), out
     assert "proved: " in out
+
+
+def test_the_report_says_what_the_proof_came_to(tmp_path: Path, capsys: Any) -> None:
+    needs_mxnet()
+    write_network(tmp_path)
+    page = tmp_path / "net-pruned" / "report.html"
+    assert run(capsys, "compile", "net-symbol.json", *SHAPE, "--report")[0] == 0
+    assert "Not proved yet:" in page.read_text(encoding="utf-8")
+    code, _, err = run(capsys, "compile", "net-symbol.json", *SHAPE, "--report", "--verify", "--force")
+    assert (code, err) == (0, "")
+    text = page.read_text(encoding="utf-8")
+    assert "<b>proved: the smaller model computes" in text and "Not proved yet:" not in text
