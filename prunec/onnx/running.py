@@ -15,7 +15,7 @@ from prunec.graph.model import Shape, Tensor
 from prunec.onnx.graph import GraphOfFile, declared_shape
 from prunec.onnx.protobuf import OnnxFile, onnx_package
 from prunec.onnx.runtime import Session, input_types, open_session
-from prunec.onnx.segments import segment
+from prunec.onnx.segments import Parts, parts_of, segment
 from prunec.onnx.writer import with_constants
 from prunec.runtime import Array, Feeds, Gradient
 
@@ -67,9 +67,13 @@ class OnnxRuntime:
         """See :class:`prunec.runtime.Runtime`."""
         names = self._names
         by_name = {names[key] if isinstance(key, Tensor) else key: array for key, array in feeds.items()}
-        part = segment(self.file.proto, by_name, [names[tensor] for tensor in fetches], parameters)
+        part = segment(self._parts, by_name, [names[tensor] for tensor in fetches], parameters)
         session = open_session(part, self.file.folder)
         return replace(session, feeds={key: names[key] for key in feeds if isinstance(key, Tensor)})
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return parts_of(self.file.proto)
 
     @cached_property
     def _names(self) -> dict[Tensor, str]:

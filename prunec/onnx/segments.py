@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -16,8 +17,32 @@ from prunec.runtime import Array
 _OWN = "{}/computed"
 
 
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A message that parts are taken of, with what makes each value by its name: a node by its place, a
+    constant, or the declaration of an input."""
+
+    proto: Any
+    nodes: Mapping[str, int]
+    constants: Mapping[str, Any]
+    sparse: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+
+
+def parts_of(proto: Any) -> Parts:
+    """What parts of a message are made from."""
+    graph = proto.graph
+    return Parts(
+        proto,
+        {name: index for index, node in enumerate(graph.node) for name in node.output if name},
+        {tensor.name: tensor for tensor in graph.initializer},
+        {sparse.values.name: sparse for sparse in graph.sparse_initializer},
+        {value.name: value for value in graph.input},
+    )
+
+
 def segment(
-    proto: Any, feeds: Mapping[str, Array], fetches: Sequence[str], parameters: Mapping[str, Array]
+    parts: Parts, feeds: Mapping[str, Array], fetches: Sequence[str], parameters: Mapping[str, Array]
 ) -> Any:
     """The message of what computes the values ``fetches`` from the values ``feeds``, by name.  A value that
     is in both is computed, and what it is fed goes to those that take it.
@@ -27,23 +52,17 @@ def segment(
     for a value that the model does not have.
     """
     onnx = onnx_package()
-    graph = proto.graph
-    maker = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    nodes, values = _needed(graph, maker, feeds, fetches)
+    nodes, values = _needed(parts, feeds, fetches)
     part = onnx.ModelProto()
-    part.ir_version = proto.ir_version
-    part.opset_import.extend(proto.opset_import)
-    part.functions.extend(proto.functions)
-    part.graph.name = graph.name
-    for name in feeds:
-        if name in values:
-            kind = onnx.helper.np_dtype_to_tensor_dtype(feeds[name].dtype)
-            info = onnx.helper.make_tensor_value_info(name, kind, list(feeds[name].shape))
-            part.graph.input.append(info)
-    _constants(onnx, graph, part.graph, values, feeds, parameters)
+    part.ir_version = parts.proto.ir_version
+    part.opset_import.extend(parts.proto.opset_import)
+    part.functions.extend(parts.proto.functions)
+    part.graph.name = parts.proto.graph.name
+    for name in sorted(values):
+        _add_source(onnx, part.graph, parts, name, feeds, parameters)
     for index in nodes:
         node = part.graph.node.add()
-        node.CopyFrom(graph.node[index])
+        node.CopyFrom(parts.proto.graph.node[index])
         if constant_of(node) is not None and node.output[0] in parameters:
             value = onnx.numpy_helper.from_array(np.ascontiguousarray(parameters[node.output[0]]))
             node.attribute[0].CopyFrom(onnx.helper.make_attribute("value", value))
@@ -57,27 +76,25 @@ def _own(name: str, feeds: Mapping[str, Array]) -> str:
     return _OWN.format(name) if name in feeds else name
 
 
-def _needed(
-    graph: Any, maker: Mapping[str, int], feeds: Mapping[str, Array], fetches: Iterable[str]
-) -> tuple[list[int], set[str]]:
-    """The places of the nodes that take part, in order, and all values that they need."""
+def _needed(parts: Parts, feeds: Mapping[str, Array], fetches: Iterable[str]) -> tuple[list[int], set[str]]:
+    """The places of the nodes that take part, in order, and all values that they take."""
     nodes: set[int] = set()
     values: set[str] = set()
     waiting = list(fetches)
     wanted = set(waiting)
     while waiting:
         name = waiting.pop()
-        index = maker.get(name)
+        index = parts.nodes.get(name)
         if (name in feeds and name not in wanted) or index is None or index in nodes:
             continue
         nodes.add(index)
-        for own in (*graph.node[index].input, *captured(graph.node[index])):
+        node = parts.proto.graph.node[index]
+        for own in (*node.input, *captured(node)):
             if own and own not in values:
                 values.add(own)
                 waiting.append(own)
-    known = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-    known |= {sparse.values.name for sparse in graph.sparse_initializer}
-    missing = sorted((values | wanted) - set(maker) - known - set(feeds))
+    known = (feeds, parts.nodes, parts.constants, parts.sparse, parts.inputs)
+    missing = sorted(name for name in values | wanted if not any(name in names for names in known))
     if missing:
         note = f"{len(missing)} of the values to compare are not there"
         help_text = "compare models that belong together"
@@ -86,24 +103,25 @@ def _needed(
     return sorted(nodes), values
 
 
-def _constants(
+def _add_source(
     onnx: Any,
     graph: Any,
-    part: Any,
-    values: set[str],
+    parts: Parts,
+    name: str,
     feeds: Mapping[str, Array],
     parameters: Mapping[str, Array],
 ) -> None:
-    for tensor in graph.initializer:
-        if tensor.name not in values or tensor.name in feeds:
-            continue
-        if tensor.name in parameters:
-            array = np.ascontiguousarray(parameters[tensor.name])
-            part.initializer.append(onnx.numpy_helper.from_array(array, tensor.name))
-        else:
-            part.initializer.append(tensor)
-    part.sparse_initializer.extend(s for s in graph.sparse_initializer if s.values.name in values)
-    for value in graph.input:
-        # Inputs that nothing is fed to, and, in old files, the declarations of constants.
-        if value.name in values and value.name not in feeds:
-            part.input.append(value)
+    """Adds what a value comes from that no node of the part makes: an input, or a constant, which old files
+    declare as an input too."""
+    if name in feeds:
+        kind = onnx.helper.np_dtype_to_tensor_dtype(feeds[name].dtype)
+        graph.input.append(onnx.helper.make_tensor_value_info(name, kind, list(feeds[name].shape)))
+        return
+    if name in parts.constants and name in parameters:
+        graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(parameters[name]), name))
+    elif name in parts.constants:
+        graph.initializer.append(parts.constants[name])
+    elif name in parts.sparse:
+        graph.sparse_initializer.append(parts.sparse[name])
+    if name in parts.inputs:
+        graph.input.append(parts.inputs[name])

@@ -17,7 +17,7 @@ from prunec.graph.model import Tensor
 from prunec.runtime import Array
 from prunec.verifying.comparing import Comparison, Course, error_of
 from prunec.verifying.dependence import Break, Target
-from prunec.verifying.running import Examples, Subject
+from prunec.verifying.running import Examples, Subject, varying_inputs
 from prunec.verifying.verdict import Compared, Evidence, Witness
 
 
@@ -83,7 +83,7 @@ class _Hearing:
         told = self._informative(found.compared_apart)
         if told:
             name = self._name(told[0])
-            run = self._runner(apart.feeds, told)
+            run = self._runner(self._near(apart.feeds), told)
             if self._refused(run, apart.expected, found.compared_apart, told, wrong):
                 yield Evidence.WITNESSED, name
             if self._ignored(run):
@@ -105,6 +105,11 @@ class _Hearing:
         if self._refused(run, self.found.expected, self.found.compared, [tensor], wrong):
             return Evidence.WITNESSED, self._name(tensor)
         return Evidence.NONE, f"a wrong slice would hardly show at {self._name(tensor)}"
+
+    def _near(self, feeds: Mapping[Any, Array]) -> dict[Any, Array]:
+        """Of values that enter many nodes those that enter this one, and the inputs of the model."""
+        inputs = varying_inputs(self.subject.analysis, self.way.depends, self.node)
+        return {key: array for key, array in feeds.items() if key in inputs or isinstance(key, str)}
 
     def _runner(self, feeds: Mapping[Any, Array], told: Sequence[Tensor]) -> Callable[[Array], list[Array]]:
         """Runs the smaller model with an array in the place of the slice, for the values told."""
@@ -146,9 +151,8 @@ class _Hearing:
         if masked.dtype.kind != "f":
             return False
         generator, name = np.random.default_rng(0), self.piece.name
-        original = self.subject.original.segment(
-            {**apart.whole_feeds, name: masked}, told, self.subject.masked
-        )
+        feeds = self._near(apart.whole_feeds)
+        original = self.subject.original.segment({**feeds, name: masked}, told, self.subject.masked)
         # First only more varied, then as large as what the node makes.
         larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
         for scale in (1.0, larger):
@@ -156,7 +160,7 @@ class _Hearing:
             other = mask(self.piece, (masked * factors).astype(masked.dtype))
             right = apply(self.piece, other)
             expected = {}
-            for tensor, whole in zip(told, original.run({**apart.whole_feeds, name: other})):
+            for tensor, whole in zip(told, original.run({**feeds, name: other})):
                 kept = self.way.places.gather(tensor, whole)
                 if kept is None:
                     return False
