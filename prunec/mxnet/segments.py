@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -21,6 +21,20 @@ class Parts:
 
     document: Mapping[str, Any]
     counts: Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment(Session):
+    """A part of a model, of which most inputs stay what they are from run to run: an array that was given
+    before, and must not have changed since, is not set again."""
+
+    given: dict[Any, Array] = field(default_factory=dict)
+
+    def run(self, inputs: Mapping[Any, Array]) -> list[Array]:
+        """See :class:`prunec.mxnet.runtime.Session`."""
+        new = {key: array for key, array in inputs.items() if self.given.get(key) is not array}
+        self.given.update(new)
+        return super().run(new)
 
 
 def parts_of(symbol_json: bytes) -> Parts:
@@ -49,7 +63,7 @@ def open_segment(
     own = {name: array for name, array in parameters.items() if name in used}
     session = bound(mx, symbol, own, values)
     places = {key: session.places.get(str(name), ()) for key, name in names.items()}
-    return Session(session.zeroed, session.executor, places)
+    return Segment(session.zeroed, session.executor, places)
 
 
 def _part(

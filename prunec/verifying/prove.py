@@ -10,7 +10,7 @@ from prunec.verifying.comparing import Comparison, Course, compare, course
 from prunec.verifying.dependence import Break
 from prunec.verifying.running import Examples, Subject, random_nodes
 from prunec.verifying.verdict import Restart, Verdict
-from prunec.verifying.witnesses import witness
+from prunec.verifying.witnesses import witnesses
 
 
 def prove(subject: Subject, examples: Examples) -> Verdict:
@@ -32,7 +32,7 @@ def _verdict(subject: Subject, examples: Examples, way: Course, found: Compariso
     statistics = any(why is Break.STATISTICS for _, why in breaks)
     return Verdict(
         found.all,
-        tuple(witness(subject, examples, way, found, target) for target in way.depends.targets),
+        witnesses(subject, examples, way, found),
         tuple(Restart(nodes[node].name, why.value, why is Break.STATISTICS) for node, why in breaks),
         quality=_quality(subject, examples, found) if statistics else None,
         zeroed=found.small.zeroed,

@@ -14,16 +14,22 @@ import numpy as np
 
 from prunec.emission.slicing import ParameterSlice, apply, mask
 from prunec.graph.model import Tensor
-from prunec.runtime import Array
+from prunec.runtime import Array, Session
 from prunec.verifying.comparing import Comparison, Course, error_of
 from prunec.verifying.dependence import Break, Target
 from prunec.verifying.running import Examples, Subject, varying_inputs
 from prunec.verifying.verdict import Compared, Evidence, Witness
 
 
-def witness(subject: Subject, examples: Examples, way: Course, found: Comparison, target: Target) -> Witness:
-    """What speaks for a sliced parameter.  Raises PrunecError P700 to P705."""
-    piece = next(own for own in subject.pruned.slices if own.name == target.name)
+def witnesses(subject: Subject, examples: Examples, way: Course, found: Comparison) -> tuple[Witness, ...]:
+    """What speaks for each sliced parameter.  Raises PrunecError P700 to P705."""
+    court = _Court(subject, examples, way, found)
+    return tuple(_witness(court, target) for target in way.depends.targets)
+
+
+def _witness(court: _Court, target: Target) -> Witness:
+    subject, way = court.subject, court.way
+    piece = court.slices[target.name]
     right = apply(piece, subject.masked[target.name])
     nodes = subject.analysis.model.graph.nodes
     if not target.meetings:
@@ -37,7 +43,7 @@ def witness(subject: Subject, examples: Examples, way: Course, found: Comparison
         return Witness(target.name, Evidence.UNIFORM)
     reasons: dict[str, None] = {}
     for node in heard:
-        for evidence, reason in _Hearing(subject, examples, way, found, piece, right, node).answers(wrong):
+        for evidence, reason in _Hearing(court, piece, right, node).answers(wrong):
             if evidence is not Evidence.NONE:
                 return Witness(target.name, evidence, reason)
             reasons[reason] = None
@@ -64,14 +70,57 @@ def _size(array: Array) -> float:
     return float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
 
 
+Run = Callable[[Array], list[Array]]
+
+
+class _Court:
+    """What a comparison found, and the node of the smaller model that is ready to be run by itself: most
+    nodes take several parameters, one behind the other."""
+
+    def __init__(self, subject: Subject, examples: Examples, way: Course, found: Comparison) -> None:
+        self.subject, self.examples, self.way, self.found = subject, examples, way, found
+        self.slices = {own.name: own for own in subject.pruned.slices}
+        self._taken: dict[int, list[str]] = {}
+        for target in way.depends.targets:
+            for node in target.meetings:
+                self._taken.setdefault(node, []).append(target.name)
+        self._ready: Optional[tuple[int, tuple[Tensor, ...], Session, dict[Any, Array]]] = None
+
+    def near(self, feeds: Mapping[Any, Array], node: int) -> dict[Any, Array]:
+        """Of values that enter many nodes those that enter one, and the inputs of the model."""
+        inputs = varying_inputs(self.subject.analysis, self.way.depends, node)
+        return {key: array for key, array in feeds.items() if key in inputs or isinstance(key, str)}
+
+    def at_the_node(self, node: int, told: Sequence[Tensor], piece: ParameterSlice, right: Array) -> Run:
+        """Runs a node of the smaller model by itself with an array in the place of the slice."""
+        smaller, name, feeds = self.subject.smaller, piece.name, self.found.apart.feeds
+        if right.dtype.isbuiltin != 1:  # no session takes such numbers: they have to be part of the model
+            near = self.near(feeds, node)
+            return lambda array: smaller.segment(near, told, {name: array}).run(near)
+        if self._ready is None or self._ready[:2] != (node, tuple(told)):
+            own = self.near(feeds, node)
+            for other in self._taken[node]:
+                sliced = apply(self.slices[other], self.subject.masked[other])
+                if sliced.dtype.isbuiltin == 1:
+                    own[other] = sliced
+            self._ready = (node, tuple(told), smaller.segment(own, told), own)
+        _, _, session, usual = self._ready
+        return lambda array: session.run({**usual, name: array})
+
+    def in_the_network(self, tensor: Tensor, piece: ParameterSlice, right: Array) -> Run:
+        """Runs the smaller model up to a value with an array in the place of the slice."""
+        smaller, name, feeds = self.subject.smaller, piece.name, dict(self.examples.first)
+        if right.dtype.isbuiltin != 1:
+            return lambda array: smaller.segment(feeds, [tensor], {name: array}).run(feeds)
+        session = smaller.segment({**feeds, name: right}, [tensor])
+        return lambda array: session.run({**feeds, name: array})
+
+
 @dataclass(frozen=True, eq=False)
 class _Hearing:
     """What the comparison has to say of a parameter where one node takes it; ``right`` is its slice."""
 
-    subject: Subject
-    examples: Examples
-    way: Course
-    found: Comparison
+    court: _Court
     piece: ParameterSlice
     right: Array
     node: int
@@ -79,51 +128,36 @@ class _Hearing:
     def answers(self, wrong: Sequence[Array]) -> Iterator[tuple[Evidence, str]]:
         """By the node itself on random values, with other values in the parameter's place, on the values of
         the network, then by what stands behind."""
-        apart, found = self.found.apart, self.found
+        court, found = self.court, self.court.found
         told = self._informative(found.compared_apart)
         if told:
             name = self._name(told[0])
-            run = self._runner(self._near(apart.feeds), told)
-            if self._refused(run, apart.expected, found.compared_apart, told, wrong):
+            run = court.at_the_node(self.node, told, self.piece, self.right)
+            if self._refused(run, found.apart.expected, found.compared_apart, told, wrong):
                 yield Evidence.WITNESSED, name
             if self._ignored(run):
                 yield Evidence.IGNORED, name
             if self._seen_enlarged(run, told):
                 yield Evidence.WITNESSED, f"{name}, with larger values in its place"
             yield Evidence.NONE, f"a wrong slice would hardly show at {name}"
-        made = [t for t in self.way.depends.used.get(self.node, ()) if t in found.compared]
+        made = [t for t in court.way.depends.used.get(self.node, ()) if t in found.compared]
         for tensor in made:
             doubt = found.compared[tensor].doubt
             if doubt is not None:
                 yield Evidence.NONE, f"{self._name(tensor)}: {doubt}"
-        behind = sorted(t for t in self.way.depends.behind([self.node]) if t not in made)
+        behind = sorted(t for t in court.way.depends.behind([self.node]) if t not in made)
         for tensor in [*self._informative(found.compared), *self._informative(found.compared, behind)][:2]:
             yield self._in_the_network(tensor, wrong)
 
     def _in_the_network(self, tensor: Tensor, wrong: Sequence[Array]) -> tuple[Evidence, str]:
-        run = self._runner(self.examples.first, [tensor])
-        if self._refused(run, self.found.expected, self.found.compared, [tensor], wrong):
+        run, found = self.court.in_the_network(tensor, self.piece, self.right), self.court.found
+        if self._refused(run, found.expected, found.compared, [tensor], wrong):
             return Evidence.WITNESSED, self._name(tensor)
         return Evidence.NONE, f"a wrong slice would hardly show at {self._name(tensor)}"
 
-    def _near(self, feeds: Mapping[Any, Array]) -> dict[Any, Array]:
-        """Of values that enter many nodes those that enter this one, and the inputs of the model."""
-        inputs = varying_inputs(self.subject.analysis, self.way.depends, self.node)
-        return {key: array for key, array in feeds.items() if key in inputs or isinstance(key, str)}
-
-    def _runner(self, feeds: Mapping[Any, Array], told: Sequence[Tensor]) -> Callable[[Array], list[Array]]:
-        """Runs the smaller model with an array in the place of the slice, for the values told."""
-        smaller, name = self.subject.smaller, self.piece.name
-        if (
-            self.right.dtype.isbuiltin != 1
-        ):  # no session takes such numbers: they have to be part of the model
-            return lambda array: smaller.segment(feeds, told, {name: array}).run(feeds)
-        session = smaller.segment({**feeds, name: self.right}, told)
-        return lambda array: session.run({**feeds, name: array})
-
     def _refused(
         self,
-        run: Callable[[Array], list[Array]],
+        run: Run,
         expected: Mapping[Tensor, Array],
         compared: Mapping[Tensor, Compared],
         told: Sequence[Tensor],
@@ -136,23 +170,24 @@ class _Hearing:
                 return False
         return bool(wrong)
 
-    def _ignored(self, run: Callable[[Array], list[Array]]) -> bool:
+    def _ignored(self, run: Run) -> bool:
         """Whether an operator that a rule knows does not read the parameter: what is no number leaves no
         trace."""
-        if self.node in self.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
+        if self.node in self.court.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
             return False
         base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
         return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
 
-    def _seen_enlarged(self, run: Callable[[Array], list[Array]], told: Sequence[Tensor]) -> bool:
+    def _seen_enlarged(self, run: Run, told: Sequence[Tensor]) -> bool:
         """Whether the node by itself agrees in both models, and would refuse wrong slices, with larger and
         more varied values in the place of a parameter that is too small to be seen."""
-        masked, apart = self.subject.masked[self.piece.name], self.found.apart
+        subject, apart = self.court.subject, self.court.found.apart
+        masked = subject.masked[self.piece.name]
         if masked.dtype.kind != "f":
             return False
         generator, name = np.random.default_rng(0), self.piece.name
-        feeds = self._near(apart.whole_feeds)
-        original = self.subject.original.segment({**feeds, name: masked}, told, self.subject.masked)
+        feeds = self.court.near(apart.whole_feeds, self.node)
+        original = subject.original.segment({**feeds, name: masked}, told, subject.masked)
         # First only more varied, then as large as what the node makes.
         larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
         for scale in (1.0, larger):
@@ -161,11 +196,11 @@ class _Hearing:
             right = apply(self.piece, other)
             expected = {}
             for tensor, whole in zip(told, original.run({**feeds, name: other})):
-                kept = self.way.places.gather(tensor, whole)
+                kept = self.court.way.places.gather(tensor, whole)
                 if kept is None:
                     return False
                 expected[tensor] = kept
-            compared = self.found.compared_apart
+            compared = self.court.found.compared_apart
             if self._refused(run, expected, compared, told, [right]):
                 return False
             wrong = wrong_slices(self.piece, right)
@@ -177,8 +212,8 @@ class _Hearing:
         self, compared: Mapping[Tensor, Compared], tensors: Optional[Sequence[Tensor]] = None
     ) -> list[Tensor]:
         """Of what the node makes, or of some values, those whose agreement says something."""
-        own = self.way.depends.used.get(self.node, ()) if tensors is None else tensors
+        own = self.court.way.depends.used.get(self.node, ()) if tensors is None else tensors
         return [t for t in own if t in compared and compared[t].agrees and compared[t].doubt is None]
 
     def _name(self, tensor: Tensor) -> str:
-        return self.subject.analysis.model.graph.nodes[tensor.node].name
+        return self.court.subject.analysis.model.graph.nodes[tensor.node].name
