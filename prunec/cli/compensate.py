@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     with options.terminal.step("making up for what goes"):
         found = compensated(options, inputs, plan, folder)
     names = group_names(group_members(inputs.analysis))
-    text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, __version__)
+    shapes = inputs.shapes_of_groups
+    text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
     write_file(folder / PLAN, text.encode("ascii"))
     write_file(folder / REPORT, report_text(found).encode("ascii"))
     if not options.quiet:

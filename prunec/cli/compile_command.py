@@ -188,12 +188,13 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
     front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin
     members = group_members(analysis)
     planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
+    shapes, names = inputs.shapes_of_groups, group_names(members)
     files = {
         model.path.name: pruned.model,
         SCRIPT: front.script(model, pruned).encode("ascii"),
         DIFF: front.diff(model, pruned),
         GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
-        PLAN: plan_text(analysis, planned, plan, group_names(members), __version__).encode("ascii"),
+        PLAN: plan_text(analysis, planned, plan, names, shapes, __version__).encode("ascii"),
     }
     return Artefacts(
         files,

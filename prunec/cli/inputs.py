@@ -39,6 +39,12 @@ class Inputs:
     policy: Optional[ModelPolicy] = None
 
     @property
+    def shapes_of_groups(self) -> Mapping[str, Shape]:
+        """The shapes of inputs that the groups were found with: those of the plan, where there is one."""
+        read = None if self.plan is None else self.plan.inputs
+        return self.model.input_shapes if read is None else read
+
+    @property
     def parameters(self) -> Optional[Path]:
         """The parameter file, where there is one."""
         return self.front.parameter_file(self.model)

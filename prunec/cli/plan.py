@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     _check_output(target, inputs, options.force)
     plan = make(options, inputs)
     names = group_names(group_members(inputs.analysis))
-    text = plan_text(inputs.analysis, inputs.origin, plan, names, __version__)
+    text = plan_text(inputs.analysis, inputs.origin, plan, names, inputs.shapes_of_groups, __version__)
     write_file(target, text.encode("ascii"))
     if not options.quiet:
         _report(inputs, plan, names, target)

@@ -87,10 +87,18 @@ class PlanFile:
 # --- writing ----------------------------------------------------------------------------------
 
 
-def plan_text(analysis: Analysis, origin: Origin, plan: Plan, names: tuple[str, ...], version: str) -> str:
-    """The text of plan.json, one group in a line; ``names`` are the groups' names, ``version`` prunec's."""
+def plan_text(
+    analysis: Analysis,
+    origin: Origin,
+    plan: Plan,
+    names: tuple[str, ...],
+    inputs: Mapping[str, Shape],
+    version: str,
+) -> str:
+    """The text of plan.json, one group in a line; ``names`` are the groups' names, ``inputs`` the shapes that
+    the groups were found with, ``version`` is prunec's."""
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
-    head["inputs"] = {name: list(shape) for name, shape in sorted(analysis.model.input_shapes.items())}
+    head["inputs"] = {name: list(shape) for name, shape in sorted(inputs.items())}
     head["method"] = dict(plan.method)
     head["group_units"] = [len(group.units) for group in analysis.solution.groups]
     head["group_digests"] = group_digests(analysis)

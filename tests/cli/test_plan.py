@@ -68,6 +68,7 @@ def test_a_plan_is_readable(tmp_path: Path, plan: Plan) -> None:
         "rules",
         "parameters",
         "strict",
+        "inputs",
         "method",
         "group_units",
         "group_digests",

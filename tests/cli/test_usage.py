@@ -45,7 +45,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("compile net.json --target macs=0.5 --ratio 0.5", "argument --target: it says how much goes"),
         ("plan net.json --target macs=0.5 --target macs=1G", "argument --target: macs is given two targets"),
         ("compile net.json --plan p --ratio 0.5", "argument --plan: the plan says what goes; leave out"),
-        ("verify net.json small.json", "the following arguments are required: --params, --pruned-params"),
     ],
 )  # fmt: skip
 def test_usage_errors(capsys: Any, arguments: str, message: str) -> None:
