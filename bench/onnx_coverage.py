@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import ONNX_HEADING, PATH, escaped, parts, reason_text, verdict_text
+from bench.coverage import ONNX_HEADING, PACKAGES_HEADING, PATH, escaped, parts, reason_text, verdict_text
 from bench.onnx_networks import ARCHITECTURES
 
 Result = dict[str, Any]
@@ -77,8 +77,9 @@ prunec runs without PyTorch.
 def write_coverage(results: Sequence[Result]) -> None:
     """Puts the part about ONNX into the page, and leaves the rest as it is."""
     before, onnx = parts(PATH.read_text(encoding="utf-8"))
-    _, heading, rest = onnx.partition(OPEN_HEADING)
-    PATH.write_text(before + rendered(results) + heading + rest, encoding="utf-8")
+    ends = [place for place in map(onnx.find, (OPEN_HEADING, PACKAGES_HEADING)) if place >= 0]
+    rest = onnx[min(ends) :] if ends else ""
+    PATH.write_text(before + rendered(results) + rest, encoding="utf-8")
 
 
 def rendered(results: Sequence[Result]) -> str:

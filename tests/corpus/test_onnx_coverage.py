@@ -21,7 +21,8 @@ from bench.onnx_networks import ARCHITECTURES, architecture  # noqa: E402
 def compared(error: float = 1e-7, doubts: tuple[str, ...] = ()) -> dict[str, Any]:
     exact = error <= 1e-4
     worst = [] if exact else [f"y: relative error {error:.1e}, more than 1e-04"]
-    return {"error": error, "exact": exact, "doubts": list(doubts), "worst": worst}
+    outcome = "proved" if exact else "differs"
+    return {"error": error, "outcome": outcome, "exact": exact, "doubts": list(doubts), "worst": worst}
 
 
 def export(name: str, run: str = "dynamo", **changes: Any) -> dict[str, Any]:
