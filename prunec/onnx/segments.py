@@ -114,8 +114,7 @@ def _add_source(
     """Adds what a value comes from that no node of the part makes: an input, or a constant, which old files
     declare as an input too."""
     if name in feeds:
-        kind = onnx.helper.np_dtype_to_tensor_dtype(feeds[name].dtype)
-        graph.input.append(onnx.helper.make_tensor_value_info(name, kind, list(feeds[name].shape)))
+        graph.input.append(_declaration(onnx, parts, name, feeds[name]))
         return
     if name in parts.constants and name in parameters:
         graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(parameters[name]), name))
@@ -125,3 +124,14 @@ def _add_source(
         graph.sparse_initializer.append(parts.sparse[name])
     if name in parts.inputs:
         graph.input.append(parts.inputs[name])
+
+
+def _declaration(onnx: Any, parts: Parts, name: str, array: Array) -> Any:
+    """What is said of a value that is fed: of an input what the file says, of an inner value how many axes it
+    has.  With sizes besides ONNX Runtime would find those inside branches that are not taken, and refuse what
+    does not fit there."""
+    if name in parts.inputs and name not in parts.constants:
+        return parts.inputs[name]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    shape = array.shape if name in parts.constants else [None] * array.ndim
+    return onnx.helper.make_tensor_value_info(name, kind, list(shape))

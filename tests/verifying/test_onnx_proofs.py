@@ -121,3 +121,26 @@ def test_weights_that_are_all_alike_are_masked_where_they_are_made():
     assert result.proved, result.verdict
     assert {own.evidence for own in result.verdict.witnesses} <= {Evidence.WITNESSED}
     assert surviving(result) == []
+
+
+def test_a_branch_that_is_not_taken_may_not_fit_the_sizes_at_hand():
+    net = Net()
+    image = net.input("x", 1, 3, "height", "width")
+    x = net.conv(net.op("Relu", net.conv(image, "c1", 3, 8)), "c2", 8, 6)
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    narrow = [
+        helper.make_node("Squeeze", [x, "axis"], ["line"]),
+        helper.make_node("Unsqueeze", ["line", "axis"], ["y"]),
+    ]
+    net.numbers("axis", [3])
+    some = net.op("Greater", net.op("ReduceSum", image, keepdims=0), number(net, "most", 1e9))
+    x = net.op(
+        "If",
+        some,
+        then_branch=helper.make_graph(narrow, "narrow", [], [out]),
+        else_branch=helper.make_graph([helper.make_node("Neg", [x], ["y"])], "wide", [], [out]),
+    )
+    net.head(net.conv(x, "c3", 6, 6), 6)
+    result = prune(net.proto(), {"x": (1, 3, 8, 8)}, strict=True)
+    assert result.proved, result.verdict
+    assert len(result.pruned.slices) >= 3 and surviving(result) == []
