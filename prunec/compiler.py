@@ -114,7 +114,7 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_parameters(model, found, parameters)
-    told = (*unread_warnings(bound), *warnings(bound, solution, parameters))
+    told = (*unread_warnings(model, bound), *warnings(bound, solution, parameters))
     return Analysis(model, bound, solution, found, told, strict)
 
 

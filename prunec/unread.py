@@ -4,17 +4,21 @@ stand inside nodes."""
 from __future__ import annotations
 
 from math import prod
-from typing import Iterable
+from typing import TYPE_CHECKING, Iterable
 
 from prunec.binding.infer import BoundGraph, describe
 from prunec.diagnostics import Diagnostic, Severity
 from prunec.graph.model import Tensor
+from prunec.learned import learned
+
+if TYPE_CHECKING:
+    from prunec.compiler import Model
 
 
-def unread_warnings(bound: BoundGraph) -> tuple[Diagnostic, ...]:
-    """P413 where most of a model is in operators whose rule says what to do instead, P414 for weights inside
-    the bodies of nodes."""
-    return (*_elsewhere(bound), *_inside(bound))
+def unread_warnings(model: Model, bound: BoundGraph) -> tuple[Diagnostic, ...]:
+    """P413 where most of a model is in operators whose rule says what to do instead, P414 for weights that
+    the bodies of nodes hold or take from outside."""
+    return (*_elsewhere(bound), *_inside(model, bound))
 
 
 def _elsewhere(bound: BoundGraph) -> list[Diagnostic]:
@@ -55,22 +59,26 @@ def _elements(bound: BoundGraph, nodes: Iterable[int]) -> int:
     return sum(prod(size or 0 for size in shape) for shape in shapes if shape is not None)
 
 
-def _inside(bound: BoundGraph) -> list[Diagnostic]:
+def _inside(model: Model, bound: BoundGraph) -> list[Diagnostic]:
     graph = bound.graph
     if not graph.nested:
         return []
-    nodes = sorted(graph.nested)
-    weights = sum(graph.nested[index][0] for index in nodes)
-    numbers = sum(graph.nested[index][1] for index in nodes)
+    known = learned(model, bound)
+    taken = {i: frozenset().union(*map(known.of, graph.nodes[i].inputs)) for i in graph.nested}
+    nodes = [index for index in sorted(graph.nested) if graph.nested[index][0] or taken[index]]
+    if not nodes:
+        return []
+    variables = frozenset().union(*taken.values())
+    weights = len(variables) + sum(graph.nested[index][0] for index in nodes)
+    numbers = _elements(bound, variables) + sum(graph.nested[index][1] for index in nodes)
     kinds = " and ".join(sorted({graph.nodes[index].operator or "" for index in nodes}))
     first = describe(graph, nodes[0], bound.shapes)
     one = weights == 1
-    stand = "stands" if one else "stand"
     return [
         Diagnostic(
             "P414",
-            f"{weights:,} weight{'' if one else 's'} with {numbers:,} numbers {stand} inside "
-            f"the bodies of {kinds} nodes and stay{'s' if one else ''}",
+            f"{weights:,} weight{'' if one else 's'} with {numbers:,} numbers {'is' if one else 'are'} used "
+            f"in the bodies of {kinds} nodes and stay{'s' if one else ''}",
             where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
             notes=("a body is a graph of its own, which rules do not reach",),
             help="where a branch is chosen by a setting, export the model with that setting fixed",

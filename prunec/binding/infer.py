@@ -22,6 +22,10 @@ from prunec.language.syntax import Rule, Value
 _MOST_PASSES = 20
 
 
+#: Inputs of a node that a message shows; a joining of many pieces, or what a body takes, has hundreds.
+_MOST_INPUTS = 8
+
+
 class Rules(Protocol):
     """What binding asks of a set of rules."""
 
@@ -55,9 +59,12 @@ class BoundGraph:
 
 
 def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
-    """A node as messages name it: name, operator and the shapes of its inputs."""
+    """A node as messages name it: name, operator and the shapes of its first inputs."""
     node = graph.nodes[index]
-    inputs = ", ".join(f"{graph.nodes[t.node].name} {shape_text(shapes.get(t))}" for t in node.inputs)
+    shown = node.inputs[:_MOST_INPUTS]
+    inputs = ", ".join(f"{graph.nodes[t.node].name} {shape_text(shapes.get(t))}" for t in shown)
+    more = len(node.inputs) - len(shown)
+    inputs += f" and {more} more" if more else ""
     return f"node {node.name!r} ({node.operator}) with inputs {inputs or 'none'}"
 
 

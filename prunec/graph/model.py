@@ -63,7 +63,7 @@ class Graph:
     constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators,
     ``fold`` computes with constants, and ``advice`` says by operator what helps where no rule knows it, if
     there is more to do than to write one.  ``nested`` says of nodes with graphs inside them how many
-    weights these hold, and how many numbers.
+    weights these hold, and how many numbers; what they take of the outer graph is not among these.
     """
 
     nodes: tuple[Node, ...]

@@ -19,7 +19,7 @@ from prunec.language.syntax import Value
 from prunec.onnx import tensors
 from prunec.onnx.folding import Folder
 from prunec.onnx.hints import inferred_shapes
-from prunec.onnx.nested import captured, weights_inside
+from prunec.onnx.nested import captured, has_body, weights_inside
 from prunec.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, only_holds, onnx_package, opsets
 
 _HELP = "export the model again; onnx.checker says more"
@@ -105,7 +105,7 @@ class _Builder:
                 self.file.proto,
             ),
             {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
-            {number: found for number, found in self._inside(proto.node) if found[0]},
+            dict(self._inside(proto.node)),
         )
         return GraphOfFile(graph, tuple(self.sources), self.tensors, self.constants)
 
@@ -220,7 +220,7 @@ class _Builder:
 
     def _inside(self, nodes: Sequence[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
         for number, source in enumerate(self.sources):
-            if source.kind == "node":
+            if source.kind == "node" and has_body(nodes[source.index]):
                 yield number, weights_inside(nodes[source.index])
 
     def _tensor(self, name: str, where: str) -> Tensor:

@@ -16,6 +16,11 @@ def captured(node: Any, depth: int = 0) -> list[str]:
     return list(dict.fromkeys(name for graph in _graphs(node, depth) for name in _free(graph, depth)))
 
 
+def has_body(node: Any) -> bool:
+    """Whether graphs are nested in a node."""
+    return next(_graphs(node, 0), None) is not None
+
+
 def weights_inside(node: Any, depth: int = 0) -> tuple[int, int]:
     """How many weights the graphs nested in a node hold, and how many numbers these have: arrays of more than
     one number with a floating point."""

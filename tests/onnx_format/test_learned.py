@@ -136,26 +136,31 @@ def test_quantised_weights_are_counted() -> None:
     assert layer.parameters == 8 * 27 + 8 + 8
 
 
-def branched(net: Net, x: str) -> str:
-    """A condition that the input decides; a dense layer stands in one of the branches."""
+def branched(net: Net, x: str, outside: bool = False) -> str:
+    """A condition that the input decides; a dense layer stands in one of the branches, its weights there or
+    ``outside`` of it."""
     weight = numpy_helper.from_array(net.random.standard_normal((6, 6)).astype(np.float32), "inner_w")
     other = numpy_helper.from_array(net.random.standard_normal(6).astype(np.float32), "inner_b")
     number = numpy_helper.from_array(np.array(2.0, np.float32), "two")
     make, out = onnx.helper.make_node, onnx.helper.make_tensor_value_info("y", 1, None)
     product = [make("MatMul", [x, "inner_w"], ["p"]), make("Add", ["p", "inner_b"], ["y"])]
-    left = onnx.helper.make_graph(product, "left", [], [out], [weight, other])
+    net.initializers += [weight, other] if outside else []
+    left = onnx.helper.make_graph(product, "left", [], [out], [] if outside else [weight, other])
     right = onnx.helper.make_graph([make("Mul", [x, "two"], ["y"])], "right", [], [out], [number])
     test = net.op("Greater", net.op("ReduceSum", x, keepdims=0), net.numbers("zero", 0, dtype="f"))
     return str(net.op("If", test, then_branch=left, else_branch=right))
 
 
-def test_weights_inside_bodies_are_named(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("outside", [False, True])
+def test_weights_inside_bodies_are_named(
+    tmp_path: Path, capsys: Any, monkeypatch: Any, outside: bool
+) -> None:
     monkeypatch.chdir(tmp_path)
     net = Net(seed=1)
     x = net.dense(net.input("x", 2, 4), "d1", 4, 6)
-    net.output(net.dense(branched(net, x), "fc", 6, 3), 2)
+    net.output(net.dense(branched(net, x, outside), "fc", 6, 3), 2)
     onnx.save(net.proto(), "net.onnx")
-    words = "warning[P414]: 2 weights with 42 numbers stand inside the bodies of If nodes and stay\n"
+    words = "warning[P414]: 2 weights with 42 numbers are used in the bodies of If nodes and stay\n"
     for command in (("groups", "net.onnx"), ("compile", "net.onnx"), ("explain", "net.onnx", "--kept")):
         code, out, err = run(capsys, *command)
         assert code == 0 and words in err
