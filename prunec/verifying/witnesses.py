@@ -188,11 +188,14 @@ class _Hearing:
         generator, name = np.random.default_rng(0), self.piece.name
         feeds = self.court.near(apart.whole_feeds, self.node)
         original = subject.original.segment({**feeds, name: masked}, told, subject.masked)
-        # First only more varied, then as large as what the node makes.
+        # First only more varied, then as large as what the node makes, then none of them near zero: filters
+        # that training left without any weight look all alike.
         larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
-        for scale in (1.0, larger):
-            factors = generator.uniform(0.5, 1.5, masked.shape) * scale
-            other = mask(self.piece, (masked * factors).astype(masked.dtype))
+        filled = np.where(masked < 0, -1, 1) * _size(self.right)
+        for values in (masked, masked * larger, filled):
+            other = mask(
+                self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype)
+            )
             right = apply(self.piece, other)
             expected = {}
             for tensor, whole in zip(told, original.run({**feeds, name: other})):

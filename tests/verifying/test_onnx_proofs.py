@@ -13,6 +13,7 @@ from onnx import TensorProto, helper  # noqa: E402
 from onnx_format.network import Net, Result, prune, runtime_of  # noqa: E402
 from onnx_format.patterns import image, start  # noqa: E402
 
+from prunec.emission.slicing import apply  # noqa: E402
 from prunec.onnx.writer import with_constants  # noqa: E402
 from prunec.verifying.verdict import Evidence  # noqa: E402
 
@@ -144,3 +145,20 @@ def test_a_branch_that_is_not_taken_may_not_fit_the_sizes_at_hand():
     result = prune(net.proto(), {"x": (1, 3, 8, 8)}, strict=True)
     assert result.proved, result.verdict
     assert len(result.pruned.slices) >= 3 and surviving(result) == []
+
+
+def test_filters_that_training_left_without_weight():
+    net = Net()
+    x = net.op("Relu", net.conv(image(net), "c1", 3, 16))
+    (weight,) = (own for own in net.initializers if own.name == "c1_w")
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values[[*range(5), *range(11, 16)]] *= 1e-12
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, "c1_w"))
+    net.head(net.conv(x, "c2", 16, 6), 6)
+    result = prune(net.proto(), strict=True)
+    (piece,) = (own for own in result.pruned.slices if own.name == "c1_w")
+    size = np.abs(apply(piece, values)).max(axis=(1, 2, 3))
+    assert max(size[0], size[-1]) < 1e-10 and size.max() > 0.1
+    assert result.proved, result.verdict
+    (found,) = (own for own in result.verdict.witnesses if own.parameter == "c1_w")
+    assert (found.evidence, found.reason) == (Evidence.WITNESSED, "Conv_0, with larger values in its place")
