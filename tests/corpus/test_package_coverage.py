@@ -27,6 +27,7 @@ def result(name: str = "box net.onnx", run: str = GIVEN, **changes: Any) -> dict
     """What came of one model."""
     found = {
         "package": "box==1.0",
+        "data": False,
         "nodes": 5,
         "check_before": "",
         "check_after": "",
@@ -103,6 +104,7 @@ def test_the_rows_and_the_remarks() -> None:
     refused = result(compile_exit=1, compile_message="  note: x\nerror[P404]: sizes differ\n  help: y")
     assert list(remarks_on(refused)) == ["`compile` ends with 1: error[P404]: sizes differ"]
     assert list(remarks_on(result(**NOT_RUN))) == ["`verify` ends with 4: error[P702]: it does not run"]
+    assert list(remarks_on(result(data=True))) == ["compared on made-up examples, not on random numbers"]
     kept = result(left=0.9, kept=[[9, "the model output 'y'"], [5, "a step is unknown"], [3, "a row"]])
     quantised = result(left=1.0, warnings=["P413: the model is quantised"])
     assert list(remarks_on(quantised)) == ["nothing goes: P413: the model is quantised"]
