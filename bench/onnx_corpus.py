@@ -99,7 +99,7 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
         if path.exists():
             head["exported"] = True
         else:
-            more = ["--open"] if options.open else []
+            more = ["batch"] if options.open else []
             head.update(_process(["bench.onnx_export", name, run, str(path), *more], options.timeout))
         if "exported" not in head:
             head = {"name": name, "run": run, "exported": False, "reason": head["message"]}

@@ -1,7 +1,7 @@
-"""One architecture built and exported to ONNX: ``python -m bench.onnx_export NAME EXPORTER FILE [--open]``.
+"""One architecture built and exported to ONNX: ``python -m bench.onnx_export NAME EXPORTER FILE [OPEN…]``.
 
-A process of its own for each export; with ``--open`` the batch size stays open.  Needs PyTorch.  Prints one
-line of JSON.
+A process of its own for each export.  OPEN is what stays open: ``batch``, and ``length``, how many words a text
+has.  Needs PyTorch.  Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 # Attention as products and a softmax: one operator that does all of it cannot be traced by every tool.
 os.environ.setdefault("TIMM_FUSED_ATTN", "0")
@@ -32,7 +32,7 @@ _OFFSET = 0.1
 def main() -> int:
     """Exports, and says how long it took or why it did not work; exit status 0 either way."""
     name, exporter, path = sys.argv[1:4]
-    open_batch = sys.argv[4:] == ["--open"]
+    left_open = sys.argv[4:]
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
@@ -44,8 +44,8 @@ def main() -> int:
     try:
         with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             # Of a batch of one, exporters take it that there never is another.
-            values = tuple(samples(one, 2 if open_batch else 1).values())
-            _export(network, values, one, exporter, path, open_batch)
+            values = tuple(samples(one, 2 if left_open else 1).values())
+            _export(network, values, one, exporter, path, left_open)
     except Exception as error:  # what PyTorch cannot export is a finding
         print(json.dumps({"exported": False, "reason": first_line(error)}))
         return 0
@@ -59,20 +59,29 @@ def _export(
     one: Architecture,
     exporter: str,
     path: str,
-    open_batch: bool,
+    left_open: Sequence[str],
 ) -> None:
     names = [own.name for own in one.inputs]
     options: dict[str, Any] = {"input_names": names}
+    sizes = [_open_sizes(own, left_open) for own in one.inputs]
     if exporter == "dynamo":
         options.update(dynamo=True, external_data=False, verbose=False)
-        if open_batch:
-            batch = torch.export.Dim("batch")
-            options["dynamic_shapes"] = {"values": tuple({0: batch} for _ in names)}
+        if left_open:
+            dims = {size: torch.export.Dim(size) for own in sizes for size in own.values()}
+            options["dynamic_shapes"] = {
+                "values": tuple({axis: dims[size] for axis, size in own.items()} for own in sizes)
+            }
     else:
         options.update(dynamo=False, opset_version=17)
-        if open_batch:
-            options["dynamic_axes"] = {name: {0: "batch"} for name in names}
+        if left_open:
+            options["dynamic_axes"] = dict(zip(names, sizes))
     torch.onnx.export(network, values, path, **options)
+
+
+def _open_sizes(own: Input, left_open: Sequence[str]) -> dict[int, str]:
+    """The names of an input's open sizes by axis: its batch, and of a text its length."""
+    axes = {0: "batch", 1: "length"} if own.below is not None else {0: "batch"}
+    return {axis: size for axis, size in axes.items() if size in left_open}
 
 
 def first_line(error: Exception) -> str:
