@@ -68,7 +68,7 @@ class OnnxRuntime:
         names = self._names
         by_name = {names[key] if isinstance(key, Tensor) else key: array for key, array in feeds.items()}
         part = segment(self._parts, by_name, [names[tensor] for tensor in fetches], parameters)
-        session = open_session(part, self.file.folder)
+        session = open_session(part, self.file.folder, inner=True)
         return replace(session, feeds={key: names[key] for key in feeds if isinstance(key, Tensor)})
 
     @cached_property

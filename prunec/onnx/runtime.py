@@ -51,14 +51,19 @@ class Session:
 
 
 def open_session(
-    model: Union[bytes, Any], folder: Optional[Path] = None, outputs: Optional[Sequence[str]] = None
+    model: Union[bytes, Any],
+    folder: Optional[Path] = None,
+    outputs: Optional[Sequence[str]] = None,
+    inner: bool = False,
 ) -> Session:
     """Loads a model, a message or its bytes, for the processor, its graph optimised as ONNX Runtime does by
     itself; in as many threads as the environment allows numerical libraries (``OMP_NUM_THREADS``).
 
     ``folder`` is where its external data are; ``outputs`` names values to give in place of the model's
-    outputs.  Raises PrunecError: P700 without ONNX Runtime, P701 where it refuses the model, P704 for an
-    output that does not exist, P334 for external data outside of the folder.
+    outputs.  Where these, or the outputs of the message (``inner``), are values from inside a model, what
+    ONNX Runtime cannot optimise is loaded as it is.  Raises PrunecError: P700 without ONNX Runtime, P701
+    where it refuses the model, P704 for an output that does not exist, P334 for external data outside of the
+    folder.
     """
     runtime = _runtime()
     proto = onnx_package().load_model_from_string(model) if isinstance(model, bytes) else model
@@ -67,21 +72,31 @@ def open_session(
         external(tensor, "the model that is run")
     if outputs is not None:
         proto = _with_outputs(proto, outputs)
+    data = proto.SerializeToString()
+    try:
+        session = _loaded(runtime, data, folder)
+    except PrunecError:
+        if outputs is None and not inner:
+            raise
+        # Its optimisations remove values that are outputs here, and then miss them.
+        session = _loaded(runtime, data, folder, optimised=False)
+    return Session(tuple(value.name for value in proto.graph.output), session, input_types(proto))
+
+
+def _loaded(runtime: Any, data: bytes, folder: Optional[Path], optimised: bool = True) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = _SILENT
+    if not optimised:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     threads = os.environ.get(_THREADS, "")
     if threads.isascii() and threads.isdigit():
         options.intra_op_num_threads = int(threads)
     try:
         if folder is not None:
             _locate_data(options, folder)
-        data = proto.SerializeToString()
-        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except PrunecError:
-        raise
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise _refused("ONNX Runtime cannot load the model", error) from None
-    return Session(tuple(value.name for value in proto.graph.output), session, input_types(proto))
 
 
 def run(

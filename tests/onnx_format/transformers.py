@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from onnx_format.network import Net
 from onnx_format.patterns import Pair, Pattern, collector
@@ -215,6 +215,29 @@ def gated_feed_forward() -> Pattern:
     y = net.op("Mul", net.op("Mul", gate, net.op("Sigmoid", gate)), net.dense(y, "up", W, F))
     finish(net, net.op("Add", x, net.dense(y, "down", F, W)))
     return Pattern(net.proto(), (*FEED_FORWARD, ("gate_w", 1), ("gate_b", 0)), (("words", 1), ("rms", 0)))
+
+
+@pattern
+def root_mean_square_in_single_precision() -> Pattern:
+    """Division by the length alone, in the words of language models whose numbers may be half precision:
+    casts that change nothing here, and a product with the inverse."""
+    net = Net(opset=13)
+    x = embedded(net)
+    for n in range(2):
+        wide = net.op("Cast", x, to=TensorProto.FLOAT)
+        mean = net.op(
+            "ReduceMean", net.op("Pow", wide, net.numbers(f"two{n}", 2, node=True, dtype="f")), axes=[-1]
+        )
+        epsilon = net.numbers(f"epsilon{n}", 1e-5, node=True, dtype="f")
+        root = net.op("Sqrt", net.op("Add", mean, epsilon))
+        inverse = net.op("Div", net.numbers(f"one{n}", 1, node=True, dtype="f"), root)
+        y = net.op("Cast", net.op("Mul", wide, inverse), to=TensorProto.FLOAT)
+        y = net.op("Mul", net.weight(f"rms{n}", W), y)
+        gate = net.dense(y, f"gate{n}", W, F)
+        y = net.op("Mul", net.op("Sigmoid", gate), net.dense(y, f"up{n}", W, F))
+        x = net.op("Add", wide, net.dense(y, f"down{n}", F, W))
+    finish(net, x)
+    return Pattern(net.proto(), (("gate0_w", 1), ("up1_w", 1), ("down0_w", 0)), (("words", 1), ("rms0", 0)))
 
 
 @pattern
