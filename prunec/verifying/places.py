@@ -60,7 +60,7 @@ class Places:
 def _shape(layout: Layout) -> Shape:
     """The shape of a tensor, ``None`` for an axis with a factor of unknown size."""
     return tuple(
-        None if None in axis else int(np.prod([size or 1 for size in axis], dtype=np.int64))
+        None if None in axis else int(np.prod([1 if size is None else size for size in axis], dtype=np.int64))
         for axis in layout.axes
     )
 
