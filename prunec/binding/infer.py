@@ -38,12 +38,14 @@ class Opaque:
     """Why nothing is known of a node: everything it touches is kept.
 
     ``kind`` is ``"unknown operator"``, ``"no matching rule"``, ``"rule"`` (a rule says so),
-    ``"unknown value"`` (an input carries a value that is not known) or ``"unknown shape"``.
+    ``"unknown value"`` (an input carries a value that is not known) or ``"unknown shape"``.  ``rule`` is the
+    rule that would hold if the value were known.
     """
 
     kind: str
     reason: str
     span: Optional[Span] = None
+    rule: Optional[Rule] = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class _Inference:
         for name, position in carried(rule, node):
             if node.inputs[position] not in self.known:
                 text = f"what its input {name} holds is known only when the model runs"
-                self.opaque[index] = Opaque("unknown value", text, rule.span)
+                self.opaque[index] = Opaque("unknown value", text, rule.span, rule)
                 return True
         return False
 

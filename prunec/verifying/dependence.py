@@ -13,7 +13,7 @@ from typing import Iterable, Iterator, Mapping, Optional, Sequence
 
 from prunec.compiler import Analysis, Pruned
 from prunec.graph.model import Tensor
-from prunec.language.syntax import Discontinuous, Holds
+from prunec.language.syntax import Discontinuous, Holds, Rule
 from prunec.verifying.places import Places
 
 
@@ -146,17 +146,24 @@ class _Flow:
 
     def _why_anew(self, index: int, reached: bool) -> Optional[Break]:
         """Why the comparison starts anew behind a node, if it does."""
-        bound, inputs = self.analysis.bound.bounds[index], self.analysis.model.graph.nodes[index].inputs
+        rule, inputs = self._rule(index), self.analysis.model.graph.nodes[index].inputs
         if index in self.random:
             return Break.RANDOM
         if reached and index in self.statistics:
             return Break.STATISTICS
-        if reached and (bound is None or index in self.analysis.bound.opaque):
+        if reached and rule is None:
             return Break.UNKNOWN
-        jumps = bound is not None and any(isinstance(s, Discontinuous) for s in bound.rule.statements)
+        jumps = rule is not None and any(isinstance(s, Discontinuous) for s in rule.statements)
         if jumps and any(tensor in self.affected and tensor in self.varying for tensor in inputs):
             return Break.JUMP
         return None
+
+    def _rule(self, index: int) -> Optional[Rule]:
+        """What says what a node computes, also where sizes that it takes are known only when it runs."""
+        opaque, bound = self.analysis.bound.opaque.get(index), self.analysis.bound.bounds[index]
+        if opaque is not None:
+            return opaque.rule
+        return None if bound is None else bound.rule
 
 
 def _statistics(analysis: Analysis, pruned: Pruned) -> set[int]:

@@ -12,6 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 import onnx
 import pytest
+from damage import survivors
 from onnx import TensorProto, helper, numpy_helper
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
@@ -20,6 +21,7 @@ from prunec.language.library import load
 from prunec.onnx.frontend import OnnxModel, model_of
 from prunec.onnx.protobuf import parse_file
 from prunec.onnx.running import OnnxRuntime
+from prunec.onnx.writer import with_constants
 from prunec.planning.select import illegal, uniform
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
@@ -158,8 +160,10 @@ def prune(
     seed: int = 0,
     strict: bool = False,
     others: Sequence[Mapping[str, tuple[int, ...]]] = (),
+    drawn: Mapping[str, tuple[int, ...]] = {},
 ) -> Result:
-    """Prunes a model at random and compares; ``others`` are more shapes of the inputs to compare on."""
+    """Prunes a model at random and compares; ``others`` are more shapes of the inputs to compare on.  Where
+    the model leaves sizes open and is not told them, ``drawn`` are the shapes that are compared on first."""
     data = proto if isinstance(proto, bytes) else proto.SerializeToString()
     model = model_of(data, Path("network.onnx"), inputs)
     analysis = analyse(model, RULES, strict)
@@ -169,11 +173,15 @@ def prune(
     pruned = emit(analysis, removed)
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
     subject = subject_of(model, analysis, pruned, runtime_of(pruned.model, model))
-    shapes = inputs or {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in model.file.proto.graph.input
-        if value.name not in model.content.constants
-    }
+    shapes = (
+        inputs
+        or drawn
+        or {
+            value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+            for value in model.file.proto.graph.input
+            if value.name not in model.content.constants
+        }
+    )
     draw = model.runtime().draw
     examples = [Examples(draw(own, seed), draw(own, seed + 100)) for own in (shapes, *others)]
     verdicts = [prove(subject, own) for own in examples]
@@ -192,6 +200,17 @@ def prune(
     before = sum(int(np.prod(shape)) for shape in model.parameter_shapes.values())
     gone = sum(int(np.prod(s.shape)) - int(np.prod(s.new_shape)) for s in pruned.slices)
     return Result(model, analysis, pruned, subject, examples, verdict, cut, 1 - gone / before)
+
+
+def surviving(result: Result) -> list[str]:
+    """Damage to single parameters of the smaller model that running the two does not show."""
+    small = onnx.load_from_string(result.pruned.model)
+
+    def damaged(name: str, array: np.ndarray) -> OnnxRuntime:
+        return runtime_of(with_constants(small, {name: array}).SerializeToString(), result.model)
+
+    originals = {own.name: result.model.parameter(own.name) for own in result.pruned.slices}
+    return survivors(result.subject, result.verdict, originals, list(result.examples), damaged)
 
 
 def subject_of(model: OnnxModel, analysis: Analysis, pruned: Pruned, smaller: OnnxRuntime) -> Subject:

@@ -5,28 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs onnx")
+pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from damage import survivors  # noqa: E402
-from onnx import TensorProto, helper  # noqa: E402
-from onnx_format.network import Net, Result, prune, runtime_of  # noqa: E402
-from onnx_format.patterns import image, start  # noqa: E402
+from onnx import TensorProto, helper
+from onnx_format.network import Net, prune, surviving
+from onnx_format.patterns import image, start
 
-from prunec.emission.slicing import apply  # noqa: E402
-from prunec.onnx.writer import with_constants  # noqa: E402
-from prunec.verifying.verdict import Evidence  # noqa: E402
-
-
-def surviving(result: Result) -> list[str]:
-    """Damage to single parameters that running the models does not show."""
-    small = onnx.load_from_string(result.pruned.model)
-
-    def damaged(name: str, array: np.ndarray) -> object:
-        return runtime_of(with_constants(small, {name: array}).SerializeToString(), result.model)
-
-    originals = {own.name: result.model.parameter(own.name) for own in result.pruned.slices}
-    return survivors(result.subject, result.verdict, originals, result.examples, damaged)
+from prunec.emission.slicing import apply
+from prunec.verifying.verdict import Evidence
 
 
 def net_with_if() -> Net:
