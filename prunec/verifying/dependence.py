@@ -88,7 +88,7 @@ def dependence(
     for index in range(len(graph.nodes)):
         flow.follow(index, set(used.get(index, ())))
     affected, varying, breaks = flow.affected, flow.varying, flow.breaks
-    targets = tuple(_targets(analysis, sliced, used, consumers, varying))
+    targets = tuple(_targets(analysis, sliced, flow, used, consumers))
     return Dependence(
         frozenset(affected),
         frozenset(varying),
@@ -183,16 +183,16 @@ def _implied(analysis: Analysis, sliced: set[str]) -> Iterator[tuple[int, str]]:
 def _targets(
     analysis: Analysis,
     sliced: set[str],
+    flow: _Flow,
     used: Mapping[int, Mapping[Tensor, None]],
     consumers: Mapping[Tensor, Sequence[int]],
-    varying: set[Tensor],
 ) -> Iterator[Target]:
     graph = analysis.model.graph
     found: dict[str, dict[int, None]] = {}
     for index, node in enumerate(graph.nodes):
         if node.operator is None and node.name in sliced:
             meetings = found.setdefault(node.name, {})
-            meetings.update(dict.fromkeys(_meetings(graph.outputs, used, consumers, varying, index)))
+            meetings.update(dict.fromkeys(_meetings(flow, used, consumers, index)))
     for index, name in _implied(analysis, sliced):
         found.setdefault(name, {})[index] = None
     for name, meetings in found.items():
@@ -200,10 +200,9 @@ def _targets(
 
 
 def _meetings(
-    outputs: Sequence[Tensor],
+    flow: _Flow,
     used: Mapping[int, Mapping[Tensor, None]],
     consumers: Mapping[Tensor, Sequence[int]],
-    varying: set[Tensor],
     variable: int,
 ) -> Iterator[int]:
     seen: set[Tensor] = set()
@@ -214,8 +213,9 @@ def _meetings(
             continue
         seen.add(tensor)
         for node in consumers.get(tensor, ()):
-            made = list(used.get(node, ()))
-            if any(own in varying for own in made):
+            # What holds sizes follows from no element of the parameter.
+            made = [own for own in used.get(node, ()) if own in flow.affected]
+            if any(own in flow.varying for own in made):
                 yield node
             else:
                 waiting += made

@@ -17,7 +17,7 @@ from prunec.graph.model import Tensor
 from prunec.runtime import Array, Session
 from prunec.verifying.comparing import Comparison, Course, error_of
 from prunec.verifying.dependence import Break, Target
-from prunec.verifying.running import Examples, Subject, varying_inputs
+from prunec.verifying.running import Examples, Subject, made_by_operators, varying_inputs
 from prunec.verifying.verdict import Compared, Evidence, Witness
 
 
@@ -35,19 +35,27 @@ def _witness(court: _Court, target: Target) -> Witness:
     if not target.meetings:
         return Witness(target.name, Evidence.NONE, "nothing that depends on the inputs takes it")
     heard = [node for node in target.meetings if way.depends.breaks.get(node) is not Break.STATISTICS]
+    statistics = ", ".join(nodes[node].name for node in target.meetings if node not in heard)
     if not heard:
-        names = ", ".join(nodes[node].name for node in target.meetings)
-        return Witness(target.name, Evidence.STATISTICS, names)
+        return Witness(target.name, Evidence.STATISTICS, statistics)
     wrong = wrong_slices(piece, right)
     if not wrong:
         return Witness(target.name, Evidence.UNIFORM)
     reasons: dict[str, None] = {}
+    ignoring: list[str] = []
     for node in heard:
         for evidence, reason in _Hearing(court, piece, right, node).answers(wrong):
+            if evidence is Evidence.IGNORED:
+                ignoring.append(reason)
+                break
             if evidence is not Evidence.NONE:
                 return Witness(target.name, evidence, reason)
             reasons[reason] = None
-    return Witness(target.name, Evidence.NONE, "; ".join(list(reasons)[:3]))
+    if len(ignoring) < len(heard):
+        return Witness(target.name, Evidence.NONE, "; ".join(list(reasons)[:3]))
+    if statistics:
+        return Witness(target.name, Evidence.STATISTICS, statistics)
+    return Witness(target.name, Evidence.IGNORED, ", ".join(ignoring))
 
 
 def wrong_slices(piece: ParameterSlice, right: Array) -> list[Array]:
@@ -107,6 +115,23 @@ class _Court:
         _, _, session, usual = self._ready
         return lambda array: session.run({**usual, name: array})
 
+    def on_the_opposite(
+        self, node: int, told: Sequence[Tensor], piece: ParameterSlice, right: Array
+    ) -> Optional[Run]:
+        """The same with the opposite sign or truth of all that enters; ``None`` where something has none."""
+        own = self.near(self.found.apart.feeds, node)
+        entering = made_by_operators(
+            self.subject.analysis, varying_inputs(self.subject.analysis, self.way.depends, node)
+        )
+        if any(own[tensor].dtype.kind not in "fb" for tensor in entering):
+            return None
+        opposite = {
+            **own,
+            **{t: ~own[t] if own[t].dtype.kind == "b" else -own[t] for t in entering},
+        }
+        session = self.subject.smaller.segment({**opposite, piece.name: right}, told)
+        return lambda array: session.run({**opposite, piece.name: array})
+
     def in_the_network(self, tensor: Tensor, piece: ParameterSlice, right: Array) -> Run:
         """Runs the smaller model up to a value with an array in the place of the slice."""
         smaller, name, feeds = self.subject.smaller, piece.name, dict(self.examples.first)
@@ -135,7 +160,7 @@ class _Hearing:
             run = court.at_the_node(self.node, told, self.piece, self.right)
             if self._refused(run, found.apart.expected, found.compared_apart, told, wrong):
                 yield Evidence.WITNESSED, name
-            if self._ignored(run):
+            if self._ignored(run, told):
                 yield Evidence.IGNORED, name
             if self._seen_enlarged(run, told):
                 yield Evidence.WITNESSED, f"{name}, with larger values in its place"
@@ -170,11 +195,17 @@ class _Hearing:
                 return False
         return bool(wrong)
 
-    def _ignored(self, run: Run) -> bool:
+    def _ignored(self, run: Run, told: Sequence[Tensor]) -> bool:
         """Whether an operator that a rule knows does not read the parameter: what is no number leaves no
-        trace."""
+        trace, whatever the sign of what enters."""
         if self.node in self.court.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
             return False
+        if not self._traceless(run):
+            return False
+        opposite = self.court.on_the_opposite(self.node, told, self.piece, self.right)
+        return opposite is not None and self._traceless(opposite)
+
+    def _traceless(self, run: Run) -> bool:
         base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
         return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx", reason="needs onnx")
+onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 from onnx import TensorProto, helper
-from onnx_format.network import Net, prune, surviving
+from onnx_format.network import Net, Result, prune, surviving
 from onnx_format.patterns import image, start
 
 from prunec.emission.slicing import apply
-from prunec.verifying.verdict import Evidence
+from prunec.verifying.verdict import Evidence, Outcome
 
 
 def net_with_if() -> Net:
@@ -149,3 +149,63 @@ def test_filters_that_training_left_without_weight():
     assert result.proved, result.verdict
     (found,) = (own for own in result.verdict.witnesses if own.parameter == "c1_w")
     assert (found.evidence, found.reason) == (Evidence.WITNESSED, "Conv_0, with larger values in its place")
+
+
+def evidence_of(result: Result, name: str) -> Evidence:
+    (found,) = [own.evidence for own in result.verdict.witnesses if own.parameter == name]
+    return found
+
+
+def test_a_parameter_whose_size_alone_is_taken_is_not_met_there():
+    """Positions as rotations: a slice takes as many channels as the table has."""
+    net = Net()
+    x = net.op("Transpose", start(net), perm=[0, 2, 3, 1])
+    table = net.weight("table", 8, 8, 4)
+    sizes = net.op("Shape", table)
+    last = net.op("Slice", sizes, net.numbers("at", [-1]), net.numbers("to", [9]), net.numbers("whole", [0]))
+    part = net.op("Slice", x, net.numbers("from", [0]), last, net.numbers("axis", [3]))
+    net.head(net.op("Transpose", net.op("Mul", part, table), perm=[0, 3, 1, 2]), 4)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert evidence_of(result, "table") is Evidence.WITNESSED
+    assert surviving(result) == []
+
+
+def chosen(net: Net, x: str, condition: str, name: str) -> str:
+    return str(net.op("Where", condition, x, net.weight(name, 1, 8, 1, 1)))
+
+
+def test_what_one_operator_ignores_another_may_read():
+    net = Net()
+    x = start(net)
+    always = net.numbers("always", [[[[True]]]], dtype=bool)
+    x = chosen(net, x, always, "w")
+    net.head(net.conv(net.op("Add", x, "w"), "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert ("w", 1) in result.cut and evidence_of(result, "w") is Evidence.WITNESSED
+    assert surviving(result) == []
+
+
+def test_what_an_operator_never_reads_is_ignored():
+    net = Net()
+    always = net.numbers("always", [[[[True]]]], dtype=bool)
+    net.head(net.conv(chosen(net, start(net), always, "w"), "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    assert ("w", 1) in result.cut and evidence_of(result, "w") is Evidence.IGNORED
+
+
+@pytest.mark.parametrize("kind", ["Where", "PRelu"])
+def test_what_is_not_read_for_the_values_at_hand_is_not_ignored(kind):
+    net = Net()
+    x = start(net)
+    if kind == "Where":
+        condition = net.op("Greater", net.op("ReduceSum", image_of(net)), number(net, "low", -1e6))
+        x = chosen(net, x, condition, "w")
+    else:
+        x = net.op("PRelu", net.op("Sigmoid", x), net.weight("w", 8, 1, 1))
+    net.head(net.conv(x, "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert [own.parameter for own in result.verdict.unwitnessed] == ["w"]
+    assert result.verdict.outcome is Outcome.NOT_PROVED
