@@ -8,12 +8,12 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from onnx import TensorProto, helper
-from onnx_format.network import Net, Result, prune, surviving
-from onnx_format.patterns import image, start
+from onnx import TensorProto, helper  # noqa: E402
+from onnx_format.network import Net, Result, prune, surviving  # noqa: E402
+from onnx_format.patterns import image, start  # noqa: E402
 
-from prunec.emission.slicing import apply
-from prunec.verifying.verdict import Evidence, Outcome
+from prunec.emission.slicing import apply  # noqa: E402
+from prunec.verifying.verdict import Evidence, Outcome  # noqa: E402
 
 
 def net_with_if() -> Net:
