@@ -24,8 +24,8 @@ move the outputs.
 |---|---|
 {totals}
 
-| model | sizes | parameters | left | channels | outcome | error | values | witnessed | statistics | s |
-|---|---|---:|---:|---:|---|---:|---:|---:|---|---:|
+| model | sizes | parameters | left | channels | outcome | error | values | witnessed | statistics |
+|---|---|---:|---:|---:|---|---:|---:|---:|---|
 {rows}
 """
 _REMARKS = """
@@ -34,6 +34,10 @@ _REMARKS = """
 {rows}
 """
 _MOST = 3
+#: Names of nodes may be long.
+_LONGEST = 160
+#: Channels that stay for one reason are worth a remark from this share on.
+_NOTABLE = 0.1
 
 
 def write_coverage(results: Sequence[Result]) -> None:
@@ -130,7 +134,7 @@ def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
 def _row(one: Result) -> str:
     head = f"| {one['name']} | {one['run']} |"
     if one["compile_exit"] != 0:
-        return f"{head} | | | {_outcome(one)} | | | | | {one['compile_seconds']:.0f} |"
+        return f"{head} | | | {_outcome(one)} | | | | |"
     error = one.get("error")
     cells = [
         f"{one['parameters']:,}",
@@ -141,7 +145,6 @@ def _row(one: Result) -> str:
         str(one.get("compared", "")),
         _witnessed(one),
         _statistics(one),
-        f"{one['compile_seconds'] + one['verify_seconds']:.0f}",
     ]
     return f"{head} {' | '.join(cells)} |"
 
@@ -175,10 +178,12 @@ def _kept_most(one: Result) -> Optional[str]:
         return None
     if not one["kept"] and one["left"] == 1:
         return "nothing goes: " + ("; ".join(one["warnings"]) or "the model has no layers that a rule knows")
-    channels, reason = max(
-        (own for own in one["kept"] if "model output" not in own[1]), default=(0, ""), key=lambda own: own[0]
-    )
-    return f"{channels} channels stay: {reason}" if channels else None
+    others = [own for own in one["kept"] if "model output" not in own[1]]
+    channels, reason = max(others, default=(0, ""), key=lambda own: own[0])
+    if not channels or (one["left"] < 1 and channels < _NOTABLE * one["channels"]):
+        return None
+    shown = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+    return f"{channels} channel{' stays' if channels == 1 else 's stay'}: {shown}"
 
 
 def _messages(one: Result) -> list[str]:

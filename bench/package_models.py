@@ -310,7 +310,7 @@ def _figures(document: dict[str, Any]) -> dict[str, Any]:
     before, after = (sum(own[when] or 0 for own in channels) for when in ("before", "after"))
     return {
         "parameters": parameters["before"],
-        "left": parameters["after"] / max(1, parameters["before"]),
+        "left": parameters["after"] / parameters["before"] if parameters["before"] else 1.0,
         "channels": before,
         "channels_left": after,
         "kept": [[own["channels"], own["reason"]] for own in document["kept"]],

@@ -98,7 +98,7 @@ def test_the_rows_and_the_remarks() -> None:
     text = rendered(
         [result(statistics=["softmax"], quality=0.02), result(run=OPEN, unwitnessed=["a|b: why"])]
     )
-    row = "| box net.onnx | given | 1,000 | 0.250 | 40 → 20 | proved | 1e-07 | 12 | 8 of 9 | 1, 2.0% | 3 |"
+    row = "| box net.onnx | given | 1,000 | 0.250 | 40 → 20 | proved | 1e-07 | 12 | 8 of 9 | 1, 2.0% |"
     assert row in text
     assert "| box net.onnx | open | a\\|b: why |" in text
     refused = result(compile_exit=1, compile_message="  note: x\nerror[P404]: sizes differ\n  help: y")
