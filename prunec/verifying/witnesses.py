@@ -38,6 +38,9 @@ def _witness(court: _Court, target: Target) -> Witness:
     statistics = ", ".join(nodes[node].name for node in target.meetings if node not in heard)
     if not heard:
         return Witness(target.name, Evidence.STATISTICS, statistics)
+    heard = [node for node in heard if not _makes_nothing(court, node)]
+    if not heard:
+        return Witness(target.name, Evidence.IGNORED, "what is made of it has no elements")
     wrong = wrong_slices(piece, right)
     if not wrong:
         return Witness(target.name, Evidence.UNIFORM)
@@ -56,6 +59,12 @@ def _witness(court: _Court, target: Target) -> Witness:
     if statistics:
         return Witness(target.name, Evidence.STATISTICS, statistics)
     return Witness(target.name, Evidence.IGNORED, ", ".join(ignoring))
+
+
+def _makes_nothing(court: _Court, node: int) -> bool:
+    """Whether all that a node makes is known to have no elements."""
+    shapes, made = court.subject.analysis.bound.shapes, court.way.depends.used.get(node, ())
+    return bool(made) and all(0 in (shapes.get(tensor) or ()) for tensor in made)
 
 
 def wrong_slices(piece: ParameterSlice, right: Array) -> list[Array]:
