@@ -71,13 +71,13 @@ def run_apart(
 
 
 def _like(array: Array, seed: int, place: int) -> Array:
-    """Random values of the size and sign of some values; whole numbers and truth values stay as they are, as
-    they may be positions."""
+    """Random values of the size of some values, of either sign, as a slope may be read for one of them alone;
+    what may be positions stays positive where it is, and whole numbers and truth values stay as they are."""
     if array.dtype.kind != "f":
         return array
     numbers = array[np.isfinite(array)]
     scale = float(np.sqrt(np.mean(numbers.astype(np.float64) ** 2))) if numbers.size else 0.0
     drawn = np.random.default_rng([seed, place]).standard_normal(array.shape) * (scale or 1.0)
-    if numbers.size and numbers.min() >= 0:
+    if numbers.size and numbers.min() >= 0 and np.array_equal(numbers, np.floor(numbers)):
         drawn = np.abs(drawn)
     return drawn.astype(array.dtype)

@@ -8,7 +8,7 @@ along a sliced axis exchanged.  The parameter is witnessed where the comparison 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -124,22 +124,20 @@ class _Court:
         _, _, session, usual = self._ready
         return lambda array: session.run({**usual, name: array})
 
-    def on_the_opposite(
-        self, node: int, told: Sequence[Tensor], piece: ParameterSlice, right: Array
-    ) -> Optional[Run]:
-        """The same with the opposite sign or truth of all that enters; ``None`` where something has none."""
-        own = self.near(self.found.apart.feeds, node)
-        entering = made_by_operators(
-            self.subject.analysis, varying_inputs(self.subject.analysis, self.way.depends, node)
-        )
-        if any(own[tensor].dtype.kind not in "fb" for tensor in entering):
-            return None
-        opposite = {
-            **own,
-            **{t: ~own[t] if own[t].dtype.kind == "b" else -own[t] for t in entering},
-        }
-        session = self.subject.smaller.segment({**opposite, piece.name: right}, told)
-        return lambda array: session.run({**opposite, piece.name: array})
+    def opposite(self, node: int) -> Optional[tuple[dict[Any, Array], dict[Any, Array]]]:
+        """What enters a node by itself with the opposite sign or truth, in the smaller model and at the
+        original's size; ``None`` where something that enters has none."""
+        analysis, places = self.subject.analysis, self.way.places
+        small = self.near(self.found.apart.feeds, node)
+        whole = self.near(self.found.apart.whole_feeds, node)
+        for tensor in made_by_operators(analysis, varying_inputs(analysis, self.way.depends, node)):
+            if small[tensor].dtype.kind not in "fb":
+                return None
+            small[tensor] = ~small[tensor] if small[tensor].dtype.kind == "b" else -small[tensor]
+            full = places.scatter(tensor, small[tensor])
+            assert full is not None, "what entered has the plan's shape"
+            whole[tensor] = full
+        return small, whole
 
     def in_the_network(self, tensor: Tensor, piece: ParameterSlice, right: Array) -> Run:
         """Runs the smaller model up to a value with an array in the place of the slice."""
@@ -169,9 +167,9 @@ class _Hearing:
             run = court.at_the_node(self.node, told, self.piece, self.right)
             if self._refused(run, found.apart.expected, found.compared_apart, told, wrong):
                 yield Evidence.WITNESSED, name
-            if self._ignored(run, told):
-                yield Evidence.IGNORED, name
-            if self._seen_enlarged(run, told):
+            if self._not_read(run):
+                yield self._on_the_opposite(told)
+            elif self._seen_enlarged(run, told):
                 yield Evidence.WITNESSED, f"{name}, with larger values in its place"
             yield Evidence.NONE, f"a wrong slice would hardly show at {name}"
         made = [t for t in court.way.depends.used.get(self.node, ()) if t in found.compared]
@@ -204,23 +202,36 @@ class _Hearing:
                 return False
         return bool(wrong)
 
-    def _ignored(self, run: Run, told: Sequence[Tensor]) -> bool:
-        """Whether an operator that a rule knows does not read the parameter: what is no number leaves no
-        trace, whatever the sign of what enters."""
+    def _not_read(self, run: Run) -> bool:
+        """Whether an operator that a rule knows does not read the parameter for what enters: what is no
+        number leaves no trace."""
         if self.node in self.court.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
             return False
-        if not self._traceless(run):
-            return False
-        opposite = self.court.on_the_opposite(self.node, told, self.piece, self.right)
-        return opposite is not None and self._traceless(opposite)
-
-    def _traceless(self, run: Run) -> bool:
         base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
         return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
 
+    def _on_the_opposite(self, told: Sequence[Tensor]) -> tuple[Evidence, str]:
+        """What is not read for what enters may be for the opposite: the other side of a choice."""
+        subject, name, feeds = self.court.subject, self.piece.name, self.court.opposite(self.node)
+        if feeds is None:
+            return Evidence.NONE, f"{self._name(told[0])} does not read it for these inputs"
+        small, whole = feeds
+        masked = subject.masked[name]
+        session = subject.smaller.segment({**small, name: self.right}, told)
+        original = subject.original.segment({**whole, name: masked}, told, subject.masked)
+
+        def run(array: Array) -> list[Array]:
+            return session.run({**small, name: array})
+
+        if self._not_read(run):
+            return Evidence.IGNORED, self._name(told[0])
+        if self._seen(run, lambda array: original.run({**whole, name: array}), told, [masked]):
+            return Evidence.WITNESSED, f"{self._name(told[0])}, for the opposite of what enters"
+        return Evidence.NONE, f"{self._name(told[0])} does not read it for these inputs"
+
     def _seen_enlarged(self, run: Run, told: Sequence[Tensor]) -> bool:
-        """Whether the node by itself agrees in both models, and would refuse wrong slices, with larger and
-        more varied values in the place of a parameter that is too small to be seen."""
+        """Whether a wrong slice would be seen with larger and more varied values in the place of a parameter
+        that is too small."""
         subject, apart = self.court.subject, self.court.found.apart
         masked = subject.masked[self.piece.name]
         if masked.dtype.kind != "f":
@@ -232,22 +243,27 @@ class _Hearing:
         # that training left without any weight look all alike.
         larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
         filled = np.where(masked < 0, -1, 1) * _size(self.right)
-        for values in (masked, masked * larger, filled):
-            other = mask(
-                self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype)
-            )
-            right = apply(self.piece, other)
+        others = (
+            mask(self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype))
+            for values in (masked, masked * larger, filled)
+        )
+        return self._seen(run, lambda array: original.run({**feeds, name: array}), told, others)
+
+    def _seen(self, run: Run, original: Run, told: Sequence[Tensor], others: Iterable[Array]) -> bool:
+        """Whether the node by itself agrees in both models, and would refuse wrong slices, with any of some
+        values in the place of the masked parameter."""
+        compared = self.court.found.compared_apart
+        for other in others:
             expected = {}
-            for tensor, whole in zip(told, original.run({**feeds, name: other})):
+            for tensor, whole in zip(told, original(other)):
                 kept = self.court.way.places.gather(tensor, whole)
                 if kept is None:
                     return False
                 expected[tensor] = kept
-            compared = self.court.found.compared_apart
+            right = apply(self.piece, other)
             if self._refused(run, expected, compared, told, [right]):
                 return False
-            wrong = wrong_slices(self.piece, right)
-            if self._refused(run, expected, compared, told, wrong):
+            if self._refused(run, expected, compared, told, wrong_slices(self.piece, right)):
                 return True
         return False
 

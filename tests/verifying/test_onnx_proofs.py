@@ -13,7 +13,7 @@ from onnx_format.network import Net, Result, prune, surviving  # noqa: E402
 from onnx_format.patterns import image, start  # noqa: E402
 
 from prunec.emission.slicing import apply  # noqa: E402
-from prunec.verifying.verdict import Evidence, Outcome  # noqa: E402
+from prunec.verifying.verdict import Evidence  # noqa: E402
 
 
 def net_with_if() -> Net:
@@ -196,16 +196,23 @@ def test_what_an_operator_never_reads_is_ignored():
     assert ("w", 1) in result.cut and evidence_of(result, "w") is Evidence.IGNORED
 
 
-@pytest.mark.parametrize("kind", ["Where", "PRelu"])
-def test_what_is_not_read_for_the_values_at_hand_is_not_ignored(kind):
+def test_a_slope_behind_values_without_a_sign_is_witnessed():
     net = Net()
-    x = start(net)
-    if kind == "Where":
-        condition = net.op("Greater", net.op("ReduceSum", image_of(net)), number(net, "low", -1e6))
-        x = chosen(net, x, condition, "w")
-    else:
-        x = net.op("PRelu", net.op("Sigmoid", x), net.weight("w", 8, 1, 1))
+    x = net.op("PRelu", net.op("Sigmoid", start(net)), net.weight("w", 8, 1, 1))
     net.head(net.conv(x, "c2", 8, 6), 6)
     result = prune(net.proto(), strict=True)
-    assert [own.parameter for own in result.verdict.unwitnessed] == ["w"]
-    assert result.verdict.outcome is Outcome.NOT_PROVED
+    assert result.proved, result.verdict
+    assert ("w", 0) in result.cut and evidence_of(result, "w") is Evidence.WITNESSED
+    assert surviving(result) == []
+
+
+def test_what_is_not_read_for_the_values_at_hand_is_not_ignored():
+    """A condition that happens to be true; where it is not, the parameter counts."""
+    net = Net()
+    x = start(net)
+    condition = net.op("Greater", net.op("ReduceSum", image_of(net)), number(net, "low", -1e6))
+    net.head(net.conv(chosen(net, x, condition, "w"), "c2", 8, 6), 6)
+    result = prune(net.proto(), strict=True)
+    assert result.proved, result.verdict
+    (found,) = [own for own in result.verdict.witnesses if own.parameter == "w"]
+    assert found.evidence is Evidence.WITNESSED and found.reason.endswith("for the opposite of what enters")
