@@ -27,6 +27,8 @@ from bench.onnx_networks import Architecture, Input, architecture
 _SAMPLES = 4
 #: The size of what is added to normalised values, beside their deviation of one.
 _OFFSET = 0.1
+#: Offsets that some libraries draw are smaller than this, and drown beside normalised values.
+_FAINT = 1e-3
 
 
 def main() -> int:
@@ -144,14 +146,16 @@ def _sample(own: Input, batch: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def _shake(network: torch.nn.Module) -> None:
-    """Parameters whose elements are all alike become random: scales around one, and small offsets."""
+    """Parameters whose elements are all alike, or too faint to be seen, become random: scales around one, and
+    small offsets."""
     for parameter in network.parameters():
-        first = parameter.flatten()[:1]
-        if bool((parameter != first).any()) or not parameter.is_floating_point():
+        if not parameter.is_floating_point() or not parameter.numel():
             continue
-        if first == 0:
+        first = parameter.flatten()[:1]
+        alike = not bool((parameter != first).any())
+        if (alike and first == 0) or (not alike and parameter.abs().max() < _FAINT):
             parameter.normal_(0, _OFFSET)
-        else:
+        elif alike:
             parameter.uniform_(0.5, 1.5)
 
 
