@@ -253,7 +253,7 @@ class _Hearing:
         filled = np.where(masked < 0, -1, 1) * _size(self.right)
         others = (
             mask(self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype))
-            for values in (masked, masked * larger, filled)
+            for values in (masked, masked * larger, filled, filled * larger)
         )
         return self._seen(run, lambda array: original.run({**feeds, name: array}), told, others)
 
