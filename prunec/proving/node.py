@@ -93,12 +93,12 @@ def legal_node(
     def wrong(problem: str) -> NoReturn:
         refuted(operator.name, alone.attributes, drawn, problem)
 
-    bound = _bound(rule, rules, framework.name, alone, wrong)
-    _compare(bound, alone, framework.name, wrong)
     node = len(alone.graph.nodes) - 1
     outputs = [alone.shapes.get(Tensor(node, k)) for k in range(len(alone.kinds))]
-    if None in outputs:
+    if None in outputs:  # some take what leaves nothing of an axis, and say so by telling no size
         raise Illegal(f"{framework.name} does not tell the shape of an output")
+    bound = _bound(rule, rules, framework.name, alone, wrong)
+    _compare(bound, alone, framework.name, wrong)
     if len(bound.outputs) < len(outputs):
         wrong(f"the operator has {len(outputs)} outputs, the rule {len(bound.outputs)}")
     free = _untold(bound)
