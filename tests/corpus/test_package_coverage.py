@@ -164,6 +164,7 @@ def test_a_model_that_is_too_large_is_not_unpacked(tmp_path: Path, monkeypatch: 
 
 def rows() -> list[list[str]]:
     text = coverage.PATH.read_text(encoding="utf-8").partition(coverage.PACKAGES_HEADING)[2]
+    text = text.partition("\n## ")[0]
     lines = [line for line in text.splitlines() if re.match(r"\| .* \| (given|open) \|", line)]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
