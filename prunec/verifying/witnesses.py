@@ -161,8 +161,6 @@ class _Hearing:
         """By the node itself on random values, with other values in the parameter's place, on the values of
         the network, then by what stands behind."""
         court, found = self.court, self.court.found
-        if self._makes_nothing():
-            yield Evidence.IGNORED, court.subject.analysis.model.graph.nodes[self.node].name
         told = self._informative(found.compared_apart)
         if told:
             name = self._name(told[0])
@@ -203,12 +201,6 @@ class _Hearing:
             if all(error_of(expected[t], own) <= compared[t].tolerance for t, own in zip(told, actual)):
                 return False
         return bool(wrong)
-
-    def _makes_nothing(self) -> bool:
-        """Whether nothing of what the node makes has an element, whatever the inputs."""
-        shapes = self.court.subject.analysis.bound.shapes
-        made = self.court.way.depends.used.get(self.node, ())
-        return bool(made) and all(0 in (shapes.get(tensor) or ()) for tensor in made)
 
     def _not_read(self, run: Run) -> bool:
         """Whether an operator that a rule knows does not read the parameter for what enters: what is no
