@@ -95,8 +95,9 @@ def legal_node(
 
     node = len(alone.graph.nodes) - 1
     outputs = [alone.shapes.get(Tensor(node, k)) for k in range(len(alone.kinds))]
-    if None in outputs:  # some take what leaves nothing of an axis, and say so by telling no size
-        raise Illegal(f"{framework.name} does not tell the shape of an output")
+    # What leaves nothing of an axis some take, and say so by a size of zero or by none.
+    if any(shape is None or 0 in shape for shape in outputs):
+        raise Illegal(f"{framework.name} does not tell the shape of an output, or it holds nothing")
     bound = _bound(rule, rules, framework.name, alone, wrong)
     _compare(bound, alone, framework.name, wrong)
     if len(bound.outputs) < len(outputs):
