@@ -117,6 +117,8 @@ def _bound(
     except PrunecError as error:
         first = error.diagnostics[0]
         reasons = "".join(f" ({note})" for note in first.notes)
+        if "leaves nothing: " in reasons + first.headline:  # windows larger than what they slide over
+            raise Illegal(f"{framework} makes an output that holds nothing") from None
         wrong(f"prunec refuses what {framework} accepts: {first.headline}{reasons}")
     except Exception as error:  # a bug of the compiler, to be told like any other failure
         wrong(f"prunec fails: {type(error).__name__}: {error}")
