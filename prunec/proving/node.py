@@ -117,8 +117,10 @@ def _bound(
     except PrunecError as error:
         first = error.diagnostics[0]
         reasons = "".join(f" ({note})" for note in first.notes)
-        if "leaves nothing: " in reasons + first.headline:  # windows larger than what they slide over
-            raise Illegal(f"{framework} makes an output that holds nothing") from None
+        made = [alone.shapes[t] for t in alone.shapes if t.node == len(alone.graph.nodes) - 1]
+        # A window a little larger than what it slides over gives one: division in C rounds towards zero.
+        if "leaves nothing: " in reasons + first.headline and any(1 in shape for shape in made):
+            raise Illegal(f"{framework} slides a window over less than its size") from None
         wrong(f"prunec refuses what {framework} accepts: {first.headline}{reasons}")
     except Exception as error:  # a bug of the compiler, to be told like any other failure
         wrong(f"prunec fails: {type(error).__name__}: {error}")
