@@ -129,8 +129,10 @@ class Verdict:
 
     @property
     def error(self) -> float:
-        """The largest relative error of all that was compared."""
-        return max((own.error for own in self.compared), default=0.0)
+        """The largest relative error of the values whose agreement proves something, and of those that
+        differ; of all where there are no such."""
+        telling = [own.error for own in self.compared if own.doubt is None or not own.agrees]
+        return max(telling or [own.error for own in self.compared], default=0.0)
 
 
 def merged(verdicts: tuple[Verdict, ...]) -> Verdict:
