@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.networks import ROOT
 from prunec.compiler import analyse, emit
+from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.params import ParameterWriter, Record
+from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import load
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.params import ParameterWriter, Record
-from prunec.mxnet.symbol import read_symbol, to_graph
 from prunec.planning.select import uniform
 
 Shapes = dict[str, tuple[int, ...]]

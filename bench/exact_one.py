@@ -23,15 +23,15 @@ from bench.measure import GUESSES
 from bench.networks import CORPUS, Network, networks
 from prunec.comparison import draw
 from prunec.compiler import Analysis, analyse, emit
-from prunec.diagnostics import PrunecError
-from prunec.emission.slicing import apply, mask
+from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.params import read_params
+from prunec.frontends.mxnet.running import MXNetRuntime
+from prunec.frontends.mxnet.runtime import run
+from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.language.library import load
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.params import read_params
-from prunec.mxnet.running import MXNetRuntime
-from prunec.mxnet.runtime import run
-from prunec.mxnet.symbol import read_symbol_file, to_graph
 from prunec.planning.select import uniform
+from prunec.rewriting.slicing import apply, mask
+from prunec.support.diagnostics import PrunecError
 from prunec.verifying.prove import prove
 from prunec.verifying.running import SMALLER, Examples, Subject
 from prunec.verifying.verdict import Outcome

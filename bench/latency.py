@@ -23,12 +23,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.emission.layers import layers
-from prunec.emission.slicing import apply
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.language.library import load
-from prunec.mxnet.frontend import read_model
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.targets import Limits, parse_target
+from prunec.rewriting.layers import layers
+from prunec.rewriting.slicing import apply
 
 NETWORKS = ("resnet50_v1", "mobilenet_v2_1_0")
 INPUT = (1, 3, 224, 224)

@@ -13,18 +13,18 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from bench.networks import Network
-from prunec.binding.bound import Bound, axis_size
-from prunec.binding.costs import is_costly
+from prunec.channels.propagate import KEPT, Channels
+from prunec.channels.solve import Solution
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import PrunecError, render_all
-from prunec.emission.layers import produced_axis
-from prunec.graph.model import Graph, Tensor
+from prunec.frontends.mxnet.frontend import MXNetModel, read_model
+from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
+from prunec.graph import Graph, Tensor
 from prunec.language.library import load
-from prunec.mxnet.frontend import MXNetModel, read_model
-from prunec.mxnet.symbol import read_symbol_file, to_graph
+from prunec.lowering.bound import Bound, axis_size
+from prunec.lowering.costs import is_costly
 from prunec.planning.select import illegal, uniform
-from prunec.solver.propagate import KEPT, Channels
-from prunec.solver.solve import Solution
+from prunec.rewriting.layers import produced_axis
+from prunec.support.diagnostics import PrunecError, render_all
 
 #: What is tried where a table gives no input shape, or one that does not fit.
 GUESSES: tuple[dict[str, tuple[int, ...]], ...] = (

@@ -21,13 +21,13 @@ from bench.evidence import evidence
 from bench.measure import barriers, layer_channels
 from bench.onnx_networks import Architecture, architecture
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import PrunecError, render_all
-from prunec.emission.slicing import mask
+from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.protobuf import parse_file
+from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.language.library import load
-from prunec.onnx.frontend import OnnxModel, model_of
-from prunec.onnx.protobuf import parse_file
-from prunec.onnx.running import OnnxRuntime
 from prunec.planning.select import illegal, uniform
+from prunec.rewriting.slicing import mask
+from prunec.support.diagnostics import PrunecError, render_all
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome

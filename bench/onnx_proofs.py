@@ -18,13 +18,13 @@ from typing import Any, Mapping
 from bench.onnx_compile import left_of
 from bench.onnx_networks import Architecture, architecture
 from prunec.compiler import analyse, emit
-from prunec.emission.slicing import mask
+from prunec.frontends.onnx.frontend import read_model
+from prunec.frontends.onnx.protobuf import read_file
+from prunec.frontends.onnx.running import OnnxRuntime
+from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
-from prunec.onnx.frontend import read_model
-from prunec.onnx.protobuf import read_file
-from prunec.onnx.running import OnnxRuntime
-from prunec.onnx.writer import with_constants
 from prunec.planning.planfile import Origin, plan_for, read_plan
+from prunec.rewriting.slicing import mask
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Evidence

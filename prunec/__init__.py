@@ -26,32 +26,32 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from prunec.compiler import Analysis, Pruned, analyse, emit
-    from prunec.diagnostics import Diagnostic, PrunecError, render
-    from prunec.emission.slicing import apply as sliced
-    from prunec.emission.slicing import mask as masked
-    from prunec.frontends import FileModel, read_model
+    from prunec.frontends.registry import FileModel, read_model
     from prunec.language.library import RuleSet
     from prunec.language.library import load as load_rules
     from prunec.planning.choose import Plan, make_plan
     from prunec.planning.select import uniform
+    from prunec.rewriting.slicing import apply as sliced
+    from prunec.rewriting.slicing import mask as masked
+    from prunec.support.diagnostics import Diagnostic, PrunecError, render
 
 #: Where each name lives; nothing is imported before it is used, so that the command line starts fast.
 _HOMES = {
     "Analysis": ("prunec.compiler", "Analysis"),
-    "Diagnostic": ("prunec.diagnostics", "Diagnostic"),
-    "FileModel": ("prunec.frontends", "FileModel"),
+    "Diagnostic": ("prunec.support.diagnostics", "Diagnostic"),
+    "FileModel": ("prunec.frontends.registry", "FileModel"),
     "Plan": ("prunec.planning.choose", "Plan"),
     "Pruned": ("prunec.compiler", "Pruned"),
-    "PrunecError": ("prunec.diagnostics", "PrunecError"),
+    "PrunecError": ("prunec.support.diagnostics", "PrunecError"),
     "RuleSet": ("prunec.language.library", "RuleSet"),
     "analyse": ("prunec.compiler", "analyse"),
     "emit": ("prunec.compiler", "emit"),
     "load_rules": ("prunec.language.library", "load"),
     "make_plan": ("prunec.planning.choose", "make_plan"),
-    "masked": ("prunec.emission.slicing", "mask"),
-    "read_model": ("prunec.frontends", "read_model"),
-    "render": ("prunec.diagnostics", "render"),
-    "sliced": ("prunec.emission.slicing", "apply"),
+    "masked": ("prunec.rewriting.slicing", "mask"),
+    "read_model": ("prunec.frontends.registry", "read_model"),
+    "render": ("prunec.support.diagnostics", "render"),
+    "sliced": ("prunec.rewriting.slicing", "apply"),
     "uniform": ("prunec.planning.select", "uniform"),
 }
 

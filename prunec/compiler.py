@@ -16,20 +16,20 @@ from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
 
 from numpy.typing import NDArray
 
-from prunec.binding.bound import Bound
-from prunec.binding.infer import BoundGraph, Rules, bind_graph, describe
-from prunec.diagnostics import Diagnostic, PrunecError, input_flags
-from prunec.emission.attributes import new_attributes, new_positions, squeezed_away
-from prunec.emission.shrink import Shrinker
-from prunec.emission.slicing import ParameterSlice
-from prunec.emission.values import Changes, changes
+from prunec.channels.propagate import Channels, propagate
+from prunec.channels.solve import Solution, solve
 from prunec.findings import inputs_without_shape, warnings
-from prunec.graph.model import Graph, Shape, Tensor, may_agree, shape_text
+from prunec.graph import Graph, Shape, Tensor, may_agree, shape_text
 from prunec.language.syntax import Neutral, Value
 from prunec.learned import Learned, learned
+from prunec.lowering.bound import Bound
+from prunec.lowering.infer import BoundGraph, Rules, bind_graph, describe
 from prunec.planning.select import Removed
-from prunec.solver.propagate import Channels, propagate
-from prunec.solver.solve import Solution, solve
+from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
+from prunec.rewriting.shrink import Shrinker
+from prunec.rewriting.slicing import ParameterSlice
+from prunec.rewriting.values import Changes, changes
+from prunec.support.diagnostics import Diagnostic, PrunecError, input_flags
 from prunec.unread import unread_warnings
 
 

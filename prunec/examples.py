@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.graph.model import Shape
+from prunec.graph import Shape
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 Array = NDArray[Any]
 

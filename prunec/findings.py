@@ -6,11 +6,11 @@ from typing import Sequence
 
 import numpy as np
 
-from prunec.binding.infer import BoundGraph, describe
-from prunec.diagnostics import Annotation, Diagnostic, Severity, input_flags
-from prunec.graph.model import Tensor, may_agree, shape_text
-from prunec.solver.held import kept_for_size
-from prunec.solver.solve import Solution
+from prunec.channels.held import kept_for_size
+from prunec.channels.solve import Solution
+from prunec.graph import Tensor, may_agree, shape_text
+from prunec.lowering.infer import BoundGraph, describe
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity, input_flags
 
 
 def warnings(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.binding.bound import Bound
-from prunec.binding.costs import is_costly
-from prunec.binding.infer import BoundGraph
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
+from prunec.lowering.bound import Bound
+from prunec.lowering.costs import is_costly
+from prunec.lowering.infer import BoundGraph
 
 if TYPE_CHECKING:
     from prunec.compiler import Model

@@ -6,10 +6,10 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Iterable
 
-from prunec.binding.infer import BoundGraph, describe
-from prunec.diagnostics import Diagnostic, Severity
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
 from prunec.learned import learned
+from prunec.lowering.infer import BoundGraph, describe
+from prunec.support.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from prunec.compiler import Model

@@ -6,8 +6,8 @@ from typing import Any, Iterator, Mapping
 
 import numpy as np
 
-from prunec.diagnostics import PrunecError
-from prunec.emission.slicing import ParameterSlice, apply
+from prunec.rewriting.slicing import ParameterSlice, apply
+from prunec.support.diagnostics import PrunecError
 from prunec.verifying.comparing import compare, course
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Evidence, Verdict

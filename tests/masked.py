@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from prunec.emission.slicing import ParameterSlice, mask
-from prunec.onnx.frontend import OnnxModel
-from prunec.onnx.writer import with_constants
+from prunec.frontends.onnx.frontend import OnnxModel
+from prunec.frontends.onnx.writer import with_constants
+from prunec.rewriting.slicing import ParameterSlice, mask
 
 
 def masked_model(model: OnnxModel, slices: Sequence[ParameterSlice]) -> bytes:

@@ -10,7 +10,7 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 
 from prunec.comparison import doubt_about, draw  # noqa: E402
-from prunec.mxnet.runtime import infer_shapes, run  # noqa: E402
+from prunec.frontends.mxnet.runtime import infer_shapes, run  # noqa: E402
 
 
 def doubts(model, parameters, inputs):

@@ -14,11 +14,11 @@ from typing import Any, Optional
 
 import pytest
 
-from prunec.binding.infer import BoundGraph, bind_graph
-from prunec.graph.model import Tensor
+from prunec.frontends.mxnet.symbol import read_symbol, to_graph
+from prunec.graph import Tensor
 from prunec.language.parser import parse, read_source
 from prunec.language.syntax import Rule
-from prunec.mxnet.symbol import read_symbol, to_graph
+from prunec.lowering.infer import BoundGraph, bind_graph
 
 RULE_FILE = Path(__file__).resolve().parents[1] / "rules" / "default.prune"
 
@@ -276,7 +276,7 @@ def test_shapes_are_those_of_mxnet(
     library: Library, operator: str, inputs: list[Given], attributes: dict[str, Any]
 ) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
-    from prunec.mxnet.runtime import infer_shapes
+    from prunec.frontends.mxnet.runtime import infer_shapes
 
     known = {f"x{i}": shape for i, shape in enumerate(inputs) if shape is not None}
     expected = infer_shapes(model(operator, inputs, attributes), known)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from prunec.binding.guards import holds
 from prunec.language.parser import parse, read_source
 from prunec.language.syntax import Rest, Rule, Zero
+from prunec.lowering.guards import holds
 
 RULE_FILE = Path(__file__).resolve().parents[1] / "rules" / "default.prune"
 

@@ -15,15 +15,15 @@ from training import accuracy, fit
 
 from prunec.cli.main import main as prunec
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.emission.layers import layers
-from prunec.emission.slicing import apply
 from prunec.examples import Data
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.language.library import load
-from prunec.mxnet.frontend import read_model
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.compensation import compensate
-from prunec.planning.sensitivity import read_table
 from prunec.planning.targets import parse_target
+from prunec.rewriting.layers import layers
+from prunec.rewriting.slicing import apply
+from prunec.scoring.sensitivity import read_table
 
 #: Examples for criteria and means; epochs of fine-tuning, fewer where there are more images.
 EXAMPLES = 256

@@ -8,13 +8,13 @@ from typing import Iterable, Optional, Sequence
 
 from prunec.authoring.policies import policy_warnings
 from prunec.authoring.registry import Registry, check_attributes
-from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Policy, Rule, RuleFile
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 
 #: The built-in rules that are for MXNet's operators.
 _FOR_MXNET = "default"

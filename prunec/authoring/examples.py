@@ -15,12 +15,12 @@ from typing import Iterator, Optional
 import numpy as np
 
 from prunec.authoring.graph_text import read_graph
-from prunec.binding.infer import Rules
 from prunec.compiler import Analysis, analyse
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, render_all
 from prunec.explaining.axes import axis_channels, positions_of
 from prunec.explaining.explain import Explainer
-from prunec.graph.model import Tensor, shape_text
+from prunec.graph import Tensor, shape_text
+from prunec.lowering.infer import Rules
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, render_all
 
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ +(?P<title>[^\n]+)$", re.MULTILINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Sequence
 
-from prunec.diagnostics import Diagnostic, Span, printable, render_all
+from prunec.support.diagnostics import Diagnostic, Span, printable, render_all
 
 FORMATS = ("full", "concise", "json", "github")
 

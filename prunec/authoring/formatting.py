@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunec.diagnostics import Diagnostic, PrunecError, Source, printable
-from prunec.files import written
 from prunec.language.parser import holds_policies, parse, parse_policies, read_source
 from prunec.language.printer import format_file
+from prunec.support.diagnostics import Diagnostic, PrunecError, Source, printable
+from prunec.support.files import written
 
 
 @dataclass(frozen=True)

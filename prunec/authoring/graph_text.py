@@ -24,10 +24,10 @@ from typing import Any, Iterable, Mapping, NoReturn, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
-from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.frontends.mxnet.attributes import read_value
+from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Value
-from prunec.mxnet.attributes import read_value
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
 
 #: Largest example, in lines, and largest size of an axis: examples are small.
 MAXIMUM_LINES = 1000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Iterator, Union
 
-from prunec.diagnostics import Annotation, Diagnostic, Severity
 from prunec.language.canonical import print_setting
 from prunec.language.syntax import Literal, Policy, Setting
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 
 def policy_warnings(policy: Policy) -> Iterator[Diagnostic]:

@@ -14,10 +14,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Optional
 
-from prunec import cache
-from prunec.diagnostics import Annotation, Diagnostic, Severity
 from prunec.language.resources import data_folder, own_document
 from prunec.language.syntax import Rule
+from prunec.support import cache
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 _KIND = "operators"
 _MAXIMUM_BYTES = 8 << 20
@@ -115,7 +115,7 @@ class _Framework:
 
 
 def _ask_mxnet() -> dict[str, Registered]:
-    from prunec.mxnet.operators import find_operator, operator_names
+    from prunec.frontends.mxnet.operators import find_operator, operator_names
 
     found: dict[str, Registered] = {}
     for name in operator_names():
@@ -131,7 +131,7 @@ def _ask_mxnet() -> dict[str, Registered]:
 
 def _ask_onnx() -> dict[str, Registered]:
     """Attributes of all versions, and inputs: rules read what these carry like attributes."""
-    from prunec.onnx.operators import OPSET, OUTPUTS, schemas
+    from prunec.frontends.onnx.operators import OPSET, OUTPUTS, schemas
 
     found: dict[str, Registered] = {}
     for name, versions in schemas().items():

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.cli.verification import Comparison
     from prunec.compiler import Pruned
-    from prunec.diagnostics import Diagnostic
-    from prunec.emission.artefacts import Artefacts
     from prunec.planning.choose import Plan
+    from prunec.rewriting.artefacts import Artefacts
+    from prunec.support.diagnostics import Diagnostic
 
 SUMMARY = "write a smaller model"
 DESCRIPTION = """Removes channels from a model and writes the smaller one into a folder: the model,
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec.cli.compensated import check_parameters, compensated
     from prunec.cli.inputs import read_inputs
-    from prunec.emission.artefacts import check_folder
+    from prunec.rewriting.artefacts import check_folder
 
     inputs = read_inputs(options, options.plan)
     if compensating:
@@ -100,8 +100,8 @@ def _compile(
     from prunec.cli.compensated import added, print_groups
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
-    from prunec.emission.artefacts import REPORT, stale_files, write
-    from prunec.files import write_file
+    from prunec.rewriting.artefacts import REPORT, stale_files, write
+    from prunec.support.files import write_file
 
     inputs = given_inputs if compensation is None else compensation.inputs
     plan = plan if compensation is None else compensation.plan
@@ -148,7 +148,7 @@ def _check_compensation(options: argparse.Namespace, inputs: Inputs) -> None:
 
 def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
     from prunec.cli import compensated
-    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
+    from prunec.rewriting.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if report else ()
@@ -160,7 +160,7 @@ def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
 def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
     from prunec.cli import compensated
-    from prunec.emission.artefacts import REPORT
+    from prunec.rewriting.artefacts import REPORT
 
     suffix = inputs.model.path.suffix if not inputs.front.separate_parameters else ".params"
     usual = [f"{inputs.model.prefix}-0000.params"] if inputs.front.separate_parameters else []
@@ -180,10 +180,10 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
     from functools import partial
 
     from prunec import __version__
-    from prunec.emission.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
-    from prunec.emission.groups_file import groups_text
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text, refreshed
+    from prunec.rewriting.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
+    from prunec.rewriting.groups_file import groups_text
 
     front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin
     members = group_members(analysis)
@@ -210,7 +210,7 @@ def _with_report(
 ) -> Artefacts:
     from dataclasses import replace
 
-    from prunec.emission.artefacts import REPORT
+    from prunec.rewriting.artefacts import REPORT
 
     page = _page(artefacts, inputs, plan, pruned, options)
     return replace(artefacts, files={**artefacts.files, REPORT: page})
@@ -228,8 +228,8 @@ def _page(
     from hashlib import sha256
 
     from prunec import __version__
-    from prunec.emission.artefacts import DIFF, REPORT
     from prunec.reporting.report import render_report
+    from prunec.rewriting.artefacts import DIFF, REPORT
 
     others = {name: data for name, data in artefacts.files.items() if name != REPORT}
     digests = {name: sha256(data).hexdigest() for name, data in others.items()}
@@ -249,8 +249,8 @@ def _page(
 
 def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
     """A warning where the result is not exactly the masked original: why it is not."""
-    from prunec.diagnostics import Diagnostic, Severity
     from prunec.reporting.summary import approximate_groups, first_reasons
+    from prunec.support.diagnostics import Diagnostic, Severity
 
     found = approximate_groups(inputs.analysis, plan)
     if not found:
@@ -269,7 +269,7 @@ def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
 def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[Comparison], int]:
     """What to compare on, before anything is written; where that cannot be found out, the exit status."""
     from prunec.cli.verification import CANNOT_RUN, prepare
-    from prunec.diagnostics import PrunecError
+    from prunec.support.diagnostics import PrunecError
 
     try:
         return prepare(inputs, options), 0
@@ -284,7 +284,7 @@ def _verified(
     """The exit status that a proof of the files written gives, and the proof for programs and for people; it
     is printed unless there is a document to come."""
     from prunec.cli.verification import CANNOT_RUN, STATUS, verdict_object, verdict_text, verify
-    from prunec.diagnostics import PrunecError
+    from prunec.support.diagnostics import PrunecError
     from prunec.verifying.verdict import Outcome
 
     sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name

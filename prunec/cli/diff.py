@@ -11,9 +11,9 @@ from prunec.cli.options import add_analysis_options, input_shapes
 
 if TYPE_CHECKING:
     from prunec.compiler import Analysis
-    from prunec.diagnostics import Diagnostic
-    from prunec.frontends import FileModel, FrontEnd
+    from prunec.frontends.registry import FileModel, FrontEnd
     from prunec.language.library import RuleSet
+    from prunec.support.diagnostics import Diagnostic
 
 SUMMARY = "compare the structure of two models"
 DESCRIPTION = """Lists what differs between two models of one kind, made by prunec or not: nodes (matched by
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compares; the exit code is 0, or 1 where it was asked for and something differs."""
-    from prunec.frontends import front_end
+    from prunec.frontends.registry import front_end
     from prunec.language.library import load
     from prunec.reporting.structure import compare
     from prunec.reporting.structure_views import as_json, as_markdown, as_text
@@ -88,7 +88,7 @@ def _analysis(
 ) -> tuple[Optional[Analysis], tuple[Diagnostic, ...]]:
     """The groups of the first model, and what stands in their way: differences are listed all the same."""
     from prunec.compiler import analyse
-    from prunec.diagnostics import PrunecError
+    from prunec.support.diagnostics import PrunecError
 
     try:
         analysis = analyse(before, rules, strict)

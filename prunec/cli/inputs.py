@@ -10,15 +10,15 @@ from typing import Any, Mapping, Optional
 
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.emission.shrink import Unbalanced
-from prunec.frontends import FileModel, FrontEnd, front_end
-from prunec.graph.model import Shape, Tensor
+from prunec.frontends.registry import FileModel, FrontEnd, front_end
+from prunec.graph import Shape, Tensor
 from prunec.language.library import RuleSet, load, locate
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
 from prunec.planning.staleness import has_other_groups
+from prunec.rewriting.shrink import Unbalanced
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: Options that name files which commands read.
 _READ = ("policy", "data", "sensitivity", "previous", "register")

@@ -18,7 +18,7 @@ from typing import NoReturn, Optional, Sequence
 
 from prunec import __version__
 from prunec.cli.terminal import Terminal
-from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 #: Each command's module; it has SUMMARY, ``add_options(parser)`` and ``run(options) -> exit code``, and
 #: imports what is heavy inside ``run``; FAILURE is its exit code for errors, where that is not 1.

@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
-    from prunec.files import write_file
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text
+    from prunec.support.files import write_file
 
     inputs = read_inputs(options)
     target = Path(options.out)
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_output(target: Path, inputs: Inputs, force: bool) -> None:
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
     check_output(target, inputs, "--out")
     if target.exists() and not force:
@@ -69,8 +69,8 @@ def check_output(target: Path, inputs: Inputs, option: str) -> None:
 
     Raises PrunecError P511 where it is one of the inputs, P515 where what has the name is no file.
     """
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
-    from prunec.files import check_place
+    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.support.files import check_place
 
     check_place(target)
     if any(_same(target, path) for path in inputs.files):
@@ -94,8 +94,8 @@ def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) ->
     from prunec.cli.inputs import emit_checked
     from prunec.cli.summary import change_text, share_left
     from prunec.cli.table import print_table
-    from prunec.diagnostics import printable
-    from prunec.emission.layers import layers
+    from prunec.rewriting.layers import layers
+    from prunec.support.diagnostics import printable
 
     rows = []
     for group, name in zip(inputs.analysis.solution.groups, names):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.examples import Data
     from prunec.planning.choose import Options, Plan
-    from prunec.planning.sensitivity import Table
     from prunec.planning.targets import Target
+    from prunec.scoring.sensitivity import Table
 
 #: The share that goes unless the user says otherwise.
 DEFAULT_RATIO = 0.5
@@ -144,7 +144,7 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
 def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
     from pathlib import Path
 
-    from prunec.planning.sensitivity import read_table
+    from prunec.scoring.sensitivity import read_table
 
     return None if options.sensitivity is None else read_table(Path(options.sensitivity))
 
@@ -152,8 +152,8 @@ def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
 def read_examples(path: str, inputs: Inputs) -> Data:
     """Examples of the model's inputs.  Raises PrunecError P530 to P533."""
     from prunec.examples import read_data
+    from prunec.frontends.runtime import runtime_of
     from prunec.planning.variables import variable_shapes
-    from prunec.runtime import runtime_of
 
     return read_data(path, runtime_of(inputs.model).examples(variable_shapes(inputs.analysis)))
 

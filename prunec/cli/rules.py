@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.authoring.examples import Outcome
-    from prunec.diagnostics import Diagnostic
+    from prunec.support.diagnostics import Diagnostic
 
 SUMMARY = "check, try, format, list and document rules"
 DESCRIPTION = (
@@ -120,7 +120,7 @@ def _check(options: argparse.Namespace) -> int:
     from prunec.authoring.checking import check_sources, read_sources
     from prunec.authoring.formats import diagnostics_text
     from prunec.authoring.registry import registered_operators
-    from prunec.diagnostics import PrunecError
+    from prunec.support.diagnostics import PrunecError
 
     files = options.files or ["default"]
     problems: tuple[Diagnostic, ...] = ()
@@ -155,8 +155,8 @@ def _fmt(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.authoring.formatting import format_path, format_source, write_text
-    from prunec.diagnostics import PrunecError, Source, printable
     from prunec.language.parser import check_characters
+    from prunec.support.diagnostics import PrunecError, Source, printable
 
     if options.files == ["-"]:
         text = sys.stdin.read()
@@ -189,7 +189,7 @@ def _paths(names: Sequence[str], problems: list[Diagnostic]) -> list[Path]:
     """The files named; a name that is neither file nor folder is a problem, built-in names included."""
     from pathlib import Path
 
-    from prunec.diagnostics import Diagnostic, printable
+    from prunec.support.diagnostics import Diagnostic, printable
 
     found: list[Path] = []
     for name in names:
@@ -248,8 +248,8 @@ def _doc(options: argparse.Namespace) -> int:
     from prunec.authoring.checking import read_sources
     from prunec.authoring.formatting import write_text
     from prunec.authoring.pages import reference_page
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
     from prunec.language.parser import parse
+    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
     pages = [(s.name, reference_page(parse(s))) for s in read_sources(options.files or ["default"])]
     if options.output is None:
@@ -307,9 +307,9 @@ def _examples_in(rules_file: Path, beside: Path, update: bool) -> bool:
     from prunec.authoring.checking import built_in_name, libraries_for
     from prunec.authoring.examples import read_examples, run_example, updated
     from prunec.authoring.formatting import write_text
-    from prunec.diagnostics import printable
     from prunec.language.library import load
     from prunec.language.parser import read_source
+    from prunec.support.diagnostics import printable
 
     source = read_source(beside)
     # Helper layers of an example come from the built-in rules.
@@ -335,7 +335,7 @@ def _difference(outcome: Outcome) -> str:
     """An example that is not as it says: what it expects, and what there is."""
     import difflib
 
-    from prunec.diagnostics import Annotation, Diagnostic, Span, printable, render
+    from prunec.support.diagnostics import Annotation, Diagnostic, Span, printable, render
 
     example = outcome.example
     span = Span(example.source, example.start, example.source.text.find("\n", example.start))

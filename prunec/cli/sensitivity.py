@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.inputs import Inputs
-    from prunec.planning.sensitivity import Measurement, Table
+    from prunec.scoring.sensitivity import Measurement, Table
 
 SUMMARY = "measure what pruning each group alone does"
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec.cli.inputs import read_inputs
     from prunec.cli.plan import check_output
-    from prunec.planning.pictures import check_picture
-    from prunec.planning.sensitivity import write_table
+    from prunec.scoring.pictures import check_picture
+    from prunec.scoring.sensitivity import write_table
 
     if options.plot is not None:
         check_picture(options.plot)
@@ -84,11 +84,11 @@ def _prepare(
 ) -> tuple[Table, Generator[Table, None, None], int]:
     """The table so far, the tables that measurements make of it, and how many entries the last has."""
     from prunec.planning.choices import choices_of, rank
-    from prunec.planning.criteria import Settings, check_needs, find_criterion, unit_scores
     from prunec.planning.members import group_members, group_names
-    from prunec.planning.scoring import check_finite, learned_names
-    from prunec.planning.sensitivity import measure, pending
-    from prunec.planning.workers import processors
+    from prunec.scoring.criteria import Settings, check_needs, find_criterion, unit_scores
+    from prunec.scoring.sensitivity import measure, pending
+    from prunec.scoring.unit_scores import check_finite, learned_names
+    from prunec.support.workers import processors
 
     measurement = _measurement(options, inputs)
     name = options.criterion or "l1"
@@ -110,7 +110,7 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
     from pathlib import Path
 
     from prunec.cli.plan_options import read_examples
-    from prunec.planning.sensitivity import Measurement
+    from prunec.scoring.sensitivity import Measurement
 
     model = inputs.model
     data = read_examples(options.data, inputs)
@@ -120,9 +120,9 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
 
 def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path) -> Table:
     """The table that an earlier run left, or an empty one.  Raises PrunecError P542 for another table."""
-    from prunec.diagnostics import Diagnostic, PrunecError, printable
     from prunec.planning.members import group_digests
-    from prunec.planning.sensitivity import Table, key_of, read_table
+    from prunec.scoring.sensitivity import Table, key_of, read_table
+    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
     origin = inputs.origin
     key = key_of(
@@ -144,9 +144,9 @@ def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples
 def _plot(path: str, table: Table, inputs: Inputs) -> None:
     from pathlib import Path
 
-    from prunec.files import write_file
-    from prunec.planning.heatmap import heatmap
-    from prunec.planning.pictures import drawn
+    from prunec.scoring.heatmap import heatmap
+    from prunec.scoring.pictures import drawn
+    from prunec.support.files import write_file
 
     picture = heatmap(table.entries, f"Sensitivity of {inputs.model.prefix}")
     write_file(Path(path), drawn(picture, path))
@@ -154,7 +154,7 @@ def _plot(path: str, table: Table, inputs: Inputs) -> None:
 
 def _report(table: Table, path: Path) -> None:
     from prunec.cli.table import print_table
-    from prunec.diagnostics import printable
+    from prunec.support.diagnostics import printable
 
     rows = []
     for entry in sorted(table.entries, key=lambda e: (e.group, e.removed)):

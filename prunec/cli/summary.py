@@ -7,9 +7,9 @@ from typing import Optional, Sequence
 
 from prunec.cli.table import print_table
 from prunec.cli.terminal import is_terminal
-from prunec.emission.layers import Change, Layer
 from prunec.reporting.names import amount, scopes, shown, usual_scope, without_scopes
 from prunec.reporting.summary import MOST_LAYERS, Summary
+from prunec.rewriting.layers import Change, Layer
 
 #: So many reasons, and groups, are named.
 _MOST = 5

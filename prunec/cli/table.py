@@ -6,8 +6,8 @@ import sys
 from typing import Sequence
 
 from prunec.cli.terminal import is_terminal
-from prunec.diagnostics import printable
 from prunec.reporting.names import shown
+from prunec.support.diagnostics import printable
 
 #: The longest a cell gets in plain text.
 WIDEST = 60

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock, Timer
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, Optional, TextIO
 
-from prunec.diagnostics import Diagnostic, render_all
+from prunec.support.diagnostics import Diagnostic, render_all
 
 if TYPE_CHECKING:
     from rich.progress import Progress

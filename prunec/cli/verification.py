@@ -11,14 +11,14 @@ import numpy as np
 from prunec.cli.inputs import Inputs, shape_options
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned
-from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.emission.slicing import mask
 from prunec.examples import Data, read_data
-from prunec.frontends import Smaller
-from prunec.graph.model import Shape, Tensor
+from prunec.frontends.registry import Smaller
+from prunec.frontends.runtime import Array
+from prunec.graph import Shape, Tensor
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import approximate_groups, finite, first_reasons
-from prunec.runtime import Array
+from prunec.rewriting.slicing import mask
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.verifying.contents import unlike_the_plan
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject

@@ -8,11 +8,11 @@ from typing import Any, Iterator, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.solver.components import Atoms
-from prunec.solver.execute import check_count
-from prunec.solver.layout import Layout
-from prunec.solver.propagate import Channels
-from prunec.solver.solve import Solution
+from prunec.channels.components import Atoms
+from prunec.channels.execute import check_count
+from prunec.channels.layout import Layout
+from prunec.channels.propagate import Channels
+from prunec.channels.solve import Solution
 
 
 @dataclass(frozen=True, eq=False)

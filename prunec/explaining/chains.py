@@ -6,16 +6,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from prunec.binding.bound import BoundTensor
-from prunec.diagnostics import Span
+from prunec.channels.components import KEPT
+from prunec.channels.layout import Reason, TensorResult
+from prunec.channels.propagate import Cause
 from prunec.explaining.findings import Chain, Kept, Link, Step
 from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
 from prunec.explaining.reasons import plain_reason, table_reason
-from prunec.graph.model import Tensor
-from prunec.solver.components import KEPT
-from prunec.solver.layout import Reason, TensorResult
-from prunec.solver.propagate import Cause
+from prunec.graph import Tensor
+from prunec.lowering.bound import BoundTensor
+from prunec.support.diagnostics import Span
 
 
 @dataclass

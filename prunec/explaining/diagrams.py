@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Sequence
 
-from prunec.diagnostics import printable
 from prunec.explaining.findings import Chain, Explanation, Kept, KeptLayer
 from prunec.explaining.text import ranges
+from prunec.support.diagnostics import printable
 
 
 @dataclass

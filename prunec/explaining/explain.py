@@ -8,8 +8,9 @@ from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.components import KEPT, Atoms
+from prunec.channels.propagate import Channels
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.explaining.axes import AxisChannels, axis_channels, axis_size, elements_of, positions_of
 from prunec.explaining.chains import Teller
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie
@@ -18,9 +19,8 @@ from prunec.explaining.links import Carrier, Links, links_of
 from prunec.explaining.paths import Hop, Tree, path, shortest
 from prunec.explaining.reasons import unknown_shape
 from prunec.explaining.ways import Element, Ways
-from prunec.graph.model import Shape, Tensor, shape_text
-from prunec.solver.components import KEPT, Atoms
-from prunec.solver.propagate import Channels
+from prunec.graph import Shape, Tensor, shape_text
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 
 def explain(

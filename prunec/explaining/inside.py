@@ -12,12 +12,12 @@ from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.components import Atoms
+from prunec.channels.execute import MAXIMUM_ATOMS, Room, execute
+from prunec.channels.layout import Program, TensorResult
+from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.explaining.links import Carrier, Links
-from prunec.graph.model import Tensor
-from prunec.solver.components import Atoms
-from prunec.solver.execute import MAXIMUM_ATOMS, Room, execute
-from prunec.solver.layout import Program, TensorResult
-from prunec.solver.propagate import Channels, NodeAtoms
+from prunec.graph import Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,14 @@ from typing import Iterator, Optional
 
 import numpy as np
 
-from prunec.binding.bound import Bound, names_of
-from prunec.binding.costs import is_costly
+from prunec.channels.propagate import Channels
 from prunec.compiler import Analysis
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
 from prunec.explaining.findings import KeptLayer, UnreadLayer
-from prunec.graph.model import Shape, Tensor
-from prunec.solver.propagate import Channels
+from prunec.graph import Shape, Tensor
+from prunec.lowering.bound import Bound, names_of
+from prunec.lowering.costs import is_costly
 
 
 def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:

@@ -14,11 +14,11 @@ from typing import Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.graph.model import Tensor
-from prunec.solver.components import Atoms, connected_components
-from prunec.solver.layout import InputReason, Reason, RuleReason
-from prunec.solver.propagate import Channels, Propagation
-from prunec.solver.solve import Solution
+from prunec.channels.components import Atoms, connected_components
+from prunec.channels.layout import InputReason, Reason, RuleReason
+from prunec.channels.propagate import Channels, Propagation
+from prunec.channels.solve import Solution
+from prunec.graph import Tensor
 
 #: A tensor of the graph, or a parameter that the graph does not mention: the node that takes it and its slot.
 Carrier = Union[Tensor, tuple[int, str]]

@@ -7,9 +7,9 @@ from typing import Optional
 
 import numpy as np
 
+from prunec.channels.components import KEPT, Atoms
+from prunec.channels.propagate import RowsOf
 from prunec.explaining.links import Links
-from prunec.solver.components import KEPT, Atoms
-from prunec.solver.propagate import RowsOf
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from prunec.binding.infer import BoundGraph
-from prunec.graph.model import Tensor
-from prunec.solver.propagate import Cause
+from prunec.channels.propagate import Cause
+from prunec.graph import Tensor
+from prunec.lowering.infer import BoundGraph
 
 #: What the solver says of an array it had to keep, in a user's words.
 _WORDS = (

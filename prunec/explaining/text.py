@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any, Iterable, Sequence
 
-from prunec.diagnostics import printable
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, Tie, UnreadLayer
-from prunec.graph.model import shape_text
+from prunec.graph import shape_text
+from prunec.support.diagnostics import printable
 
 #: The format of the JSON documents.
 VERSION = 1

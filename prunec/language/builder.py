@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional, Union
 
 from lark import Token, Tree
 
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
 from prunec.language import syntax
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
 
 #: Deepest nesting of brackets, operators and ``not`` that is accepted.
 MAXIMUM_DEPTH = 64

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from prunec.diagnostics import Annotation, Diagnostic, Severity
 from prunec.language.check_axes import check_axes
 from prunec.language.check_names import check_names
 from prunec.language.overlap import always_holds, overlap
 from prunec.language.syntax import Rule, RuleFile
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 
 def check(files: Sequence[RuleFile], known: Sequence[Rule] = ()) -> tuple[Diagnostic, ...]:

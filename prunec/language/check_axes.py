@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional, Union
 
-from prunec.diagnostics import Annotation, Diagnostic, Severity, Span
 from prunec.language.places import (
     OUTPUTS,
     Place,
@@ -34,6 +33,7 @@ from prunec.language.syntax import (
     Sum,
     VariadicSum,
 )
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
 def check_axes(rule: Rule) -> Iterator[Diagnostic]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from prunec.diagnostics import Annotation, Diagnostic, Span
 from prunec.language.functions import (
     AXIS,
     GUARD,
@@ -22,6 +21,7 @@ from prunec.language.functions import (
     Function,
 )
 from prunec.language.syntax import Call, Expression
+from prunec.support.diagnostics import Annotation, Diagnostic, Span
 
 _PLACES_OF_KINDS = {
     AXIS: "the axes of an output",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prunec.diagnostics import Annotation, Diagnostic, Severity, Span
 from prunec.language.check_messages import (
     axis_where_attribute,
     function_out_of_place,
@@ -60,6 +59,7 @@ from prunec.language.syntax import (
     Tensor,
     Zero,
 )
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
 def check_names(rule: Rule) -> Iterator[Diagnostic]:

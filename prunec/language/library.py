@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, Span, printable
 from prunec.language.check import check
 from prunec.language.parser import chunks, keywords, read_source
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Rule, RuleFile
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, Span, printable
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?"
 _HEADER = re.compile(

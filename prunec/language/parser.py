@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, printable
 from prunec.language.resources import data_folder
 from prunec.language.syntax import PolicyFile, Rule, RuleFile
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, printable
 
 if TYPE_CHECKING:
     from lark import Lark

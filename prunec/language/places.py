@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Union
 
-from prunec.diagnostics import Span
 from prunec.language.functions import FUNCTIONS, ONE_AXIS, REST
 from prunec.language.syntax import (
     Arithmetic,
@@ -36,6 +35,7 @@ from prunec.language.syntax import (
     VariadicSum,
     Zero,
 )
+from prunec.support.diagnostics import Span
 
 #: The parts of a signature.
 DATA, PARAMETERS, OUTPUTS = "data", "parameters", "outputs"

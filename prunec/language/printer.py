@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from prunec.diagnostics import Source, Span
 from prunec.language.canonical import (
     print_body_signature,
     print_body_statement,
@@ -25,6 +24,7 @@ from prunec.language.canonical import (
     wrap,
 )
 from prunec.language.syntax import Policy, PolicyFile, Rule, RuleFile
+from prunec.support.diagnostics import Source, Span
 
 _COMMENT = re.compile(r'"[^"\n]*"|##[^\n]*|(#[^\n]*)')
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from prunec.diagnostics import Diagnostic, PrunecError
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Union, get_args, get_origin, get_type_hints
 
-from prunec import __version__, cache
-from prunec.diagnostics import Source, Span
+from prunec import __version__
 from prunec.language import syntax
 from prunec.language.parser import keywords, parse_chunk
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
+from prunec.support import cache
+from prunec.support.diagnostics import Source, Span
 
 _KIND = "rules"
 #: Trees that take more bytes than this are not kept.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from prunec.diagnostics import Span
+from prunec.support.diagnostics import Span
 
 #: Longest whole number that is accepted, in digits.
 MAXIMUM_DIGITS = 18

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Optional
 
-from prunec.diagnostics import Annotation, Diagnostic, Span, printable
+from prunec.support.diagnostics import Annotation, Diagnostic, Span, printable
 
 #: Terminals that stand for themselves.
 _SYMBOLS = {

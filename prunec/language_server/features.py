@@ -10,7 +10,6 @@ from typing import Iterator, Optional
 from prunec.authoring.checking import Checked, built_in_name, check_sources, libraries_for
 from prunec.authoring.formatting import format_source
 from prunec.authoring.registry import Registry
-from prunec.diagnostics import Diagnostic, PrunecError, Source, Span
 from prunec.language.canonical import print_header, print_signature
 from prunec.language.check_messages import usage
 from prunec.language.functions import FUNCTIONS
@@ -19,6 +18,7 @@ from prunec.language.parser import chunks, holds_policies
 from prunec.language.places import places
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule, Signature
+from prunec.support.diagnostics import Diagnostic, PrunecError, Source, Span
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?")
 _KEYWORDS = {

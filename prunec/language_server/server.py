@@ -15,9 +15,9 @@ from urllib.request import url2pathname
 
 from prunec import __version__
 from prunec.authoring.registry import registered_operators
-from prunec.diagnostics import Diagnostic, PrunecError, Severity, Source, render
 from prunec.language_server.features import Document
 from prunec.language_server.positions import offset_of, position_of
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, render
 
 
 class _Answers:

@@ -7,9 +7,9 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from prunec.binding.infer import describe
+from prunec.channels.components import Atoms
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, Severity, input_flags
+from prunec.lowering.infer import describe
 from prunec.planning.alignment import align_levels
 from prunec.planning.budget import (
     Allocation,
@@ -29,7 +29,7 @@ from prunec.planning.costs import Cost, CostModel
 from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount
 from prunec.planning.variables import open_inputs
-from prunec.solver.components import Atoms
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, input_flags
 
 
 def allocate(

@@ -14,10 +14,10 @@ from typing import Callable, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.diagnostics import Diagnostic
+from prunec.channels.components import Atoms
 from prunec.planning.choices import Choice, Ranking
 from prunec.planning.targets import Limits, Target
-from prunec.solver.components import Atoms
+from prunec.support.diagnostics import Diagnostic
 
 #: How far from a target still meets it.
 TOLERANCE = 0.01

@@ -13,9 +13,9 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.channels.components import Atoms
+from prunec.channels.solve import Solution
 from prunec.planning.select import Removed
-from prunec.solver.components import Atoms
-from prunec.solver.solve import Solution
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 import numpy as np
 
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError
 from prunec.planning.allocate import allocate
 from prunec.planning.budget import Allocation, Budget
 from prunec.planning.choices import Choice, Ranking, choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
-from prunec.planning.criteria import SENSITIVITY, Settings, find_criterion, unit_scores
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.select import Removed
 from prunec.planning.targets import Limits, Target
+from prunec.scoring.criteria import SENSITIVITY, Settings, find_criterion, unit_scores
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 if TYPE_CHECKING:
-    from prunec.planning.sensitivity import Table
+    from prunec.scoring.sensitivity import Table
 
 #: How well what goes is made up for, the best first: the layers that read it compute what they did, they come
 #: nearer, or they are left as they are.

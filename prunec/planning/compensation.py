@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.compiler import Analysis, emit
-from prunec.emission.slicing import mask
 from prunec.examples import Data
-from prunec.graph.model import Tensor
-from prunec.planning.channel_axes import INPUTS, channel_axes
+from prunec.frontends.runtime import Array, run_batches, runtime_of
+from prunec.graph import Tensor
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
-from prunec.planning.scoring import group_of_units
 from prunec.planning.select import Removed
-from prunec.runtime import Array, run_batches, runtime_of
+from prunec.rewriting.slicing import mask
+from prunec.scoring.channel_axes import INPUTS, channel_axes
+from prunec.scoring.unit_scores import group_of_units
 
 #: A difference that varies by less than this part of the output's magnitude is constant.
 CONSTANT = 1e-5

@@ -14,16 +14,16 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.costs import is_costly, multiply_adds
-from prunec.binding.expressions import Scalar, evaluate, names_in
+from prunec.channels.balance import varying_dimensions
+from prunec.channels.components import Atoms
+from prunec.channels.propagate import Channels, NodeAtoms
+from prunec.channels.solve import Solution
 from prunec.compiler import Analysis
-from prunec.graph.model import Shape, Tensor
+from prunec.graph import Shape, Tensor
+from prunec.lowering.costs import is_costly, multiply_adds
+from prunec.lowering.expressions import Scalar, evaluate, names_in
 from prunec.planning.alignment import AxisCount
 from prunec.planning.choices import Choice
-from prunec.solver.balance import varying_dimensions
-from prunec.solver.components import Atoms
-from prunec.solver.propagate import Channels, NodeAtoms
-from prunec.solver.solve import Solution
 
 #: A cost of a plan; ``None`` where it is not known.
 Cost = Callable[[Atoms], Optional[float]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Optional
 
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 if TYPE_CHECKING:
     from prunec.planning.planfile import PlanFile

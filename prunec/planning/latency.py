@@ -7,17 +7,17 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.components import Atoms
 from prunec.compiler import Analysis, emit
-from prunec.diagnostics import Diagnostic, PrunecError, Severity, input_flags
-from prunec.emission.slicing import apply
 from prunec.examples import Data
+from prunec.frontends.runtime import Array, Runtime, runtime_of
 from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.choices import Ranking, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
 from prunec.planning.variables import variable_shapes
-from prunec.runtime import Array, Runtime, runtime_of
-from prunec.solver.components import Atoms
+from prunec.rewriting.slicing import apply
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, input_flags
 
 #: A measurement takes this many seconds, and at least this many runs.
 SECONDS, LEAST_RUNS = 1.0, 5
@@ -33,7 +33,7 @@ def measure(
     seconds: float = SECONDS,
 ) -> float:
     """The median time of one run, in seconds, after two runs that do not count; arguments and errors are
-    those of :meth:`prunec.runtime.Runtime.session`."""
+    those of :meth:`prunec.frontends.runtime.Runtime.session`."""
     session = runtime.session(inputs, None, parameters, network)
     for _ in range(2):
         session.run(inputs)

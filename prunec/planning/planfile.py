@@ -13,15 +13,15 @@ from typing import Any, Mapping, NoReturn, Optional, Union
 
 import numpy as np
 
+from prunec.channels.solve import Group
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, printable
-from prunec.graph.model import Shape
+from prunec.graph import Shape
 from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
 from prunec.planning.members import group_digests
 from prunec.planning.select import illegal
 from prunec.planning.staleness import check_origin
-from prunec.solver.solve import Group
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 FORMAT = "prunec plan"
 VERSION = 1

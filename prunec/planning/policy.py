@@ -10,16 +10,16 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.components import Atoms
+from prunec.channels.propagate import Cause, Edge
+from prunec.channels.solve import solve
 from prunec.compiler import Analysis
-from prunec.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
-from prunec.graph.model import Graph, Tensor
+from prunec.graph import Graph, Tensor
 from prunec.language.parser import parse_policies, read_source
 from prunec.language.syntax import Policy, PolicyFile, Setting
 from prunec.planning.budget import Restriction
 from prunec.planning.choices import Choice
-from prunec.solver.components import Atoms
-from prunec.solver.propagate import Cause, Edge
-from prunec.solver.solve import solve
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
 
 #: The kinds of settings whose numbers are shares, and those whose numbers count channels.
 _SHARES, _COUNTS = ("ratio", "max_ratio"), ("align", "min_channels")

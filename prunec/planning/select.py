@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.solver.components import Atoms
-from prunec.solver.solve import Group, Solution
+from prunec.channels.components import Atoms
+from prunec.channels.solve import Group, Solution
 
 #: For every unit, whether it is removed.
 Removed = NDArray[np.bool_]

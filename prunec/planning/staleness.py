@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional, Sequence
 
 from prunec.compiler import Analysis
-from prunec.diagnostics import Diagnostic, PrunecError, printable
 from prunec.planning.members import group_digests, group_members, group_names
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 if TYPE_CHECKING:
     from prunec.planning.planfile import Origin, PlanFile

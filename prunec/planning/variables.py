@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prunec.compiler import Analysis
-from prunec.graph.model import Shape, Tensor
+from prunec.graph import Shape, Tensor
 
 
 def variable_shapes(analysis: Analysis) -> dict[str, Shape]:

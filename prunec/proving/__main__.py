@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from prunec.diagnostics import PrunecError, render_all
 from prunec.language.library import load
 from prunec.proving.prove import prove
 from prunec.proving.verdict import WRONG, report
+from prunec.support.diagnostics import PrunecError, render_all
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -7,9 +7,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.expressions import indexed
-from prunec.binding.guards import holds
-from prunec.binding.views import VIEWS
+from prunec.frontends.operators import Argument, Operator
 from prunec.language.syntax import (
     Axis,
     Call,
@@ -28,7 +26,9 @@ from prunec.language.syntax import (
     Tensor,
     Value,
 )
-from prunec.operators import Argument, Operator
+from prunec.lowering.expressions import indexed
+from prunec.lowering.guards import holds
+from prunec.lowering.views import VIEWS
 from prunec.proving.codes import reshape_codes
 from prunec.proving.templates import Templates
 from prunec.proving.walking import calls

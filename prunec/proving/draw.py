@@ -11,20 +11,7 @@ from typing import Mapping, Optional
 
 import numpy as np
 
-from prunec.binding.expansion import variadic_names
-from prunec.binding.expressions import (
-    Scope,
-    Unspreadable,
-    evaluate,
-    indexed,
-    listed_positions,
-    names_in,
-    solve,
-    spread,
-)
-from prunec.binding.guards import holds
-from prunec.binding.ranks import rests_in
-from prunec.binding.views import ViewError
+from prunec.frontends.operators import Operator
 from prunec.language.syntax import (
     Attribute,
     AxisExpression,
@@ -43,7 +30,20 @@ from prunec.language.syntax import (
     Tensor,
     Value,
 )
-from prunec.operators import Operator
+from prunec.lowering.expansion import variadic_names
+from prunec.lowering.expressions import (
+    Scope,
+    Unspreadable,
+    evaluate,
+    indexed,
+    listed_positions,
+    names_in,
+    solve,
+    spread,
+)
+from prunec.lowering.guards import holds
+from prunec.lowering.ranks import rests_in
+from prunec.lowering.views import ViewError
 from prunec.proving.attributes import AttributeDraw, guard_values
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks

@@ -7,8 +7,8 @@ from typing import Mapping, Optional
 
 import numpy as np
 
-from prunec.binding.letters import formula_of, letters_of
 from prunec.language.syntax import Name, Rule, Value
+from prunec.lowering.letters import formula_of, letters_of
 
 _LETTERS = "abcxY"
 _MOST_LETTERS = 3

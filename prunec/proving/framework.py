@@ -10,15 +10,15 @@ from typing import Any, Mapping, NoReturn, Optional, Protocol, Sequence
 import numpy as np
 
 from prunec.compiler import Model
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.graph.model import Graph, Tensor
+from prunec.frontends.operators import Operator
+from prunec.frontends.runtime import Array, Runtime
+from prunec.graph import Graph, Tensor
 from prunec.language.syntax import Rule, Value
-from prunec.operators import Operator
 from prunec.proving.draw import Draw
 from prunec.proving.network import Network
 from prunec.proving.templates import Templates
 from prunec.proving.verdict import Failure
-from prunec.runtime import Array, Runtime
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: What the node under trial is called.
 NODE = "tried"

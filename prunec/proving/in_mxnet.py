@@ -10,23 +10,23 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.binding.slots import Contradiction, assign_slots
-from prunec.diagnostics import PrunecError
-from prunec.graph.model import Graph, Shape, Tensor
+from prunec.frontends.mxnet.attributes import canonical_text
+from prunec.frontends.mxnet.library import mxnet
+from prunec.frontends.mxnet.operators import PURPOSE, Signature, find_operator, signature
+from prunec.frontends.mxnet.registering import register_operators
+from prunec.frontends.mxnet.running import MXNetRuntime
+from prunec.frontends.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
+from prunec.frontends.operators import Operator
+from prunec.frontends.runtime import Array
+from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Rule, Value
-from prunec.mxnet.attributes import canonical_text
-from prunec.mxnet.library import mxnet
-from prunec.mxnet.operators import PURPOSE, Signature, find_operator, signature
-from prunec.mxnet.registering import register_operators
-from prunec.mxnet.running import MXNetRuntime
-from prunec.mxnet.runtime import infer_shapes
-from prunec.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
-from prunec.operators import Operator
+from prunec.lowering.slots import Contradiction, assign_slots
 from prunec.proving.draw import Draw
 from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
 from prunec.proving.network import Network, Point
 from prunec.proving.templates import Templates, read_templates
-from prunec.runtime import Array
+from prunec.support.diagnostics import PrunecError
 
 Shapes = Sequence[Optional[tuple[int, ...]]]
 

@@ -10,20 +10,20 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.comparison import draw
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.graph.model import Tensor
+from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.operators import KINDS, OUTPUTS, Formal, Schema, schema_of, versions
+from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
+from prunec.frontends.onnx.runtime import open_session
+from prunec.frontends.operators import Operator
+from prunec.frontends.runtime import Array
+from prunec.graph import Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.language.syntax import Tensor as RuleTensor
-from prunec.onnx.frontend import OnnxModel, model_of
-from prunec.onnx.operators import KINDS, OUTPUTS, Formal, Schema, schema_of, versions
-from prunec.onnx.protobuf import OLDEST_OPSET, onnx_package
-from prunec.onnx.runtime import open_session
-from prunec.operators import Operator
 from prunec.proving.draw import Draw
 from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
 from prunec.proving.network import USUAL, Made, Network, Point
 from prunec.proving.templates import Templates, read_templates
-from prunec.runtime import Array
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: The chance that an input which may be left out is connected.
 _CONNECTED = 0.6

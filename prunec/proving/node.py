@@ -8,17 +8,17 @@ from typing import Any, Callable, Mapping, NoReturn, Optional
 
 import numpy as np
 
-from prunec.binding.bound import Bound, axis_size, names_of
-from prunec.binding.infer import bind_graph
-from prunec.diagnostics import PrunecError
-from prunec.graph.model import Tensor
+from prunec.frontends.operators import Operator
+from prunec.frontends.runtime import Array
+from prunec.graph import Tensor
 from prunec.language.syntax import Neutral, Rule
-from prunec.operators import Operator
+from prunec.lowering.bound import Bound, axis_size, names_of
+from prunec.lowering.infer import bind_graph
 from prunec.proving.draw import Draw
 from prunec.proving.framework import Alone, Framework, Illegal, refuted
 from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.verdict import Failure
-from prunec.runtime import Array
+from prunec.support.diagnostics import PrunecError
 
 
 @dataclass(frozen=True)

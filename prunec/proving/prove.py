@@ -10,9 +10,9 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from prunec.frontends.operators import Operator
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.operators import Operator
 from prunec.proving.draw import Draw, draw, may_hold
 from prunec.proving.framework import Framework, Illegal, Refuted, framework_for
 from prunec.proving.node import Node, legal_node

@@ -6,8 +6,8 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from prunec.binding.ranks import rests_in
 from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, Tensor
+from prunec.lowering.ranks import rests_in
 
 #: How likely a rest stands for no axis, one, two and so on.
 _LIKELY = (0.09, 0.24, 0.34, 0.21, 0.09, 0.03)

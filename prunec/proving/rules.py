@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from prunec.binding.infer import Rules
 from prunec.language.syntax import Rule
+from prunec.lowering.infer import Rules
 
 #: What stands before the names of operators around the one that is tried, where rules are looked up.
 AROUND = "around:"

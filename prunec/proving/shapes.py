@@ -7,9 +7,6 @@ from typing import Iterator, Mapping, Optional
 
 import numpy as np
 
-from prunec.binding.expressions import indexed
-from prunec.binding.ranks import rests_in
-from prunec.binding.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.language.syntax import (
     AxisExpression,
     Broadcast,
@@ -22,6 +19,9 @@ from prunec.language.syntax import (
     Tensor,
     VariadicSum,
 )
+from prunec.lowering.expressions import indexed
+from prunec.lowering.ranks import rests_in
+from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 
 #: No tensor of a case has more elements, nor more axes.
 MOST_ELEMENTS, MOST_AXES = 4000, 5

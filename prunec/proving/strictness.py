@@ -7,7 +7,6 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from prunec.binding.ranks import rests_in
 from prunec.language.syntax import (
     Axis,
     Discontinuous,
@@ -23,6 +22,7 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
 )
+from prunec.lowering.ranks import rests_in
 from prunec.proving.framework import Framework
 from prunec.proving.node import Node
 from prunec.proving.rules import RulesUnderTrial

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from prunec.comparison import relative_error
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.diagnostics import PrunecError
-from prunec.emission.slicing import apply, mask
+from prunec.frontends.runtime import Array
 from prunec.language.syntax import Discontinuous
 from prunec.planning.select import uniform
 from prunec.proving.framework import NODE, Framework, GeneratedModel
@@ -21,7 +20,8 @@ from prunec.proving.node import Node, Slot
 from prunec.proving.rules import AROUND, RulesUnderTrial
 from prunec.proving.templates import Template
 from prunec.proving.verdict import Failure
-from prunec.runtime import Array
+from prunec.rewriting.slicing import apply, mask
+from prunec.support.diagnostics import PrunecError
 
 #: Outputs that differ by more than this part of the largest value are different.
 TOLERANCE = 1e-4

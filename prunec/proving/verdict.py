@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
-from prunec.diagnostics import Span
 from prunec.language.syntax import Rule
+from prunec.support.diagnostics import Span
 
 RIGHT, WRONG, TOO_STRICT, NOT_TRIED = "right", "wrong", "too strict", "not tried"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Callable, Optional
 
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.lifetime import end_with
+from prunec.support.diagnostics import Diagnostic, PrunecError
+from prunec.support.lifetime import end_with
 
 #: Tells a listener what is about to be run.
 Notice = Callable[[str, str], None]

@@ -9,12 +9,12 @@ from typing import Sequence
 
 import numpy as np
 
+from prunec.channels.components import Atoms
 from prunec.compiler import Analysis
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
 from prunec.planning.members import group_members, group_names
 from prunec.reporting.differences import Comparison, GroupChange, NodeChange, ShapeChange
 from prunec.reporting.facts import group_of_units
-from prunec.solver.components import Atoms
 
 
 def by_groups(

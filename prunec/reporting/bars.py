@@ -6,8 +6,8 @@ from typing import Sequence
 
 from markupsafe import Markup
 
-from prunec.emission.layers import Change, Layer
 from prunec.reporting.names import amount, exact, percent_less, shown
+from prunec.rewriting.layers import Change, Layer
 
 _HEIGHT, _LEFT, _TOP, _BOTTOM = 170.0, 46.0, 8.0, 16.0
 _WIDTH = 1080.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from prunec.diagnostics import Diagnostic, printable
-from prunec.graph.model import Shape
+from prunec.graph import Shape
 from prunec.language.syntax import Value
+from prunec.support.diagnostics import Diagnostic, printable
 
 
 @dataclass(frozen=True)

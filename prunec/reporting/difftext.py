@@ -8,7 +8,7 @@ from typing import Sequence
 
 from markupsafe import Markup, escape
 
-from prunec.diagnostics import printable
+from prunec.support.diagnostics import printable
 
 #: Characters of one line that are shown; models written in a single line are longer.
 LINE_LIMIT = 400

@@ -7,13 +7,13 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.components import Atoms
 from prunec.compiler import Analysis, Pruned
-from prunec.diagnostics import Span
-from prunec.emission.groups_file import approximate_reasons
-from prunec.graph.model import Shape, Tensor
+from prunec.graph import Shape, Tensor
 from prunec.planning.members import Member, group_members, group_names
 from prunec.planning.select import Removed
-from prunec.solver.components import Atoms
+from prunec.rewriting.groups_file import approximate_reasons
+from prunec.support.diagnostics import Span
 
 #: Characters of a rule's line that are shown.
 _LINE_LIMIT = 240

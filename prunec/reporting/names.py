@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from typing import Optional, Sequence
 
-from prunec.diagnostics import printable
-from prunec.graph.model import Shape
+from prunec.graph import Shape
+from prunec.support.diagnostics import printable
 
 #: Longest name shown in full; of a longer one its two ends.
 NAME_LIMIT = 80

@@ -13,8 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from prunec.compiler import Analysis, Pruned
-from prunec.emission.layers import Change, Layer, layers
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
 from prunec.planning.choose import Plan
 from prunec.planning.planfile import Origin
 from prunec.reporting.bars import skyline
@@ -24,6 +23,7 @@ from prunec.reporting.marks import chip, hue_classes, text_of
 from prunec.reporting.names import amount, exact, percent_less, shown, size_text
 from prunec.reporting.network import MOST_BOXES, NetworkView, network_view
 from prunec.reporting.stages import Picture, costly, picture
+from prunec.rewriting.layers import Change, Layer, layers
 
 #: Names of nodes that are listed of one rule line; the rest are counted.
 _MOST_NODES = 12

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Sequence
 
-from prunec.binding.costs import is_costly
 from prunec.compiler import Analysis
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
+from prunec.lowering.costs import is_costly
 from prunec.reporting.names import common_scopes, scopes, shown, usual_scope
 
 _MOST_FOLLOWERS = 5

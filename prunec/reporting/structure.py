@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
-from prunec.binding.infer import BoundGraph, Rules, bind_graph
 from prunec.compiler import Analysis, Model
-from prunec.diagnostics import Diagnostic, PrunecError
-from prunec.graph.model import Graph, Shape, Tensor
+from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.learned import learned
+from prunec.lowering.infer import BoundGraph, Rules, bind_graph
 from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 
 def compare(

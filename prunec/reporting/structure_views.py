@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Iterator, Optional, Sequence
 
-from prunec.diagnostics import Diagnostic, printable
-from prunec.graph.model import Shape
+from prunec.graph import Shape
 from prunec.language.syntax import Value
 from prunec.reporting.differences import Comparison, GroupChange, NodeChange, value_text
 from prunec.reporting.names import exact, percent_less, shown
+from prunec.support.diagnostics import Diagnostic, printable
 
 FORMAT = "prunec diff"
 VERSION = 1

@@ -10,12 +10,12 @@ from typing import Any, Mapping, Optional, Sequence
 from prunec import __version__
 from prunec.authoring.formats import diagnostic_object
 from prunec.compiler import Analysis, Pruned
-from prunec.diagnostics import Diagnostic
-from prunec.emission.groups_file import approximate_reasons
-from prunec.emission.layers import Change, Layer, Totals, layers
 from prunec.planning.choose import Plan
 from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
+from prunec.rewriting.groups_file import approximate_reasons
+from prunec.rewriting.layers import Change, Layer, Totals, layers
+from prunec.support.diagnostics import Diagnostic
 
 FORMAT = "prunec compile"
 VERSION = 1

@@ -12,9 +12,9 @@ from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from prunec.diagnostics import PrunecError
-from prunec.graph.model import Tensor
-from prunec.runtime import Array
+from prunec.frontends.runtime import Array
+from prunec.graph import Tensor
+from prunec.support.diagnostics import PrunecError
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places
 from prunec.verifying.running import Examples, Subject, Values, made_by_operators, varying_inputs

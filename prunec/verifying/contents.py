@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Iterator, Optional, Sequence
 
-from prunec.emission.slicing import ParameterSlice, apply
-from prunec.runtime import Array
+from prunec.frontends.runtime import Array
+from prunec.rewriting.slicing import ParameterSlice, apply
 
 #: Finds a parameter by name, ``None`` where there is none of that name.
 Find = Callable[[str], Optional[Array]]

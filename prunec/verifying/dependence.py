@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Iterable, Iterator, Mapping, Optional, Sequence
 
 from prunec.compiler import Analysis, Pruned
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
 from prunec.language.syntax import Discontinuous, Holds, Rule
 from prunec.verifying.places import Places
 

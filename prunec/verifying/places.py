@@ -7,12 +7,12 @@ from typing import Optional
 
 import numpy as np
 
+from prunec.channels.layout import Layout
+from prunec.channels.propagate import Channels
 from prunec.compiler import Analysis, Pruned
-from prunec.emission.slicing import ParameterSlice, apply, scatter
-from prunec.graph.model import Shape, Tensor, may_agree
-from prunec.runtime import Array
-from prunec.solver.layout import Layout
-from prunec.solver.propagate import Channels
+from prunec.frontends.runtime import Array
+from prunec.graph import Shape, Tensor, may_agree
+from prunec.rewriting.slicing import ParameterSlice, apply, scatter
 
 
 class Places:

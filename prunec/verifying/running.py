@@ -8,9 +8,9 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.compiler import Analysis, Pruned
-from prunec.diagnostics import about
-from prunec.graph.model import Tensor
-from prunec.runtime import Array, Feeds, Runtime, Session
+from prunec.frontends.runtime import Array, Feeds, Runtime, Session
+from prunec.graph import Tensor
+from prunec.support.diagnostics import about
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places
 

@@ -12,9 +12,9 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequenc
 
 import numpy as np
 
-from prunec.emission.slicing import ParameterSlice, apply, mask
-from prunec.graph.model import Tensor
-from prunec.runtime import Array, Session
+from prunec.frontends.runtime import Array, Session
+from prunec.graph import Tensor
+from prunec.rewriting.slicing import ParameterSlice, apply, mask
 from prunec.verifying.comparing import Comparison, Course, error_of
 from prunec.verifying.dependence import Break, Target
 from prunec.verifying.running import Examples, Subject, made_by_operators, varying_inputs

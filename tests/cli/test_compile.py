@@ -26,7 +26,7 @@ from cli.tools import (
     write_arrays,
     write_network,
 )
-from prunec.mxnet.params import read_params
+from prunec.frontends.mxnet.params import read_params
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cli.tools import DIGITS, FILES, bytes_of, run, run_process, write_network
-from prunec.emission import artefacts
-from prunec.emission.diff import unified_diff
+from prunec.rewriting import artefacts
+from prunec.rewriting.diff import unified_diff
 
 GIT = shutil.which("git")
 needs_git = pytest.mark.skipif(GIT is None, reason="needs git")
@@ -131,7 +131,7 @@ def test_an_interrupted_run_leaves_nothing(
 
 
 def test_a_stopped_process_leaves_nothing(tmp_path: Path) -> None:
-    before = "import os, signal\nfrom prunec.emission import artefacts\n"
+    before = "import os, signal\nfrom prunec.rewriting import artefacts\n"
     before += f"artefacts._move = lambda *_: os.kill(os.getpid(), {int(signal.SIGTERM)})"
     result = run_process(tmp_path, "compile", "net-symbol.json", before=before)
     assert (result.returncode, result.stdout, result.stderr) == (143, "", "")
@@ -141,7 +141,7 @@ def test_a_stopped_process_leaves_nothing(tmp_path: Path) -> None:
 def test_a_script_that_fails_leaves_nothing(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prunec.emission import script
+    from prunec.rewriting import script
 
     original = script.render_script
     monkeypatch.setattr(

@@ -131,7 +131,7 @@ def test_the_diff_shows_what_changed(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_the_diff_of_a_graph_that_grew_shows_what_was_added() -> None:
-    from prunec.emission.diff import unified_diff
+    from prunec.rewriting.diff import unified_diff
 
     old = b"".join(b"line %d\n" % number for number in range(40))
     new = old.replace(b"line 20\n", b"line 20\nadded\n")
@@ -367,7 +367,8 @@ def test_gradients_are_not_to_be_had(tmp_path: Path, capsys: Any) -> None:
 def test_front_ends_are_imported_when_they_are_needed(tmp_path: Path) -> None:
     write_network(tmp_path)
     program = (
-        "import prunec.frontends, sys; print('prunec.onnx' in sys.modules, 'prunec.mxnet' in sys.modules)"
+        "import prunec.frontends.registry, sys\n"
+        "print(*(f'prunec.frontends.{kind}' in sys.modules for kind in ('onnx', 'mxnet')))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)

@@ -16,7 +16,7 @@ from prunec.cli import terminal as module
 from prunec.cli.main import main
 from prunec.cli.table import fitting, name_width, print_table
 from prunec.cli.terminal import Terminal
-from prunec.diagnostics import Diagnostic, Severity
+from prunec.support.diagnostics import Diagnostic, Severity
 
 WARNING = Diagnostic("P406", "no rule knows it", severity=Severity.WARNING)
 

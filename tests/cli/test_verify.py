@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cli.tools import DIGITS, arrays, node, run, symbol, write_arrays, write_network
-from prunec.mxnet.params import read_params
+from prunec.frontends.mxnet.params import read_params
 
 SHAPE = ["--input", "data=2,3,8,8"]
 OPTIONS = [

@@ -12,7 +12,7 @@ from typing import Any, Optional
 import numpy as np
 
 from prunec.cli.main import main
-from prunec.mxnet.params import Record, write_params
+from prunec.frontends.mxnet.params import Record, write_params
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from prunec.diagnostics import Severity
 from prunec.language_server.features import Document
 from prunec.language_server.positions import offset_of, position_of
+from prunec.support.diagnostics import Severity
 
 ROOT = Path(__file__).parents[2]
 TEXT = """\

@@ -9,7 +9,7 @@ import pytest
 
 from prunec.authoring.checking import check_sources
 from prunec.authoring.registry import Registered
-from prunec.diagnostics import Source
+from prunec.support.diagnostics import Source
 
 RULE = """\
 op Convolution(num_group = 1, stride = 1, dilate = 1, pad = 0, kernel, num_filter) {

@@ -16,7 +16,7 @@ import pytest
 
 from prunec.authoring.registry import Registered, registered_operators
 from prunec.cli import rules as command
-from prunec.diagnostics import PrunecError, render_all
+from prunec.support.diagnostics import PrunecError, render_all
 
 GOOD = """\
 ## Scales each channel.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Iterable, Iterator
 
 from core.small import SmallModel, execute
-from prunec.graph.model import Node, Tensor
+from prunec.graph import Node, Tensor
 
 #: An element of an axis of a value; ``None`` is what stays.
 Element = object

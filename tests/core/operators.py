@@ -10,9 +10,9 @@ from typing import Any, Callable, Mapping
 
 import numpy as np
 
-from prunec.diagnostics import Source
 from prunec.language.parser import parse
 from prunec.language.syntax import Rule
+from prunec.support.diagnostics import Source
 
 Array = np.ndarray
 

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis.strategies import DrawFn
 
 from core.small import Builder, SmallModel
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
 
 _MOST_ELEMENTS = 600
 _MOST_AXES = 5

@@ -8,10 +8,10 @@ import numpy as np
 
 from core.operators import SmallRules
 from core.small import SmallModel
-from prunec.binding.bind import bind
-from prunec.binding.bound import Bound
-from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Rule
+from prunec.lowering.bind import bind
+from prunec.lowering.bound import Bound
 
 #: A node: its name, its operator (``None``: a variable), the names of its inputs, its attributes.
 Words = tuple[Any, ...]

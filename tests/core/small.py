@@ -11,10 +11,10 @@ import numpy as np
 
 from core.operators import RULES, Array, run
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.emission.slicing import apply, mask
-from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.planning.select import Removed, illegal
+from prunec.rewriting.slicing import apply, mask
 
 
 @dataclass

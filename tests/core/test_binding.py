@@ -9,8 +9,8 @@ from hypothesis import given
 
 from core.operators import RULES
 from core.sketch import bound, one_rule, shapes_of, sketch
-from prunec.binding.infer import bind_graph
-from prunec.binding.slots import Contradiction, assign_slots
+from prunec.lowering.infer import bind_graph
+from prunec.lowering.slots import Contradiction, assign_slots
 
 CONVOLUTION = """op c(groups = 1, filters, kernel, stride = 1, pad = 0) {
   data[n, (g i), *x]; weight[(g o), i, *k], bias?[(g o)] -> out[n, (g o), *y]

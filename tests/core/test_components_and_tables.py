@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from prunec.solver.balance import (
+from prunec.channels.balance import (
     Rows,
     as_matrix,
     cells,
@@ -19,8 +19,8 @@ from prunec.solver.balance import (
     tie_rows,
     varying_dimensions,
 )
-from prunec.solver.components import connected_components
-from prunec.solver.propagate import Table
+from prunec.channels.components import connected_components
+from prunec.channels.propagate import Table
 
 
 def union_find(count, pairs):

@@ -11,10 +11,10 @@ from core.operators import RULES, TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
 from prunec.compiler import analyse, emit
-from prunec.diagnostics import PrunecError, render
-from prunec.emission.slicing import ParameterSlice, Take, apply, mask
-from prunec.graph.model import Node
+from prunec.graph import Node
 from prunec.planning.select import illegal, uniform
+from prunec.rewriting.slicing import ParameterSlice, Take, apply, mask
+from prunec.support.diagnostics import PrunecError, render
 
 DENSE = (("data", None), ("weight", None), ("fc", "dense", ["data", "weight"], {"units": 6}))
 

@@ -6,7 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from prunec.binding.expressions import (
+from prunec.language.parser import parse
+from prunec.lowering.expressions import (
     Operation,
     Scope,
     Unspreadable,
@@ -16,10 +17,9 @@ from prunec.binding.expressions import (
     spread,
     sum_key,
 )
-from prunec.binding.functions import ELEMENTWISE, restyle
-from prunec.binding.guards import holds
-from prunec.diagnostics import Source
-from prunec.language.parser import parse
+from prunec.lowering.functions import ELEMENTWISE, restyle
+from prunec.lowering.guards import holds
+from prunec.support.diagnostics import Source
 
 
 def _rule(text):

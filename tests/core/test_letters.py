@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sketch import bound, one_rule
-from prunec.binding.letters import Letters, letters_of
-from prunec.binding.slots import Contradiction
-from prunec.binding.views import ViewError
+from prunec.lowering.letters import Letters, letters_of
+from prunec.lowering.slots import Contradiction
+from prunec.lowering.views import ViewError
 
 RULE = """
 op Formula(equation) {

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from core.plans import all_but_one, any_legal
 from core.random_graphs import ALL, AXES, CHANNELS, models
 from core.small import compare, execute, solved
-from prunec.diagnostics import PrunecError
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
+from prunec.support.diagnostics import PrunecError
 
 FAMILIES = {"channels": CHANNELS, "axes": AXES, "all": ALL}
 TOLERANCE = 1e-9

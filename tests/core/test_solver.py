@@ -12,8 +12,8 @@ from core.elements import Reference
 from core.plans import any_legal
 from core.random_graphs import ALL, AXES, CHANNELS, models
 from core.small import Builder, solved
-from prunec.emission.shrink import Shrinker
-from prunec.graph.model import Tensor
+from prunec.graph import Tensor
+from prunec.rewriting.shrink import Shrinker
 
 
 def plain_layer(grower, data):

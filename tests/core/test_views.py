@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from core.operators import viewed
-from prunec.binding.views import ViewError, read_view, read_view_np
+from prunec.lowering.views import ViewError, read_view, read_view_np
 
 
 @st.composite

@@ -19,10 +19,10 @@ sys.path.insert(0, str(ROOT))
 from bench.measure import open_model  # noqa: E402
 from bench.networks import CORPUS, Network, networks  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.diagnostics import PrunecError  # noqa: E402
-from prunec.frontends import front_end  # noqa: E402
+from prunec.frontends.registry import front_end  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
+from prunec.support.diagnostics import PrunecError  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(not CORPUS.is_dir(), reason="needs the corpus beside the checkout"),

@@ -14,11 +14,11 @@ import pytest
 
 from prunec.authoring.checking import check_sources
 from prunec.authoring.examples import Example, run_example
-from prunec.diagnostics import Source, render_all
 from prunec.language.library import RuleSet, read_source
 from prunec.language.parser import parse
 from prunec.language.printer import format_file
 from prunec.language.resources import data_folder
+from prunec.support.diagnostics import Source, render_all
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
 FENCE = re.compile(

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from slice_examples import MAGIC, container, example, expected, module, parameter_file, record
 
-from prunec.emission.script import render_script
-from prunec.emission.slicing import ParameterSlice, Take
+from prunec.rewriting.script import render_script
+from prunec.rewriting.slicing import ParameterSlice, Take
 
 HOSTILE = [
     '"""',

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slice_examples import example, expected, module
 
-from prunec.diagnostics import PrunecError
-from prunec.emission.script import render_script
-from prunec.emission.slicing import ParameterSlice, Take, apply, compact, expand, mask
+from prunec.rewriting.script import render_script
+from prunec.rewriting.slicing import ParameterSlice, Take, apply, compact, expand, mask
+from prunec.support.diagnostics import PrunecError
 
 
 @st.composite

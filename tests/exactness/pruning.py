@@ -11,12 +11,12 @@ import numpy as np
 
 from prunec.comparison import draw
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.emission.slicing import apply, mask
+from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.running import MXNetRuntime
+from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.running import MXNetRuntime
-from prunec.mxnet.symbol import read_symbol, to_graph
 from prunec.planning.select import Removed, illegal, uniform
+from prunec.rewriting.slicing import apply, mask
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome, Verdict, merged

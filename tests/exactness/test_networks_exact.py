@@ -9,7 +9,7 @@ pytest.importorskip("mxnet", reason="needs MXNet")
 import networks
 
 from exactness.pruning import at_ratio, network_of, prune
-from prunec.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.verifying.verdict import Outcome
 
 BUILDERS = pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)

@@ -14,12 +14,12 @@ import networks
 from networks.zoo import SMALLEST
 
 from exactness.pruning import RULES, at_ratio, prune, zoo_network
-from prunec.binding.infer import bind_graph
 from prunec.compiler import analyse, emit
-from prunec.graph.model import Tensor
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.runtime import infer_shapes
-from prunec.mxnet.symbol import read_symbol, to_graph
+from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.symbol import read_symbol, to_graph
+from prunec.graph import Tensor
+from prunec.lowering.infer import bind_graph
 
 #: The share of parameters that may be left at the size the network was made for.
 LEFT = {

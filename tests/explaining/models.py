@@ -11,10 +11,10 @@ import numpy as np
 
 from prunec.compiler import Analysis, analyse
 from prunec.explaining.findings import Link
-from prunec.graph.model import Graph, Node, Shape, Tensor
+from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.symbol import read_symbol, to_graph
+from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.library import load
-from prunec.mxnet.frontend import MXNetModel
-from prunec.mxnet.symbol import read_symbol, to_graph
 
 #: The built-in rules; parsed rules are kept from one analysis to the next.
 RULES = load(["default.prune"])

@@ -14,7 +14,6 @@ from networks.case import ENDS, Case, conv, global_pool, head, image, relu  # no
 
 from explaining.models import RULES, analysed, model_of  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402
-from prunec.diagnostics import PrunecError, render_all  # noqa: E402
 from prunec.explaining.diagrams import dot, explanation_diagram, kept_diagram, mermaid  # noqa: E402
 from prunec.explaining.explain import explain  # noqa: E402
 from prunec.explaining.findings import Fate  # noqa: E402
@@ -26,6 +25,7 @@ from prunec.explaining.text import (  # noqa: E402
     kept_text,
     ranges,
 )
+from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402
 
 
 def case(name: str) -> Any:

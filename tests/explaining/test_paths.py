@@ -13,11 +13,11 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 
 from explaining.models import analysed, cut  # noqa: E402
+from prunec.channels.propagate import Edge, Propagation  # noqa: E402
+from prunec.channels.solve import Solution, solve  # noqa: E402
 from prunec.compiler import Analysis  # noqa: E402
 from prunec.explaining.explain import Explainer  # noqa: E402
 from prunec.explaining.findings import Chain, Fate, Place, Tie  # noqa: E402
-from prunec.solver.propagate import Edge, Propagation  # noqa: E402
-from prunec.solver.solve import Solution, solve  # noqa: E402
 
 
 class Zoo:

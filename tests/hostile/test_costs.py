@@ -15,10 +15,10 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 from onnx import helper, numpy_helper  # noqa: E402
 from onnx_format.network import RULES  # noqa: E402
 
+from prunec.channels.execute import MAXIMUM_ATOMS, Room  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402
-from prunec.diagnostics import PrunecError  # noqa: E402
-from prunec.onnx.frontend import model_of  # noqa: E402
-from prunec.solver.execute import MAXIMUM_ATOMS, Room  # noqa: E402
+from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.support.diagnostics import PrunecError  # noqa: E402
 
 WEIGHT = numpy_helper.from_array(np.ones((8, 3, 1, 1), np.float32), "w")
 CONV = helper.make_node("Conv", ["x", "w"], ["p0"])

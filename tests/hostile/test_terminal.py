@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cli.tools import run
 
-from prunec.diagnostics import Annotation, Diagnostic, Source, Span, render
+from prunec.support.diagnostics import Annotation, Diagnostic, Source, Span, render
 
 ESCAPES = ("\x1b[31m", "\x9b31m", "\x07", "\u202e", "\u2066", "\x7f", "\r hidden")
 FORMATS = ("full", "concise", "json", "github")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from cli.tools import FILES, bytes_of, run, write_network
 
-from prunec import cache
 from prunec.authoring.formatting import write_text
-from prunec.diagnostics import PrunecError
-from prunec.files import check_place, write_file, written
-from prunec.mxnet.params import Record, write_params
+from prunec.frontends.mxnet.params import Record, write_params
+from prunec.support import cache
+from prunec.support.diagnostics import PrunecError
+from prunec.support.files import check_place, write_file, written
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
 
@@ -93,7 +93,7 @@ def test_what_fails_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def write_params_of_two(path: Path) -> None:
-    from prunec.mxnet.params import ParameterWriter
+    from prunec.frontends.mxnet.params import ParameterWriter
 
     with ParameterWriter(path, 2) as writer:
         writer.add(Record("a", "arg:", (1,), np.dtype("f4"), 2), np.zeros(1, "f4"))

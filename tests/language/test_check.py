@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from prunec.diagnostics import Diagnostic, Severity, Source, render
 from prunec.language.check import check
 from prunec.language.functions import FUNCTIONS
 from prunec.language.parser import parse
+from prunec.support.diagnostics import Diagnostic, Severity, Source, render
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from prunec.diagnostics import PrunecError, Source, render_all
 from prunec.language.check import check
 from prunec.language.library import locate
 from prunec.language.parser import MAXIMUM_BYTES, parse, read_source
+from prunec.support.diagnostics import PrunecError, Source, render_all
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "diagnostics.md"
 SECTION = re.compile(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from prunec.diagnostics import PrunecError, Source, render_all
 from prunec.language import library
 from prunec.language.check import check
 from prunec.language.library import RuleSet, built_in, load, locate
 from prunec.language.parser import parse, read_source
 from prunec.language.resources import data_folder
+from prunec.support.diagnostics import PrunecError, Source, render_all
 
 TRICKY = """\
 # A file.

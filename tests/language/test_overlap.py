@@ -6,10 +6,10 @@ from typing import Optional
 
 import pytest
 
-from prunec.diagnostics import Source
 from prunec.language.overlap import always_holds, overlap
 from prunec.language.parser import parse
 from prunec.language.syntax import Expression
+from prunec.support.diagnostics import Source
 
 
 def guard(text: str) -> Optional[Expression]:

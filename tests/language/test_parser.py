@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prunec.diagnostics import Diagnostic, PrunecError, Source, Span, render
 from prunec.language import syntax
 from prunec.language.parser import MAXIMUM_BYTES, chunks, parse, read_source
+from prunec.support.diagnostics import Diagnostic, PrunecError, Source, Span, render
 
 CONVOLUTION = """\
 # A file.

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunec.diagnostics import PrunecError, Source
 from prunec.language.canonical import WIDTH
 from prunec.language.parser import parse, parse_policies
 from prunec.language.printer import format_file
 from prunec.language.syntax import PolicyFile, RuleFile
+from prunec.support.diagnostics import PrunecError, Source
 
 from .trees import files, policy_files
 

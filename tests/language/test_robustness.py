@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunec.diagnostics import PrunecError, Source, render_all
 from prunec.language.check import check
 from prunec.language.library import RuleSet
 from prunec.language.parser import parse
 from prunec.language.printer import format_file
 from prunec.language.syntax import RuleFile
+from prunec.support.diagnostics import PrunecError, Source, render_all
 
 from .trees import files
 

@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from language import trees
-from prunec import cache
-from prunec.diagnostics import PrunecError, Source
 from prunec.language import stored
 from prunec.language.library import load
 from prunec.language.parser import chunks, parse, parse_chunk, read_source
@@ -21,6 +19,8 @@ from prunec.language.printer import format_file
 from prunec.language.resources import data_folder
 from prunec.language.stored import decoded, encoded, read_chunk
 from prunec.language.syntax import Rule, RuleFile
+from prunec.support import cache
+from prunec.support.diagnostics import PrunecError, Source
 
 TEXT = '## A table.\nop A(k = -1, s = "x") when k in {1, 2} { d[n, (g c)]; w?[c] -> o[n, ~c]  k = c * 2 }\n'
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from prunec.diagnostics import Source, Span
 from prunec.language import syntax
+from prunec.support.diagnostics import Source, Span
 
 NOWHERE = Span(Source("generated", ""), 0, 0)
 KEYWORDS = frozenset(

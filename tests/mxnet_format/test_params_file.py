@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunec.diagnostics import PrunecError, render
-from prunec.mxnet.params import ParameterFile, ParameterWriter, Record, read_params, write_params
+from prunec.frontends.mxnet.params import ParameterFile, ParameterWriter, Record, read_params, write_params
+from prunec.support.diagnostics import PrunecError, render
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 TYPES = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from prunec.comparison import doubt_about, relative_error
-from prunec.diagnostics import PrunecError, render
-from prunec.mxnet.runtime import infer_shapes, run
+from prunec.frontends.mxnet.runtime import infer_shapes, run
+from prunec.support.diagnostics import PrunecError, render
 
 NAN, INFINITY = float("nan"), float("inf")
 

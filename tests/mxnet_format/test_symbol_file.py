@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunec.diagnostics import PrunecError, render
-from prunec.graph.model import Tensor
-from prunec.mxnet import symbol
-from prunec.mxnet.symbol import is_hidden, read_symbol, read_symbol_file, rewrite, to_graph
+from prunec.frontends.mxnet import symbol
+from prunec.frontends.mxnet.symbol import is_hidden, read_symbol, read_symbol_file, rewrite, to_graph
+from prunec.graph import Tensor
+from prunec.support.diagnostics import PrunecError, render
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 

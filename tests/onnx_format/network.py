@@ -16,13 +16,13 @@ from damage import survivors
 from onnx import TensorProto, helper, numpy_helper
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.emission.slicing import mask
+from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.protobuf import parse_file
+from prunec.frontends.onnx.running import OnnxRuntime
+from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
-from prunec.onnx.frontend import OnnxModel, model_of
-from prunec.onnx.protobuf import parse_file
-from prunec.onnx.running import OnnxRuntime
-from prunec.onnx.writer import with_constants
 from prunec.planning.select import illegal, uniform
+from prunec.rewriting.slicing import mask
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome, Verdict, merged

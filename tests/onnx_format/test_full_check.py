@@ -16,12 +16,12 @@ from onnx_format.test_isolation import _branch  # noqa: E402
 from onnx_format.test_open_sizes import pruned_blindly  # noqa: E402
 from onnx_format.test_script import external, prune_without_running, run  # noqa: E402
 from prunec.cli.main import main  # noqa: E402
-from prunec.diagnostics import PrunecError, render  # noqa: E402
-from prunec.onnx import checking, rewriting  # noqa: E402
-from prunec.onnx.checking import check_written, finding_of  # noqa: E402
-from prunec.onnx.frontend import read_model  # noqa: E402
-from prunec.onnx.isolation import by_command  # noqa: E402
-from prunec.onnx.script import render_script  # noqa: E402
+from prunec.frontends.onnx import checking, rewriting  # noqa: E402
+from prunec.frontends.onnx.checking import check_written, finding_of  # noqa: E402
+from prunec.frontends.onnx.frontend import read_model  # noqa: E402
+from prunec.frontends.onnx.isolation import by_command  # noqa: E402
+from prunec.frontends.onnx.script import render_script  # noqa: E402
+from prunec.support.diagnostics import PrunecError, render  # noqa: E402
 
 
 def saved(folder: Path) -> Path:

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_format import patterns  # noqa: E402
 from onnx_format.network import RULES, Net, prune  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.diagnostics import render_all  # noqa: E402
-from prunec.graph.model import Tensor  # noqa: E402
-from prunec.onnx.frontend import model_of  # noqa: E402
-from prunec.onnx.text import graph_text  # noqa: E402
+from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.text import graph_text  # noqa: E402
+from prunec.graph import Tensor  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
+from prunec.support.diagnostics import render_all  # noqa: E402
 
 
 def model(net_or_proto, **inputs):

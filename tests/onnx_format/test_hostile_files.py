@@ -12,11 +12,11 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from prunec.diagnostics import PrunecError, render_all  # noqa: E402
-from prunec.onnx.frontend import model_of, read_model  # noqa: E402
-from prunec.onnx.graph import attributes_of  # noqa: E402
-from prunec.onnx.runtime import open_session  # noqa: E402
-from prunec.onnx.text import graph_text  # noqa: E402
+from prunec.frontends.onnx.frontend import model_of, read_model  # noqa: E402
+from prunec.frontends.onnx.graph import attributes_of  # noqa: E402
+from prunec.frontends.onnx.runtime import open_session  # noqa: E402
+from prunec.frontends.onnx.text import graph_text  # noqa: E402
+from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402
 
 HERE = Path("model.onnx")
 

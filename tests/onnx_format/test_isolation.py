@@ -16,9 +16,9 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from prunec.onnx import inference  # noqa: E402
-from prunec.onnx.frontend import model_of  # noqa: E402
-from prunec.onnx.isolation import by_command, written_by  # noqa: E402
+from prunec.frontends.onnx import inference  # noqa: E402
+from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.isolation import by_command, written_by  # noqa: E402
 
 HERE = Path("model.onnx")
 GIGABYTE = 1 << 30
@@ -72,7 +72,7 @@ def test_a_process_ends_with_a_parent_that_is_killed(tmp_path, busy):
     program = f"""
 import os, time
 from pathlib import Path
-from prunec.onnx.isolation import written_by
+from prunec.frontends.onnx.isolation import written_by
 def endless(data, out):
     Path({str(tmp_path / "number")!r}).write_text(str(os.getpid()))
     {busy}
@@ -106,7 +106,7 @@ def state(number):
 
 
 def test_a_command_ends_by_itself():
-    endless = "from prunec.lifetime import end_after; end_after(0.5); pow(3, 10**9)"
+    endless = "from prunec.support.lifetime import end_after; end_after(0.5); pow(3, 10**9)"
     start = time.monotonic()
     assert by_command([sys.executable, "-c", endless], b"", 60.0) == b""
     assert time.monotonic() - start < 30

@@ -15,14 +15,14 @@ from masked import masked_model  # noqa: E402
 
 from onnx_format import open_sizes  # noqa: E402
 from onnx_format.network import RULES  # noqa: E402
+from prunec.channels.layout import Layout  # noqa: E402
+from prunec.channels.propagate import Channels  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.emission.shrink import Shrinker  # noqa: E402
+from prunec.frontends.onnx.edits import Edits, apply_edits  # noqa: E402
+from prunec.frontends.onnx.frontend import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
-from prunec.onnx.edits import Edits, apply_edits  # noqa: E402
-from prunec.onnx.frontend import model_of  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
-from prunec.solver.layout import Layout  # noqa: E402
-from prunec.solver.propagate import Channels  # noqa: E402
+from prunec.rewriting.shrink import Shrinker  # noqa: E402
 
 TOLERANCE = 1e-4
 

@@ -16,11 +16,11 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 from onnx_format import patterns, transformers  # noqa: E402
 from onnx_format.network import prune, subject_of  # noqa: E402
-from prunec.onnx.frontend import read_model  # noqa: E402
-from prunec.onnx.protobuf import read_file  # noqa: E402
-from prunec.onnx.running import OnnxRuntime  # noqa: E402
-from prunec.onnx.script import render_script  # noqa: E402
-from prunec.onnx.writer import Constants  # noqa: E402
+from prunec.frontends.onnx.frontend import read_model  # noqa: E402
+from prunec.frontends.onnx.protobuf import read_file  # noqa: E402
+from prunec.frontends.onnx.running import OnnxRuntime  # noqa: E402
+from prunec.frontends.onnx.script import render_script  # noqa: E402
+from prunec.frontends.onnx.writer import Constants  # noqa: E402
 from prunec.verifying.contents import unlike_the_plan  # noqa: E402
 from prunec.verifying.prove import prove  # noqa: E402
 from prunec.verifying.running import Examples  # noqa: E402

@@ -12,8 +12,8 @@ import pytest
 from cli.tools import node, write_arrays
 
 from prunec.compiler import Analysis, analyse
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.language.library import load
-from prunec.mxnet.frontend import read_model
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "zoo"
 RULES = load(["default.prune"])

@@ -11,14 +11,14 @@ import pytest
 
 from planning.models import RULES, corpus_model, parameters, small_analysis
 from prunec.compiler import analyse, emit
-from prunec.diagnostics import PrunecError, render
-from prunec.emission.layers import layers
-from prunec.mxnet.frontend import read_model
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.planning.choices import choices_of
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.costs import CostModel
 from prunec.planning.select import illegal
 from prunec.planning.targets import Limits, parse_target
+from prunec.rewriting.layers import layers
+from prunec.support.diagnostics import PrunecError, render
 
 NETWORKS = ["resnet50_v1b", "mobilenetv2_1.0", "densenet121", "shufflenet_v2", "resnext50_32x4d"]
 
@@ -207,8 +207,8 @@ def test_latency_is_measured(tmp_path: Path, monkeypatch: Any) -> None:
 
 def test_latency_runs_the_model(tmp_path: Path) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
+    from prunec.frontends.runtime import runtime_of
     from prunec.planning.latency import measure, random_inputs
-    from prunec.runtime import runtime_of
 
     analysis = small_analysis(tmp_path, parameters())
     assert 0 < measure(runtime_of(analysis.model), random_inputs(analysis), seconds=0.05) < 5

@@ -11,7 +11,7 @@ import pytest
 from cli.tools import plan_of, run, write_arrays
 
 from planning.models import parameters, write_model
-from prunec.mxnet.params import read_params
+from prunec.frontends.mxnet.params import read_params
 
 mx = pytest.importorskip("mxnet", reason="needs MXNet")
 
@@ -21,7 +21,7 @@ def images(count: int = 6) -> np.ndarray:
 
 
 def outputs(symbol: Path, values: Path, data: np.ndarray) -> np.ndarray:
-    from prunec.mxnet.runtime import run as run_model
+    from prunec.frontends.mxnet.runtime import run as run_model
 
     file = read_params(values)
     arrays = {name: file.array(name) for name in file.shapes}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from prunec.compiler import analyse, emit
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.language.library import load
-from prunec.mxnet.frontend import read_model
 from prunec.planning.choices import choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 

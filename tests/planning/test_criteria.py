@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from planning.models import parameters, scores_of, small_analysis
-from prunec.diagnostics import PrunecError, render
 from prunec.planning.choose import make_plan
-from prunec.planning.criteria import CRITERIA, Criterion, Settings, find_criterion, unit_scores
+from prunec.scoring.criteria import CRITERIA, Criterion, Settings, find_criterion, unit_scores
+from prunec.support.diagnostics import PrunecError, render
 
 
 def settings(**changes: Any) -> Settings:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from planning.models import parameters, scores_of, small_analysis
-from prunec.diagnostics import PrunecError, render
 from prunec.examples import Data, read_data
-from prunec.mxnet.gradients import head_gradients
-from prunec.planning.criteria import Settings, unit_scores
+from prunec.frontends.mxnet.gradients import head_gradients
+from prunec.scoring.criteria import Settings, unit_scores
+from prunec.support.diagnostics import PrunecError, render
 
 SHAPES = {"data": (None, 3, 8, 8)}
 
@@ -148,7 +148,7 @@ def test_gradients_of_the_loss() -> None:
 def measured(tmp_path: Path) -> Any:
     """An analysis, examples, and the values of tensors by node name."""
     pytest.importorskip("mxnet", reason="needs MXNet")
-    from prunec.mxnet.runtime import run
+    from prunec.frontends.mxnet.runtime import run
 
     values = parameters()
     analysis = small_analysis(tmp_path / "model", values)
@@ -190,7 +190,7 @@ def test_reconstruction(measured: Any) -> None:
 
 
 def test_taylor_is_the_first_order_change_of_the_loss(measured: Any, tmp_path: Path) -> None:
-    from prunec.mxnet.runtime import run
+    from prunec.frontends.mxnet.runtime import run
 
     analysis, data, _, values = measured
     model: Any = analysis.model

@@ -18,16 +18,16 @@ from onnx import numpy_helper  # noqa: E402
 from onnx_format.network import RULES, Net  # noqa: E402
 
 from prunec.compiler import Analysis, analyse  # noqa: E402
-from prunec.diagnostics import PrunecError, render  # noqa: E402
 from prunec.examples import Data, read_data  # noqa: E402
-from prunec.onnx.frontend import OnnxModel, read_model  # noqa: E402
-from prunec.onnx.runtime import open_session  # noqa: E402
+from prunec.frontends.onnx.frontend import OnnxModel, read_model  # noqa: E402
+from prunec.frontends.onnx.runtime import open_session  # noqa: E402
+from prunec.frontends.runtime import runtime_of  # noqa: E402
 from prunec.planning import latency  # noqa: E402
-from prunec.planning.channel_axes import channel_axes  # noqa: E402
 from prunec.planning.compensation import compensate  # noqa: E402
-from prunec.planning.criteria import Settings, unit_scores  # noqa: E402
 from prunec.planning.latency import measure, random_examples, random_inputs  # noqa: E402
-from prunec.runtime import runtime_of  # noqa: E402
+from prunec.scoring.channel_axes import channel_axes  # noqa: E402
+from prunec.scoring.criteria import Settings, unit_scores  # noqa: E402
+from prunec.support.diagnostics import PrunecError, render  # noqa: E402
 
 COUNT = 40
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prunec.diagnostics import PrunecError, render
-from prunec.planning.heatmap import heatmap
-from prunec.planning.pictures import Colour, Picture, Rectangle, Text, check_picture, drawn
-from prunec.planning.sensitivity import Entry
+from prunec.scoring.heatmap import heatmap
+from prunec.scoring.pictures import Colour, Picture, Rectangle, Text, check_picture, drawn
+from prunec.scoring.sensitivity import Entry
+from prunec.support.diagnostics import PrunecError, render
 
 ENTRIES = (
     Entry(0, "a<&$x_1$>", 8, 2, 0.1, None),

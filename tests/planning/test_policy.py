@@ -12,11 +12,11 @@ from cli.tools import plan_of, run, write_arrays
 
 from planning.models import RULES, corpus_model, parameters, small_analysis, write_model
 from prunec.compiler import analyse, emit
-from prunec.diagnostics import PrunecError, render, render_all
 from prunec.planning.choices import choices_of
 from prunec.planning.choose import Options, Plan, make_plan
 from prunec.planning.policy import read_policy, regrouped
 from prunec.planning.select import illegal, uniform
+from prunec.support.diagnostics import PrunecError, render, render_all
 
 
 def planned(folder: Path, text: str, ratio: float = 0.5) -> tuple[Any, Plan]:
@@ -145,8 +145,8 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     from exactness.pruning import Network, Trial
     from networks import BUILDERS, random_parameters
 
-    from prunec.emission.slicing import apply, mask
-    from prunec.mxnet.frontend import read_model
+    from prunec.frontends.mxnet.frontend import read_model
+    from prunec.rewriting.slicing import apply, mask
 
     case = next(case for case in (build() for build in BUILDERS) if case.name == name)
     values = random_parameters(case.symbol, case.inputs, 0)

@@ -11,7 +11,7 @@ import pytest
 from cli.tools import plan_of, run
 
 from planning.models import parameters, write_model
-from prunec.mxnet.params import read_params
+from prunec.frontends.mxnet.params import read_params
 
 
 def test_three_rounds_lead_back_to_the_first_model(tmp_path: Path, capsys: Any) -> None:

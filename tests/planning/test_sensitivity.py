@@ -17,9 +17,9 @@ import pytest
 from cli.tools import plan_of, run
 
 from planning.models import parameters, small_analysis, write_model
-from prunec.diagnostics import PrunecError, render
 from prunec.planning.choose import Options, make_plan
-from prunec.planning.sensitivity import COLUMNS, Entry, Table, read_table, write_table
+from prunec.scoring.sensitivity import COLUMNS, Entry, Table, read_table, write_table
+from prunec.support.diagnostics import PrunecError, render
 
 HEAD = ",".join(COLUMNS)
 
@@ -132,7 +132,7 @@ def test_any_number_of_processes_measures_the_same(model: Path, capsys: Any) -> 
 
 
 def test_an_interrupted_run_goes_on(model: Path, capsys: Any, monkeypatch: Any) -> None:
-    from prunec.planning import sensitivity
+    from prunec.scoring import sensitivity
 
     assert measured(capsys, model, "--ratios", "0.25,0.5")[0] == 0
     whole = (model.parent / "s.csv").read_text()

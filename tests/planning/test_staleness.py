@@ -11,8 +11,8 @@ import pytest
 from cli.tools import run, symbol, write_network
 
 from prunec.compiler import Analysis, analyse
+from prunec.frontends.mxnet.frontend import read_model
 from prunec.language.library import load
-from prunec.mxnet.frontend import read_model
 from prunec.planning.members import group_digests
 from prunec.planning.select import illegal
 

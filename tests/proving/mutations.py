@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prunec.diagnostics import Source
 from prunec.language.parser import parse
 from prunec.proving import RuleVerdict, prove, report
+from prunec.support.diagnostics import Source
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("mxnet", reason="needs MXNet")
 
-from prunec.diagnostics import PrunecError, Source
 from prunec.language.parser import parse
 from prunec.proving import prove, report
 from prunec.proving.__main__ import main
+from prunec.support.diagnostics import PrunecError, Source
 
 OPERATOR = """
 import mxnet as mx

@@ -8,10 +8,10 @@ import re
 import pytest
 from models import Symbol
 
-from prunec.emission.diff import unified_diff
-from prunec.mxnet.headings import headings
-from prunec.mxnet.symbol import read_symbol
+from prunec.frontends.mxnet.headings import headings
+from prunec.frontends.mxnet.symbol import read_symbol
 from prunec.reporting.difftext import LINE_LIMIT, WHOLE_LIMIT, diff_view
+from prunec.rewriting.diff import unified_diff
 
 
 def _plain(markup):

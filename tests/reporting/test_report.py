@@ -13,11 +13,11 @@ import pytest
 from markupsafe import Markup
 from models import COMMAND, Symbol, compiled, residual
 
-from prunec.emission.layers import Layer
 from prunec.reporting.bars import skyline
 from prunec.reporting.facts import group_facts, node_groups, tensor_groups
 from prunec.reporting.marks import StageView
 from prunec.reporting.stages import picture
+from prunec.rewriting.layers import Layer
 
 HOSTILE = [
     "<script>alert(1)</script>",

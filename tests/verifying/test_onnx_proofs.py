@@ -12,7 +12,7 @@ from onnx import TensorProto, helper  # noqa: E402
 from onnx_format.network import Net, Result, prune, surviving  # noqa: E402
 from onnx_format.patterns import image, start  # noqa: E402
 
-from prunec.emission.slicing import apply  # noqa: E402
+from prunec.rewriting.slicing import apply  # noqa: E402
 from prunec.verifying.verdict import Evidence  # noqa: E402
 
 

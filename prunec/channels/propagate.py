@@ -1,0 +1,307 @@
+"""Carrying atoms through a bound graph: every tensor gets its layout and its arrays of atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.channels.components import KEPT, Atoms
+from prunec.channels.derive import InputLayout, Untouched, derive
+from prunec.channels.execute import Room, execute
+from prunec.channels.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
+from prunec.graph import Graph, Tensor
+from prunec.lowering.bound import Bound
+from prunec.lowering.infer import BoundGraph
+from prunec.support.diagnostics import Span
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something is kept or tied: the node, and the place in the rule or a text."""
+
+    kind: str
+    """``"input"``, ``"output"`` (the model's interface), ``"opaque"``, ``"size"`` (one that is not known),
+    ``"rule"`` or ``"hold"``."""
+    text: str
+    node: int
+    span: Optional[Span] = None
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of a tensor: its layout, the atoms of each array, and for each factor that no array
+    spans, the number of the cause that keeps it (-1 elsewhere)."""
+
+    layout: Layout
+    arrays: tuple[Atoms, ...]
+    causes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Two arrays of one shape whose atoms are the same, element by element, and why."""
+
+    left: Atoms
+    right: Atoms
+    cause: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """An array whose rows lose equally, put down to a cause."""
+
+    atoms: Atoms
+    cause: int
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """Atoms ``rows`` that follow the slices of ``table`` along ``dimensions``: where all of a slice is one
+    unit, that unit; elsewhere nothing of them goes."""
+
+    table: Atoms
+    dimensions: tuple[int, ...]
+    rows: Atoms
+    cause: int
+
+
+@dataclass(frozen=True)
+class NodeAtoms:
+    """The program of a node and all its values."""
+
+    program: Program
+    values: tuple[Atoms, ...]
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Everything known about atoms before they are joined.
+
+    ``channels`` covers inputs, parameters and outputs of operators; ``implied`` the parameters that the
+    graph does not mention, by node and slot.
+    """
+
+    bound: BoundGraph
+    atom_count: int
+    channels: Mapping[Tensor, Channels]
+    implied: Mapping[tuple[int, str], Channels]
+    nodes: tuple[Optional[NodeAtoms], ...]
+    edges: tuple[Edge, ...]
+    balances: tuple[Table, ...]
+    rows: tuple[RowsOf, ...]
+    approximate: tuple[tuple[Atoms, int], ...]
+    causes: tuple[Cause, ...]
+
+
+def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Propagation:
+    """Carries atoms from the parameters that make them to everything they meet.
+
+    ``parameters`` are the variables that are learned; all other variables are the model's interface.
+    """
+    return _Propagator(bound, parameters, strict).run()
+
+
+class _Propagator:
+    def __init__(self, bound: BoundGraph, parameters: frozenset[int], strict: bool) -> None:
+        self.bound = bound
+        self.graph: Graph = bound.graph
+        self.parameters = parameters
+        self.strict = strict
+        self.next_atom = KEPT + 1
+        shapes = (bound.shapes.get(Tensor(index, 0), ()) for index in parameters)
+        self.room = Room(sum(prod(size or 1 for size in shape) for shape in shapes))
+        self.channels: dict[Tensor, Channels] = {}
+        self.implied: dict[tuple[int, str], Channels] = {}
+        self.nodes: list[Optional[NodeAtoms]] = [None] * len(self.graph.nodes)
+        self.edges: list[Edge] = []
+        self.balances: list[Table] = []
+        self.rows: list[RowsOf] = []
+        self.approximate: list[tuple[Atoms, int]] = []
+        self.causes: list[Cause] = []
+        self.cause_numbers: dict[Cause, int] = {}
+        self.programs: dict[object, Program] = {}
+
+    def run(self) -> Propagation:
+        for index, node in enumerate(self.graph.nodes):
+            if node.operator is None:
+                if index not in self.parameters:
+                    cause = self.cause(Cause("input", f"the model input {node.name!r}", index))
+                    self._keep_whole(Tensor(index, 0), cause)
+                continue
+            bound = self.bound.bounds[index]
+            if index in self.bound.opaque or bound is None or bound.open:
+                self._opaque(index)
+            else:
+                self._apply(index, bound)
+        for tensor in self.graph.outputs:
+            name = self.graph.nodes[tensor.node].name
+            cause = self.cause(Cause("output", f"the model output {name!r}", tensor.node))
+            self._keep_whole(tensor, cause)
+        return Propagation(
+            self.bound,
+            self.next_atom,
+            self.channels,
+            self.implied,
+            tuple(self.nodes),
+            tuple(self.edges),
+            tuple(self.balances),
+            tuple(self.rows),
+            tuple(self.approximate),
+            tuple(self.causes),
+        )
+
+    def cause(self, cause: Cause) -> int:
+        """The number of a cause."""
+        number = self.cause_numbers.get(cause)
+        if number is None:
+            number = self.cause_numbers[cause] = len(self.causes)
+            self.causes.append(cause)
+        return number
+
+    def _fresh(self, shape: tuple[int, ...]) -> Atoms:
+        size = prod(shape)
+        self.room.take(size)
+        start, self.next_atom = self.next_atom, self.next_atom + size
+        return np.arange(start, self.next_atom, dtype=np.int64).reshape(shape)
+
+    def _keep_whole(self, tensor: Tensor, cause: int) -> None:
+        """Keeps every channel of a tensor; gives it a layout if it has none and its shape is known."""
+        known = self.channels.get(tensor)
+        if known is not None:
+            for array in known.arrays:
+                self.edges.append(Edge(array, np.zeros_like(array), cause))
+            return
+        shape = self.bound.shapes.get(tensor)
+        if shape is not None:
+            layout = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
+            self.channels[tensor] = Channels(layout, (), (cause,) * len(layout.factors))
+
+    def _opaque(self, index: int) -> None:
+        known = self.bound.opaque.get(index)
+        text = known.reason if known is not None else "the shapes it works on are not known"
+        cause = self.cause(Cause("opaque", text, index, known.span if known is not None else None))
+        for tensor in self.graph.nodes[index].inputs:
+            self._keep_whole(tensor, cause)
+        bound = self.bound.bounds[index]
+        for k in range(len(bound.outputs) if bound is not None else 0):
+            self._keep_whole(Tensor(index, k), cause)
+
+    def _input_layout(self, tensor: Tensor) -> InputLayout:
+        channels = self.channels.get(tensor)
+        if channels is not None:
+            return channels.layout
+        is_parameter = self.graph.nodes[tensor.node].operator is None and tensor.node in self.parameters
+        return Untouched() if is_parameter else None
+
+    def _apply(self, index: int, bound: Bound) -> None:
+        node = self.graph.nodes[index]
+        layouts: list[InputLayout] = []
+        for tensor in node.inputs:
+            layout = self._input_layout(tensor)
+            if isinstance(layout, Untouched) and node.inputs.count(tensor) > 1:
+                layout = self._adopt_plain(tensor)
+            layouts.append(layout)
+        key = (id(bound), tuple(layouts))
+        program = self.programs.get(key)
+        if program is None:
+            program = self.programs[key] = derive(bound, layouts, self.strict)
+        arrays = [a for t in node.inputs if t in self.channels for a in self.channels[t].arrays]
+        values = execute(program.steps, arrays, self._fresh, self.room)
+        self.nodes[index] = NodeAtoms(program, tuple(values))
+        self._record(index, program, values, node.inputs)
+        for slot, result in program.adopted.items():
+            channels = self._channels(index, result, values, node.inputs)
+            self.channels[node.inputs[slot]] = self._sized(index, node.inputs[slot], channels)
+        for tensor_slot, result in zip(bound.implied, program.implied):
+            self.implied[index, tensor_slot.slot] = self._channels(index, result, values, node.inputs)
+        for k, result in enumerate(program.outputs):
+            self.channels[Tensor(index, k)] = self._channels(index, result, values, node.inputs)
+
+    def _sized(self, index: int, tensor: Tensor, channels: Channels) -> Channels:
+        """A parameter's channels with sizes from its shape.  An axis whose factors stay open is kept as it
+        is, however long, and so is what spans it."""
+        layout = channels.layout
+        if None not in layout.factors or not channels.arrays:
+            return channels
+        shape = self.bound.shapes.get(tensor) or (None,) * len(layout.axes)
+        axes = [_fill(axis, size) for axis, size in zip(layout.axes, shape)]
+        if all(None not in axis or len(axis) == 1 for axis in axes):
+            return replace(channels, layout=replace(layout, axes=tuple(axes)))
+        cause = self.cause(Cause("size", UNSIZED, index))
+        place: dict[int, int] = {}
+        causes: list[int] = []
+        old = 0
+        for number, axis in enumerate(axes):
+            if None in axis and len(axis) > 1:
+                axes[number] = (shape[number],)
+                causes.append(cause)
+            else:
+                place.update({old + n: len(causes) + n for n in range(len(axis))})
+                causes += channels.causes[old : old + len(axis)]
+            old += len(layout.axes[number])
+        stays = [n for n, factors in enumerate(layout.arrays) if all(f in place for f in factors)]
+        for n, array in enumerate(channels.arrays):
+            if n not in stays:
+                self.edges.append(Edge(array, np.zeros_like(array), cause))
+        plain = Layout(
+            tuple(axes),
+            tuple(tuple(place[f] for f in layout.arrays[n]) for n in stays),
+            tuple(layout.zero[n] for n in stays) if layout.zero else (),
+            tuple(layout.of_rows[n] for n in stays) if layout.of_rows else (),
+        )
+        return Channels(plain, tuple(channels.arrays[n] for n in stays), tuple(causes))
+
+    def _adopt_plain(self, tensor: Tensor) -> InputLayout:
+        """A parameter that one node takes twice: plain atoms for each axis, tied by the rule."""
+        shape = self.bound.shapes.get(tensor)
+        if shape is None or None in shape:
+            return None
+        axes = tuple(() if size == 1 else (size,) for size in shape)
+        layout = Layout(axes, tuple((n,) for n in range(sum(map(len, axes)))), (True,) * sum(map(len, axes)))
+        arrays = tuple(self._fresh((size or 0,)) for size in layout.factors)
+        self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))
+        return layout
+
+    def _record(
+        self, index: int, program: Program, values: Sequence[Atoms], inputs: Sequence[Tensor]
+    ) -> None:
+        for left, right, span in program.ties:
+            self.edges.append(Edge(values[left], values[right], self._rule_cause(index, span)))
+        for value, reason in program.keeps:
+            array = values[value]
+            self.edges.append(Edge(array, np.zeros_like(array), self._reason(index, reason, inputs)))
+        for value, span in program.balances:
+            self.balances.append(Table(values[value], self._rule_cause(index, span)))
+        for table, dimensions, value, span in program.rows:
+            cause = self._rule_cause(index, span)
+            self.rows.append(RowsOf(values[table], dimensions, values[value], cause))
+        for value, text, span in program.approximate:
+            cause = self.cause(Cause("rule", text, index, span))
+            self.approximate.append((values[value], cause))
+
+    def _rule_cause(self, index: int, span: Span) -> int:
+        return self.cause(Cause("rule", "", index, span))
+
+    def _reason(self, index: int, reason: Reason, inputs: Sequence[Tensor]) -> int:
+        if isinstance(reason, InputReason):
+            return self.channels[inputs[reason.slot]].causes[reason.factor]
+        return self.cause(Cause("size" if reason.unsized else "rule", reason.text, index, reason.span))
+
+    def _channels(
+        self, index: int, result: TensorResult, values: Sequence[Atoms], inputs: Sequence[Tensor]
+    ) -> Channels:
+        causes = tuple(-1 if r is None else self._reason(index, r, inputs) for r in result.reasons)
+        return Channels(result.layout, tuple(values[v] for v in result.values), causes)
+
+
+def _fill(axis: Sequence[Optional[int]], size: Optional[int]) -> tuple[Optional[int], ...]:
+    """The factors of an axis, its one unknown factor found from the size of the whole."""
+    known = 1
+    for factor in axis:
+        known *= factor or 1
+    if size is None or list(axis).count(None) != 1 or size % known:
+        return tuple(axis)
+    return tuple(size // known if factor is None else factor for factor in axis)

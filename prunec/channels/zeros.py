@@ -1,0 +1,90 @@
+"""Following zeros: is an element that goes zero in the masked original?
+
+A rule claims it with ``zero out`` (in the channels its parameters make or scale) or ``zero out if data``
+(where it was zero before).  The answer differs from array to array of one tensor: a dense layer's outputs are
+zero in a removed output channel, but not in a removed row of its input, where its bias stands.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Sequence
+
+from prunec.channels.scope import Array
+from prunec.graph import Shape
+from prunec.language.syntax import Zero, ZeroCondition
+from prunec.lowering.bound import Bound, BoundTensor, names_of
+from prunec.lowering.guards import holds
+
+
+class Zeros:
+    """The zeros of one derivation.  ``untouched`` are the inputs that are parameters without a layout."""
+
+    def __init__(self, bound: Bound, ids: Callable[[str], list[int]], untouched: Sequence[int]) -> None:
+        self.bound = bound
+        self.ids = ids
+        self.untouched = untouched
+        self.learned = any(t.slot in bound.parameter_slots for t in bound.inputs + bound.implied)
+        self.connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
+
+    def output(self, slot: str) -> Callable[[Array], bool]:
+        """Whether an output is zero where an array of its removes something."""
+        claims = [
+            statement
+            for statement in self.bound.rule.statements
+            if isinstance(statement, Zero)
+            and statement.tensor.name == slot
+            and holds(statement.when, self.bound.attributes, self.connected) is not False
+        ]
+
+        def answer(array: Array) -> bool:
+            if array.zero is not None:
+                return array.zero
+            return any(
+                self._own(array)
+                if claim.condition is None
+                else self._scaled(array) and self.where(claim.condition, array)
+                for claim in claims
+            )
+
+        return answer
+
+    def where(self, condition: ZeroCondition, array: Array) -> bool:
+        """Whether the tensors of a condition are zero where an array removes something."""
+        answers = [self._input(name.name, array) for name in condition.tensors]
+        return any(answers) if condition.operator == "or" else all(answers)
+
+    def _input(self, slot: str, array: Array) -> bool:
+        inputs = self.bound.inputs
+        known = [zero for number, zero in array.zero_in.items() if inputs[number].slot == slot]
+        if known:
+            return all(known)
+        last = array.factors[-1]
+        return any(inputs[n].slot == slot and last in self._factors(inputs[n]) for n in self.untouched)
+
+    def _own(self, array: Array) -> bool:
+        """An unconditional claim holds for channels that parameters make or scale, and for those the
+        operator makes; not for what it only carries from its data."""
+        places = self._places(array)
+        return True in places or not places
+
+    def _scaled(self, array: Array) -> bool:
+        """Where there are parameters, a claim about the data's zeros holds for channels that the parameters
+        know: a shift, say, is masked there and nowhere else."""
+        return not self.learned or True in self._places(array)
+
+    def contracted(self, name: str, array: Array) -> bool:
+        """Whether a name that data and parameters share, and no output has, is summed over with zeros."""
+        slots = {t.slot for t in self.bound.inputs if any(name in names_of(axis) for axis in t.axes or ())}
+        implied = any(name in names_of(axis) for t in self.bound.implied for axis in t.axes or ())
+        return implied or any(self._input(slot, array) for slot in slots)
+
+    def _places(self, array: Array) -> set[bool]:
+        """The kinds of slots in which what an array shrinks stands: true for parameters, false for data."""
+        return {
+            tensor.slot in self.bound.parameter_slots
+            for tensor in self.bound.inputs + self.bound.implied
+            if array.factors[-1] in self._factors(tensor)
+        }
+
+    def _factors(self, tensor: BoundTensor) -> set[int]:
+        return {f for axis in tensor.axes or () for name in names_of(axis) for f in self.ids(name)}

@@ -1,0 +1,402 @@
+"""Running a model in MXNet itself, to check what prunec made of it.
+
+MXNet is imported inside the functions, so that nothing else of prunec needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from prunec.frontends.mxnet.library import mxnet
+from prunec.frontends.mxnet.symbol import same_variables
+from prunec.graph import Tensor
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.environment import environment
+
+#: How the names of learned arguments end, by MXNet's own convention.  A model read from JSON does not
+#: say which of its variables are learned; one that is, and for which no value was given, must not be
+#: taken for a label.
+PARAMETER_ENDINGS = ("weight", "bias", "gamma", "beta", "alpha", "mean", "var", "parameters", "const")
+
+#: What messages say MXNet is needed for.
+PURPOSE = "a model can be run in MXNet only; importing it gave"
+#: Read by MXNet whenever a model is bound, to keep it from fusing operators: it loses track of hidden
+#: outputs then.  The backend called "default" fuses nothing, and can be told
+#: not to write about itself on the terminal; "NONE" cannot.
+_NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"}
+_UNREGISTERED = "Cannot find custom operator "
+_SOURCE_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A model bound to its parameters, to be run any number of times.
+
+    ``zeroed`` names the arguments nobody gave a value for (labels, initial states): they are zero.
+    """
+
+    zeroed: tuple[str, ...]
+    executor: Any
+    places: Mapping[Union[str, Tensor], tuple[Any, ...]]
+    """The arrays that a value goes into; a tensor is one of the graph, fed in its place."""
+
+    def run(self, inputs: Mapping[Any, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        """One forward pass for inference.  The inputs have the shapes the session was made for.
+
+        Raises :class:`PrunecError` (P701) where MXNet fails.
+        """
+        with _failures("MXNet cannot run the model"):
+            for name, value in inputs.items():
+                for place in self.places[name]:
+                    _set(place, _plain(value))
+            return [output.asnumpy() for output in self.executor.forward(is_train=False)]
+
+
+def run(
+    symbol_json: bytes,
+    parameters: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+    outputs: Optional[Sequence[tuple[int, int]]] = None,
+) -> list[np.ndarray[Any, Any]]:
+    """Run a model for inference and return its outputs, as the framework gives them.
+
+    ``parameters`` holds arguments and auxiliary states by bare name.  ``outputs`` selects values of the
+    graph, each by the index of its node in the JSON and the index of its output; ``None`` stands for
+    the model's outputs.
+
+    Raises :class:`PrunecError`: P700 without MXNet, P701 where MXNet refuses the model, P702 for missing
+    parameters, P703 for parameters of a wrong shape, P704 for an output that does not exist, P705 for
+    unknown inputs and for arguments whose shape cannot be known.
+    """
+    return open_session(symbol_json, parameters, inputs, outputs).run(inputs)
+
+
+def open_session(
+    symbol_json: bytes,
+    parameters: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+    outputs: Optional[Sequence[tuple[int, int]]] = None,
+) -> Session:
+    """Bind a model to its parameters; arguments, outputs and errors are those of :func:`run`."""
+    mx = mxnet(PURPOSE)
+    document = document_of(symbol_json)
+    heads = _heads(document)
+    wanted = heads if outputs is None else [Tensor(*output) for output in outputs]
+    check_outputs(document, output_counts(mx, document), heads + wanted)
+    # Shapes are inferred over the whole model: a part of it may not say enough.
+    whole = load(mx, document, heads + wanted)
+    _check_inputs(whole, parameters, inputs)
+    _check_parameters(whole, parameters, inputs)
+    values, zeroed = _values(mx, whole, parameters, inputs)
+    selected = load(mx, document, wanted)
+    return Session(zeroed, _executor(mx, selected, values), {name: (values[name],) for name in inputs})
+
+
+def bound(
+    mx: Any,
+    symbol: Any,
+    parameters: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+) -> Session:
+    """Bind a symbol to parameters and inputs, by name; both may hold more than it has.
+
+    Raises :class:`PrunecError` (P701, P705).
+    """
+    values, zeroed = _values(mx, symbol, parameters, inputs)
+    return Session(zeroed, _executor(mx, symbol, values), {name: (values[name],) for name in inputs})
+
+
+def _executor(mx: Any, symbol: Any, values: Mapping[str, Any]) -> Any:
+    arguments = [values[name] for name in symbol.list_arguments()]
+    states = [values[name] for name in symbol.list_auxiliary_states()]
+    with _failures("MXNet cannot bind the model"), environment(_NO_FUSION):
+        return symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=states)
+
+
+def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> dict[Tensor, tuple[int, ...]]:
+    """The shape MXNet infers for each output of each node, by node index in the JSON and output index.
+
+    ``inputs`` gives the shapes of model inputs (or of any variable).  Values whose shape does not follow
+    from them are left out.
+
+    Raises :class:`PrunecError`: P700 without MXNet, P701 where MXNet refuses the model or the shapes.
+    """
+    mx = mxnet(PURPOSE)
+    document = document_of(symbol_json)
+    counts = output_counts(mx, document)
+    tensors = [Tensor(node, output) for node, count in enumerate(counts) for output in range(count)]
+    symbol = load(mx, document, tensors)
+    _, shapes, _ = _infer_shape(symbol, {name: tuple(shape) for name, shape in inputs.items()})
+    return {tensor: shape for tensor, shape in zip(tensors, shapes) if _known(shape)}
+
+
+# --- loading -------------------------------------------------------------------------------
+
+
+def _set(place: Any, value: np.ndarray[Any, Any]) -> None:
+    """Gives an array other elements.  Plain assignment fails for weights that oneDNN has laid out anew."""
+    import mxnet as mx
+
+    mx.nd.array(value, dtype=place.dtype).copyto(place)
+
+
+def document_of(symbol_json: bytes) -> dict[str, Any]:
+    """The JSON of a symbol file.  Raises PrunecError P701 where it is none."""
+    try:
+        document = json.loads(symbol_json)
+        if isinstance(document, dict) and isinstance(document["nodes"], list):
+            return document
+        reason = "it has no list of nodes"
+    except KeyError:
+        reason = "it has no list of nodes"
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+    raise PrunecError(
+        Diagnostic(
+            "P701",
+            "this is not an MXNet symbol file",
+            notes=(reason,),
+            help="give the JSON file that MXNet's `save` or `export` wrote",
+        )
+    )
+
+
+def _heads(document: Mapping[str, Any]) -> list[Tensor]:
+    """The model's outputs; entries hold two numbers, or three with a version."""
+    try:
+        return [Tensor(int(entry[0]), int(entry[1])) for entry in document["heads"]]
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise PrunecError(
+            Diagnostic(
+                "P701",
+                "the model does not say what its outputs are",
+                notes=('"heads" must be a list of pairs: the index of a node and of its output',),
+                help="export the model again",
+            )
+        ) from None
+
+
+def load(mx: Any, document: Mapping[str, Any], heads: Sequence[Tensor]) -> Any:
+    """The symbol with other outputs.  They are set in the JSON, since names of inner values can repeat."""
+    # It counts variables of one name as several, and cannot bind them.
+    again = same_variables(document["nodes"])
+    nodes = [
+        {**node, "inputs": [[again.get(entry[0], entry[0]), *entry[1:]] for entry in node["inputs"]]}
+        for node in document["nodes"]
+    ]
+    outputs = [[again.get(head.node, head.node), head.output, 0] for head in heads]
+    changed = {**document, "nodes": nodes if again else document["nodes"], "heads": outputs}
+    with _failures("MXNet cannot load the model"):
+        return mx.sym.load_json(json.dumps(changed))
+
+
+def output_counts(mx: Any, document: Mapping[str, Any]) -> list[int]:
+    """How many outputs each node has, hidden ones included, as MXNet counts them."""
+    first = [Tensor(index, 0) for index in range(len(document["nodes"]))]
+    loaded = json.loads(load(mx, document, first).tojson())
+    # Loading an old file adds nodes for auxiliary states; the heads tell where each node went.
+    rows = loaded["node_row_ptr"]
+    return [rows[head[0] + 1] - rows[head[0]] for head in loaded["heads"]]
+
+
+def check_outputs(document: Mapping[str, Any], counts: Sequence[int], outputs: Sequence[Tensor]) -> None:
+    """Raises PrunecError P704 for outputs that do not exist; ``counts`` are how many each node has."""
+    # MXNet itself does not check, and reads beyond its arrays.
+    for node, output in outputs:
+        if not 0 <= node < len(counts):
+            reason = f"the model has {len(counts)} nodes, counted from 0"
+        elif not 0 <= output < counts[node]:
+            name = document["nodes"][node].get("name")
+            reason = f'node {node}, "{name}", has {counts[node]} output(s), counted from 0'
+        else:
+            continue
+        raise PrunecError(
+            Diagnostic(
+                "P704",
+                f"output {output} of node {node} does not exist",
+                notes=(reason,),
+                help="count nodes in the order of the model's JSON file",
+            )
+        )
+
+
+# --- binding -------------------------------------------------------------------------------
+
+
+def _infer_shape(symbol: Any, known: Mapping[str, tuple[int, ...]]) -> tuple[Any, Any, Any]:
+    # By name: by position MXNet 1.9 fails.
+    named = {name: known[name] for name in symbol.list_arguments() if name in known}
+    with _failures("MXNet cannot infer the model's shapes"):
+        arguments, outputs, states = symbol.infer_shape_partial(**named)
+    return arguments or (), outputs or (), states or ()
+
+
+def _known(shape: Sequence[int]) -> bool:
+    return len(shape) > 0 and all(size > 0 for size in shape)
+
+
+def _check_inputs(
+    symbol: Any, parameters: Mapping[str, np.ndarray[Any, Any]], inputs: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
+    arguments = symbol.list_arguments()
+    unknown = sorted(set(inputs) - set(arguments))
+    if not unknown:
+        return
+    free = [name for name in arguments if name not in parameters and not name.endswith(PARAMETER_ENDINGS)]
+    raise PrunecError(
+        Diagnostic(
+            "P705",
+            f"the model has no input {_quoted(unknown)}",
+            notes=(f"its inputs are {_quoted(free)}" if free else "it has no inputs",),
+            help="name the inputs as the model does",
+        )
+    )
+
+
+def _check_parameters(
+    symbol: Any, parameters: Mapping[str, np.ndarray[Any, Any]], inputs: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
+    """Name every parameter that is missing, or that has not the shape the model and its inputs ask for."""
+    arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
+    learned = [name for name in arguments if name.endswith(PARAMETER_ENDINGS) and name not in inputs]
+    missing = [name for name in [*learned, *states] if name not in parameters]
+    if missing:
+        raise PrunecError(
+            Diagnostic(
+                "P702",
+                f"{len(missing)} parameter(s) are missing: {_quoted(missing)}",
+                notes=("the model needs them and the parameters given do not have them",),
+                help="give the parameter file that belongs to this model",
+            )
+        )
+    shapes, _, state_shapes = _infer_shape(symbol, {name: np.shape(value) for name, value in inputs.items()})
+    expected = [*zip(arguments, shapes), *zip(states, state_shapes)]
+    wrong = [
+        f'"{name}" has shape {np.shape(parameters[name])}, the model needs {tuple(shape)}'
+        for name, shape in expected
+        if name in parameters and name not in inputs
+        if _known(shape) and tuple(shape) != np.shape(parameters[name])
+    ]
+    if wrong:
+        more = (f"and {len(wrong) - 10} more",) if len(wrong) > 10 else ()
+        raise PrunecError(
+            Diagnostic(
+                "P703",
+                f"{len(wrong)} parameter(s) do not fit the model",
+                notes=(*wrong[:10], *more),
+                help="give the parameter file that belongs to this model, and inputs of the right shape",
+            )
+        )
+
+
+def _values(
+    mx: Any,
+    symbol: Any,
+    parameters: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """An array for every argument and state, and the names of those that had to be made up (zeros)."""
+    given = {**parameters, **{name: _plain(value) for name, value in inputs.items()}}
+    arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
+    known = {name: np.shape(given[name]) for name in arguments if name in given}
+    shapes, _, _ = _infer_shape(symbol, known)
+    types = _types(symbol, inputs)
+    values: dict[str, Any] = {}
+    zeroed = []
+    with _failures("MXNet cannot take the parameters"):
+        for name, shape in zip(arguments, shapes):
+            if name in given:
+                values[name] = mx.nd.array(given[name], dtype=types.get(name) or given[name].dtype)
+            elif _known(shape):
+                values[name] = mx.nd.zeros(shape, dtype=types.get(name) or np.float32)
+                zeroed.append(name)
+            else:
+                raise PrunecError(_no_shape(name))
+        for name in states:
+            values[name] = mx.nd.array(given[name], dtype=types.get(name) or given[name].dtype)
+    return values, tuple(zeroed)
+
+
+def _no_shape(name: str) -> Diagnostic:
+    return Diagnostic(
+        "P705",
+        f'nothing is given for "{name}", and its shape is not known',
+        notes=(
+            "it is neither a parameter nor an input given, and its shape does not follow from the others",
+        ),
+        help=f'give the shape of the input "{name}", or a parameter file that holds it',
+    )
+
+
+def _types(symbol: Any, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """The number type of every argument and state, where MXNet can tell: a model stored in float16
+    and fed float32 is run in float32."""
+    arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
+    try:
+        types, _, state_types = symbol.infer_type_partial(
+            **{name: _plain(value).dtype.type for name, value in inputs.items() if name in arguments}
+        )
+    except Exception:  # MXNet's own error: without an answer the arrays keep their types
+        return {}
+    return dict([*zip(arguments, types or ()), *zip(states, state_types or ())])
+
+
+def _plain(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An input as the model takes it: numbers with a point in float32."""
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+# --- MXNet's manners -----------------------------------------------------------------------
+
+
+@contextmanager
+def _failures(headline: str) -> Iterator[None]:
+    """Turn MXNet's errors, whatever their class, into one message."""
+    try:
+        yield
+    except PrunecError:
+        raise
+    except Exception as error:
+        if _UNREGISTERED in str(error):
+            raise PrunecError(_unregistered(headline, str(error))) from None
+        raise PrunecError(
+            Diagnostic(
+                "P701",
+                headline,
+                notes=(_first_line(str(error)),),
+                help="check that the model, its parameters and the input shapes belong together,"
+                " and that this MXNet has all of the model's operators",
+            )
+        ) from None
+
+
+def _unregistered(headline: str, message: str) -> Diagnostic:
+    name = message.partition(_UNREGISTERED)[2].split("\n")[0].strip()
+    return Diagnostic(
+        "P701",
+        headline,
+        notes=(f"the operator {printable(name, 100)} is written in Python, and nothing has registered it",),
+        help="give the Python file that registers it, --register my_ops.py",
+    )
+
+
+def _first_line(message: str) -> str:
+    """The first line of an MXNet error that says something: no traceback, no C++ file names."""
+    for line in message.splitlines():
+        text = _SOURCE_PLACE.sub("", line.strip())
+        text = re.sub(r"^(MXNetError|Error): ", "", text)
+        if text and not text.startswith(("Traceback", "File ", "Stack trace", "[bt]")):
+            return text[:500]
+    return "no reason given"
+
+
+def _quoted(names: Sequence[str], limit: int = 10) -> str:
+    text = ", ".join(f'"{name}"' for name in names[:limit])
+    return text if len(names) <= limit else f"{text} and {len(names) - limit} more"

@@ -1,0 +1,115 @@
+"""An ONNX model as the core sees it: a graph, its parameters, and how to write the smaller one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.frontends.onnx import tensors
+from prunec.frontends.onnx.edits import Edits
+from prunec.frontends.onnx.graph import GraphOfFile, to_graph
+from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
+from prunec.frontends.onnx.rewriting import edits_for
+from prunec.frontends.onnx.running import OnnxRuntime
+from prunec.frontends.onnx.writer import pruned_message, write_external
+from prunec.graph import Graph, Shape
+from prunec.language.syntax import Value
+from prunec.rewriting.slicing import ParameterSlice
+from prunec.rewriting.values import Changes
+
+_SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """An ONNX file and its graph."""
+
+    path: Path
+    file: OnnxFile
+    content: GraphOfFile
+    input_shapes: Mapping[str, Shape] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that rules are bound to."""
+        return self.content.graph
+
+    @property
+    def prefix(self) -> str:
+        """The model's name: its file name without ``.onnx``."""
+        name = self.path.name
+        return name[: -len(_SUFFIX)] if name.endswith(_SUFFIX) and len(name) > len(_SUFFIX) else name
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file, in hexadecimal."""
+        return self.file.digest
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of all constants by name."""
+        return {
+            name: tensors.dimensions(tensor, self.file.name)
+            for name, tensor in self.content.constants.items()
+        }
+
+    def parameter(self, name: str) -> NDArray[Any]:
+        """A constant, read-only; external data stay on disk until they are used."""
+        return tensors.array(self.content.constants[name], self.file.folder, self.file.name)
+
+    def parameter_types(self) -> dict[str, np.dtype[Any]]:
+        """The element types of all constants by name."""
+        return {name: self.parameter(name).dtype for name in self.content.constants}
+
+    def implied_name(self, node: int, slot: str) -> str:
+        """What a parameter that the graph does not mention would be called; ONNX models have none."""
+        return f"{self.graph.nodes[node].name}_{slot}"
+
+    def missing(self, node: int, attribute: str) -> bool:
+        """Whether a node lacks an attribute that it cannot be given."""
+        return False
+
+    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
+        """The message with attributes changed and nothing else."""
+        changes = Changes(attributes, {}, {}, frozenset(), {})
+        return pruned_message(self.file, self.edits(changes), ())
+
+    def edits(self, changes: Changes) -> Edits:
+        """What the changes of a graph are in the message."""
+        return edits_for(self.content, self.file.proto, changes)
+
+    def rewrite_graph(self, changes: Changes, slices: Sequence[ParameterSlice]) -> bytes:
+        """The message of the smaller model, its parameters sliced; see :meth:`write_external`."""
+        return pruned_message(self.file, self.edits(changes), slices)
+
+    def runtime(self) -> OnnxRuntime:
+        """What runs the model."""
+        return OnnxRuntime(self.file, self.content)
+
+    def write_external(self, slices: Sequence[ParameterSlice], folder: Path) -> tuple[str, ...]:
+        """Writes the external data of the smaller model; gives the names of the files."""
+        return write_external(self.file, slices, folder)
+
+
+def read_model(
+    path: Path, parameters: Optional[Path] = None, input_shapes: Mapping[str, Shape] = {}
+) -> OnnxModel:
+    """Reads an ONNX file.  ``parameters`` is for models whose parameters are in another file; ONNX models
+    name their external data themselves.
+
+    Raises PrunecError for files that cannot be read and for inputs the model does not have.
+    """
+    return _model(read_file(path), input_shapes)
+
+
+def model_of(data: bytes, path: Path, input_shapes: Mapping[str, Shape] = {}) -> OnnxModel:
+    """The model of the bytes of an ONNX file, which would stand at ``path``."""
+    return _model(parse_file(data, path), input_shapes)
+
+
+def _model(file: OnnxFile, input_shapes: Mapping[str, Shape]) -> OnnxModel:
+    return OnnxModel(file.path, file, to_graph(file, input_shapes), dict(input_shapes))

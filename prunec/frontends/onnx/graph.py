@@ -1,0 +1,349 @@
+"""From an ONNX message to the core's graph.
+
+Inputs, initialisers and nodes that only hold a constant become variables; constants are parameters.  Every
+other node is an operator.  Values of the outer graph that a nested graph uses count as inputs of the
+node that holds it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.frontends.onnx import tensors
+from prunec.frontends.onnx.folding import Folder
+from prunec.frontends.onnx.hints import inferred_shapes
+from prunec.frontends.onnx.nested import captured, has_body, weights_inside
+from prunec.frontends.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, only_holds, onnx_package, opsets
+from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
+from prunec.language.syntax import Value
+from prunec.support.diagnostics import printable
+
+_HELP = "export the model again; onnx.checker says more"
+#: What helps with functions that a model brings along.
+_FUNCTION = (
+    "it is a function of the model: write its nodes out with onnx.inliner.inline_local_functions and compile "
+    "the result, or add a rule with --rules"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a node of the graph is in the message: ``kind`` is ``"input"``, ``"initializer"``, ``"constant"``
+    (a node that only holds one), ``"sparse"`` or ``"node"``, ``index`` its place in the list of its kind (a
+    constant's among the nodes)."""
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOfFile:
+    """The graph of a file: ``sources`` follows its nodes, ``tensors`` finds a tensor by the name of its
+    value, ``constants`` the message of a parameter's elements by name."""
+
+    graph: Graph
+    sources: tuple[Source, ...]
+    tensors: Mapping[str, Tensor]
+    constants: Mapping[str, Any]
+
+
+def to_graph(file: OnnxFile, input_shapes: Mapping[str, Shape]) -> GraphOfFile:
+    """The graph of a file.
+
+    Raises PrunecError: P307 a shape for an input that is none, P333 to P335 constants that cannot be read,
+    P336 values that are defined twice or nowhere, P337 nodes in a circle.
+    """
+    return _Builder(file, input_shapes).build()
+
+
+@dataclass
+class _Builder:
+    file: OnnxFile
+    input_shapes: Mapping[str, Shape]
+    nodes: list[Node] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[int, Shape] = field(default_factory=dict)
+    known: dict[Tensor, Known] = field(default_factory=dict)
+    parameters: set[int] = field(default_factory=set)
+
+    def build(self) -> GraphOfFile:
+        proto = self.file.proto.graph
+        self.versions = opsets(self.file.proto)
+        self._inputs(proto)
+        for index, tensor in enumerate(proto.initializer):
+            self._constant(tensor.name, tensor, Source("initializer", index))
+        for index, sparse in enumerate(proto.sparse_initializer):
+            number = self._variable(sparse.values.name, Source("sparse", index))
+            self.shapes[number] = tensors.dimensions(sparse, self.file.name)
+        for index, node in enumerate(proto.node):
+            tensor = constant_of(node)
+            if tensor is not None:
+                self._constant(node.output[0], tensor, Source("constant", index))
+        order = self._order(proto.node)
+        names = _names(proto.node)
+        for index in order:
+            self._operator(proto.node[index], index, names[index])
+        outputs = tuple(self._tensor(value.name, "the list of outputs") for value in proto.output)
+        hints = inferred_shapes(
+            self.file.proto, [proto.node[index] for index in order], self.constants, self.input_shapes
+        )
+        graph = Graph(
+            tuple(self.nodes),
+            outputs,
+            frozenset(self.parameters),
+            self.shapes,
+            self.known,
+            {self.tensors[name]: shape for name, shape in hints.items() if name in self.tensors},
+            Folder(
+                {n: proto.node[s.index] for n, s in enumerate(self.sources) if s.kind == "node"},
+                self.file.proto,
+            ),
+            {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
+            dict(self._inside(proto.node)),
+        )
+        return GraphOfFile(graph, tuple(self.sources), self.tensors, self.constants)
+
+    # --- variables ---
+
+    def _inputs(self, proto: Any) -> None:
+        held = {tensor.name for tensor in proto.initializer}
+        held |= {sparse.values.name for sparse in proto.sparse_initializer}
+        inputs = {value.name: index for index, value in enumerate(proto.input) if value.name not in held}
+        unknown = [name for name in self.input_shapes if name not in inputs]
+        if unknown:
+            shown = ", ".join(printable(name, 60) for name in list(inputs)[:8])
+            headline = f'the model has no input "{printable(unknown[0])}"'
+            fail("P307", headline, self.file.name, f"its inputs are {shown or 'none'}", "name one of them")
+        shapes = _input_shapes([proto.input[index] for index in inputs.values()], self.input_shapes)
+        for name, index in inputs.items():
+            tensors.check_type(proto.input[index], self.file.name)
+            number = self._variable(name, Source("input", index))
+            if name in shapes:
+                self._check_rank(name, proto.input[index], shapes[name])
+                self.shapes[number] = shapes[name]
+
+    def _check_rank(self, name: str, value: Any, shape: Shape) -> None:
+        declared = declared_shape(value)
+        if declared is not None and not may_agree(declared, shape):
+            note = f"the model declares {_text(declared)}, given was {_text(shape)}"
+            headline = f'the shape given for the input "{printable(name)}" is not the model\'s'
+            fail(
+                "P307", headline, self.file.name, note, "only sizes that the model leaves open can be chosen"
+            )
+
+    def _variable(self, name: str, source: Source) -> int:
+        self._define(name, Tensor(len(self.nodes), 0))
+        self.nodes.append(Node(name, None, {}, ()))
+        self.sources.append(source)
+        return len(self.nodes) - 1
+
+    def _constant(self, name: str, tensor: Any, source: Source) -> None:
+        where = self.file.name
+        tensors.check(tensor, self.file.folder, where)
+        index = self._variable(name, source)
+        self.parameters.add(index)
+        self.constants[name] = tensor
+        shape = tensors.dimensions(tensor, where)
+        self.shapes[index] = shape
+        count = int(np.prod(shape, dtype=np.int64))
+        if count <= MAXIMUM_KNOWN and tensors.element_bits(tensor, where) >= 8:
+            array = tensors.array(tensor, self.file.folder, where)
+            # Of weights nothing has to be known; scales and bounds are few numbers.
+            if array.dtype.kind in "iub" or (array.dtype.kind == "f" and count <= 16):
+                self.known[Tensor(index, 0)] = array
+
+    def _define(self, name: str, tensor: Tensor) -> None:
+        if name in self.tensors:
+            note = "every value of a graph has one definition"
+            fail("P336", f'the value "{printable(name)}" is defined twice', self.file.name, note, _HELP)
+        self.tensors[name] = tensor
+
+    # --- operators ---
+
+    def _order(self, nodes: Sequence[Any]) -> list[int]:
+        """The operators' places in the list, so that each stands behind those it needs: the file's order
+        wherever that will do."""
+        maker: dict[str, int] = {}
+        for index, node in enumerate(nodes):
+            if constant_of(node) is None:
+                maker.update((name, index) for name in node.output if name)
+        needs = {
+            index: {maker[name] for name in (*node.input, *captured(node)) if name in maker}
+            for index, node in enumerate(nodes)
+            if constant_of(node) is None
+        }
+        users: dict[int, list[int]] = {}
+        for index, needed in needs.items():
+            for other in needed:
+                users.setdefault(other, []).append(index)
+        open_needs = {index: len(needed) for index, needed in needs.items()}
+        ready = [index for index, count in open_needs.items() if not count]
+        heapq.heapify(ready)
+        order: list[int] = []
+        while ready:
+            index = heapq.heappop(ready)
+            order.append(index)
+            for user in users.get(index, ()):
+                open_needs[user] -= 1
+                if not open_needs[user]:
+                    heapq.heappush(ready, user)
+        if len(order) < len(needs):
+            first = min(index for index, count in open_needs.items() if count)
+            name = printable(_names(nodes)[first])
+            note = f'the node "{name}" needs its own result'
+            fail("P337", "the nodes of the model form a circle", self.file.name, note, _HELP)
+        return order
+
+    def _operator(self, node: Any, index: int, name: str) -> None:
+        domain = "" if node.domain in STANDARD_DOMAINS else node.domain
+        operator = _operator(node.domain, node.op_type)
+        attributes = attributes_of(node)
+        if domain in self.versions:
+            attributes["opset"] = self.versions[domain]
+        attributes["outputs"] = max((n + 1 for n, value in enumerate(node.output) if value), default=0)
+        where = f'the node "{printable(name)}"'
+        extra = [value for value in captured(node) if value in self.tensors]
+        inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
+        given = tuple(bool(value) for value in node.input)
+        number = len(self.nodes)
+        for position, value in enumerate(node.output):
+            if value:
+                self._define(value, Tensor(number, position))
+        self.nodes.append(Node(name, operator, attributes, tuple(inputs), given, len(node.output)))
+        self.sources.append(Source("node", index))
+
+    def _inside(self, nodes: Sequence[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
+        for number, source in enumerate(self.sources):
+            if source.kind == "node" and has_body(nodes[source.index]):
+                yield number, weights_inside(nodes[source.index])
+
+    def _tensor(self, name: str, where: str) -> Tensor:
+        if name not in self.tensors:
+            note = f"{where} refers to it"
+            headline = f'the value "{printable(name)}" is defined nowhere'
+            fail("P336", headline, self.file.name, note, _HELP)
+        return self.tensors[name]
+
+
+def _operator(domain: str, name: str) -> str:
+    """What rules call an operator."""
+    return name if domain in STANDARD_DOMAINS else f"{domain}::{name}"
+
+
+def _names(nodes: Sequence[Any]) -> list[str]:
+    """A name for each node: its own where no other has it, else that of its first output."""
+    counts: dict[str, int] = {}
+    for node in nodes:
+        counts[node.name] = counts.get(node.name, 0) + 1
+    names = []
+    for index, node in enumerate(nodes):
+        first = next((name for name in node.output if name), f"node {index}")
+        names.append(node.name if node.name and counts[node.name] == 1 else first)
+    return names
+
+
+# --- parts of the message ------------------------------------------------------------------
+
+
+def constant_of(node: Any) -> Optional[Any]:
+    """The tensor that a node only holds: one without inputs, whose only attribute is its value."""
+    if not only_holds(node):
+        return None
+    onnx = onnx_package()
+    attribute = node.attribute[0]
+    kinds = onnx.AttributeProto
+    if attribute.type == kinds.TENSOR and attribute.name == "value":
+        return attribute.t
+    fields = {kinds.INT: "i", kinds.INTS: "ints", kinds.FLOAT: "f", kinds.FLOATS: "floats"}
+    if not attribute.name.startswith("value_") or attribute.type not in fields:
+        return None
+    value = getattr(attribute, fields[attribute.type])
+    dtype = np.int64 if attribute.type in (kinds.INT, kinds.INTS) else np.float32
+    single = attribute.type in (kinds.INT, kinds.FLOAT)
+    return onnx.numpy_helper.from_array(np.array(value if single else list(value), dtype), node.output[0])
+
+
+def constants_of(graph: Any) -> Iterator[tuple[str, Any]]:
+    """The messages that hold parameters, by name; one that a node holds is called by the node's output."""
+    for tensor in graph.initializer:
+        yield tensor.name, tensor
+    for node in graph.node:
+        if constant_of(node) is not None and node.attribute[0].HasField("t"):
+            yield node.output[0], node.attribute[0].t
+
+
+def attributes_of(node: Any) -> dict[str, Value]:
+    """The attributes of a node as the core reads them; nested graphs and large tensors are left out."""
+    kinds = onnx_package().AttributeProto
+    values: dict[str, Value] = {}
+    for attribute in node.attribute:
+        kind = attribute.type
+        if kind == kinds.INT:
+            values[attribute.name] = attribute.i
+        elif kind == kinds.FLOAT:
+            values[attribute.name] = attribute.f
+        elif kind == kinds.STRING:
+            values[attribute.name] = attribute.s.decode("utf-8", "replace")
+        elif kind == kinds.INTS:
+            values[attribute.name] = tuple(attribute.ints)
+        elif kind == kinds.FLOATS:
+            values[attribute.name] = tuple(attribute.floats)
+        elif kind == kinds.STRINGS:
+            values[attribute.name] = tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+        elif kind == kinds.TENSOR and tuple(attribute.t.dims) in ((), (1,)):
+            held = _single(attribute.t)
+            if held is not None:
+                values[attribute.name] = held
+    return values
+
+
+def _single(tensor: Any) -> Optional[Value]:
+    """The only element of a tensor, where it is a number that the message itself holds."""
+    onnx = onnx_package()
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return None
+    try:
+        array = np.asarray(onnx.numpy_helper.to_array(tensor))
+    except Exception:  # a tensor that cannot be read is one that no rule reads
+        return None
+    return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None
+
+
+def declared_shape(value: Any) -> Optional[Shape]:
+    """The shape that the message declares for a value, ``None`` for a size it leaves open."""
+    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+        return None
+    return tuple(
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
+        for dim in value.type.tensor_type.shape.dim
+    )
+
+
+def _input_shapes(values: Sequence[Any], given: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The shapes of the inputs: what is given, what is declared, and a size that inputs share by name."""
+    sizes: dict[str, int] = {}
+    for value in values:
+        for dim, size in zip(value.type.tensor_type.shape.dim, given.get(value.name, ())):
+            if dim.dim_param and size is not None:
+                sizes.setdefault(dim.dim_param, size)
+    shapes: dict[str, Shape] = {}
+    for value in values:
+        declared = declared_shape(value)
+        if value.name in given:
+            shapes[value.name] = given[value.name]
+        elif declared is not None:
+            dims = value.type.tensor_type.shape.dim
+            shapes[value.name] = tuple(
+                sizes.get(dim.dim_param) if size is None else size for dim, size in zip(dims, declared)
+            )
+    return shapes
+
+
+def _text(shape: Optional[Shape]) -> str:
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape or ()) + ")"

@@ -1,0 +1,328 @@
+"""From the changes of a graph to changes of its message.
+
+A value that an input must carry is written where it comes from: into the constant, or into the constants that
+it was computed from, so that what follows from the sizes of tensors still does.  Where others use the same
+constant and need it as it is, a new one takes its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import AbstractSet, Any, Iterator, Optional, Sequence
+
+import numpy as np
+
+from prunec.frontends.onnx.edits import Edits, Elements, NodeCopy, key_of
+from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
+from prunec.graph import Graph, Known, Tensor, same
+from prunec.language.syntax import Value
+from prunec.rewriting.values import Changes
+
+#: Computations tried to find the constant behind an element.
+_MOST_TRIALS = 400
+
+Held = dict[Tensor, Known]
+
+
+def edits_for(content: GraphOfFile, proto: Any, changes: Changes) -> Edits:
+    """The edits of a message that make the changes of its graph."""
+    return _Rewriting(content, proto, changes).edits()
+
+
+@dataclass
+class _Rewriting:
+    content: GraphOfFile
+    proto: Any
+    changes: Changes
+    elements: dict[str, Elements] = field(default_factory=dict)
+    constants: dict[str, Elements] = field(default_factory=dict)
+    copies: list[NodeCopy] = field(default_factory=list)
+    inputs: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.graph: Graph = self.content.graph
+        self.values = _Values(self.graph, dict(self.changes.held))
+        self.names = {tensor: name for name, tensor in self.content.tensors.items()}
+        self.taken = _all_names(self.proto.graph)
+        self.outputs = set(self.graph.outputs)
+        values = (*self.proto.graph.value_info, *self.proto.graph.input)
+        self.stated = {value.name for value in values if declared_shape(value)}
+
+    def edits(self) -> Edits:
+        attributes: dict[str, dict[str, Value]] = {}
+        for (node, name), value in self.changes.attributes.items():
+            attributes.setdefault(self._key(node), {})[name] = value
+        by_tensor: dict[tuple[Tensor, object], list[tuple[int, int]]] = {}
+        for (node, position), wanted in self.changes.inputs.items():
+            tensor = self.graph.nodes[node].inputs[position]
+            by_tensor.setdefault((tensor, (wanted.shape, wanted.tobytes())), []).append((node, position))
+        for (tensor, _), places in by_tensor.items():
+            self._carry(tensor, self.changes.inputs[places[0]], places)
+        return Edits(
+            attributes,
+            self.elements,
+            self.constants,
+            self.copies,
+            self.inputs,
+            self._sizes(),
+            self._unstated(),
+            self._functions(),
+        )
+
+    def _sizes(self) -> dict[str, dict[int, Optional[int]]]:
+        """The axes that shrink, and their new sizes, of the values whose shapes the message states."""
+        before = self.changes.held
+        # Lists of positions get shorter.
+        listed = {
+            tensor: {n: size for n, size in enumerate(array.shape) if size != before[tensor].shape[n]}
+            for tensor, array in self.values.held.items()
+            if array.shape != before[tensor].shape and array.ndim == before[tensor].ndim
+        }
+        return {
+            self.names[tensor]: dict(axes)
+            for tensor, axes in {**self.changes.shapes, **listed}.items()
+            if self.names.get(tensor) in self.stated
+        }
+
+    def _unstated(self) -> tuple[str, ...]:
+        """The values of whose shapes the message can say nothing any more."""
+        names = {self.names[tensor] for tensor in self.changes.unknown if tensor in self.names}
+        return tuple(sorted(names & self.stated))
+
+    def _functions(self) -> tuple[tuple[str, str], ...]:
+        """The functions of the model that are called with tensors that shrink, and those that they call."""
+        own = {(function.domain, function.name): function for function in self.proto.functions}
+        waiting = (
+            []
+            if not own
+            else [
+                (message.domain, message.op_type)
+                for node, source in zip(self.graph.nodes, self.content.sources)
+                if source.kind == "node" and any(tensor in self.changes.shapes for tensor in node.inputs)
+                for message in (self.proto.graph.node[source.index],)
+            ]
+        )
+        called: set[tuple[str, str]] = set()
+        while waiting:
+            key = waiting.pop()
+            if key in own and key not in called:
+                called.add(key)
+                waiting += [(node.domain, node.op_type) for node in own[key].node]
+        return tuple(sorted(called))
+
+    def _key(self, node: int) -> str:
+        return key_of(self.proto.graph.node[self.content.sources[node].index])
+
+    # --- values ---
+
+    def _carry(self, tensor: Tensor, wanted: Known, places: Sequence[tuple[int, int]]) -> None:
+        """Makes some inputs that take ``tensor`` carry a wanted value."""
+        if same(self.values.held[tensor], wanted):
+            return  # an earlier change has seen to it
+        changed = self._constants_behind(tensor, wanted)
+        if changed is not None and self._all_agree(changed):
+            for constant, array in changed.items():
+                self.elements[self.names[constant]] = _elements(array)
+            self.values.held.update(self.values.after(changed))
+            return
+        if changed is None:
+            name = self._new_constant(self.names[tensor], wanted)
+        else:
+            name = self._private_copy(tensor, changed, places[0][0])
+        for node, position in places:
+            index = _position(self.graph, node, position)
+            self.inputs.setdefault(self._key(node), {})[index] = name
+
+    def _constants_behind(self, tensor: Tensor, wanted: Known) -> Optional[Held]:
+        """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
+        change of single elements does it."""
+        held = self.values.held[tensor]
+        if self.graph.nodes[tensor.node].operator is None:
+            return {tensor: wanted}
+        if wanted.shape != held.shape:
+            return None
+        changed: Held = {}
+        trials = 0
+        for place in np.flatnonzero(held.reshape(-1) != wanted.reshape(-1)).tolist():
+            element = wanted.reshape(-1)[place]
+            found = None
+            for constant, position in self.values.elements_behind(tensor):
+                trials += 1
+                if trials > _MOST_TRIALS:
+                    return None
+                tried = {**changed, constant: self.values.with_element(constant, position, element, changed)}
+                now = self.values.after(tried).get(tensor)
+                before = self.values.after(changed).get(tensor, held)
+                if now is None or now.shape != wanted.shape:
+                    continue
+                moved = (now != before).reshape(-1)
+                if moved[place] and bool((now == wanted).reshape(-1)[moved].all()):
+                    found = tried
+                    break
+            if found is None and self.values.after(changed).get(tensor, held).reshape(-1)[place] != element:
+                return None
+            changed = found or changed
+        now = self.values.after(changed).get(tensor, held)
+        return changed if np.array_equal(now, wanted) else None
+
+    def _all_agree(self, changed: Held) -> bool:
+        """Whether constants can be changed in place: nothing but inputs that want it sees a difference."""
+        after = self.values.after(changed)
+        # A tensor that shrinks as it should is no surprise to those that take it.
+        different = {
+            tensor
+            for tensor, array in after.items()
+            if not same(array, self.values.held[tensor]) and not self._shrinks_to(tensor, array.shape)
+        }
+        different |= set(changed)
+        if different & self.outputs:
+            return False
+        users = {index for tensor in different for index in self.values.consumers.get(tensor, ())}
+        return all(self._agrees(index, different, after) for index in users)
+
+    def _shrinks_to(self, tensor: Tensor, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor shrinks, and to this shape."""
+        axes, before = self.changes.shapes.get(tensor), self.changes.held[tensor].shape
+        return axes is not None and shape == tuple(axes.get(n, size) for n, size in enumerate(before))
+
+    def _agrees(self, index: int, different: AbstractSet[Tensor], after: Held) -> bool:
+        """Whether a node wants what its inputs come to hold, or is part of the computation itself."""
+        inputs = self.graph.nodes[index].inputs
+        held = self.values.held
+        if Tensor(index, 0) in held and all(tensor in held for tensor in inputs):
+            return True
+        for position, tensor in enumerate(inputs):
+            wanted = self.changes.inputs.get((index, position))
+            if tensor in different and (wanted is None or not same(wanted, after[tensor])):
+                return False
+        return True
+
+    def _private_copy(self, tensor: Tensor, changed: Held, user: int) -> str:
+        """A copy of what computes ``tensor`` from changed constants, for one user; gives the new name."""
+        names: dict[Tensor, str] = {
+            constant: self._new_constant(self.names[constant], array) for constant, array in changed.items()
+        }
+        for index in self.values.nodes_between(changed, tensor):
+            node = self.graph.nodes[index]
+            message = self.proto.graph.node[self.content.sources[index].index]
+            by_name = {self.names[t]: names[t] for t in node.inputs if t in names}
+            outputs = []
+            for k, name in enumerate(message.output):
+                new = self._fresh(name) if name else ""
+                outputs.append(new)
+                if name:
+                    names[Tensor(index, k)] = new
+            inputs = tuple(by_name.get(name, name) for name in message.input)
+            self.copies.append(NodeCopy(self._key(index), self._key(user), inputs, tuple(outputs)))
+        return names[tensor]
+
+    def _new_constant(self, name: str, array: Known) -> str:
+        new = self._fresh(name)
+        self.constants[new] = _elements(array)
+        return new
+
+    def _fresh(self, name: str) -> str:
+        number = 0
+        new = f"{name}_pruned"
+        while new in self.taken:
+            number += 1
+            new = f"{name}_pruned{number}"
+        self.taken.add(new)
+        return new
+
+
+class _Values:
+    """What the tensors of the smaller model hold, and what they would hold if constants were others."""
+
+    def __init__(self, graph: Graph, held: Held) -> None:
+        self.graph = graph
+        self.held = held
+        self.consumers: dict[Tensor, list[int]] = {}
+        for index, node in enumerate(graph.nodes):
+            for tensor in node.inputs:
+                self.consumers.setdefault(tensor, []).append(index)
+
+    def after(self, changed: Held) -> Held:
+        """What changes when constants are changed."""
+        new = dict(changed)
+        waiting = sorted({index for tensor in changed for index in self.consumers.get(tensor, ())})
+        done: set[int] = set()
+        while waiting:
+            index = waiting.pop(0)
+            if index in done or Tensor(index, 0) not in self.held:
+                continue
+            done.add(index)
+            node = self.graph.nodes[index]
+            inputs = [new.get(t, self.held.get(t)) for t in node.inputs]
+            results = None
+            if self.graph.fold is not None and all(array is not None for array in inputs):
+                results = self.graph.fold(index, [array for array in inputs if array is not None])
+            for k, array in enumerate(results or ()):
+                old = self.held.get(Tensor(index, k))
+                if old is not None and not same(array, old):
+                    new[Tensor(index, k)] = array
+                    waiting = sorted({*waiting, *self.consumers.get(Tensor(index, k), ())})
+        return new
+
+    def elements_behind(self, tensor: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """The elements of the whole numbers that a tensor is computed from, the nearest first."""
+        seen: set[Tensor] = set()
+        waiting = [tensor]
+        while waiting:
+            at = waiting.pop(0)
+            if at in seen or at not in self.held:
+                continue
+            seen.add(at)
+            node = self.graph.nodes[at.node]
+            if node.operator is None:
+                array = self.held[at]
+                if array.dtype.kind == "i" and array.size <= 64:
+                    yield from ((at, position) for position in range(array.size))
+            elif all(t in self.held for t in node.inputs):
+                waiting += node.inputs
+
+    def with_element(self, constant: Tensor, position: int, value: Any, changed: Held) -> Known:
+        """A constant with one more element changed."""
+        array = changed.get(constant, self.held[constant]).copy().reshape(-1)
+        array[position] = value
+        return array.reshape(self.held[constant].shape)
+
+    def nodes_between(self, changed: Held, tensor: Tensor) -> list[int]:
+        """The nodes that compute ``tensor`` from changed constants, in order."""
+        behind: set[int] = set()
+        waiting = [tensor.node]
+        while waiting:
+            index = waiting.pop()
+            if index not in behind and self.graph.nodes[index].operator is not None:
+                behind.add(index)
+                waiting += [t.node for t in self.graph.nodes[index].inputs]
+        reached = set(changed)
+        between = []
+        for index in sorted(behind):
+            if any(t in reached for t in self.graph.nodes[index].inputs):
+                between.append(index)
+                count = max(1, self.graph.nodes[index].output_count)
+                reached |= {Tensor(index, k) for k in range(count)}
+        return between
+
+
+def _elements(array: Known) -> Elements:
+    return tuple(int(entry) for entry in array.reshape(-1).tolist()), tuple(array.shape)
+
+
+def _position(graph: Graph, node: int, position: int) -> int:
+    """The position among all inputs of a node, those left out included."""
+    given = graph.nodes[node].given
+    return [n for n, connected in enumerate(given) if connected][position] if given else position
+
+
+def _all_names(graph: Any) -> set[str]:
+    names = {value.name for value in (*graph.input, *graph.output, *graph.value_info)}
+    names |= {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        names |= {node.name, *node.input, *node.output}
+        for attribute in node.attribute:
+            for nested in (attribute.g, *attribute.graphs):
+                if nested.node or nested.initializer:
+                    names |= _all_names(nested)
+    return names

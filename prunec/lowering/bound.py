@@ -1,0 +1,156 @@
+"""What binding a rule to a node gives: plain axes, sizes, and where each name stands.
+
+All surface forms of the language (rests, placed axes, broadcasting, axis functions, variadic
+slots) are resolved here to one: an axis is a product of terms, and a term is a name, a name read
+backwards, or a sum of such axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Optional, Union
+
+from prunec.graph import Shape
+from prunec.language.syntax import Mixes, Rule, Value
+from prunec.support.diagnostics import Span
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """A name whose elements stand in the opposite order."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The elements of a name at some positions, in their order; an attribute lists the positions.
+
+    ``sizes`` are those of the list, more than one where it is a table; the term is its axis ``axis``.
+    """
+
+    name: str
+    positions: tuple[int, ...]
+    attribute: str
+    sizes: tuple[int, ...]
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class SumTerm:
+    """Parts that stand one behind the other on one axis."""
+
+    parts: tuple[PlainAxis, ...]
+
+
+@dataclass(frozen=True)
+class Regrouping:
+    """Axes ``before`` seen as axes ``after``: the same elements in the same order."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+#: A name, a reversed name, some elements of a name, or a sum.
+Term = Union[str, Reversed, Taken, SumTerm]
+
+#: A product of terms, outer to inner; the empty product is an axis of size one.
+PlainAxis = tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class BoundTensor:
+    """A connected slot of a rule.
+
+    ``axes`` is ``None`` where not even the number of axes could be found.  ``slot`` is the name in
+    the rule and ``index`` counts the tensors of a variadic slot.
+    """
+
+    slot: str
+    index: int
+    axes: Optional[tuple[PlainAxis, ...]]
+    span: Span
+    firm: bool = True
+    """Whether the axes tell the tensor's shape: where it may broadcast, they do not."""
+
+    @property
+    def label(self) -> str:
+        """The slot as messages name it."""
+        return self.slot if self.index == 0 else f"{self.slot}[{self.index}]"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A rule bound to the attributes and shapes of a node.
+
+    ``inputs`` follows the node's inputs; ``implied`` holds the parameter slots that stand for
+    parameters the graph does not mention.  ``sizes`` gives every plain name its size, ``None``
+    where it is unknown.  ``kept`` maps names that cannot be removed to the reason and its place;
+    ``made`` holds the names that an attribute makes; ``mixed`` those the operator combines over,
+    with the tensors whose zeros make it harmless.
+    """
+
+    rule: Rule
+    attributes: Mapping[str, Value]
+    inputs: tuple[BoundTensor, ...]
+    implied: tuple[BoundTensor, ...]
+    outputs: tuple[BoundTensor, ...]
+    parameter_slots: frozenset[str]
+    sizes: Mapping[str, Optional[int]]
+    ranks: Mapping[str, int]
+    counts: Mapping[str, int]
+    regroupings: tuple[Regrouping, ...]
+    kept: Mapping[str, tuple[str, Span]]
+    made: frozenset[str]
+    mixed: Mapping[str, Mixes]
+    balanced: frozenset[str]
+    open: bool
+    """Whether an axis list could not be written out for want of a shape."""
+
+    def shape(self, tensor: BoundTensor) -> Optional[Shape]:
+        """The sizes of a bound tensor, as far as they are known."""
+        if tensor.axes is None:
+            return None
+        return tuple(axis_size(axis, self.sizes) for axis in tensor.axes)
+
+
+def axis_size(axis: PlainAxis, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+    """The size of an axis, ``None`` where a name in it has no known size."""
+    total = 1
+    for term in axis:
+        size = term_size(term, sizes)
+        if size is None:
+            return None
+        total *= size
+    return total
+
+
+def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+    """The size of one term of a product."""
+    if isinstance(term, str):
+        return sizes.get(term)
+    if isinstance(term, Reversed):
+        return sizes.get(term.name)
+    if isinstance(term, Taken):
+        return term.sizes[term.axis]
+    total = 0
+    for part in term.parts:
+        size = axis_size(part, sizes)
+        if size is None:
+            return None
+        total += size
+    return total
+
+
+def names_of(axis: PlainAxis) -> list[str]:
+    """Every name of an axis, in order, repeated where it is repeated."""
+    names: list[str] = []
+    for term in axis:
+        if isinstance(term, str):
+            names.append(term)
+        elif isinstance(term, (Reversed, Taken)):
+            names.append(term.name)
+        else:
+            for part in term.parts:
+                names += names_of(part)
+    return names

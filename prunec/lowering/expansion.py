@@ -1,0 +1,395 @@
+"""From the axis lists of a rule to plain axes: rests, broadcasting and axis functions resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Mapping, Optional, Sequence
+
+from prunec.graph import Shape
+from prunec.language.syntax import (
+    Axis,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Each,
+    Expression,
+    Fixed,
+    Literal,
+    Name,
+    Product,
+    Rest,
+    Sum,
+    Tensor,
+    Value,
+    VariadicSum,
+)
+from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
+from prunec.lowering.expressions import Scope, chosen_positions, indexed, listed_positions, spread
+from prunec.lowering.functions import in_steps
+from prunec.lowering.letters import Letters
+from prunec.lowering.ranks import each_rests
+from prunec.lowering.slots import holds_name
+from prunec.lowering.stems import is_broadcast_list, is_lettered
+from prunec.lowering.views import VIEWS, ViewError
+
+
+class Open(Exception):
+    """An axis list cannot be written out yet: a rank or a size it needs is not known."""
+
+
+@dataclass
+class Expander:
+    """Writes out the axis lists of one rule for one node.
+
+    ``sizes`` may gain the sizes of names that an axis function makes; ``regroupings`` and ``fixed``
+    (names of axes that have a number for a size) are filled as lists are written out.
+    """
+
+    attributes: Mapping[str, Value]
+    ranks: Mapping[str, int]
+    counts: Mapping[str, int]
+    variadic: Mapping[str, str]
+    sizes: dict[str, Optional[int]]
+    regroupings: list[Regrouping]
+    fixed: set[str]
+    own: frozenset[str]
+    """Rests that each tensor of a variadic slot has for itself."""
+    letters: Optional[Letters]
+
+    def tensor(
+        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool, number: int
+    ) -> tuple[PlainAxis, ...]:
+        """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
+        it is a parameter's, ``number`` counts the node's tensors, inputs first.
+
+        Raises :class:`Open` where something is not known yet.
+        """
+        axes: list[PlainAxis] = []
+        written = tensor.axes
+        if is_broadcast_list(tensor):
+            if shape is None and not learned:
+                raise Open
+            written = written if shape is None else written[len(written) - len(shape) :]
+        for axis in written:
+            if isinstance(axis.item, Rest) and axis.item.name in self.own:
+                axes += self._own_rest(axis.item.name, tensor, index, shape)
+            elif isinstance(axis.item, Broadcast):
+                axes += self._broadcast(axis.item, tensor, len(axes), shape, learned)
+            elif is_lettered(axis.item):
+                axes += self._lettered(number, shape)
+            else:
+                axes += self._axis(axis.item, index)
+        return tuple(axes)
+
+    def pick(self, target: Name | Rest | Call, indices: Mapping[str, int]) -> list[str]:
+        """The plain names that a target of ``keep`` or ``mixes`` stands for."""
+        if isinstance(target, Name):
+            if target.name in self.variadic:
+                return [indexed(target.name, i) for i in range(indices.get(self.variadic[target.name], 0))]
+            return [target.name]
+        if isinstance(target, Rest):
+            return self._rest(target.name)
+        if target.function == "summed":
+            return [] if self.letters is None else self.letters.summed
+        names = self._rest_of(target)
+        if target.function == "stepped":
+            return [names[i] for i in self._in_steps(target, len(names))]
+        return [names[i] for i in self._positions(target, 1, len(names), default_all=True)]
+
+    def _axis(self, item: AxisExpression, index: int) -> list[PlainAxis]:
+        if isinstance(item, Rest):
+            return [(name,) for name in self._rest(item.name)]
+        if isinstance(item, Each):
+            ranks = {self.ranks.get(name) for name in each_rests(item.item)}
+            if len(ranks) != 1 or None in ranks:
+                raise Open
+            rank = next(iter(ranks))
+            return [tuple(self._terms(item.item, index, each=i)) for i in range(rank or 0)]
+        if isinstance(item, Call):
+            return self._call(item)
+        return [tuple(self._terms(item, index))]
+
+    def _terms(self, item: AxisExpression, index: int, each: Optional[int] = None) -> list[Term]:
+        if isinstance(item, Name):
+            return [self._leaf(item.name, index, each)]
+        if isinstance(item, Rest):
+            return list(self._rest(item.name)) if each is None else [indexed(item.name, each)]
+        if isinstance(item, Fixed):
+            return self._number(item.size)
+        if isinstance(item, Product):
+            return [term for part in item.items for term in self._terms(part, index, each)]
+        if isinstance(item, Sum):
+            return [SumTerm(tuple(tuple(self._terms(part, index, each)) for part in item.items))]
+        if isinstance(item, VariadicSum):
+            name = item.item.name
+            count = self.counts.get(self.variadic[name])
+            if count is None:
+                raise Open
+            return [SumTerm(tuple((indexed(name, i),) for i in range(count)))]
+        if isinstance(item, Call) and item.function == "reverse":
+            argument = item.arguments[0]
+            return [Reversed(argument.name)] if isinstance(argument, Name) else []
+        raise Open
+
+    def _leaf(self, name: str, index: int, each: Optional[int]) -> str:
+        if name in self.variadic:
+            return indexed(name, index)
+        return indexed(name, each) if each is not None and name in self.ranks else name
+
+    def _number(self, size: int) -> list[Term]:
+        if size == 1:
+            return []
+        name = f"{size}#{len(self.fixed)}"
+        self.fixed.add(name)
+        self.sizes[name] = size
+        return [name]
+
+    def _own_rest(self, name: str, tensor: Tensor, index: int, shape: Optional[Shape]) -> list[PlainAxis]:
+        if shape is None:
+            raise Open
+        rank = len(shape) - len(tensor.axes) + 1
+        return [(indexed(indexed(name, index), i),) for i in range(rank)]
+
+    def _rest(self, name: str) -> list[str]:
+        if name not in self.ranks:
+            raise Open
+        return [indexed(name, i) for i in range(self.ranks[name])]
+
+    def _broadcast(
+        self, item: Broadcast, tensor: Tensor, position: int, shape: Optional[Shape], learned: bool
+    ) -> list[PlainAxis]:
+        if isinstance(item.item, Name):
+            size = shape[position] if shape is not None and position < len(shape) else None
+            return self._or_ones([item.item.name], (size,))
+        names = self._rest(item.item.name)
+        if shape is None:
+            # It may hold a one anywhere: only a parameter is as large as what it meets.
+            if not learned:
+                raise Open
+            return [(name,) for name in names]
+        own = len(shape) - len(tensor.axes) + 1
+        aligned = names[len(names) - own :] if own else []
+        return self._or_ones(aligned, shape[position : position + own])
+
+    def _lettered(self, number: int, shape: Optional[Shape]) -> list[PlainAxis]:
+        """The axes that a formula gives a tensor; an input may hold a one in the place of any."""
+        if self.letters is None:
+            raise Open
+        names = self.letters.names(number)
+        if not self.letters.takes(number):
+            return [(name,) for name in names]
+        if shape is None:
+            raise Open
+        return self._or_ones(names, shape)
+
+    def _or_ones(self, names: Sequence[str], sizes: Shape) -> list[PlainAxis]:
+        """Axes that hold names, or a one in the place of a name that has another size."""
+        return [
+            () if size == 1 and self.sizes.get(name) != 1 else (name,) for name, size in zip(names, sizes)
+        ]
+
+    # --- axis functions ---
+
+    def _rest_of(self, call: Call) -> list[str]:
+        first = call.arguments[0]
+        if not isinstance(first, Rest):
+            raise Open
+        return self._rest(first.name)
+
+    def _argument(self, call: Call, position: int) -> Value:
+        if position >= len(call.arguments):
+            return None
+        argument: Expression = call.arguments[position]
+        if isinstance(argument, Literal):
+            return argument.value
+        if isinstance(argument, Name):
+            return self.attributes.get(argument.name)
+        raise Open
+
+    def _positions(self, call: Call, position: int, rank: int, default_all: bool) -> list[int]:
+        value = self._argument(call, position)
+        exclude = bool(self._argument(call, position + 1))
+        return chosen_positions(value, exclude, rank, default_all)
+
+    def _call(self, call: Call) -> list[PlainAxis]:
+        if call.function in VIEWS:
+            return self._view(call)
+        if call.function == "reverse" and isinstance(call.arguments[0], Name):
+            return [(Reversed(call.arguments[0].name),)]
+        if call.function == "take":
+            return self._taken(call)
+        names = self._rest_of(call)
+        rank = len(names)
+        axes: list[PlainAxis] = [(name,) for name in names]
+        if call.function == "permute":
+            order = self._argument(call, 1)
+            if not isinstance(order, tuple) or not order:
+                return axes[::-1]
+            if len(order) != rank or sorted(listed_positions(order, rank)) != list(range(rank)):
+                raise ViewError(f"{order} is not an order of {rank} axes")
+            return [axes[i] for i in listed_positions(order, rank)]
+        if call.function == "swap":
+            first, second = (self._argument(call, i) for i in (1, 2))
+            if not isinstance(first, int) or not isinstance(second, int):
+                raise Open
+            if not (-rank <= first < rank and -rank <= second < rank):
+                raise ViewError(f"there are no axes {first} and {second} among {rank}")
+            axes[first], axes[second] = axes[second], axes[first]
+            return axes
+        if call.function in ("squeeze", "squeezed"):
+            squeezed = self._squeeze(call, names)
+            return squeezed or [()] if call.function == "squeezed" else squeezed
+        if call.function == "insert":
+            return self._insert(call, axes)
+        if call.function == "put":
+            return self._put(call, axes)
+        if call.function == "stepped":
+            return self._stepped(call, axes)
+        chosen = set(self._positions(call, 1, rank, default_all=True))
+        if call.function in ("drop", "reduced"):
+            left = [axis for i, axis in enumerate(axes) if i not in chosen]
+            return left or [()] if call.function == "reduced" else left
+        if call.function == "ones":
+            return [() if i in chosen else axis for i, axis in enumerate(axes)]
+        if call.function == "reverse":
+            return [(Reversed(name),) if i in chosen else (name,) for i, name in enumerate(names)]
+        raise Open
+
+    def _insert(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """Axes of size one, at indices of the result."""
+        value = self._argument(call, 1)
+        entries = value if isinstance(value, tuple) else (value,)
+        rank = len(axes) + len(entries)
+        places = listed_positions(tuple(entries), rank)
+        if len(set(places)) != len(entries):
+            raise ViewError(f"{value} is not a list of places for new axes")
+        rest = iter(axes)
+        return [() if position in places else next(rest) for position in range(rank)]
+
+    def _put(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """Other axes in the place of some."""
+        value = self._argument(call, 1)
+        others = call.arguments[2]
+        if not isinstance(others, Rest):
+            raise Open
+        names = self._rest(others.name)
+        places = list(range(len(axes))) if value is None else listed_positions(value, len(axes))
+        if len(places) != len(names):
+            raise ViewError(f"{len(names)} axes cannot be put at {value}")
+        result = list(axes)
+        for place, name in zip(places, names):
+            result[place] = (name,)
+        return result
+
+    def _stepped(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
+        """The axes that are gone over in steps, or all with others in the place of those."""
+        places = self._in_steps(call, len(axes))
+        if len(call.arguments) == 2:
+            return [axes[place] for place in places]
+        others = call.arguments[2]
+        if not isinstance(others, Rest):
+            raise Open
+        names = self._rest(others.name)
+        return [(names[place],) if place in places else axis for place, axis in enumerate(axes)]
+
+    def _in_steps(self, call: Call, rank: int) -> list[int]:
+        steps = call.arguments[1]
+        if isinstance(steps, Call):
+            scope = Scope(self.attributes, frozenset(), self.ranks, self.counts, self.variadic)
+            entries: list[object] = [*spread(steps, scope)]
+        else:
+            value = self._argument(call, 1)
+            entries = list(value) if isinstance(value, tuple) else [value] * rank
+        return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
+
+    def _taken(self, call: Call) -> list[PlainAxis]:
+        """Some elements of an axis, on the axes of the list; negative positions count from its end."""
+        name, listed = call.arguments
+        if not isinstance(name, Name) or not isinstance(listed, Name):
+            raise Open
+        size = self.sizes.get(name.name)
+        value = self._argument(call, 1)
+        if size is None:
+            raise Open
+        entries = value if isinstance(value, tuple) else (value,)
+        positions = tuple(entry for entry in entries if isinstance(entry, int) and -size <= entry < size)
+        if len(positions) != len(entries):
+            raise ViewError(f"{value} are not positions among {size}")
+        positions = tuple(position % size for position in positions)
+        shape = self._list_shape(listed.name, len(positions))
+        table = [axis for axis, length in enumerate(shape) if length != 1] or [0]
+        sizes = tuple(shape[axis] for axis in table)
+        return [
+            (Taken(name.name, positions, listed.name, sizes, table.index(axis)),) if axis in table else ()
+            for axis in range(len(shape))
+        ]
+
+    def _list_shape(self, name: str, length: int) -> tuple[int, ...]:
+        """The axes of a list of a given length: an attribute has one, an input that carries it its own."""
+        held = holds_name(name)
+        if held not in self.ranks:
+            return (length,)
+        shape = tuple(self.sizes.get(plain) or 0 for plain in self._rest(held))
+        if prod(shape) != length:
+            raise Open
+        return shape
+
+    def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
+        if self._argument(call, 1) is None:
+            if any(self.sizes.get(name) is None for name in names):
+                raise Open
+            return [(name,) for name in names if self.sizes[name] != 1]
+        chosen = set(self._positions(call, 1, len(names), default_all=False))
+        return [(name,) for i, name in enumerate(names) if i not in chosen]
+
+    def _view(self, call: Call) -> list[PlainAxis]:
+        names = self._rest_of(call)
+        codes = self._argument(call, 1)
+        if isinstance(codes, int):
+            codes = (codes,)
+        if not isinstance(codes, tuple) or not all(isinstance(code, int) for code in codes):
+            raise ViewError(f"{codes} is not a list of reshape codes")
+        shape = tuple(self.sizes.get(name) for name in names)
+        reverse = bool(self._argument(call, 2))
+        view = VIEWS[call.function]([int(code) for code in codes], shape, reverse)  # type: ignore[arg-type]
+        after = [indexed("=view", i) for i in range(len(view.sizes))]
+        self.sizes.update(zip(after, view.sizes))
+        for start, end, first, last in view.segments:
+            self.regroupings.append(Regrouping(tuple(names[start:end]), tuple(after[first:last])))
+        return [(name,) for name in after]
+
+
+def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
+    """Names that a variadic sum indexes, each with the variadic slot whose tensors it counts."""
+    indexed_names: set[str] = set()
+    for tensor in tensors:
+        for axis in tensor.axes:
+            indexed_names |= _variadic_in(axis)
+    slots: dict[str, str] = {}
+    for tensor in tensors:
+        if tensor.kind == "variadic":
+            for axis in tensor.axes:
+                for name in indexed_names:
+                    if isinstance(axis.item, (Name, Product)) and name in _plain_names(axis.item):
+                        slots.setdefault(name, tensor.name)
+    return slots
+
+
+def _variadic_in(axis: Axis) -> set[str]:
+    def walk(item: AxisExpression) -> set[str]:
+        if isinstance(item, VariadicSum):
+            return {item.item.name}
+        if isinstance(item, (Product, Sum)):
+            return set().union(*(walk(part) for part in item.items))
+        return set()
+
+    return walk(axis.item)
+
+
+def _plain_names(item: AxisExpression) -> set[str]:
+    if isinstance(item, Name):
+        return {item.name}
+    if isinstance(item, (Product, Sum)):
+        return set().union(*(_plain_names(part) for part in item.items))
+    return set()

@@ -1,0 +1,322 @@
+"""Binding a whole graph: every node gets its rule, every tensor its shape as far as it can be known.
+
+Nodes are visited in order; a node whose binding tells something new of an earlier tensor sends the
+nodes around that tensor back to the queue, so sizes flow both ways until nothing changes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field, replace
+from typing import Mapping, Optional, Protocol, Sequence
+
+from prunec.graph import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
+from prunec.language.syntax import Rule, Value
+from prunec.lowering.bind import bind
+from prunec.lowering.bound import Bound
+from prunec.lowering.guards import holds
+from prunec.lowering.slots import Contradiction, assign_slots
+from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Span
+
+_MOST_PASSES = 20
+
+
+#: Inputs of a node that a message shows; a joining of many pieces, or what a body takes, has hundreds.
+_MOST_INPUTS = 8
+
+
+class Rules(Protocol):
+    """What binding asks of a set of rules."""
+
+    def rules_for(self, operator: str) -> tuple[Rule, ...]:
+        """The rules that name an operator, in file order."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Why nothing is known of a node: everything it touches is kept.
+
+    ``kind`` is ``"unknown operator"``, ``"no matching rule"``, ``"rule"`` (a rule says so),
+    ``"unknown value"`` (an input carries a value that is not known) or ``"unknown shape"``.  ``rule`` is the
+    rule that would hold if the value were known.
+    """
+
+    kind: str
+    reason: str
+    span: Optional[Span] = None
+    rule: Optional[Rule] = None
+
+
+@dataclass(frozen=True)
+class BoundGraph:
+    """A graph with a rule and plain axes for each operator, a shape for each tensor, and what tensors hold
+    where that is known."""
+
+    graph: Graph
+    bounds: tuple[Optional[Bound], ...]
+    opaque: Mapping[int, Opaque]
+    shapes: Mapping[Tensor, Shape]
+    known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
+
+
+def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
+    """A node as messages name it: name, operator and the shapes of its first inputs."""
+    node = graph.nodes[index]
+    shown = node.inputs[:_MOST_INPUTS]
+    inputs = ", ".join(f"{graph.nodes[t.node].name} {shape_text(shapes.get(t))}" for t in shown)
+    more = len(node.inputs) - len(shown)
+    inputs += f" and {more} more" if more else ""
+    return f"node {node.name!r} ({node.operator}) with inputs {inputs or 'none'}"
+
+
+def bind_graph(graph: Graph, rules: Rules) -> BoundGraph:
+    """Binds every node of a graph.
+
+    Raises :class:`PrunecError` with all contradictions between the model and the rules, and all
+    nodes that several rules claim.
+    """
+    return _Inference(graph, rules).run()
+
+
+class _Inference:
+    def __init__(self, graph: Graph, rules: Rules) -> None:
+        self.graph = graph
+        self.rules = rules
+        self.shapes: dict[Tensor, Shape] = {Tensor(n, 0): s for n, s in graph.shapes.items()}
+        self.bounds: list[Optional[Bound]] = [None] * len(graph.nodes)
+        self.opaque: dict[int, Opaque] = {}
+        self.problems: dict[int, Diagnostic] = {}
+        self.cache: dict[object, Bound] = {}
+        self.chosen: dict[object, tuple[Rule, ...]] = {}
+        self.known: dict[Tensor, Known] = dict(graph.known)
+        self.output_counts = [max(1, node.output_count) for node in graph.nodes]
+        self.consumers: dict[Tensor, list[int]] = {}
+        for index, node in enumerate(graph.nodes):
+            for tensor in node.inputs:
+                self.consumers.setdefault(tensor, []).append(index)
+        for tensor in [*self.consumers, *graph.outputs]:
+            self.output_counts[tensor.node] = max(self.output_counts[tensor.node], tensor.output + 1)
+
+    def run(self) -> BoundGraph:
+        queue = [i for i, node in enumerate(self.graph.nodes) if node.operator is not None]
+        queued = set(queue)
+        visits = 0
+        while queue and visits < _MOST_PASSES * len(self.graph.nodes):
+            index = heapq.heappop(queue)
+            queued.discard(index)
+            visits += 1
+            for other in self._visit(index):
+                if other not in queued:
+                    queued.add(other)
+                    heapq.heappush(queue, other)
+        if self.problems:
+            raise PrunecError(*(self.problems[i] for i in sorted(self.problems)))
+        for index, names in sizes_used(self.graph, self.bounds, self.known, self.shapes).items():
+            self.bounds[index] = _with_kept(self.bounds[index], names)
+        return BoundGraph(self.graph, tuple(self.bounds), self.opaque, self.shapes, self.known)
+
+    def _visit(self, index: int) -> list[int]:
+        """Binds one node; gives the nodes that should be visited again."""
+        node = self.graph.nodes[index]
+        inputs = tuple(self.shapes.get(tensor) for tensor in node.inputs)
+        self.problems.pop(index, None)
+        try:
+            rule = self._choose(index, node, inputs)
+            if rule is None or rule.opaque is not None or self._lacks_value(index, rule, node):
+                return self._take_hints(index)
+            outputs = tuple(self.shapes.get(Tensor(index, k)) for k in range(self.output_counts[index]))
+            bound = self._bind(rule, node, inputs, outputs, self.output_counts[index])
+        except Contradiction as error:
+            self.problems[index] = self._contradiction(index, error)
+            return []
+        self.bounds[index] = bound
+        again: list[int] = []
+        for tensor, slot in zip(node.inputs, bound.inputs):
+            if slot.firm and self._refine(tensor, bound.shape(slot)):
+                again += [other for other in self.consumers[tensor] if other != index]
+                if self.graph.nodes[tensor.node].operator is not None:
+                    again.append(tensor.node)
+        for k, slot in enumerate(bound.outputs):
+            tensor = Tensor(index, k)
+            if self._refine(tensor, bound.shape(slot)):
+                again += self.consumers.get(tensor, [])
+        return again + self._learn_values(index, bound)
+
+    def _take_hints(self, index: int) -> list[int]:
+        """Behind a node of which nothing is known, shapes are what the graph says they are."""
+        again: list[int] = []
+        for k in range(self.output_counts[index]):
+            tensor = Tensor(index, k)
+            if self._refine(tensor, self.graph.hints.get(tensor)):
+                again += self.consumers.get(tensor, [])
+        return again
+
+    def _lacks_value(self, index: int, rule: Rule, node: Node) -> bool:
+        for name, position in carried(rule, node):
+            if node.inputs[position] not in self.known:
+                text = f"what its input {name} holds is known only when the model runs"
+                self.opaque[index] = Opaque("unknown value", text, rule.span, rule)
+                return True
+        return False
+
+    def _learn_values(self, index: int, bound: Bound) -> list[int]:
+        """Computes what the outputs hold where that is possible; gives the nodes that take them."""
+        found = held_arrays(bound, bound.sizes)
+        if not found:
+            shapes = [self.shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
+            found = dict(enumerate(folded(self.graph, index, self.known, shapes) or ()))
+        again: list[int] = []
+        for k, length in held_lengths(bound).items():
+            # However many of the sizes are open, their list is as long.
+            if self._refine(Tensor(index, k), (length,)):
+                again += self.consumers.get(Tensor(index, k), [])
+        for k, array in found.items():
+            tensor = Tensor(index, k)
+            old = self.known.get(tensor)
+            if old is None or not same(old, array):
+                self.known[tensor] = array
+                self._refine(tensor, array.shape)
+                again += self.consumers.get(tensor, [])
+        return again
+
+    def _refine(self, tensor: Tensor, shape: Optional[Shape]) -> bool:
+        """Takes what is new; a tensor's shape is never contradicted here, that is bind's to say."""
+        if shape is None:
+            return False
+        known = self.shapes.get(tensor)
+        if known is None:
+            self.shapes[tensor] = shape
+            return True
+        if known == shape or len(known) != len(shape):
+            return False
+        merged = tuple(new if old is None else old for old, new in zip(known, shape))
+        self.shapes[tensor] = merged
+        return merged != known
+
+    def _bind(
+        self,
+        rule: Rule,
+        node: Node,
+        inputs: tuple[Optional[Shape], ...],
+        outputs: tuple[Optional[Shape], ...],
+        count: int,
+    ) -> Bound:
+        attributes = attributes_of(rule, node, self.known)
+        key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
+        bound = self.cache.get(key)
+        if bound is None:
+            bound = self.cache[key] = bind(rule, attributes, inputs, outputs, count, node.given)
+        return bound
+
+    # --- choosing the rule ---
+
+    def _choose(self, index: int, node: Node, inputs: tuple[Optional[Shape], ...]) -> Optional[Rule]:
+        assert node.operator is not None
+        candidates = self.rules.rules_for(node.operator)
+        if not candidates:
+            self.opaque[index] = Opaque("unknown operator", f"no rule knows the operator {node.operator}")
+            return None
+        values = [self.known[t].tobytes() if t in self.known else None for t in node.inputs]
+        key = (node.operator, tuple(node.attributes.items()), inputs, node.given, *values)
+        matching = self.chosen.get(key)
+        if matching is None:
+            matching = self.chosen[key] = tuple(
+                rule for rule in candidates if guard_holds(rule, node, inputs, self.known) is True
+            )
+        matching = most_special(matching)
+        if len(matching) > 1:
+            self.problems[index] = self._ambiguous(index, matching)
+            return None
+        if not matching:
+            self.opaque[index] = Opaque(
+                "no matching rule",
+                f"no rule of {node.operator} holds for these attributes and shapes",
+                candidates[0].span,
+            )
+            return None
+        self.opaque.pop(index, None)
+        if matching[0].opaque is not None:
+            self.opaque[index] = Opaque("rule", matching[0].opaque, matching[0].span)
+        return matching[0]
+
+    # --- messages ---
+
+    def _ambiguous(self, index: int, matching: Sequence[Rule]) -> Diagnostic:
+        return Diagnostic(
+            "P405",
+            f"{len(matching)} rules hold for one node",
+            where=describe(self.graph, index, self.shapes),
+            annotations=tuple(Annotation(rule.operators[0].span, rule.label) for rule in matching),
+            help="narrow one rule's guard, or let it say `specialises` and the other's label",
+        )
+
+    def _contradiction(self, index: int, error: Contradiction) -> Diagnostic:
+        return Diagnostic(
+            "P404",
+            error.headline,
+            where=describe(self.graph, index, self.shapes),
+            annotations=(Annotation(error.span, "this part of the rule"),),
+            notes=tuple(error.notes),
+            help="if the model runs as it is, the rule, or a shape given with --input or --params, is wrong",
+        )
+
+
+def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) -> dict[str, Value]:
+    """The attributes a rule reads: what inputs carry, the node's own, else the defaults of the header."""
+    values: dict[str, Value] = {}
+    for attribute in rule.attributes:
+        if attribute.name in node.attributes:
+            values[attribute.name] = node.attributes[attribute.name]
+        else:
+            values[attribute.name] = attribute.default.value if attribute.default is not None else None
+    for name, position in carried(rule, node):
+        held = known.get(node.inputs[position])
+        if held is not None:
+            values[name] = as_value(held)
+    return values
+
+
+def _with_kept(bound: Optional[Bound], names: frozenset[str]) -> Optional[Bound]:
+    """The bound rule with axes kept whose sizes the model computes with."""
+    if bound is None:
+        return None
+    reason = ("the model computes with the size of this axis", bound.rule.span)
+    return replace(bound, kept={**bound.kept, **dict.fromkeys(sorted(names), reason)})
+
+
+def guard_holds(
+    rule: Rule,
+    node: Node,
+    inputs: Sequence[Optional[Shape]],
+    known: Mapping[Tensor, Known] = {},
+) -> Optional[bool]:
+    """Whether a rule's guard holds for a node; a rule that the inputs do not fit does not hold."""
+    if rule.when is None:
+        return True
+    slots: dict[str, list[Optional[Shape]]] = {}
+    if rule.signature is not None:
+        try:
+            filled = assign_slots(rule, len(inputs), node.given)
+        except Contradiction:
+            return False
+        for (tensor, _), shape in zip(filled.inputs, inputs):
+            slots.setdefault(tensor.name, []).append(shape)
+    return holds(rule.when, attributes_of(rule, node, known), slots)
+
+
+def most_special(matching: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules that no other of them specialises."""
+    named = {name.name for rule in matching for name in rule.specialises}
+    if not named:
+        return tuple(matching)
+    return tuple(
+        rule
+        for rule in matching
+        if not any(other is not rule and _specialises(other, rule) for other in matching)
+    )
+
+
+def _specialises(rule: Rule, other: Rule) -> bool:
+    names = {name.name for name in rule.specialises}
+    return other.label in names or any(operator.name in names for operator in other.operators)

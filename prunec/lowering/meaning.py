@@ -1,0 +1,132 @@
+"""What the names of a bound rule mean: kept, made by an attribute, combined over, or free to go."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Mapping, Sequence, Union
+
+from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule
+from prunec.lowering.bound import BoundTensor, Regrouping, SumTerm, names_of
+from prunec.lowering.expansion import Expander, Open
+from prunec.lowering.expressions import Scope, Unspreadable, names_in, spread
+from prunec.lowering.guards import active_equations
+from prunec.lowering.stems import slots_of, stems
+from prunec.support.diagnostics import Span
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The names that cannot be removed, each with the reason and its place; those that an attribute makes;
+    and those the operator combines over, with the statement that says so."""
+
+    kept: Mapping[str, tuple[str, Span]]
+    made: frozenset[str]
+    mixed: Mapping[str, Mixes]
+
+
+def meaning_of(
+    rule: Rule,
+    scope: Scope,
+    expander: Expander,
+    taken: Sequence[BoundTensor],
+    given: Sequence[BoundTensor],
+) -> Meaning:
+    """What names mean, from the slots that take tensors, those that give them, and the statements."""
+    assert rule.signature is not None
+    made = _made(rule, scope, taken, given)
+    held = _held(rule, scope)
+    mixed: dict[str, Mixes] = {}
+    kept: dict[str, tuple[str, Span]] = {}
+    for statement in rule.statements:
+        if isinstance(statement, (Keep, Mixes)):
+            for target in statement.targets:
+                _mark(statement, target, expander, kept, mixed)
+    for name, span in _alone([*taken, *given], expander.regroupings):
+        if name not in made and name not in mixed and name not in held:
+            kept.setdefault(name, (f"the rule uses it in one place only, {span.text}", span))
+    for name in expander.fixed:
+        kept.setdefault(name, ("the rule gives it a fixed size", rule.signature.span))
+    return Meaning(kept, made, mixed)
+
+
+def is_open(rule: Rule, taken: Sequence[BoundTensor], given: Sequence[BoundTensor]) -> bool:
+    """Whether an axis list that matters could not be written out: one of an output, or one that
+    shares a name with another slot."""
+    if any(tensor.axes is None for tensor in given):
+        return True
+    assert rule.signature is not None
+    names = {t.name: set().union(*(stems(axis.item) for axis in t.axes)) for t in slots_of(rule.signature)}
+    for tensor in taken:
+        others = set().union(*(own for slot, own in names.items() if slot != tensor.slot))
+        if tensor.axes is None and names[tensor.slot] & others:
+            return True
+    return False
+
+
+def _mark(
+    statement: Union[Keep, Mixes],
+    target: Union[Name, Rest, Call],
+    expander: Expander,
+    kept: dict[str, tuple[str, Span]],
+    mixed: dict[str, Mixes],
+) -> None:
+    try:
+        names = expander.pick(target, expander.counts)
+    except Open:
+        return
+    for name in names:
+        if isinstance(statement, Keep):
+            reason = statement.because or f"the rule says {statement.span.text.strip()}"
+            kept[name] = (reason, statement.span)
+        else:
+            mixed[name] = statement
+
+
+def _alone(tensors: Sequence[BoundTensor], regroupings: Sequence[Regrouping]) -> list[tuple[str, Span]]:
+    """Names that stand in one place only, but for parts of sums, with the slot they stand in."""
+    places: dict[str, tuple[int, bool, Span]] = {}
+    for tensor in tensors:
+        for axis in tensor.axes or ():
+            for term in axis:
+                in_sum = isinstance(term, SumTerm)
+                for name in names_of((term,)):
+                    count = places[name][0] if name in places else 0
+                    places[name] = (count + 1, in_sum, tensor.span)
+    regrouped = {name for group in regroupings for name in group.before + group.after}
+    return [
+        (name, span)
+        for name, (count, in_sum, span) in places.items()
+        if count == 1 and not in_sum and name not in regrouped
+    ]
+
+
+def _held(rule: Rule, scope: Scope) -> frozenset[str]:
+    """The names whose sizes an output holds."""
+    names: set[str] = set()
+    for statement in rule.statements:
+        if isinstance(statement, Holds):
+            with suppress(Unspreadable):
+                names |= {n for scalar in spread(statement.value, scope) for n in names_in(scalar)}
+    return frozenset(names)
+
+
+def _made(
+    rule: Rule, scope: Scope, taken: Sequence[BoundTensor], given: Sequence[BoundTensor]
+) -> frozenset[str]:
+    """Names on outputs only whose size an equation takes from an attribute."""
+    used = {name for t in taken for axis in t.axes or () for name in names_of(axis)}
+    out = {name for t in given for axis in t.axes or () for name in names_of(axis)} - used
+    made: set[str] = set()
+    for equation in active_equations(rule, scope.attributes) if out else ():
+        for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
+            if _is_attribute_side(side, scope.axis_names):
+                with suppress(Unspreadable):
+                    made |= {n for scalar in spread(other, scope) for n in names_in(scalar)}
+    return frozenset(made & out)
+
+
+def _is_attribute_side(side: Expression, axis_names: frozenset[str]) -> bool:
+    if isinstance(side, Call) and side.function in ("start", "stop", "copy_zero"):
+        return _is_attribute_side(side.arguments[0], axis_names)
+    return isinstance(side, Name) and side.name not in axis_names

@@ -1,0 +1,279 @@
+"""How many axes each rest of a rule stands for, from ranks of tensors, placed axes and attributes."""
+
+from __future__ import annotations
+
+from typing import Iterator, Mapping, Optional, Sequence
+
+from prunec.graph import Shape
+from prunec.language.syntax import (
+    Arithmetic,
+    Axis,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Each,
+    Equation,
+    Expression,
+    Literal,
+    Name,
+    Product,
+    Rest,
+    Rule,
+    Sum,
+    Tensor,
+    Value,
+)
+from prunec.lowering.letters import Letters
+from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest
+
+
+def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
+    """The rests that an axis or an expression names, except inside functions whose result has a length of
+    its own."""
+    if isinstance(item, Rest):
+        yield item.name
+    elif isinstance(item, (Product, Sum)):
+        for part in item.items:
+            yield from rests_in(part)
+    elif isinstance(item, Each):
+        yield from each_rests(item.item)
+    elif isinstance(item, Broadcast):
+        yield from rests_in(item.item)
+    elif isinstance(item, Call) and item.function not in _OTHER_LENGTH:
+        for argument in item.arguments:
+            yield from rests_in(argument)
+    elif isinstance(item, Arithmetic):
+        yield from rests_in(item.left)
+        yield from rests_in(item.right)
+
+
+#: Functions that give fewer or more values than their rest has axes.
+_OTHER_LENGTH = ("prod", "pick", "join", "rank", "on", "between", "skip", "before", "after")
+
+
+#: Functions that give as many values as an attribute among their arguments has entries.
+_LENGTH_OF_ARGUMENTS = ("window", "window_up", "unwindow", "copy_zero", "stretch", "strided")
+
+
+def each_rests(item: AxisExpression) -> Iterator[str]:
+    """The rests that a compound written once for each axis, ``*(p + c + q)``, goes over."""
+    if isinstance(item, (Name, Rest)):
+        yield item.name
+    elif isinstance(item, (Product, Sum)):
+        for part in item.items:
+            yield from each_rests(part)
+
+
+def place_of(axis: Axis, attributes: Mapping[str, Value]) -> Optional[int]:
+    """The index at which a placed axis stands, negative from the end; ``None`` if not known."""
+    if isinstance(axis.place, Literal):
+        value = axis.place.value
+    elif isinstance(axis.place, Name):
+        value = attributes.get(axis.place.name)
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+    else:
+        return None
+    return value if isinstance(value, int) else None
+
+
+class RankSolver:
+    """Finds the ranks of a rule's rests by going over what is known until nothing new comes."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        attributes: Mapping[str, Value],
+        tensors: Sequence[tuple[Tensor, Optional[Shape]]],
+        own: frozenset[str],
+        letters: Optional[Letters] = None,
+    ) -> None:
+        self.own = own
+        self.attributes = attributes
+        self.tensors = [(tensor, None if shape is None else len(shape)) for tensor, shape in tensors]
+        self.sizes = _last_sizes(tensors)
+        self.ranks: dict[str, int] = {} if letters is None else {letters.rest: letters.count}
+        self.sums: dict[tuple[str, ...], int] = {}
+        self.same = _same_rank_sets(rule)
+        self.joined: list[tuple[list[str], int]] = []
+        self._from_attributes(rule)
+
+    def solve(self) -> dict[str, int]:
+        """Rest names and their ranks; a rest that stays open is absent."""
+        before = (-1, -1)
+        while (len(self.ranks), len(self.sums)) != before:
+            before = (len(self.ranks), len(self.sums))
+            for tensor, rank in self.tensors:
+                self._from_tensor(tensor, rank)
+            for joined, length in self.joined:
+                known_length = sum(self.ranks.get(name, 0) for name in joined)
+                self._learn(known_length, [name for name in joined if name not in self.ranks], length)
+            for names in self.same:
+                known = [self.ranks[name] for name in names if name in self.ranks]
+                if known:
+                    self.ranks.update((name, known[0]) for name in names if name not in self.ranks)
+            if (len(self.ranks), len(self.sums)) == before:
+                self._from_broadcast()
+        return self.ranks
+
+    def _from_attributes(self, rule: Rule) -> None:
+        for statement in rule.statements:
+            if not isinstance(statement, Equation):
+                continue
+            for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
+                length = self._tuple_length(side)
+                if length is not None and isinstance(other, Call) and other.function == "join":
+                    single = sum(not isinstance(a, Rest) for a in other.arguments)
+                    rests = [a.name for a in other.arguments if isinstance(a, Rest)]
+                    self.joined.append((rests, length - single))
+                self._from_rank(side, other)
+                rests = list(dict.fromkeys(rests_in(other)))
+                if length is None or not rests:
+                    continue
+                if isinstance(other, Call) and other.function == "interleave":
+                    length //= 2
+                self.ranks.update((name, length) for name in rests if name not in self.ranks)
+
+    def _from_rank(self, side: Expression, other: Expression) -> None:
+        """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end, as
+        ``attribute = 0 - rank(*b)``.  In place of the attribute may stand the last axis of an input."""
+        if not isinstance(side, Name):
+            return
+        value = self.attributes.get(side.name, self.sizes.get(side.name))
+        if not isinstance(value, int):
+            return
+        if isinstance(other, Arithmetic) and other.operator == "-" and other.left == Literal(0, other.span):
+            value, other = -value, other.right
+        if isinstance(other, Call) and other.function == "rank" and value >= 0:
+            rest = other.arguments[0]
+            if isinstance(rest, Rest):
+                self.ranks.setdefault(rest.name, value)
+
+    def _tuple_length(self, side: Expression) -> Optional[int]:
+        if isinstance(side, Name):
+            value = self.attributes.get(side.name)
+            return len(value) if isinstance(value, tuple) and value else None
+        if isinstance(side, Call) and side.function in _LENGTH_OF_ARGUMENTS:
+            # Ranges may speak of the first axes only.
+            if side.function == "strided" and any(rests_in(side)):
+                return None
+            lengths = [self._tuple_length(argument) for argument in side.arguments]
+            return next((length for length in lengths if length is not None), None)
+        return None
+
+    def _from_tensor(self, tensor: Tensor, rank: Optional[int]) -> None:
+        if is_broadcast_list(tensor) or any(is_broadcast_rest(axis.item) for axis in tensor.axes):
+            return
+        if any(isinstance(axis.item, Rest) and axis.item.name in self.own for axis in tensor.axes):
+            return
+        counted = self._count(tensor.axes)
+        if counted is None:
+            return
+        fixed, open_rests = counted
+        if rank is not None:
+            self._learn(fixed, open_rests, rank)
+            self.sums[tuple(sorted(self._all_rests(tensor.axes)))] = rank - self._plain(tensor.axes)
+        else:
+            rests = tuple(sorted(self._all_rests(tensor.axes)))
+            if rests in self.sums:
+                rank = self.sums[rests] + self._plain(tensor.axes)
+            elif not open_rests:
+                rank = fixed
+        for position, axis in enumerate(tensor.axes):
+            place = place_of(axis, self.attributes)
+            if place is None or (place < 0 and rank is None):
+                continue
+            index = place if place >= 0 else place + (rank or 0)
+            before = self._count(tensor.axes[:position])
+            if before is not None and index >= 0:
+                self._learn(before[0], before[1], index)
+
+    def _learn(self, fixed: int, open_rests: list[str], total: int) -> None:
+        if len(open_rests) == 1 and total >= fixed:
+            self.ranks.setdefault(open_rests[0], total - fixed)
+
+    def _count(self, axes: Sequence[Axis]) -> Optional[tuple[int, list[str]]]:
+        fixed, open_rests = self._plain(axes), []
+        for name in self._all_rests(axes):
+            if name in self.ranks:
+                fixed += self.ranks[name]
+            else:
+                open_rests.append(name)
+        return None if any(isinstance(axis.item, Call) for axis in axes) else (fixed, open_rests)
+
+    @staticmethod
+    def _plain(axes: Sequence[Axis]) -> int:
+        return sum(1 for axis in axes if not isinstance(axis.item, (Rest, Each, Call)))
+
+    @staticmethod
+    def _all_rests(axes: Sequence[Axis]) -> list[str]:
+        names = []
+        for axis in axes:
+            if isinstance(axis.item, Rest):
+                names.append(axis.item.name)
+            elif isinstance(axis.item, Each):
+                names.append(next(rests_in(axis.item)))
+        return names
+
+    def _from_broadcast(self) -> None:
+        longest: dict[str, int] = {}
+        unknown: set[str] = set()
+        for tensor, rank in self.tensors:
+            for axis in tensor.axes:
+                if isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Rest):
+                    name = axis.item.item.name
+                    if rank is None:
+                        unknown.add(name)
+                    else:
+                        longest[name] = max(longest.get(name, 0), rank - len(tensor.axes) + 1)
+        for name, rank in longest.items():
+            if name not in unknown:
+                self.ranks.setdefault(name, rank)
+
+
+def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[Shape]]]) -> dict[str, int]:
+    """The known sizes of names that are the last axis of a tensor."""
+    sizes: dict[str, int] = {}
+    for tensor, shape in tensors:
+        last = tensor.axes[-1].item if tensor.axes else None
+        if isinstance(last, Name) and shape and shape[-1] is not None:
+            sizes.setdefault(last.name, shape[-1])
+    return sizes
+
+
+def own_rests(rule: Rule) -> frozenset[str]:
+    """Rests that stand in one variadic slot and nowhere else: each of its tensors has its own."""
+    signature = rule.signature
+    assert signature is not None
+    slots: dict[str, set[str]] = {}
+    variadic: set[str] = set()
+    for tensor in signature.data + signature.parameters + signature.outputs:
+        for axis in tensor.axes:
+            for name in rests_in(axis.item):
+                slots.setdefault(name, set()).add(tensor.name)
+                if tensor.kind == "variadic" and isinstance(axis.item, Rest):
+                    variadic.add(name)
+    used = {
+        name
+        for statement in rule.statements
+        if isinstance(statement, Equation)
+        for side in (statement.left, statement.right)
+        for name in rests_in(side)
+    }
+    return frozenset(name for name in variadic - used if len(slots[name]) == 1)
+
+
+def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:
+    sets: list[tuple[str, ...]] = []
+    signature = rule.signature
+    assert signature is not None
+    for tensor in signature.data + signature.parameters + signature.outputs:
+        for axis in tensor.axes:
+            if isinstance(axis.item, Each):
+                sets.append(tuple(dict.fromkeys(rests_in(axis.item))))
+    for statement in rule.statements:
+        if isinstance(statement, Equation):
+            rests = tuple(dict.fromkeys([*rests_in(statement.left), *rests_in(statement.right)]))
+            if len(rests) > 1:
+                sets.append(rests)
+    return sets

@@ -1,0 +1,258 @@
+"""What tensors hold, where that can be known when a model is compiled.
+
+A small constant is known, an output that holds sizes is known where they are, and a node is computed
+where all its inputs are known.  So the inputs that carry values (a shape, the axes of a reduction) become
+attributes, however a model spells them.
+
+A value that follows from the size of an axis changes when the axis shrinks.  That is what it is for
+where it ends in such inputs; where a size is used in any other way, its axis must stay.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor
+from prunec.language.syntax import Holds, Rule
+from prunec.lowering.bound import Bound
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, evaluate, names_in, spread
+from prunec.lowering.slots import Contradiction, assign_slots
+
+Sizes = Mapping[str, Optional[int]]
+#: The sizes (node whose output holds them, position) that each element of a known tensor follows from.
+_Origins = list[frozenset[tuple[int, int]]]
+#: What open sizes are taken to be, from here on: no size of a model stands out.
+_FIRST_SUPPOSED = 1009
+_NOTHING: frozenset[tuple[int, int]] = frozenset()
+
+
+def carried(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
+    """The attributes that inputs of a node carry, each with the position of its input among
+    ``node.inputs``; none where the inputs do not fit the rule."""
+    if rule.signature is None or not any(tensor.value for tensor in rule.signature.data):
+        return ()
+    try:
+        slots = assign_slots(rule, len(node.inputs), node.given)
+    except Contradiction:
+        return ()
+    return tuple((tensor.name, n) for n, (tensor, _) in enumerate(slots.inputs) if tensor.value)
+
+
+# --- sizes as values -----------------------------------------------------------------------
+
+
+def sizes_held(bound: Bound) -> dict[int, list[Scalar]]:
+    """For each output that holds sizes, by its index, the expression of every element."""
+    held: dict[int, list[Scalar]] = {}
+    for statement in bound.rule.statements:
+        if isinstance(statement, Holds):
+            scope = Scope(bound.attributes, _EveryOther(bound.attributes), bound.ranks, bound.counts, {})
+            index = next((n for n, t in enumerate(bound.outputs) if t.slot == statement.tensor.name), None)
+            try:
+                if index is not None:
+                    held[index] = spread(statement.value, scope)
+            except Unspreadable:
+                continue
+    return held
+
+
+class _EveryOther(frozenset):  # type: ignore[type-arg]
+    """Every name but the given ones."""
+
+    def __contains__(self, name: object) -> bool:
+        return not super().__contains__(name)
+
+
+def held_arrays(bound: Bound, sizes: Sizes) -> dict[int, Known]:
+    """What the outputs that hold sizes hold, as far as all the sizes are known."""
+    arrays: dict[int, Known] = {}
+    for index, scalars in sizes_held(bound).items():
+        values = [evaluate(scalar, sizes) for scalar in scalars]
+        if None not in values and len(values) <= MAXIMUM_KNOWN:
+            array = np.array(values, dtype=np.int64)
+            axes = bound.outputs[index].axes
+            arrays[index] = array if axes is None or axes else array.reshape(())
+    return arrays
+
+
+def held_lengths(bound: Bound) -> dict[int, int]:
+    """How many sizes the outputs with one axis hold that hold sizes."""
+    return {
+        index: len(scalars)
+        for index, scalars in sizes_held(bound).items()
+        if len(bound.outputs[index].axes or ()) == 1
+    }
+
+
+# --- computing -----------------------------------------------------------------------------
+
+
+def folded(
+    graph: Graph, index: int, known: Mapping[Tensor, Known], shapes: Sequence[Optional[Shape]]
+) -> Optional[Sequence[Known]]:
+    """What a node's outputs hold, where its inputs are known and its outputs are known to be small.
+
+    ``shapes`` are those of its outputs: nothing is computed that might be large.
+    """
+    inputs = graph.nodes[index].inputs
+    if graph.fold is None or not inputs or not all(tensor in known for tensor in inputs):
+        return None
+    if not shapes or not all(_small(shape) for shape in shapes):
+        return None
+    return graph.fold(index, [known[tensor] for tensor in inputs])
+
+
+def _small(shape: Optional[Shape]) -> bool:
+    if shape is None:
+        return False
+    count = 1
+    for size in shape:
+        if size is None:
+            return False
+        count *= size
+    return count <= MAXIMUM_KNOWN
+
+
+# --- sizes that the model uses in other ways ---------------------------------------------------
+
+
+def sizes_used(
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    shapes: Mapping[Tensor, Shape],
+) -> dict[int, frozenset[str]]:
+    """The names of axes that must stay because the model computes with their sizes, by node."""
+    supposed = _supposed(graph, bounds, known, shapes)
+    origins = _origins(graph, bounds, supposed)
+    used: set[tuple[int, int]] = set()
+    for tensor in _escaping(graph, bounds, known, supposed, origins):
+        used |= frozenset().union(*origins[tensor])
+    names: dict[int, set[str]] = {}
+    for node, element in sorted(used):
+        bound = bounds[node]
+        assert bound is not None
+        for scalars in sizes_held(bound).values():
+            if element < len(scalars):
+                names.setdefault(node, set()).update(names_in(scalars[element]))
+    return {node: frozenset(found) for node, found in names.items()}
+
+
+def _supposed(
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    shapes: Mapping[Tensor, Shape],
+) -> dict[Tensor, Known]:
+    """What tensors hold, and what those that follow from open sizes would hold if these were some numbers:
+    a list in which one size is open still follows from all the others."""
+    supposed = dict(known)
+    for index, node in enumerate(graph.nodes):
+        bound = bounds[index]
+        if bound is None or Tensor(index, 0) in known:
+            continue
+        scalars = itertools.chain.from_iterable(sizes_held(bound).values())
+        names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
+        open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
+        found = held_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
+        if not found and any(tensor in supposed and tensor not in known for tensor in node.inputs):
+            given = [shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
+            found = dict(enumerate(folded(graph, index, supposed, given) or ()))
+        supposed.update((Tensor(index, k), array) for k, array in found.items())
+    return supposed
+
+
+def _without_open(sizes: Sizes) -> dict[str, Optional[int]]:
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
+def _escaping(
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    supposed: Mapping[Tensor, Known],
+    origins: Mapping[Tensor, _Origins],
+) -> Iterator[Tensor]:
+    """The tensors that follow from sizes and are used by anything but inputs that carry known values."""
+    for tensor in graph.outputs:
+        if tensor in origins:
+            yield tensor
+    for index, node in enumerate(graph.nodes):
+        bound = bounds[index]
+        computed = all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed
+        if node.operator is None or computed:
+            continue
+        carriers = {n for _, n in carried(bound.rule, node)} if bound is not None else set()
+        for position, tensor in enumerate(node.inputs):
+            held = bound is not None and bool(sizes_held(bound))
+            carries = position in carriers and tensor in known
+            if tensor in origins and not carries and not held:
+                yield tensor
+
+
+def _origins(
+    graph: Graph, bounds: Sequence[Optional[Bound]], known: Mapping[Tensor, Known]
+) -> dict[Tensor, _Origins]:
+    """Which sizes each element of a tensor follows from, for the tensors where some does."""
+    origins: dict[Tensor, _Origins] = {}
+    for index, node in enumerate(graph.nodes):
+        bound = bounds[index]
+        outputs = [Tensor(index, k) for k in range(len(bound.outputs))] if bound is not None else []
+        held = sizes_held(bound) if bound is not None else {}
+        for k, scalars in held.items():
+            if Tensor(index, k) in known:
+                origins[Tensor(index, k)] = [frozenset([(index, n)]) for n in range(len(scalars))]
+        if held or not any(tensor in origins for tensor in node.inputs):
+            continue
+        if outputs and all(tensor in known for tensor in (*node.inputs, *outputs)):
+            origins.update(_through(graph, index, outputs, known, origins))
+    return origins
+
+
+def _through(
+    graph: Graph,
+    index: int,
+    outputs: Sequence[Tensor],
+    known: Mapping[Tensor, Known],
+    origins: Mapping[Tensor, _Origins],
+) -> dict[Tensor, _Origins]:
+    """The origins behind a node: an element follows from those that change it when they change."""
+    inputs = [known[tensor] for tensor in graph.nodes[index].inputs]
+    found: dict[Tensor, _Origins] = {t: [_NOTHING] * known[t].size for t in outputs}
+    for position, tensor in enumerate(graph.nodes[index].inputs):
+        # What follows from the same sizes changes together.
+        together: dict[frozenset[tuple[int, int]], list[int]] = {}
+        for element, sources in enumerate(origins.get(tensor, ())):
+            if sources:
+                together.setdefault(sources, []).append(element)
+        for sources, elements in together.items():
+            for changed in _changed(inputs[position], elements):
+                tried = [*inputs[:position], changed, *inputs[position + 1 :]]
+                results = graph.fold(index, tried) if graph.fold is not None else None
+                for k, output in enumerate(outputs):
+                    before = known[output]
+                    after = results[k] if results is not None and k < len(results) else None
+                    differs = (
+                        np.ones(before.size, dtype=bool)
+                        if after is None or after.shape != before.shape
+                        else (after != before).reshape(-1)
+                    )
+                    for n in np.flatnonzero(differs).tolist():
+                        found[output][n] = found[output][n] | sources
+    return {t: sets for t, sets in found.items() if any(sets)}
+
+
+def _changed(array: Known, elements: Sequence[int]) -> Iterator[Known]:
+    """The array with some elements changed: a little, and to more than twice their values; each by another
+    amount, so that no difference of two stays what it was."""
+    steps = np.arange(len(elements))
+    for factor, more in ((1, 1), (2, 3)):
+        other = array.copy().reshape(-1)
+        if array.dtype.kind in "iuf":
+            other[elements] = other[elements] * factor + (more + steps).astype(array.dtype)
+        else:
+            other[elements] = ~other[elements]
+        yield other.reshape(array.shape)

@@ -1,0 +1,248 @@
+"""Reshaping as regrouping: which input sizes stand behind each output axis, and the codes that say so.
+
+A reshape is written as a list of codes.  Reading it gives the output sizes; the channel algebra then
+needs nothing more, because splitting and merging axes is a matter of sizes alone.  When sizes shrink
+the codes are written again: a number that stood for a size changes, a code that copies or infers
+does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Optional, Sequence
+
+from prunec.graph import Shape
+
+
+class ViewError(Exception):
+    """The codes do not fit the shape."""
+
+
+@dataclass(frozen=True)
+class ViewCodes:
+    """What the codes of a reshape say.
+
+    ``sizes[k]`` is the size of output axis ``k``; ``literal[k]`` the index into the codes of the number
+    that gives this size, ``None`` where the axis is copied, merged or inferred.  ``segments`` pairs runs
+    of input axes with the runs of output axes that hold the same elements, as
+    ``(input start, input end, output start, output end)``; it covers all axes.
+    """
+
+    sizes: Shape
+    literal: tuple[Optional[int], ...]
+    segments: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    copy: Optional[int]
+    infer: int
+    skip: Optional[int]
+    copy_rest: int
+    merge: int
+    split: int
+
+
+_MXNET = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
+_OLD = _Dialect(copy=-1, infer=0, skip=None, copy_rest=-2, merge=-3, split=-4)
+_NUMPY = _Dialect(copy=-2, infer=-1, skip=-3, copy_rest=-4, merge=-5, split=-6)
+
+
+def read_view(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
+    """Codes ``0 -1 -2 -3 -4`` as MXNet's Reshape documents them."""
+    return _read(_MXNET, codes, shape, reverse)
+
+
+def read_view_np(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
+    """Codes ``-1 … -6`` as MXNet's numpy-style reshape documents them."""
+    return _read(_NUMPY, codes, shape, reverse)
+
+
+def read_view_old(codes: Sequence[int], shape: Shape, keep_first: bool = False) -> ViewCodes:
+    """Sizes as MXNet's oldest reshape takes them: zero infers; the first is copied with ``keep_first``."""
+    first = [_OLD.copy or 0] if keep_first else list(codes[:1])
+    return _read(_OLD, [*first, *codes[1:]], shape, False)
+
+
+#: The reshape functions of the rule language by name.
+VIEWS: dict[str, Callable[..., ViewCodes]] = {
+    "view": read_view,
+    "view_np": read_view_np,
+    "view_old": read_view_old,
+}
+
+
+def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) -> ViewCodes:
+    if not reverse:
+        return _walk(dialect, list(enumerate(codes)), shape)
+    # Read from the right: the codes and the shape are mirrored, and so is what comes out.  The two
+    # numbers behind a split code keep their place behind it.
+    mirrored: list[tuple[int, int]] = []
+    position = 0
+    while position < len(codes):
+        width = 3 if codes[position] == dialect.split else 1
+        group = list(enumerate(codes))[position : position + width]
+        if width == 3:
+            group = [group[0], *reversed(group[1:])]
+        mirrored = group + mirrored
+        position += width
+    walked = _walk(dialect, mirrored, tuple(reversed(shape)))
+    before, after = len(shape), len(walked.sizes)
+    segments = tuple(
+        (before - b, before - a, after - d, after - c) for a, b, c, d in reversed(walked.segments)
+    )
+    return ViewCodes(tuple(reversed(walked.sizes)), tuple(reversed(walked.literal)), segments)
+
+
+def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
+    walker = _Walker(dialect, codes, shape)
+    while walker.position < len(codes):
+        walker.step()
+    return walker.finish()
+
+
+class _Walker:
+    """Goes through the codes of a reshape from left to right."""
+
+    def __init__(self, dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> None:
+        self.dialect, self.codes, self.shape = dialect, codes, shape
+        self.sizes: list[Optional[int]] = []
+        self.literal: list[Optional[int]] = []
+        self.inferred: Optional[int] = None
+        self.source = 0
+        self.position = 0
+        # Known parts of unknown sizes: of an input that is split, and of two axes that are merged.
+        self.hidden_before = self.hidden_after = 1
+        self.segments: list[tuple[int, int, int, int]] = []
+        # Only while every code says which input axes it uses do the runs so far hold the same elements.
+        self.definite = True
+
+    def step(self) -> None:
+        """Reads one code, with the sizes behind it where it is a split."""
+        dialect = self.dialect
+        index, code = self.codes[self.position]
+        self.position += 1
+        begin = (self.source, len(self.sizes))
+        if code == dialect.copy:
+            self._put(self._take())
+        elif code == dialect.skip:
+            if self._take() not in (1, None):
+                raise ViewError("an axis to be left out is not of size one")
+        elif code == dialect.copy_rest:
+            while self.source < len(self.shape):
+                self._put(self._take())
+        elif code == dialect.merge:
+            self._merge()
+        elif code == dialect.split:
+            self._split()
+        elif code == dialect.infer:
+            if self.inferred is not None:
+                raise ViewError("more than one size is to be inferred")
+            self.inferred = len(self.sizes)
+            self._put(None)
+            self.source += 1
+        elif code < 0:
+            raise ViewError(f"{code} is not a reshape code")
+        else:
+            self._put(code, index)
+            self.source += 1
+        self.definite = self.definite and (code <= dialect.copy_rest or code in (dialect.copy, dialect.skip))
+        if self.definite:
+            self.segments.append((begin[0], self.source, begin[1], len(self.sizes)))
+
+    def finish(self) -> ViewCodes:
+        """What the codes say, with what is to be inferred and the run that is left."""
+        sizes, shape = self.sizes, self.shape
+        end = self.segments[-1] if self.segments else (0, 0, 0, 0)
+        if (end[1], end[3]) != (len(shape), len(sizes)):
+            self.segments.append((end[1], len(shape), end[3], len(sizes)))
+        if self.inferred is not None:
+            sizes[self.inferred] = _infer(sizes, self.inferred, shape, self.hidden_before, self.hidden_after)
+            if self.inferred == 0 and len(self.segments) == 1 and _same_first(sizes, shape):
+                self.segments = [(0, 1, 0, 1), (1, len(shape), 1, len(sizes))]
+        _check_total(sizes, shape)
+        return ViewCodes(tuple(sizes), tuple(self.literal), tuple(self.segments))
+
+    def _take(self) -> Optional[int]:
+        if self.source >= len(self.shape):
+            raise ViewError("the codes name more axes than the input has")
+        self.source += 1
+        return self.shape[self.source - 1]
+
+    def _put(self, size: Optional[int], literal: Optional[int] = None) -> None:
+        self.sizes.append(size)
+        self.literal.append(literal)
+
+    def _merge(self) -> None:
+        first, second = self._take(), self._take()
+        if first is None or second is None:
+            self.hidden_after *= (1 if first is None else first) * (1 if second is None else second)
+            self._put(None)
+        else:
+            self._put(first * second)
+
+    def _split(self) -> None:
+        if self.position + 2 > len(self.codes):
+            raise ViewError("a split code needs two sizes behind it")
+        parts = self.codes[self.position : self.position + 2]
+        self.position += 2
+        whole = self._take()
+        for size, (at, written) in zip(_split(whole, parts[0][1], parts[1][1]), parts):
+            self._put(size, at if written > 0 else None)
+        if whole is None and None in self.sizes[-2:]:
+            self.hidden_before *= max(parts[0][1], parts[1][1])
+
+
+def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
+    if first == -1 and second == -1:
+        raise ViewError("a split cannot infer both its sizes")
+    if size is None:
+        return [first if first != -1 else None, second if second != -1 else None]
+    if first == -1:
+        first = size // second if second else 0
+    if second == -1:
+        second = size // first if first else 0
+    if first * second != size:
+        raise ViewError(f"an axis of size {size} cannot be split into {first} by {second}")
+    return [first, second]
+
+
+def _infer(sizes: list[Optional[int]], at: int, shape: Shape, before: int, after: int) -> Optional[int]:
+    # Unknown sizes on both sides are cancelled: an axis copied through does not hide the rest.  What is known
+    # of them (``before``, ``after``) counts.
+    rest = [size for i, size in enumerate(sizes) if i != at]
+    unknown = [size for size in shape if size is None]
+    if rest.count(None) != len(unknown):
+        return None
+    total, known = before, after
+    for size in shape:
+        total *= 1 if size is None else size
+    for size in rest:
+        known *= 1 if size is None else size
+    if not known or total % known:
+        raise ViewError(f"a size cannot be inferred: {total} elements do not divide by {known}")
+    return total // known
+
+
+def _same_first(sizes: Sequence[Optional[int]], shape: Shape) -> bool:
+    """Whether the first axis, of a size that is not known, is inferred to be what it was: the samples."""
+    if not shape or shape[0] is not None or sizes[0] is not None or None in (*shape[1:], *sizes[1:]):
+        return False
+    before = after = 1
+    for size in shape[1:]:
+        before *= size or 0
+    for size in sizes[1:]:
+        after *= size or 0
+    return before == after
+
+
+def _check_total(sizes: Sequence[Optional[int]], shape: Shape) -> None:
+    if None in sizes or None in shape:
+        return
+    before = after = 1
+    for size in shape:
+        before *= size or 0
+    for size in sizes:
+        after *= size or 0
+    if before != after:
+        raise ViewError(f"{before} elements cannot be seen as {after}")

@@ -1,0 +1,213 @@
+"""What pruning does to each layer: channels, parameters and multiply-adds before and after.
+
+A layer is a node whose rule says what it costs (a ``macs`` statement).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.channels.components import Atoms
+from prunec.channels.held import held_classes
+from prunec.channels.propagate import Cause
+from prunec.channels.solve import Solution
+from prunec.compiler import Analysis, Pruned
+from prunec.graph import Shape, Tensor
+from prunec.lowering.bound import Bound, names_of
+from prunec.lowering.costs import is_costly, multiply_adds
+from prunec.lowering.expressions import Scalar, evaluate
+from prunec.rewriting.shrink import Shrinker
+
+#: A number before and after; ``None`` where it is not known.
+Change = tuple[Optional[int], Optional[int]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.  ``channels`` is ``None`` where the layer produces none; ``kept`` says why it lost none,
+    and is empty where it lost some."""
+
+    name: str
+    operator: str
+    channels: Optional[Change]
+    parameters: Change
+    multiply_adds: Change
+    kept: str
+
+
+@dataclass(frozen=True)
+class Totals:
+    """All that is learned, in any layer or none, each once; and the multiply-adds of all layers."""
+
+    parameters: Change
+    multiply_adds: Change
+
+
+def layers(analysis: Analysis, pruned: Pruned) -> tuple[tuple[Layer, ...], Totals]:
+    """The layers in the model's order, and the totals."""
+    report = _Report(analysis, pruned.shrinker)
+    found = tuple(report.layer(index, bound) for index, bound in report.costly())
+    macs = [layer.multiply_adds for layer in found]
+    everything = list(report.all_parameters().values())
+    return found, Totals(_sum(everything), _sum(macs))
+
+
+def causes_of_kept(solution: Solution) -> Atoms:
+    """For each atom the number of a cause that makes it stay, -1 where there is none.
+
+    Atoms are joined along all edges but those to what stays; the first such edge of each class speaks for
+    all of it.
+    """
+    count = solution.propagation.atom_count
+    labels, held, cause = held_classes(count, solution.edges)
+    of_label = np.full(count, -1, dtype=np.int64)
+    # Assigned backwards, so that the first edge has the last word.
+    of_label[held[::-1]] = cause[::-1]
+    return np.asarray(of_label[labels], dtype=np.int64)
+
+
+class _Report:
+    def __init__(self, analysis: Analysis, shrinker: Shrinker) -> None:
+        self.analysis = analysis
+        self.graph = analysis.model.graph
+        self.shrinker = shrinker
+        self.channels = analysis.solution.propagation.channels
+        self.causes: Optional[Atoms] = None
+        # Nodes that look alike share their bound rule; it is held by the analysis, so its id is its own.
+        self.known: dict[tuple[int, frozenset[str]], tuple[Optional[int], Scalar]] = {}
+        self.after = {parameter.name: parameter for parameter in analysis.parameters}
+
+    def costly(self) -> Iterator[tuple[int, Bound]]:
+        """The nodes whose rule has a ``macs`` statement."""
+        for index, bound in enumerate(self.analysis.bound.bounds):
+            if bound is not None and is_costly(bound):
+                yield index, bound
+
+    def layer(self, index: int, bound: Bound) -> Layer:
+        node = self.graph.nodes[index]
+        channels, kept = None, ""
+        held = self.analysis.learned.slots(bound, node.inputs)
+        if (id(bound), held) not in self.known:
+            self.known[id(bound), held] = (produced_axis(bound, held), multiply_adds(bound))
+        axis, cost = self.known[id(bound), held]
+        if axis is not None:
+            channels = self._channel_count(index, bound, axis)
+            if channels[0] == channels[1]:
+                kept = self._reason(index, axis)
+        own = _sum(list(self._parameters_of(index, bound).values()))
+        macs = (evaluate(cost, bound.sizes), evaluate(cost, self._new_sizes(index, bound)))
+        return Layer(node.name, node.operator or "", channels, own, macs, kept)
+
+    def all_parameters(self) -> dict[str, Change]:
+        """Element counts of all that is learned, by name."""
+        counts: dict[str, Change] = {}
+        for index in sorted(self.analysis.learned.variables):
+            counts[self.graph.nodes[index].name] = self._count(Tensor(index, 0))
+        for index, bound in enumerate(self.analysis.bound.bounds):
+            if bound is not None:
+                counts.update(self._parameters_of(index, bound))
+        return counts
+
+    # --- the parts of a layer ---
+
+    def _new_sizes(self, index: int, bound: Bound) -> Mapping[str, Optional[int]]:
+        node = self.analysis.solution.propagation.nodes[index]
+        return bound.sizes if node is None else self.shrinker.named(node, bound.sizes)
+
+    def _channel_count(self, index: int, bound: Bound, axis: int) -> Change:
+        tensor = Tensor(index, 0)
+        before = (bound.shape(bound.outputs[0]) or ())[axis]
+        channels = self.channels.get(tensor)
+        return before, before if channels is None else self.shrinker.shape(channels)[axis]
+
+    def _parameters_of(self, index: int, bound: Bound) -> dict[str, Change]:
+        """The parameters of a node: what is learned and stands in its slots, as it is or computed from
+        constants alone, and those the graph does not mention."""
+        counts: dict[str, Change] = {}
+        for tensor in self.graph.nodes[index].inputs:
+            for variable in sorted(self.analysis.learned.of(tensor)):
+                counts[self.graph.nodes[variable].name] = self._count(Tensor(variable, 0))
+        known = self.analysis.model.parameter_shapes
+        for slot in bound.implied:
+            name = self.analysis.model.implied_name(index, slot.slot)
+            if known is None or name in known:
+                size = _size(bound.shape(slot))
+                parameter = self.after.get(name)
+                new = size if parameter is None else _size(self.shrinker.shape(parameter.channels))
+                counts[name] = (size, new)
+        return counts
+
+    def _count(self, tensor: Tensor) -> Change:
+        before = _size(self.analysis.bound.shapes.get(tensor))
+        channels = self.channels.get(tensor)
+        return before, before if channels is None else _size(self.shrinker.shape(channels))
+
+    # --- why nothing went ---
+
+    def _reason(self, index: int, axis: int) -> str:
+        """Why no channel of a node's output axis goes."""
+        channels = self.channels.get(Tensor(index, 0))
+        if channels is None:
+            opaque = self.analysis.bound.opaque.get(index)
+            return opaque.reason if opaque is not None else "its shape is not known"
+        start = sum(len(factors) for factors in channels.layout.axes[:axis])
+        factors = range(start, start + len(channels.layout.axes[axis]))
+        if not factors:
+            return "a single channel"
+        causes: list[int] = [channels.causes[factor] for factor in factors]
+        for spanned, array in zip(channels.layout.arrays, channels.arrays):
+            if not any(factor in spanned for factor in factors):
+                continue
+            atoms = array.reshape(-1)
+            if bool((self.analysis.solution.unit_of_atom[atoms] >= 0).any()):
+                return "the plan takes none of them"
+            if self.causes is None:
+                self.causes = causes_of_kept(self.analysis.solution)
+            causes += np.unique(self.causes[atoms]).tolist()
+        known = [number for number in causes if number >= 0]
+        return self._words(self.analysis.solution.causes[known[0]]) if known else "not known to be removable"
+
+    def _words(self, cause: Cause) -> str:
+        if cause.kind in ("input", "output"):
+            return cause.text
+        node = self.graph.nodes[cause.node]
+        place = f", {cause.span.place}" if cause.span is not None else ""
+        return f"{cause.text or 'tied to what stays'} ({node.name}{place})"
+
+
+def produced_axis(bound: Bound, parameter_slots: frozenset[str]) -> Optional[int]:
+    """The axis of the first output that a rule produces: the first whose names stand in a slot that holds a
+    parameter and in no other; ``None`` where there is none."""
+    if not bound.outputs or bound.outputs[0].axes is None:
+        return None
+    in_parameters: set[str] = set()
+    in_data: set[str] = set()
+    for slot in (*bound.inputs, *bound.implied):
+        target = in_parameters if slot.slot in parameter_slots else in_data
+        for plain in slot.axes or ():
+            target.update(names_of(plain))
+    for axis, plain in enumerate(bound.outputs[0].axes):
+        if any(name in in_parameters and name not in in_data for name in names_of(plain)):
+            return axis
+    return None
+
+
+def _size(shape: Optional[Shape]) -> Optional[int]:
+    if shape is None:
+        return None
+    known = [size for size in shape if size is not None]
+    return prod(known) if len(known) == len(shape) else None
+
+
+def _sum(changes: Sequence[Change]) -> Change:
+    before = [change[0] for change in changes if change[0] is not None]
+    after = [change[1] for change in changes if change[1] is not None]
+    complete = len(changes)
+    return (
+        sum(before) if len(before) == complete else None,
+        sum(after) if len(after) == complete else None,
+    )
