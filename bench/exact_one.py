@@ -249,7 +249,7 @@ def _input_values(analysis: Analysis, inputs: Shapes, seed: int) -> dict[str, Ar
     generator = np.random.default_rng(seed + 1)
     graph = analysis.bound.graph
     rows: dict[str, int] = {}
-    for index, bound in enumerate(analysis.bound.bounds):
+    for index, bound in enumerate(analysis.bound.rules):
         if bound is not None and "input_dim" in bound.attributes:
             source = graph.nodes[graph.nodes[index].inputs[0].node]
             rows[source.name] = int(bound.attributes["input_dim"])  # type: ignore[arg-type]

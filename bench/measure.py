@@ -20,8 +20,8 @@ from prunec.frontends.mxnet.frontend import MXNetModel, read_model
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.graph import Graph, Tensor
 from prunec.language.library import load
-from prunec.lowering.bound import Bound, axis_size
-from prunec.lowering.costs import is_costly
+from prunec.lowering.bound import axis_size
+from prunec.lowering.lowered import LoweredRule
 from prunec.planning.select import illegal, uniform
 from prunec.rewriting.layers import produced_axis
 from prunec.support.diagnostics import PrunecError, render_all
@@ -155,8 +155,8 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     reasons: Counter[str] = Counter()
     why = Reasons(analysis)
     graph = analysis.bound.graph
-    for index, bound in enumerate(analysis.bound.bounds):
-        if bound is None or not is_costly(bound):
+    for index, bound in enumerate(analysis.bound.rules):
+        if bound is None or not bound.costly:
             continue
         weights = _weights(graph, index, bound)
         axis = produced_axis(bound, bound.parameter_slots | set(weights))
@@ -177,7 +177,7 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     return total, removable, dict(reasons)
 
 
-def _weights(graph: Graph, index: int, bound: Bound) -> dict[str, Tensor]:
+def _weights(graph: Graph, index: int, bound: LoweredRule) -> dict[str, Tensor]:
     """What a node's slots for parameters hold, and others that a parameter feeds: a side of a product."""
     tensors = zip(graph.nodes[index].inputs, bound.inputs)
     return {

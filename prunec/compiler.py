@@ -20,10 +20,10 @@ from prunec.channels.propagate import Channels, propagate
 from prunec.channels.solve import Solution, solve
 from prunec.findings import inputs_without_shape, warnings
 from prunec.graph import Graph, Shape, Tensor, may_agree, shape_text
-from prunec.language.syntax import Neutral, Value
+from prunec.language.syntax import Value
 from prunec.learned import Learned, learned
-from prunec.lowering.bound import Bound
-from prunec.lowering.infer import BoundGraph, Rules, bind_graph, describe
+from prunec.lowering.infer import Rules, describe, lower_graph
+from prunec.lowering.lowered import LoweredGraph
 from prunec.planning.select import Removed
 from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker
@@ -75,7 +75,7 @@ class Analysis:
     """A model whose channels are solved."""
 
     model: Model
-    bound: BoundGraph
+    bound: LoweredGraph
     solution: Solution
     parameters: tuple[Parameter, ...]
     warnings: tuple[Diagnostic, ...]
@@ -107,7 +107,7 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     ``strict`` keeps channels whose removal would change the values of what stays.  Raises
     PrunecError with all contradictions, missing shapes and mismatching parameters.
     """
-    bound = bind_graph(model.graph, rules)
+    bound = lower_graph(model.graph, rules)
     parameters = _parameters(model, bound)
     _check_shapes(model, bound, parameters)
     propagation = propagate(bound, parameters, strict)
@@ -128,7 +128,7 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
     # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
     known: dict[tuple[int, tuple[Optional[int], ...]], dict[str, Value]] = {}
     for index, node in enumerate(analysis.solution.propagation.nodes):
-        bound = analysis.bound.bounds[index]
+        bound = analysis.bound.rules[index]
         if node is not None and bound is not None and shrinker.touched(node):
             sizes = shrinker.named(node, bound.sizes)
             key = (id(bound), tuple(sizes.values()))
@@ -166,13 +166,13 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
 # --- parameters ---
 
 
-def _parameters(model: Model, bound: BoundGraph) -> frozenset[int]:
+def _parameters(model: Model, bound: LoweredGraph) -> frozenset[int]:
     """The learned variables: those the front end knows, and those in parameter slots of rules."""
     graph = model.graph
     if model.parameter_shapes is not None:
         return graph.parameters
     found = set(graph.parameters)
-    for index, rule in enumerate(bound.bounds):
+    for index, rule in enumerate(bound.rules):
         if rule is None:
             continue
         for tensor, slot in zip(graph.nodes[index].inputs, rule.inputs):
@@ -185,7 +185,7 @@ def _parameters(model: Model, bound: BoundGraph) -> frozenset[int]:
 
 def _parameter_channels(
     model: Model,
-    bound: BoundGraph,
+    bound: LoweredGraph,
     channels: Mapping[Tensor, Channels],
     implied: Mapping[tuple[int, str], Channels],
 ) -> tuple[Parameter, ...]:
@@ -203,45 +203,36 @@ def _parameter_channels(
     for (index, slot), own in implied.items():
         name = model.implied_name(index, slot)
         if own.layout.arrays and name not in found and (known is None or name in known):
-            rule = bound.bounds[index]
+            rule = bound.rules[index]
             assert rule is not None
             tensor_slot = next(t for t in rule.implied if t.slot == slot)
-            value = _neutral_value(rule, slot)
+            value = rule.neutral.get(slot, 0.0)
             found[name] = Parameter(name, None, rule.shape(tensor_slot) or (), own, value)
     return tuple(found.values())
 
 
-def _neutral(bound: BoundGraph) -> dict[Tensor, float]:
+def _neutral(bound: LoweredGraph) -> dict[Tensor, float]:
     values: dict[Tensor, float] = {}
-    for index, rule in enumerate(bound.bounds):
-        if rule is None or not any(isinstance(s, Neutral) for s in rule.rule.statements):
+    for index, rule in enumerate(bound.rules):
+        if rule is None or not rule.neutral:
             continue
         for tensor, slot in zip(bound.graph.nodes[index].inputs, rule.inputs):
-            value = _neutral_value(rule, slot.slot)
-            if value:
-                values[tensor] = value
+            if rule.neutral.get(slot.slot):
+                values[tensor] = rule.neutral[slot.slot]
     return values
-
-
-def _neutral_value(rule: Bound, slot: str) -> float:
-    for statement in rule.rule.statements:
-        if isinstance(statement, Neutral) and statement.tensor.name == slot:
-            value = statement.value.value
-            return float(value) if isinstance(value, (int, float)) else 0.0
-    return 0.0
 
 
 # --- checks ---
 
 
-def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -> None:
+def _check_shapes(model: Model, bound: LoweredGraph, parameters: frozenset[int]) -> None:
     """A node whose shapes stay open although nothing opaque stands before it needs an input's shape."""
     graph = model.graph
     behind_opaque: set[int] = set()
     for index, node in enumerate(graph.nodes):
         if index in bound.opaque or any(t.node in behind_opaque for t in node.inputs):
             behind_opaque.add(index)
-    for index, rule in enumerate(bound.bounds):
+    for index, rule in enumerate(bound.rules):
         if rule is None or index in behind_opaque or index in bound.opaque:
             continue
         if rule.open:
@@ -250,7 +241,7 @@ def _check_shapes(model: Model, bound: BoundGraph, parameters: frozenset[int]) -
                 raise PrunecError(_missing_shape(graph, bound, index, names))
 
 
-def _missing_shape(graph: Graph, bound: BoundGraph, index: int, names: Sequence[str]) -> Diagnostic:
+def _missing_shape(graph: Graph, bound: LoweredGraph, index: int, names: Sequence[str]) -> Diagnostic:
     return Diagnostic(
         "P401",
         f"the shape of {'an input' if len(names) == 1 else 'inputs'} is needed: {', '.join(names)}",

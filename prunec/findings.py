@@ -9,18 +9,19 @@ import numpy as np
 from prunec.channels.held import kept_for_size
 from prunec.channels.solve import Solution
 from prunec.graph import Tensor, may_agree, shape_text
-from prunec.lowering.infer import BoundGraph, describe
+from prunec.lowering.infer import describe
+from prunec.lowering.lowered import LoweredGraph
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, input_flags
 
 
-def warnings(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
+def warnings(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
     """P402 for channels that stay for want of an input's shape, P406 for operators that no rule knows or
     fits, P407 for rules that leave axes open, P409 for rules that give other shapes than the framework."""
     unsized = _unsized(bound, solution, parameters)
     return (*unsized, *_barriers(bound, solution), *_unclear(bound, solution), *_disagreements(bound))
 
 
-def inputs_without_shape(bound: BoundGraph, parameters: frozenset[int], index: int) -> list[str]:
+def inputs_without_shape(bound: LoweredGraph, parameters: frozenset[int], index: int) -> list[str]:
     """The model inputs that a node depends on and whose shape is not wholly known."""
     graph = bound.graph
     seen: set[int] = set()
@@ -38,7 +39,7 @@ def inputs_without_shape(bound: BoundGraph, parameters: frozenset[int], index: i
     return sorted(names)
 
 
-def _unsized(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) -> list[Diagnostic]:
+def _unsized(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> list[Diagnostic]:
     """One warning for all channels that the shapes of inputs would set free."""
     nodes: dict[int, int] = {}
     names: list[str] = []
@@ -65,7 +66,7 @@ def _unsized(bound: BoundGraph, solution: Solution, parameters: frozenset[int]) 
     ]
 
 
-def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
+def _barriers(bound: LoweredGraph, solution: Solution) -> list[Diagnostic]:
     """One warning for each operator that no rule knows or fits."""
     graph = bound.graph
     by_operator: dict[tuple[str, str], list[int]] = {}
@@ -104,17 +105,17 @@ def _barriers(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
     return found
 
 
-def _unclear(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
+def _unclear(bound: LoweredGraph, solution: Solution) -> list[Diagnostic]:
     """One warning for each operator whose rule leaves axes open although all inputs' shapes are known."""
     graph = bound.graph
     by_operator: dict[str, list[int]] = {}
-    for index, rule in enumerate(bound.bounds):
+    for index, rule in enumerate(bound.rules):
         if rule is not None and rule.open and index not in bound.opaque:
             if all(bound.shapes.get(t) is not None for t in graph.nodes[index].inputs):
                 by_operator.setdefault(graph.nodes[index].operator or "", []).append(index)
     found = []
     for operator, nodes in by_operator.items():
-        rule = bound.bounds[nodes[0]]
+        rule = bound.rules[nodes[0]]
         assert rule is not None
         found.append(
             Diagnostic(
@@ -122,7 +123,7 @@ def _unclear(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
                 f"the rule of {operator} does not tell the axes of {len(nodes)} "
                 f"node{'s' if len(nodes) > 1 else ''}",
                 where=describe(graph, nodes[0], bound.shapes),
-                annotations=(Annotation(rule.rule.operators[0].span, "this rule"),),
+                annotations=(Annotation(rule.header.operator_span, "this rule"),),
                 notes=(f"{_channels_at(bound, solution, nodes)} channels that enter are kept as they are",),
                 help="add a rule for these attributes with --rules",
                 severity=Severity.WARNING,
@@ -131,7 +132,7 @@ def _unclear(bound: BoundGraph, solution: Solution) -> list[Diagnostic]:
     return found
 
 
-def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
+def _disagreements(bound: LoweredGraph) -> list[Diagnostic]:
     """One warning for each operator whose rule gives another shape than the graph's hints, where its inputs
     agree: what stands behind such a node is not to blame."""
     graph = bound.graph
@@ -143,12 +144,12 @@ def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
     by_operator: dict[str, list[Tensor]] = {}
     for tensor in sorted(differing):
         node = graph.nodes[tensor.node]
-        if bound.bounds[tensor.node] is not None and not differing.intersection(node.inputs):
+        if bound.rules[tensor.node] is not None and not differing.intersection(node.inputs):
             by_operator.setdefault(node.operator or "", []).append(tensor)
     found = []
     for operator, tensors in by_operator.items():
         first = tensors[0]
-        rule = bound.bounds[first.node]
+        rule = bound.rules[first.node]
         assert rule is not None
         where = describe(graph, first.node, bound.shapes)
         found.append(
@@ -156,7 +157,7 @@ def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
                 "P409",
                 f"the rule of {operator} gives another shape than the framework",
                 where=where if len(tensors) == 1 else f"{where} and {len(tensors) - 1} more",
-                annotations=(Annotation(rule.rule.operators[0].span, "this rule"),),
+                annotations=(Annotation(rule.header.operator_span, "this rule"),),
                 notes=(
                     f"output {first.output}: the rule says {shape_text(bound.shapes[first])}, "
                     f"the framework {shape_text(graph.hints[first])}",
@@ -168,7 +169,7 @@ def _disagreements(bound: BoundGraph) -> list[Diagnostic]:
     return found
 
 
-def _channels_at(bound: BoundGraph, solution: Solution, nodes: Sequence[int]) -> int:
+def _channels_at(bound: LoweredGraph, solution: Solution, nodes: Sequence[int]) -> int:
     atoms = [
         array.reshape(-1)
         for index in nodes

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.graph import Tensor
-from prunec.lowering.bound import Bound
-from prunec.lowering.costs import is_costly
-from prunec.lowering.infer import BoundGraph
+from prunec.lowering.lowered import LoweredGraph, LoweredRule
 
 if TYPE_CHECKING:
     from prunec.compiler import Model
@@ -37,14 +35,14 @@ class Learned:
         """The learned variables that a tensor is made of, if it is made of constants alone."""
         return self.behind.get(tensor.node, _NONE)
 
-    def slots(self, bound: Bound, node_inputs: tuple[Tensor, ...]) -> frozenset[str]:
+    def slots(self, bound: LoweredRule, node_inputs: tuple[Tensor, ...]) -> frozenset[str]:
         """The slots of a node that hold what was learned: those its rule gives to parameters, and others that
         are fed with nothing else, as either side of a product may be."""
         fed = {slot.slot for tensor, slot in zip(node_inputs, bound.inputs) if self.of(tensor)}
         return frozenset(bound.parameter_slots) | fed
 
 
-def learned(model: Model, bound: BoundGraph) -> Learned:
+def learned(model: Model, bound: LoweredGraph) -> Learned:
     """What is learned in a model: numbers with a floating point, or small integers that stand for such, that
 
     * a rule takes as parameters, or a node takes that multiplies and adds, as they are or computed from
@@ -61,7 +59,7 @@ def learned(model: Model, bound: BoundGraph) -> Learned:
     for index, node in enumerate(graph.nodes):
         if node.operator is None:
             continue
-        rule = bound.bounds[index]
+        rule = bound.rules[index]
         if node.inputs and all(tensor.node in sources for tensor in node.inputs):
             sources[index] = frozenset().union(*(sources[tensor.node] for tensor in node.inputs))
             if rule is None or not rule.parameter_slots:
@@ -69,11 +67,7 @@ def learned(model: Model, bound: BoundGraph) -> Learned:
         for position, tensor in enumerate(node.inputs):
             own = sources.get(tensor.node, _NONE)
             slot = rule.inputs[position] if rule is not None and position < len(rule.inputs) else None
-            if (
-                rule is not None
-                and slot is not None
-                and (slot.slot in rule.parameter_slots or is_costly(rule))
-            ):
+            if rule is not None and slot is not None and (slot.slot in rule.parameter_slots or rule.costly):
                 weights |= own
             elif rule is None or slot is None:
                 unread |= own
@@ -92,14 +86,14 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" or dtype.name.startswith(("float", "bfloat"))
 
 
-def _in_slots(model: Model, bound: BoundGraph) -> set[int]:
+def _in_slots(model: Model, bound: LoweredGraph) -> set[int]:
     """The variables in parameter slots of rules, for models that come without their parameters."""
     graph = model.graph
     if model.parameter_shapes is not None:
         return set()
     return {
         tensor.node
-        for node, rule in zip(graph.nodes, bound.bounds)
+        for node, rule in zip(graph.nodes, bound.rules)
         for tensor, slot in zip(node.inputs, rule.inputs if rule is not None else ())
         if rule is not None
         and slot.slot in rule.parameter_slots

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Iterable
 
 from prunec.graph import Tensor
 from prunec.learned import learned
-from prunec.lowering.infer import BoundGraph, describe
+from prunec.lowering.infer import describe
+from prunec.lowering.lowered import LoweredGraph
 from prunec.support.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from prunec.compiler import Model
 
 
-def unread_warnings(model: Model, bound: BoundGraph) -> tuple[Diagnostic, ...]:
+def unread_warnings(model: Model, bound: LoweredGraph) -> tuple[Diagnostic, ...]:
     """P413 where most of a model is in operators whose rule says what to do instead, P414 for weights that
     the bodies of nodes hold or take from outside."""
     return (*_elsewhere(bound), *_inside(model, bound))
 
 
-def _elsewhere(bound: BoundGraph) -> list[Diagnostic]:
+def _elsewhere(bound: LoweredGraph) -> list[Diagnostic]:
     """One warning for each reason of an opaque rule that ends in advice behind a semicolon, where it holds
     for half of the operators, or for half of the numbers in the file."""
     graph = bound.graph
@@ -53,13 +54,13 @@ def _elsewhere(bound: BoundGraph) -> list[Diagnostic]:
     return found
 
 
-def _elements(bound: BoundGraph, nodes: Iterable[int]) -> int:
+def _elements(bound: LoweredGraph, nodes: Iterable[int]) -> int:
     """How many numbers the constants among some nodes hold, as far as shapes are known."""
     shapes = [bound.shapes.get(Tensor(index, 0)) for index in set(nodes) & bound.graph.parameters]
     return sum(prod(size or 0 for size in shape) for shape in shapes if shape is not None)
 
 
-def _inside(model: Model, bound: BoundGraph) -> list[Diagnostic]:
+def _inside(model: Model, bound: LoweredGraph) -> list[Diagnostic]:
     graph = bound.graph
     if not graph.nested:
         return []

@@ -18,7 +18,8 @@ from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Tensor
 from prunec.language.parser import parse, read_source
 from prunec.language.syntax import Rule
-from prunec.lowering.infer import BoundGraph, bind_graph
+from prunec.lowering.infer import lower_graph
+from prunec.lowering.lowered import LoweredGraph
 
 RULE_FILE = Path(__file__).resolve().parents[1] / "rules" / "default.prune"
 
@@ -68,11 +69,13 @@ def model(operator: str, inputs: Sequence[Given], attributes: dict[str, Any]) ->
     return json.dumps(document).encode()
 
 
-def bound(library: Library, operator: str, inputs: Sequence[Given], attributes: dict[str, Any]) -> BoundGraph:
+def bound(
+    library: Library, operator: str, inputs: Sequence[Given], attributes: dict[str, Any]
+) -> LoweredGraph:
     shapes = {f"x{i}": shape for i, shape in enumerate(inputs) if shape is not None}
     names = [f"x{i}" for i, shape in enumerate(inputs) if shape is None]
     file = read_symbol(model(operator, inputs, attributes), "model")
-    return bind_graph(to_graph(file, parameter_names=names, input_shapes=shapes), library)
+    return lower_graph(to_graph(file, parameter_names=names, input_shapes=shapes), library)
 
 
 CASES: list[tuple[str, list[Given], dict[str, Any]]] = [

@@ -18,7 +18,8 @@ from prunec.channels.layout import (
 )
 from prunec.channels.scope import Array, FactorScope, places_of, refinable
 from prunec.channels.zeros import Zeros
-from prunec.lowering.bound import Bound, BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
+from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
+from prunec.lowering.lowered import LoweredRule
 from prunec.support.diagnostics import Span
 
 
@@ -31,7 +32,7 @@ class Untouched:
 InputLayout = Optional["Layout | Untouched"]
 
 
-def derive(bound: Bound, layouts: Sequence[InputLayout], strict: bool) -> Program:
+def derive(bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> Program:
     """The program of a node with these input layouts.
 
     ``strict`` keeps the channels that the operator combines over, instead of marking them approximate.
@@ -40,12 +41,12 @@ def derive(bound: Bound, layouts: Sequence[InputLayout], strict: bool) -> Progra
 
 
 class _Derivation:
-    def __init__(self, bound: Bound, layouts: Sequence[InputLayout], strict: bool) -> None:
+    def __init__(self, bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> None:
         self.bound = bound
         self.layouts = layouts
         self.strict = strict
         count = sum(len(layout.arrays) for layout in layouts if isinstance(layout, Layout))
-        self.scope = FactorScope(count, bound.rule.span)
+        self.scope = FactorScope(count, bound.header.span)
         self.names: dict[str, list[int]] = {}
         self.approximate: list[tuple[int, str, Span]] = []
         self.produced: list[int] = []
@@ -61,7 +62,7 @@ class _Derivation:
             elif layout is None:
                 self._import_unknown(bound.inputs[slot])
         for group in bound.regroupings:
-            reason = RuleReason("a reshape whose sizes do not line up", bound.rule.span)
+            reason = RuleReason("a reshape whose sizes do not line up", bound.header.span)
             before = scope.track([f for name in group.before for f in self._ids(name)])
             after = scope.track([f for name in group.after for f in self._ids(name)])
             scope.align(before, after, reason)
@@ -204,22 +205,21 @@ class _Derivation:
 
         Rows of a table are no shorter when columns go, so only what shrinks a factor itself counts.
         """
-        operator = self.bound.rule.operators[0].name
-        for name, statement in self.bound.mixed.items():
-            text = statement.because or f"{operator} combines over {name}"
+        operator = self.bound.header.operator
+        for name, mixing in self.bound.mixed.items():
             for factor in self._ids(name):
                 arrays = [a for a in self.scope.arrays if a.factors[-1] == factor]
-                if statement.unless is not None:
-                    arrays = [a for a in arrays if not zeros.where(statement.unless, a)]
+                if mixing.unless is not None:
+                    arrays = [a for a in arrays if not zeros.where(mixing.unless, a)]
                 if any(factor in a.factors[:-1] for a in self.scope.arrays):
                     arrays.append(self.scope.row_array([factor]))
-                self._not_exact(arrays, text, statement.span)
+                self._not_exact(arrays, mixing.because, mixing.span)
         for name in self._consumed():
             factors = self._ids(name)
             arrays = [a for a in self.scope.arrays if a.factors[-1] in factors]
             arrays = [a for a in arrays if not zeros.contracted(name, a)]
             text = f"{operator} sums over {name}, and a computed weight is not zero where masked"
-            self._not_exact(arrays, text, self.bound.rule.span)
+            self._not_exact(arrays, text, self.bound.header.span)
 
     def _not_exact(self, arrays: Sequence[Array], text: str, span: Span) -> None:
         if not self.strict:
@@ -266,7 +266,7 @@ class _Derivation:
     def _tie_parts(self, parts: list[list[int]], spans: list[list[Array]]) -> None:
         # Parts that are not plain lists of channels stay equal by losing the same positions.
         scope = self.scope
-        reason = RuleReason("parts that must stay equally long", self.bound.rule.span)
+        reason = RuleReason("parts that must stay equally long", self.bound.header.span)
         for ids, arrays in zip(parts, spans):
             same = [a for a in spans[0] if len(a.factors) == len(arrays[0].factors)] if arrays else []
             if (

@@ -13,8 +13,7 @@ from prunec.channels.derive import InputLayout, Untouched, derive
 from prunec.channels.execute import Room, execute
 from prunec.channels.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
 from prunec.graph import Graph, Tensor
-from prunec.lowering.bound import Bound
-from prunec.lowering.infer import BoundGraph
+from prunec.lowering.lowered import LoweredGraph, LoweredRule
 from prunec.support.diagnostics import Span
 
 
@@ -84,7 +83,7 @@ class Propagation:
     graph does not mention, by node and slot.
     """
 
-    bound: BoundGraph
+    bound: LoweredGraph
     atom_count: int
     channels: Mapping[Tensor, Channels]
     implied: Mapping[tuple[int, str], Channels]
@@ -96,7 +95,7 @@ class Propagation:
     causes: tuple[Cause, ...]
 
 
-def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Propagation:
+def propagate(bound: LoweredGraph, parameters: frozenset[int], strict: bool) -> Propagation:
     """Carries atoms from the parameters that make them to everything they meet.
 
     ``parameters`` are the variables that are learned; all other variables are the model's interface.
@@ -105,7 +104,7 @@ def propagate(bound: BoundGraph, parameters: frozenset[int], strict: bool) -> Pr
 
 
 class _Propagator:
-    def __init__(self, bound: BoundGraph, parameters: frozenset[int], strict: bool) -> None:
+    def __init__(self, bound: LoweredGraph, parameters: frozenset[int], strict: bool) -> None:
         self.bound = bound
         self.graph: Graph = bound.graph
         self.parameters = parameters
@@ -131,7 +130,7 @@ class _Propagator:
                     cause = self.cause(Cause("input", f"the model input {node.name!r}", index))
                     self._keep_whole(Tensor(index, 0), cause)
                 continue
-            bound = self.bound.bounds[index]
+            bound = self.bound.rules[index]
             if index in self.bound.opaque or bound is None or bound.open:
                 self._opaque(index)
             else:
@@ -185,7 +184,7 @@ class _Propagator:
         cause = self.cause(Cause("opaque", text, index, known.span if known is not None else None))
         for tensor in self.graph.nodes[index].inputs:
             self._keep_whole(tensor, cause)
-        bound = self.bound.bounds[index]
+        bound = self.bound.rules[index]
         for k in range(len(bound.outputs) if bound is not None else 0):
             self._keep_whole(Tensor(index, k), cause)
 
@@ -196,7 +195,7 @@ class _Propagator:
         is_parameter = self.graph.nodes[tensor.node].operator is None and tensor.node in self.parameters
         return Untouched() if is_parameter else None
 
-    def _apply(self, index: int, bound: Bound) -> None:
+    def _apply(self, index: int, bound: LoweredRule) -> None:
         node = self.graph.nodes[index]
         layouts: list[InputLayout] = []
         for tensor in node.inputs:

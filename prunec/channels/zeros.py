@@ -7,34 +7,25 @@ zero in a removed output channel, but not in a removed row of its input, where i
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Sequence
+from typing import Callable, Sequence
 
 from prunec.channels.scope import Array
-from prunec.graph import Shape
-from prunec.language.syntax import Zero, ZeroCondition
-from prunec.lowering.bound import Bound, BoundTensor, names_of
-from prunec.lowering.guards import holds
+from prunec.lowering.bound import BoundTensor, ZeroInputs, names_of
+from prunec.lowering.lowered import LoweredRule
 
 
 class Zeros:
     """The zeros of one derivation.  ``untouched`` are the inputs that are parameters without a layout."""
 
-    def __init__(self, bound: Bound, ids: Callable[[str], list[int]], untouched: Sequence[int]) -> None:
+    def __init__(self, bound: LoweredRule, ids: Callable[[str], list[int]], untouched: Sequence[int]) -> None:
         self.bound = bound
         self.ids = ids
         self.untouched = untouched
         self.learned = any(t.slot in bound.parameter_slots for t in bound.inputs + bound.implied)
-        self.connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
 
     def output(self, slot: str) -> Callable[[Array], bool]:
         """Whether an output is zero where an array of its removes something."""
-        claims = [
-            statement
-            for statement in self.bound.rule.statements
-            if isinstance(statement, Zero)
-            and statement.tensor.name == slot
-            and holds(statement.when, self.bound.attributes, self.connected) is not False
-        ]
+        claims = [claim for claim in self.bound.zeros if claim.slot == slot]
 
         def answer(array: Array) -> bool:
             if array.zero is not None:
@@ -48,10 +39,10 @@ class Zeros:
 
         return answer
 
-    def where(self, condition: ZeroCondition, array: Array) -> bool:
+    def where(self, condition: ZeroInputs, array: Array) -> bool:
         """Whether the tensors of a condition are zero where an array removes something."""
-        answers = [self._input(name.name, array) for name in condition.tensors]
-        return any(answers) if condition.operator == "or" else all(answers)
+        answers = [self._input(slot, array) for slot in condition.slots]
+        return any(answers) if condition.any_of else all(answers)
 
     def _input(self, slot: str, array: Array) -> bool:
         inputs = self.bound.inputs

@@ -163,7 +163,7 @@ class Teller:
         propagation = self.links.solution.propagation
         if not isinstance(carrier, Tensor):
             node = propagation.nodes[carrier[0]]
-            bound = propagation.bound.bounds[carrier[0]]
+            bound = propagation.bound.rules[carrier[0]]
             if node is None or bound is None:
                 return None, None
             slots = [tensor.slot for tensor in bound.implied]
@@ -206,13 +206,13 @@ class Teller:
 
     def _narrowed(self, node: int, span: Span) -> Span:
         """The signature of a rule instead of all of it."""
-        bound = self.links.solution.propagation.bound.bounds[node]
-        if bound is not None and bound.rule.signature is not None and span == bound.rule.span:
-            return bound.rule.signature.span
+        bound = self.links.solution.propagation.bound.rules[node]
+        if bound is not None and span == bound.header.span:
+            return bound.header.signature_span
         return span
 
     def _slot(self, node: int, carrier: Optional[Carrier]) -> Optional[BoundTensor]:
-        bound = self.links.solution.propagation.bound.bounds[node]
+        bound = self.links.solution.propagation.bound.rules[node]
         if bound is None or carrier is None:
             return None
         if not isinstance(carrier, Tensor):
@@ -224,11 +224,11 @@ class Teller:
 
     def _step(self, index: int, span: Optional[Span], role: str, through: Optional[Carrier]) -> Step:
         node = self.graph.nodes[index]
-        bound = self.links.solution.propagation.bound.bounds[index]
-        span = span or (bound.rule.operators[0].span if bound is not None else None)
+        bound = self.links.solution.propagation.bound.rules[index]
+        span = span or (bound.header.operator_span if bound is not None else None)
         if span is None:
             return Step(node.name, node.operator or "", "", "", "", role, self.name(through), index, through)
-        rule = bound.rule.label if bound is not None else node.operator or ""
+        rule = bound.header.label if bound is not None else node.operator or ""
         own = (node.name, node.operator or "", rule, span.place, excerpt(span), role)
         return Step(*own, self.name(through), index, through)
 

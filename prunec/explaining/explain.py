@@ -107,7 +107,7 @@ class Explainer:
     def _shape(self, carrier: Carrier) -> Shape:
         if isinstance(carrier, Tensor):
             return self.analysis.bound.shapes.get(carrier, ())
-        bound = self.analysis.bound.bounds[carrier[0]]
+        bound = self.analysis.bound.rules[carrier[0]]
         assert bound is not None
         return next((bound.shape(slot) or () for slot in bound.implied if slot.slot == carrier[1]), ())
 

@@ -103,7 +103,7 @@ def _numbered(atoms: NodeAtoms, taken: Sequence[tuple[Carrier, int]]) -> list[At
 
 def _made(links: Links, node: int, program: Program, numbers: Sequence[Atoms]) -> Iterator[Port]:
     """The arrays that come of a node's program."""
-    bound = links.solution.propagation.bound.bounds[node]
+    bound = links.solution.propagation.bound.rules[node]
     inputs = links.solution.propagation.bound.graph.nodes[node].inputs
     results: list[tuple[Carrier, TensorResult]] = [(inputs[s], r) for s, r in program.adopted.items()]
     for implied, result in zip(bound.implied if bound is not None else (), program.implied):

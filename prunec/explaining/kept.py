@@ -13,8 +13,8 @@ from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
 from prunec.explaining.findings import KeptLayer, UnreadLayer
 from prunec.graph import Shape, Tensor
-from prunec.lowering.bound import Bound, names_of
-from prunec.lowering.costs import is_costly
+from prunec.lowering.bound import names_of
+from prunec.lowering.lowered import LoweredRule
 
 
 def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
@@ -26,9 +26,9 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
     """
     explainer = Explainer(analysis)
     found: list[KeptLayer] = []
-    for index, bound in enumerate(analysis.bound.bounds):
+    for index, bound in enumerate(analysis.bound.rules):
         # What is computed from constants alone makes weights of them.
-        if bound is None or not is_costly(bound) or index in analysis.learned.behind:
+        if bound is None or not bound.costly or index in analysis.learned.behind:
             continue
         for side, tensor, axis in _sides(analysis, index, bound):
             layer = _layer(explainer, index, bound, side, tensor, axis)
@@ -61,7 +61,7 @@ def _cost(layer: KeptLayer) -> float:
 
 
 def _layer(
-    explainer: Explainer, index: int, bound: Bound, side: str, tensor: Tensor, axis: int
+    explainer: Explainer, index: int, bound: LoweredRule, side: str, tensor: Tensor, axis: int
 ) -> Optional[KeptLayer]:
     analysis = explainer.analysis
     channels: Optional[Channels] = explainer.links.channels(tensor)
@@ -78,7 +78,7 @@ def _layer(
     return KeptLayer(node.name, node.operator or "", count, side, axis, stay, total, groups)
 
 
-def _sides(analysis: Analysis, index: int, bound: Bound) -> Iterator[tuple[str, Tensor, int]]:
+def _sides(analysis: Analysis, index: int, bound: LoweredRule) -> Iterator[tuple[str, Tensor, int]]:
     """The output axis whose names stand on what is learned and no data, and the data axis whose names stand
     on what is learned and no output."""
     tensors = analysis.bound.graph.nodes[index].inputs
@@ -100,7 +100,7 @@ def _sides(analysis: Analysis, index: int, bound: Bound) -> Iterator[tuple[str, 
                 return
 
 
-def _names(bound: Bound, slots: frozenset[str], learned: bool) -> set[str]:
+def _names(bound: LoweredRule, slots: frozenset[str], learned: bool) -> set[str]:
     return {
         name
         for slot in (*bound.inputs, *bound.implied)
@@ -110,7 +110,7 @@ def _names(bound: Bound, slots: frozenset[str], learned: bool) -> set[str]:
     }
 
 
-def _parameter_count(analysis: Analysis, index: int, bound: Bound) -> Optional[int]:
+def _parameter_count(analysis: Analysis, index: int, bound: LoweredRule) -> Optional[int]:
     """The elements of all that is learned and that a layer takes, each once; ``None`` where a shape is not
     known."""
     variables = {

@@ -6,7 +6,7 @@ import re
 
 from prunec.channels.propagate import Cause
 from prunec.graph import Tensor
-from prunec.lowering.infer import BoundGraph
+from prunec.lowering.lowered import LoweredGraph
 
 #: What the solver says of an array it had to keep, in a user's words.
 _WORDS = (
@@ -27,7 +27,7 @@ _WORDS = (
 _ROW = "this is a row of a table of channels (a group, a head), which goes only with everything in it"
 
 
-def plain_reason(cause: Cause, bound: BoundGraph) -> tuple[str, str]:
+def plain_reason(cause: Cause, bound: LoweredGraph) -> tuple[str, str]:
     """What a cause says in plain words, and an advice (empty where there is none)."""
     if cause.kind == "opaque" and cause.node not in bound.opaque:
         return unknown_shape(bound, cause.node)
@@ -52,7 +52,7 @@ def table_reason(kind: str, live: bool, name: str) -> tuple[str, str]:
     return f"{_ROW}, and every row loses some of its channels instead", advice
 
 
-def unknown_shape(bound: BoundGraph, node: int) -> tuple[str, str]:
+def unknown_shape(bound: LoweredGraph, node: int) -> tuple[str, str]:
     """Why the shapes that a node works on are not known, and what would tell them: the first node on the way
     back that gives no shape, or a variable without one."""
     seen: set[int] = set()
@@ -77,6 +77,6 @@ def unknown_shape(bound: BoundGraph, node: int) -> tuple[str, str]:
     return "the shapes it works on are not known", ""
 
 
-def _unknown(bound: BoundGraph, tensor: Tensor) -> bool:
+def _unknown(bound: LoweredGraph, tensor: Tensor) -> bool:
     shape = bound.shapes.get(tensor)
     return shape is None or None in shape

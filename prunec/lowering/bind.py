@@ -219,6 +219,7 @@ class _Binder:
             made=meaning.made,
             mixed=meaning.mixed,
             balanced=self.solver.balanced,
+            held=meaning.held,
             open=is_open(self.rule, taken, given),
         )
 

@@ -1,4 +1,4 @@
-"""What binding a rule to a node gives: plain axes, sizes, and where each name stands.
+"""Plain axes: what a rule's axis lists come to for one node, with the sizes of their names.
 
 All surface forms of the language (rests, placed axes, broadcasting, axis functions, variadic
 slots) are resolved here to one: an axis is a product of terms, and a term is a name, a name read
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Mapping, Optional, Union
 
 from prunec.graph import Shape
-from prunec.language.syntax import Mixes, Rule, Value
+from prunec.language.syntax import Rule, Value
+from prunec.lowering.expressions import Scalar
 from prunec.support.diagnostics import Span
 
 
@@ -80,30 +81,45 @@ class BoundTensor:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A rule bound to the attributes and shapes of a node.
+class ZeroInputs:
+    """That all tensors of some slots are zero where a channel is masked, or, with ``any_of``, that one is."""
+
+    slots: tuple[str, ...]
+    any_of: bool
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """The operator combines over a name, which is harmless where the tensors of ``unless`` are zero."""
+
+    because: str
+    unless: Optional[ZeroInputs]
+    span: Span
+
+
+@dataclass(frozen=True)
+class PlainRule:
+    """The axes of a rule for one node, and what their names mean there.
 
     ``inputs`` follows the node's inputs; ``implied`` holds the parameter slots that stand for
     parameters the graph does not mention.  ``sizes`` gives every plain name its size, ``None``
     where it is unknown.  ``kept`` maps names that cannot be removed to the reason and its place;
-    ``made`` holds the names that an attribute makes; ``mixed`` those the operator combines over,
-    with the tensors whose zeros make it harmless.
+    ``made`` holds the names that an attribute makes; ``mixed`` those the operator combines over.
+    ``held`` gives for each output that holds sizes, by its index, the expression of every element.
     """
 
-    rule: Rule
     attributes: Mapping[str, Value]
     inputs: tuple[BoundTensor, ...]
     implied: tuple[BoundTensor, ...]
     outputs: tuple[BoundTensor, ...]
     parameter_slots: frozenset[str]
     sizes: Mapping[str, Optional[int]]
-    ranks: Mapping[str, int]
-    counts: Mapping[str, int]
     regroupings: tuple[Regrouping, ...]
     kept: Mapping[str, tuple[str, Span]]
     made: frozenset[str]
-    mixed: Mapping[str, Mixes]
+    mixed: Mapping[str, Mixing]
     balanced: frozenset[str]
+    held: Mapping[int, tuple[Scalar, ...]]
     open: bool
     """Whether an axis list could not be written out for want of a shape."""
 
@@ -112,6 +128,16 @@ class Bound:
         if tensor.axes is None:
             return None
         return tuple(axis_size(axis, self.sizes) for axis in tensor.axes)
+
+
+@dataclass(frozen=True)
+class Bound(PlainRule):
+    """A rule bound to what is known of a node while shapes are inferred: the rule as it is written, and how
+    many axes and tensors its rests and variadic slots stand for."""
+
+    rule: Rule
+    ranks: Mapping[str, int]
+    counts: Mapping[str, int]
 
 
 def axis_size(axis: PlainAxis, sizes: Mapping[str, Optional[int]]) -> Optional[int]:

@@ -7,7 +7,6 @@ nodes around that tensor back to the queue, so sizes flow both ways until nothin
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field, replace
 from typing import Mapping, Optional, Protocol, Sequence
 
 from prunec.graph import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
@@ -15,9 +14,11 @@ from prunec.language.syntax import Rule, Value
 from prunec.lowering.bind import bind
 from prunec.lowering.bound import Bound
 from prunec.lowering.guards import holds
+from prunec.lowering.lower import is_discontinuous, lower
+from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
 from prunec.lowering.slots import Contradiction, assign_slots
 from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
-from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Span
+from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
 
 _MOST_PASSES = 20
 
@@ -33,33 +34,6 @@ class Rules(Protocol):
         """The rules that name an operator, in file order."""
 
 
-@dataclass(frozen=True)
-class Opaque:
-    """Why nothing is known of a node: everything it touches is kept.
-
-    ``kind`` is ``"unknown operator"``, ``"no matching rule"``, ``"rule"`` (a rule says so),
-    ``"unknown value"`` (an input carries a value that is not known) or ``"unknown shape"``.  ``rule`` is the
-    rule that would hold if the value were known.
-    """
-
-    kind: str
-    reason: str
-    span: Optional[Span] = None
-    rule: Optional[Rule] = None
-
-
-@dataclass(frozen=True)
-class BoundGraph:
-    """A graph with a rule and plain axes for each operator, a shape for each tensor, and what tensors hold
-    where that is known."""
-
-    graph: Graph
-    bounds: tuple[Optional[Bound], ...]
-    opaque: Mapping[int, Opaque]
-    shapes: Mapping[Tensor, Shape]
-    known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
-
-
 def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
     """A node as messages name it: name, operator and the shapes of its first inputs."""
     node = graph.nodes[index]
@@ -70,8 +44,8 @@ def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
     return f"node {node.name!r} ({node.operator}) with inputs {inputs or 'none'}"
 
 
-def bind_graph(graph: Graph, rules: Rules) -> BoundGraph:
-    """Binds every node of a graph.
+def lower_graph(graph: Graph, rules: Rules) -> LoweredGraph:
+    """Binds every node of a graph, and lowers the rules to them.
 
     Raises :class:`PrunecError` with all contradictions between the model and the rules, and all
     nodes that several rules claim.
@@ -98,7 +72,7 @@ class _Inference:
         for tensor in [*self.consumers, *graph.outputs]:
             self.output_counts[tensor.node] = max(self.output_counts[tensor.node], tensor.output + 1)
 
-    def run(self) -> BoundGraph:
+    def run(self) -> LoweredGraph:
         queue = [i for i, node in enumerate(self.graph.nodes) if node.operator is not None]
         queued = set(queue)
         visits = 0
@@ -112,9 +86,25 @@ class _Inference:
                     heapq.heappush(queue, other)
         if self.problems:
             raise PrunecError(*(self.problems[i] for i in sorted(self.problems)))
-        for index, names in sizes_used(self.graph, self.bounds, self.known, self.shapes).items():
-            self.bounds[index] = _with_kept(self.bounds[index], names)
-        return BoundGraph(self.graph, tuple(self.bounds), self.opaque, self.shapes, self.known)
+        return LoweredGraph(self.graph, self._lowered(), self.opaque, self.shapes, self.known)
+
+    def _lowered(self) -> tuple[Optional[LoweredRule], ...]:
+        """The rule of each node; nodes that look alike share theirs."""
+        used = sizes_used(self.graph, self.bounds, self.known, self.shapes)
+        shared: dict[object, LoweredRule] = {}
+        rules: list[Optional[LoweredRule]] = []
+        for index, bound in enumerate(self.bounds):
+            if bound is None:
+                rules.append(None)
+                continue
+            names = used.get(index, frozenset())
+            value_inputs = carried(bound.rule, self.graph.nodes[index])
+            key = (id(bound), names, value_inputs)
+            if key not in shared:
+                reason = ("the model computes with the size of this axis", bound.rule.span)
+                shared[key] = lower(bound, value_inputs, dict.fromkeys(sorted(names), reason))
+            rules.append(shared[key])
+        return tuple(rules)
 
     def _visit(self, index: int) -> list[int]:
         """Binds one node; gives the nodes that should be visited again."""
@@ -156,7 +146,7 @@ class _Inference:
         for name, position in carried(rule, node):
             if node.inputs[position] not in self.known:
                 text = f"what its input {name} holds is known only when the model runs"
-                self.opaque[index] = Opaque("unknown value", text, rule.span, rule)
+                self.opaque[index] = Opaque("unknown value", text, rule.span, is_discontinuous(rule))
                 return True
         return False
 
@@ -275,14 +265,6 @@ def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) ->
         if held is not None:
             values[name] = as_value(held)
     return values
-
-
-def _with_kept(bound: Optional[Bound], names: frozenset[str]) -> Optional[Bound]:
-    """The bound rule with axes kept whose sizes the model computes with."""
-    if bound is None:
-        return None
-    reason = ("the model computes with the size of this axis", bound.rule.span)
-    return replace(bound, kept={**bound.kept, **dict.fromkeys(sorted(names), reason)})
 
 
 def guard_holds(

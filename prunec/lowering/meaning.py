@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Mapping, Sequence, Union
 
-from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule
-from prunec.lowering.bound import BoundTensor, Regrouping, SumTerm, names_of
+from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
+from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander, Open
-from prunec.lowering.expressions import Scope, Unspreadable, names_in, spread
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
 from prunec.lowering.guards import active_equations
 from prunec.lowering.stems import slots_of, stems
 from prunec.support.diagnostics import Span
@@ -18,11 +18,12 @@ from prunec.support.diagnostics import Span
 @dataclass(frozen=True)
 class Meaning:
     """The names that cannot be removed, each with the reason and its place; those that an attribute makes;
-    and those the operator combines over, with the statement that says so."""
+    those the operator combines over; and what outputs hold that hold sizes, by their index."""
 
     kept: Mapping[str, tuple[str, Span]]
     made: frozenset[str]
-    mixed: Mapping[str, Mixes]
+    mixed: Mapping[str, Mixing]
+    held: Mapping[int, tuple[Scalar, ...]]
 
 
 def meaning_of(
@@ -35,19 +36,20 @@ def meaning_of(
     """What names mean, from the slots that take tensors, those that give them, and the statements."""
     assert rule.signature is not None
     made = _made(rule, scope, taken, given)
-    held = _held(rule, scope)
-    mixed: dict[str, Mixes] = {}
+    held = _held(rule, scope, given)
+    in_values = {name for scalars in held.values() for scalar in scalars for name in names_in(scalar)}
+    mixed: dict[str, Mixing] = {}
     kept: dict[str, tuple[str, Span]] = {}
     for statement in rule.statements:
         if isinstance(statement, (Keep, Mixes)):
             for target in statement.targets:
-                _mark(statement, target, expander, kept, mixed)
+                _mark(rule, statement, target, expander, kept, mixed)
     for name, span in _alone([*taken, *given], expander.regroupings):
-        if name not in made and name not in mixed and name not in held:
+        if name not in made and name not in mixed and name not in in_values:
             kept.setdefault(name, (f"the rule uses it in one place only, {span.text}", span))
     for name in expander.fixed:
         kept.setdefault(name, ("the rule gives it a fixed size", rule.signature.span))
-    return Meaning(kept, made, mixed)
+    return Meaning(kept, made, mixed, held)
 
 
 def is_open(rule: Rule, taken: Sequence[BoundTensor], given: Sequence[BoundTensor]) -> bool:
@@ -64,12 +66,18 @@ def is_open(rule: Rule, taken: Sequence[BoundTensor], given: Sequence[BoundTenso
     return False
 
 
+def zero_inputs(condition: ZeroCondition) -> ZeroInputs:
+    """A condition on tensors as data."""
+    return ZeroInputs(tuple(name.name for name in condition.tensors), condition.operator == "or")
+
+
 def _mark(
+    rule: Rule,
     statement: Union[Keep, Mixes],
     target: Union[Name, Rest, Call],
     expander: Expander,
     kept: dict[str, tuple[str, Span]],
-    mixed: dict[str, Mixes],
+    mixed: dict[str, Mixing],
 ) -> None:
     try:
         names = expander.pick(target, expander.counts)
@@ -80,7 +88,9 @@ def _mark(
             reason = statement.because or f"the rule says {statement.span.text.strip()}"
             kept[name] = (reason, statement.span)
         else:
-            mixed[name] = statement
+            because = statement.because or f"{rule.operators[0].name} combines over {name}"
+            unless = None if statement.unless is None else zero_inputs(statement.unless)
+            mixed[name] = Mixing(because, unless, statement.span)
 
 
 def _alone(tensors: Sequence[BoundTensor], regroupings: Sequence[Regrouping]) -> list[tuple[str, Span]]:
@@ -101,14 +111,16 @@ def _alone(tensors: Sequence[BoundTensor], regroupings: Sequence[Regrouping]) ->
     ]
 
 
-def _held(rule: Rule, scope: Scope) -> frozenset[str]:
-    """The names whose sizes an output holds."""
-    names: set[str] = set()
+def _held(rule: Rule, scope: Scope, given: Sequence[BoundTensor]) -> dict[int, tuple[Scalar, ...]]:
+    """For each output that holds sizes, by its index, the expression of every element."""
+    held: dict[int, tuple[Scalar, ...]] = {}
     for statement in rule.statements:
         if isinstance(statement, Holds):
+            index = next((n for n, t in enumerate(given) if t.slot == statement.tensor.name), None)
             with suppress(Unspreadable):
-                names |= {n for scalar in spread(statement.value, scope) for n in names_in(scalar)}
-    return frozenset(names)
+                if index is not None:
+                    held[index] = tuple(spread(statement.value, scope))
+    return held
 
 
 def _made(

@@ -16,9 +16,9 @@ from typing import Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor
-from prunec.language.syntax import Holds, Rule
-from prunec.lowering.bound import Bound
-from prunec.lowering.expressions import Scalar, Scope, Unspreadable, evaluate, names_in, spread
+from prunec.language.syntax import Rule
+from prunec.lowering.bound import Bound, PlainRule
+from prunec.lowering.expressions import evaluate, names_in
 from prunec.lowering.slots import Contradiction, assign_slots
 
 Sizes = Mapping[str, Optional[int]]
@@ -44,36 +44,14 @@ def carried(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
 # --- sizes as values -----------------------------------------------------------------------
 
 
-def sizes_held(bound: Bound) -> dict[int, list[Scalar]]:
-    """For each output that holds sizes, by its index, the expression of every element."""
-    held: dict[int, list[Scalar]] = {}
-    for statement in bound.rule.statements:
-        if isinstance(statement, Holds):
-            scope = Scope(bound.attributes, _EveryOther(bound.attributes), bound.ranks, bound.counts, {})
-            index = next((n for n, t in enumerate(bound.outputs) if t.slot == statement.tensor.name), None)
-            try:
-                if index is not None:
-                    held[index] = spread(statement.value, scope)
-            except Unspreadable:
-                continue
-    return held
-
-
-class _EveryOther(frozenset):  # type: ignore[type-arg]
-    """Every name but the given ones."""
-
-    def __contains__(self, name: object) -> bool:
-        return not super().__contains__(name)
-
-
-def held_arrays(bound: Bound, sizes: Sizes) -> dict[int, Known]:
+def held_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
     """What the outputs that hold sizes hold, as far as all the sizes are known."""
     arrays: dict[int, Known] = {}
-    for index, scalars in sizes_held(bound).items():
+    for index, scalars in rule.held.items():
         values = [evaluate(scalar, sizes) for scalar in scalars]
         if None not in values and len(values) <= MAXIMUM_KNOWN:
             array = np.array(values, dtype=np.int64)
-            axes = bound.outputs[index].axes
+            axes = rule.outputs[index].axes
             arrays[index] = array if axes is None or axes else array.reshape(())
     return arrays
 
@@ -82,7 +60,7 @@ def held_lengths(bound: Bound) -> dict[int, int]:
     """How many sizes the outputs with one axis hold that hold sizes."""
     return {
         index: len(scalars)
-        for index, scalars in sizes_held(bound).items()
+        for index, scalars in bound.held.items()
         if len(bound.outputs[index].axes or ()) == 1
     }
 
@@ -135,7 +113,7 @@ def sizes_used(
     for node, element in sorted(used):
         bound = bounds[node]
         assert bound is not None
-        for scalars in sizes_held(bound).values():
+        for scalars in bound.held.values():
             if element < len(scalars):
                 names.setdefault(node, set()).update(names_in(scalars[element]))
     return {node: frozenset(found) for node, found in names.items()}
@@ -154,7 +132,7 @@ def _supposed(
         bound = bounds[index]
         if bound is None or Tensor(index, 0) in known:
             continue
-        scalars = itertools.chain.from_iterable(sizes_held(bound).values())
+        scalars = itertools.chain.from_iterable(bound.held.values())
         names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
         open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
         found = held_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
@@ -187,7 +165,7 @@ def _escaping(
             continue
         carriers = {n for _, n in carried(bound.rule, node)} if bound is not None else set()
         for position, tensor in enumerate(node.inputs):
-            held = bound is not None and bool(sizes_held(bound))
+            held = bound is not None and bool(bound.held)
             carries = position in carriers and tensor in known
             if tensor in origins and not carries and not held:
                 yield tensor
@@ -201,7 +179,7 @@ def _origins(
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
         outputs = [Tensor(index, k) for k in range(len(bound.outputs))] if bound is not None else []
-        held = sizes_held(bound) if bound is not None else {}
+        held = bound.held if bound is not None else {}
         for k, scalars in held.items():
             if Tensor(index, k) in known:
                 origins[Tensor(index, k)] = [frozenset([(index, n)]) for n in range(len(scalars))]

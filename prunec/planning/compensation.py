@@ -253,7 +253,7 @@ class _Finder:
 
     def _candidates(self, node: int) -> Iterator[tuple[str, int]]:
         """Parameters of a node with one axis that its first output has as well, all others of size one."""
-        bound = self.analysis.bound.bounds[node]
+        bound = self.analysis.bound.rules[node]
         if bound is None or not bound.outputs or bound.outputs[0].axes is None:
             return
         for tensor, slot in zip(self.graph.nodes[node].inputs, bound.inputs):

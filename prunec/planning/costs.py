@@ -20,7 +20,6 @@ from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.channels.solve import Solution
 from prunec.compiler import Analysis
 from prunec.graph import Shape, Tensor
-from prunec.lowering.costs import is_costly, multiply_adds
 from prunec.lowering.expressions import Scalar, evaluate, names_in
 from prunec.planning.alignment import AxisCount
 from prunec.planning.choices import Choice
@@ -224,14 +223,10 @@ class _Builder:
     # --- multiply-adds ---
 
     def layers(self) -> Iterator[Layer]:
-        counts: dict[int, Scalar] = {}
-        for index, bound in enumerate(self.analysis.bound.bounds):
-            if bound is None or not is_costly(bound):
+        for index, bound in enumerate(self.analysis.bound.rules):
+            if bound is None or not bound.costly:
                 continue
-            # Nodes that look alike share their bound rule, which the analysis holds.
-            if id(bound) not in counts:
-                counts[id(bound)] = multiply_adds(bound)
-            count = counts[id(bound)]
+            count = bound.multiply_adds
             used = names_in(count)
             node = self.solution.propagation.nodes[index]
             names = {} if node is None else self._names(node, used)
@@ -257,7 +252,7 @@ class _Builder:
         shapes: dict[str, tuple[Shape, Optional[Channels]]] = {}
         for index in sorted(self.analysis.learned.variables):
             shapes[graph.nodes[index].name] = self._shape(Tensor(index, 0))
-        for index, bound in enumerate(self.analysis.bound.bounds):
+        for index, bound in enumerate(self.analysis.bound.rules):
             for slot in bound.implied if bound is not None else ():
                 assert bound is not None
                 name = model.implied_name(index, slot.slot)

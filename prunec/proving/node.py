@@ -12,8 +12,9 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
 from prunec.language.syntax import Neutral, Rule
-from prunec.lowering.bound import Bound, axis_size, names_of
-from prunec.lowering.infer import bind_graph
+from prunec.lowering.bound import axis_size, names_of
+from prunec.lowering.infer import lower_graph
+from prunec.lowering.lowered import LoweredRule
 from prunec.proving.draw import Draw
 from prunec.proving.framework import Alone, Framework, Illegal, refuted
 from prunec.proving.rules import RulesUnderTrial
@@ -111,9 +112,9 @@ def legal_node(
 
 def _bound(
     rule: Rule, rules: RulesUnderTrial, framework: str, alone: Alone, wrong: Callable[[str], NoReturn]
-) -> Bound:
+) -> LoweredRule:
     try:
-        bound = bind_graph(alone.graph, rules).bounds[-1]
+        bound = lower_graph(alone.graph, rules).rules[-1]
     except PrunecError as error:
         first = error.diagnostics[0]
         reasons = "".join(f" ({note})" for note in first.notes)
@@ -124,12 +125,12 @@ def _bound(
         wrong(f"prunec refuses what {framework} accepts: {first.headline}{reasons}")
     except Exception as error:  # a bug of the compiler, to be told like any other failure
         wrong(f"prunec fails: {type(error).__name__}: {error}")
-    if bound is None or bound.rule is not rule:
+    if bound is None or bound.header.span != rule.span:
         raise Illegal("the guard does not hold, or another rule is for it")
     return bound
 
 
-def _compare(bound: Bound, alone: Alone, framework: str, wrong: Callable[[str], NoReturn]) -> None:
+def _compare(bound: LoweredRule, alone: Alone, framework: str, wrong: Callable[[str], NoReturn]) -> None:
     node = len(alone.graph.nodes) - 1
     inputs = zip(bound.inputs, alone.graph.nodes[node].inputs)
     rows = [(f"input {slot.label}", tensor, bound.shape(slot)) for slot, tensor in inputs]
@@ -147,7 +148,7 @@ def _compare(bound: Bound, alone: Alone, framework: str, wrong: Callable[[str], 
             wrong(f"the rule gives {label} the shape {shape}, {framework} {actual}")
 
 
-def _untold(bound: Bound) -> list[str]:
+def _untold(bound: LoweredRule) -> list[str]:
     """Names of outputs that may be removed although the rule does not give their sizes."""
     axes = [
         axis for slot in bound.outputs for axis in slot.axes or () if axis_size(axis, bound.sizes) is None
@@ -156,7 +157,7 @@ def _untold(bound: Bound) -> list[str]:
     return [name for name in names if bound.sizes.get(name) is None and name not in bound.kept]
 
 
-def _inputs(rule: Rule, bound: Bound, alone: Alone) -> tuple[Optional[Slot], ...]:
+def _inputs(rule: Rule, bound: LoweredRule, alone: Alone) -> tuple[Optional[Slot], ...]:
     positive = {s.tensor.name for s in rule.statements if isinstance(s, Neutral)}
     connected = iter(zip(bound.inputs, alone.graph.nodes[-1].inputs))
     inputs: list[Optional[Slot]] = []

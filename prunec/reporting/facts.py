@@ -180,7 +180,5 @@ def _joins(analysis: Analysis) -> list[tuple[int, Span, int]]:
 
 
 def _signature(analysis: Analysis, node: int) -> Optional[Span]:
-    bound = analysis.bound.bounds[node]
-    if bound is None or bound.rule.signature is None:
-        return None
-    return bound.rule.signature.span
+    bound = analysis.bound.rules[node]
+    return None if bound is None else bound.header.signature_span

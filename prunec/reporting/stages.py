@@ -14,7 +14,6 @@ from typing import Sequence
 
 from prunec.compiler import Analysis
 from prunec.graph import Tensor
-from prunec.lowering.costs import is_costly
 from prunec.reporting.names import common_scopes, scopes, shown, usual_scope
 
 _MOST_FOLLOWERS = 5
@@ -61,7 +60,7 @@ def picture(analysis: Analysis) -> Picture:
 
 def costly(analysis: Analysis, node: int) -> bool:
     """Whether a node's rule says what it costs: then it is a layer."""
-    return is_costly(analysis.bound.bounds[node])
+    return analysis.bound.is_costly(node)
 
 
 def _drawn(analysis: Analysis) -> list[int]:

@@ -13,7 +13,8 @@ from prunec.compiler import Analysis, Model
 from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.learned import learned
-from prunec.lowering.infer import BoundGraph, Rules, bind_graph
+from prunec.lowering.infer import Rules, lower_graph
+from prunec.lowering.lowered import LoweredGraph
 from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
@@ -190,29 +191,29 @@ def _attribute_changes(
 # --- shapes and parameters --------------------------------------------------------------------
 
 
-def _bound(model: Model, rules: Rules, notes: list[Diagnostic]) -> Optional[BoundGraph]:
+def _bound(model: Model, rules: Rules, notes: list[Diagnostic]) -> Optional[LoweredGraph]:
     try:
-        return bind_graph(model.graph, rules)
+        return lower_graph(model.graph, rules)
     except PrunecError as error:
         notes += error.diagnostics
         return None
 
 
-def _shapes(graph: Graph, bound: Optional[BoundGraph]) -> Mapping[Tensor, Shape]:
+def _shapes(graph: Graph, bound: Optional[LoweredGraph]) -> Mapping[Tensor, Shape]:
     if bound is not None:
         return bound.shapes
     return {Tensor(node, 0): shape for node, shape in graph.shapes.items()}
 
 
 def _parameter_nodes(
-    model: Model, bound: Optional[BoundGraph], analysis: Optional[Analysis]
+    model: Model, bound: Optional[LoweredGraph], analysis: Optional[Analysis]
 ) -> frozenset[int]:
     """The variables that are learned: those the front end knows, and those in parameter slots of rules."""
     found = set(model.graph.parameters)
     if analysis is not None:
         found |= {p.node for p in analysis.parameters if p.node is not None}
     if bound is not None and model.parameter_shapes is None:
-        for node, rule in zip(model.graph.nodes, bound.bounds):
+        for node, rule in zip(model.graph.nodes, bound.rules):
             for tensor, slot in zip(node.inputs, rule.inputs if rule is not None else ()):
                 if model.graph.nodes[tensor.node].operator is None and slot.slot in (
                     rule.parameter_slots if rule is not None else ()
@@ -223,7 +224,7 @@ def _parameter_nodes(
     return frozenset(index for index in found if model.graph.nodes[index].name not in given)
 
 
-def _learned(model: Model, bound: Optional[BoundGraph], parameters: frozenset[int]) -> frozenset[int]:
+def _learned(model: Model, bound: Optional[LoweredGraph], parameters: frozenset[int]) -> frozenset[int]:
     """The variables whose elements count: without rules, all that may be learned."""
     return parameters if bound is None else learned(model, bound).variables
 

@@ -17,9 +17,9 @@ from prunec.channels.propagate import Cause
 from prunec.channels.solve import Solution
 from prunec.compiler import Analysis, Pruned
 from prunec.graph import Shape, Tensor
-from prunec.lowering.bound import Bound, names_of
-from prunec.lowering.costs import is_costly, multiply_adds
-from prunec.lowering.expressions import Scalar, evaluate
+from prunec.lowering.bound import names_of
+from prunec.lowering.expressions import evaluate
+from prunec.lowering.lowered import LoweredRule
 from prunec.rewriting.shrink import Shrinker
 
 #: A number before and after; ``None`` where it is not known.
@@ -77,23 +77,23 @@ class _Report:
         self.shrinker = shrinker
         self.channels = analysis.solution.propagation.channels
         self.causes: Optional[Atoms] = None
-        # Nodes that look alike share their bound rule; it is held by the analysis, so its id is its own.
-        self.known: dict[tuple[int, frozenset[str]], tuple[Optional[int], Scalar]] = {}
+        # Nodes that look alike share their rule; it is held by the analysis, so its id is its own.
+        self.known: dict[tuple[int, frozenset[str]], Optional[int]] = {}
         self.after = {parameter.name: parameter for parameter in analysis.parameters}
 
-    def costly(self) -> Iterator[tuple[int, Bound]]:
+    def costly(self) -> Iterator[tuple[int, LoweredRule]]:
         """The nodes whose rule has a ``macs`` statement."""
-        for index, bound in enumerate(self.analysis.bound.bounds):
-            if bound is not None and is_costly(bound):
+        for index, bound in enumerate(self.analysis.bound.rules):
+            if bound is not None and bound.costly:
                 yield index, bound
 
-    def layer(self, index: int, bound: Bound) -> Layer:
+    def layer(self, index: int, bound: LoweredRule) -> Layer:
         node = self.graph.nodes[index]
         channels, kept = None, ""
         held = self.analysis.learned.slots(bound, node.inputs)
         if (id(bound), held) not in self.known:
-            self.known[id(bound), held] = (produced_axis(bound, held), multiply_adds(bound))
-        axis, cost = self.known[id(bound), held]
+            self.known[id(bound), held] = produced_axis(bound, held)
+        axis, cost = self.known[id(bound), held], bound.multiply_adds
         if axis is not None:
             channels = self._channel_count(index, bound, axis)
             if channels[0] == channels[1]:
@@ -107,24 +107,24 @@ class _Report:
         counts: dict[str, Change] = {}
         for index in sorted(self.analysis.learned.variables):
             counts[self.graph.nodes[index].name] = self._count(Tensor(index, 0))
-        for index, bound in enumerate(self.analysis.bound.bounds):
+        for index, bound in enumerate(self.analysis.bound.rules):
             if bound is not None:
                 counts.update(self._parameters_of(index, bound))
         return counts
 
     # --- the parts of a layer ---
 
-    def _new_sizes(self, index: int, bound: Bound) -> Mapping[str, Optional[int]]:
+    def _new_sizes(self, index: int, bound: LoweredRule) -> Mapping[str, Optional[int]]:
         node = self.analysis.solution.propagation.nodes[index]
         return bound.sizes if node is None else self.shrinker.named(node, bound.sizes)
 
-    def _channel_count(self, index: int, bound: Bound, axis: int) -> Change:
+    def _channel_count(self, index: int, bound: LoweredRule, axis: int) -> Change:
         tensor = Tensor(index, 0)
         before = (bound.shape(bound.outputs[0]) or ())[axis]
         channels = self.channels.get(tensor)
         return before, before if channels is None else self.shrinker.shape(channels)[axis]
 
-    def _parameters_of(self, index: int, bound: Bound) -> dict[str, Change]:
+    def _parameters_of(self, index: int, bound: LoweredRule) -> dict[str, Change]:
         """The parameters of a node: what is learned and stands in its slots, as it is or computed from
         constants alone, and those the graph does not mention."""
         counts: dict[str, Change] = {}
@@ -179,7 +179,7 @@ class _Report:
         return f"{cause.text or 'tied to what stays'} ({node.name}{place})"
 
 
-def produced_axis(bound: Bound, parameter_slots: frozenset[str]) -> Optional[int]:
+def produced_axis(bound: LoweredRule, parameter_slots: frozenset[str]) -> Optional[int]:
     """The axis of the first output that a rule produces: the first whose names stand in a slot that holds a
     parameter and in no other; ``None`` where there is none."""
     if not bound.outputs or bound.outputs[0].axes is None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from prunec.graph import Known, Tensor, as_value, same
 from prunec.language.syntax import Value
-from prunec.lowering.infer import BoundGraph
-from prunec.lowering.values import carried, held_arrays
+from prunec.lowering.lowered import LoweredGraph
+from prunec.lowering.values import held_arrays
 from prunec.rewriting.shrink import Shrinker, cut
 
 
@@ -34,17 +34,17 @@ class Changes:
 
 
 def changes(
-    bound: BoundGraph, shrinker: Shrinker, attributes: MutableMapping[tuple[int, str], Value]
+    bound: LoweredGraph, shrinker: Shrinker, attributes: MutableMapping[tuple[int, str], Value]
 ) -> Changes:
     """The changes of a graph; ``attributes`` are all new values, those that inputs carry among them (which
     are taken out of it)."""
     held = _held(bound, shrinker)
     inputs: dict[tuple[int, int], Known] = {}
-    for index, rule in enumerate(bound.bounds):
+    for index, rule in enumerate(bound.rules):
         if rule is None or index in bound.opaque:
             continue
         node, atoms = bound.graph.nodes[index], shrinker.solution.propagation.nodes[index]
-        for name, position in carried(rule.rule, node):
+        for name, position in rule.value_inputs:
             tensor = node.inputs[position]
             old = bound.known[tensor]
             wanted = attributes.pop((index, name), rule.attributes[name])
@@ -59,7 +59,7 @@ def changes(
     return Changes(attributes, inputs, shapes, _unknown(bound, shrinker, shapes), {**bound.known, **held})
 
 
-def _unknown(bound: BoundGraph, shrinker: Shrinker, shapes: Container[Tensor]) -> frozenset[Tensor]:
+def _unknown(bound: LoweredGraph, shrinker: Shrinker, shapes: Container[Tensor]) -> frozenset[Tensor]:
     """The tensors without a layout that come from tensors that shrink."""
     laid_out = shrinker.solution.propagation.channels
     unknown: set[Tensor] = set()
@@ -79,14 +79,14 @@ def _array(value: Value, old: Known, gone: Optional[NDArray[np.bool_]]) -> Known
     return array if gone is None else array.reshape(cut(gone[old]).shape)
 
 
-def _held(bound: BoundGraph, shrinker: Shrinker) -> dict[Tensor, Known]:
+def _held(bound: LoweredGraph, shrinker: Shrinker) -> dict[Tensor, Known]:
     """What the tensors hold that follow from sizes, where it changes."""
     graph = bound.graph
     if not bound.known:
         return {}
     new: dict[Tensor, Known] = {}
     for index, atoms in enumerate(shrinker.solution.propagation.nodes):
-        rule = bound.bounds[index]
+        rule = bound.rules[index]
         if rule is None:
             continue
         arrays: Mapping[int, Known] = {}

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from prunec.channels.components import Atoms
 from prunec.compiler import Analysis, Parameter
 from prunec.graph import Tensor
-from prunec.language.syntax import Scales
-from prunec.lowering.bound import Bound, BoundTensor, names_of, term_size
-from prunec.lowering.guards import holds
+from prunec.lowering.bound import BoundTensor, names_of, term_size
+from prunec.lowering.lowered import LoweredRule
 
 #: The slices of a weight that make a channel (a convolution's filters).
 FILTERS = "filters"
@@ -68,13 +67,17 @@ def channel_axes(analysis: Analysis) -> tuple[ChannelAxis, ...]:
     return tuple(found)
 
 
-def _slots(analysis: Analysis) -> dict[str, tuple[int, Bound, BoundTensor]]:
+#: A node that takes a parameter, its rule, and the slot.
+_Taker = tuple[int, LoweredRule, BoundTensor]
+
+
+def _slots(analysis: Analysis) -> dict[str, _Taker]:
     """For each parameter the first node that takes it as such, and the slot; else the first that takes it as
     it would take data, as products of matrices do."""
     graph = analysis.model.graph
-    slots: dict[str, tuple[int, Bound, BoundTensor]] = {}
-    others: dict[str, tuple[int, Bound, BoundTensor]] = {}
-    for index, bound in enumerate(analysis.bound.bounds):
+    slots: dict[str, _Taker] = {}
+    others: dict[str, _Taker] = {}
+    for index, bound in enumerate(analysis.bound.rules):
         if bound is None:
             continue
         for tensor, slot in zip(graph.nodes[index].inputs, bound.inputs):
@@ -87,16 +90,17 @@ def _slots(analysis: Analysis) -> dict[str, tuple[int, Bound, BoundTensor]]:
 
 
 def _role(
-    analysis: Analysis, parameter: Parameter, factor: int, known: Optional[tuple[int, Bound, BoundTensor]]
+    analysis: Analysis,
+    parameter: Parameter,
+    factor: int,
+    known: Optional[_Taker],
 ) -> tuple[str, tuple[Tensor, ...]]:
     if known is None:
         axis = _axis_of(parameter, factor)[0]
         return (VECTOR if len(parameter.shape) == 1 else FILTERS if axis == 0 else INPUTS), ()
     index, bound, slot = known
-    for statement in bound.rule.statements:
-        if isinstance(statement, Scales) and statement.tensor.name == slot.slot:
-            if holds(statement.when, bound.attributes, {}) is not False:
-                return SCALE, ()
+    if slot.slot in bound.scales:
+        return SCALE, ()
     if len(parameter.shape) == 1:
         return VECTOR, ()
     names = _names(parameter, factor, bound, slot)
@@ -111,7 +115,7 @@ def _role(
     return INPUTS, tuple(sources)
 
 
-def _names(parameter: Parameter, factor: int, bound: Bound, slot: BoundTensor) -> set[str]:
+def _names(parameter: Parameter, factor: int, bound: LoweredRule, slot: BoundTensor) -> set[str]:
     """The names of a rule that a factor of a parameter stands for."""
     axis, position, count = _axis_of(parameter, factor)
     terms = [term for term in (slot.axes or ())[axis] if term_size(term, bound.sizes) != 1]

@@ -13,7 +13,6 @@ from typing import Iterable, Iterator, Mapping, Optional, Sequence
 
 from prunec.compiler import Analysis, Pruned
 from prunec.graph import Tensor
-from prunec.language.syntax import Discontinuous, Holds, Rule
 from prunec.verifying.places import Places
 
 
@@ -121,7 +120,7 @@ class _Flow:
 
     def follow(self, index: int, made: set[Tensor]) -> None:
         """What the values that a node makes follow from."""
-        node, bound = self.analysis.model.graph.nodes[index], self.analysis.bound.bounds[index]
+        node, bound = self.analysis.model.graph.nodes[index], self.analysis.bound.rules[index]
         if node.operator is None:
             if node.name in self.sliced:
                 self.affected |= made
@@ -129,8 +128,7 @@ class _Flow:
                 self.varying |= made
             return
         if bound is not None:
-            holding = {s.tensor.name for s in bound.rule.statements if isinstance(s, Holds)}
-            made = made - {Tensor(index, k) for k, own in enumerate(bound.outputs) if own.slot in holding}
+            made = made - {Tensor(index, k) for k in bound.held}
         reached = index in self.implied or not self.affected.isdisjoint(node.inputs)
         why = self._why_anew(index, reached)
         if why is not None:
@@ -146,24 +144,24 @@ class _Flow:
 
     def _why_anew(self, index: int, reached: bool) -> Optional[Break]:
         """Why the comparison starts anew behind a node, if it does."""
-        rule, inputs = self._rule(index), self.analysis.model.graph.nodes[index].inputs
+        jumps, inputs = self._jumps(index), self.analysis.model.graph.nodes[index].inputs
         if index in self.random:
             return Break.RANDOM
         if reached and index in self.statistics:
             return Break.STATISTICS
-        if reached and rule is None:
+        if reached and jumps is None:
             return Break.UNKNOWN
-        jumps = rule is not None and any(isinstance(s, Discontinuous) for s in rule.statements)
         if jumps and any(tensor in self.affected and tensor in self.varying for tensor in inputs):
             return Break.JUMP
         return None
 
-    def _rule(self, index: int) -> Optional[Rule]:
-        """What says what a node computes, also where sizes that it takes are known only when it runs."""
-        opaque, bound = self.analysis.bound.opaque.get(index), self.analysis.bound.bounds[index]
+    def _jumps(self, index: int) -> Optional[bool]:
+        """Whether what a node computes jumps, also where sizes that it takes are known only when it runs;
+        ``None`` where no rule says what it computes."""
+        opaque, bound = self.analysis.bound.opaque.get(index), self.analysis.bound.rules[index]
         if opaque is not None:
-            return opaque.rule
-        return None if bound is None else bound.rule
+            return opaque.discontinuous
+        return None if bound is None else bound.discontinuous
 
 
 def _statistics(analysis: Analysis, pruned: Pruned) -> set[int]:

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from core.operators import RULES
 from core.sketch import bound, one_rule, shapes_of, sketch
-from prunec.lowering.infer import bind_graph
+from prunec.lowering.infer import lower_graph
 from prunec.lowering.slots import Contradiction, assign_slots
 
 CONVOLUTION = """op c(groups = 1, filters, kernel, stride = 1, pad = 0) {
@@ -393,7 +393,7 @@ def test_shapes_flow_backwards_through_a_graph():
         outputs=["flat"],
         shapes={"data": (None, 3, None), "other": (2, None, 5)},
     )
-    found = bind_graph(model.graph, RULES)
+    found = lower_graph(model.graph, RULES)
     assert [found.shapes[t] for t in sorted(found.shapes)] == [(2, 3, 5)] * 4 + [(2, 15)]
 
 
@@ -407,5 +407,5 @@ def test_a_weight_used_twice_gives_its_shape_to_both():
         shapes={"data": (2, None)},
         parameters=["weight"],
     )
-    found = bind_graph(model.graph, RULES)
+    found = lower_graph(model.graph, RULES)
     assert [found.shapes[t] for t in sorted(found.shapes)] == [(2, 6), (6, 6), (2, 6), (2, 6)]

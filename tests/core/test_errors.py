@@ -104,7 +104,7 @@ def test_two_rules_that_hold_for_one_node():
     assert "^^^ one" in lines[5] and "^^^ two" in lines[9]
     assert lines[-1] == "  help: narrow one rule's guard, or let it say `specialises` and the other's label"
     special = text.replace("as two", "as two specialises one")
-    assert analyse(model, SmallRules(special)).bound.bounds[1].rule.label == "two"
+    assert analyse(model, SmallRules(special)).bound.rules[1].header.label == "two"
 
 
 # --- barriers ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from prunec.frontends.mxnet.frontend import MXNetModel
 from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Tensor
-from prunec.lowering.infer import bind_graph
+from prunec.lowering.infer import lower_graph
 
 #: The share of parameters that may be left at the size the network was made for.
 LEFT = {
@@ -68,7 +68,7 @@ def test_shapes_are_those_of_mxnet(name):
     """Every value of the graph, parameters included, from the input's shape alone."""
     symbol, inputs = networks.zoo(name)
     file = read_symbol(symbol.tojson().encode(), f"{name}-symbol.json")
-    found = bind_graph(to_graph(file, None, inputs), RULES).shapes
+    found = lower_graph(to_graph(file, None, inputs), RULES).shapes
     expected = infer_shapes(file.data, inputs)
     seen = {tensor: shape for tensor, shape in found.items() if tensor in expected}
     assert len(file.nodes) <= len(seen)

@@ -1,0 +1,227 @@
+"""Lowering: a bound rule's statements, read for one node, as data that needs no syntax tree."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Iterator, Mapping, Optional, Sequence
+
+from prunec.graph import Shape
+from prunec.language.syntax import (
+    Axis,
+    Call,
+    Discontinuous,
+    Equation,
+    Expression,
+    Literal,
+    MultiplyAdds,
+    Name,
+    Neutral,
+    Rest,
+    Rule,
+    Scales,
+    Signature,
+    Value,
+    Zero,
+)
+from prunec.lowering.bound import Bound
+from prunec.lowering.expansion import variadic_names
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, listed_positions, spread
+from prunec.lowering.guards import active_equations, holds
+from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
+from prunec.lowering.meaning import zero_inputs
+from prunec.lowering.stems import axis_names, slots_of
+from prunec.lowering.views import VIEWS
+from prunec.support.diagnostics import Span
+
+#: Functions that say how an entry of an attribute is written, besides what it is.
+_STYLES = ("start", "stop", "copy_zero", "stretch")
+#: Functions that take away axes of size one, all of them where no attribute names any.
+_SQUEEZES = ("squeeze", "squeezed")
+
+
+def lower(
+    bound: Bound,
+    value_inputs: tuple[tuple[str, int], ...] = (),
+    kept: Mapping[str, tuple[str, Span]] = {},
+) -> LoweredRule:
+    """The rule of a node as the stages behind read it; ``value_inputs`` are the attributes that inputs carry,
+    ``kept`` are names that must stay for what the rest of the graph does, with reasons."""
+    rule, signature = bound.rule, signature_of(bound.rule)
+    scope = Scope(bound.attributes, axis_names(rule), bound.ranks, bound.counts, _variadic(signature))
+    costs = [s for s in rule.statements if isinstance(s, MultiplyAdds)]
+    return LoweredRule(
+        attributes=bound.attributes,
+        inputs=bound.inputs,
+        implied=bound.implied,
+        outputs=bound.outputs,
+        parameter_slots=bound.parameter_slots,
+        sizes=bound.sizes,
+        regroupings=bound.regroupings,
+        kept={**bound.kept, **kept},
+        made=bound.made,
+        mixed=bound.mixed,
+        balanced=bound.balanced,
+        held=bound.held,
+        open=bound.open,
+        header=header(rule),
+        edits=tuple(_edits(bound, scope)),
+        codes=() if bound.open else tuple(_codes(bound)),
+        vanishing=tuple(_vanishing(bound)),
+        zeros=_zeros(bound),
+        neutral=_neutral(rule),
+        scales=_scales(bound),
+        value_inputs=value_inputs,
+        costly=bool(costs),
+        multiply_adds=_multiply_adds(bound, costs[0]) if costs else None,
+        discontinuous=is_discontinuous(rule),
+    )
+
+
+def signature_of(rule: Rule) -> Signature:
+    """The signature of a rule that is bound; an opaque rule, which has none, never is."""
+    assert rule.signature is not None
+    return rule.signature
+
+
+def header(rule: Rule) -> RuleHeader:
+    """How messages name a rule that has a signature."""
+    first = rule.operators[0]
+    return RuleHeader(rule.label, first.name, rule.span, first.span, signature_of(rule).span)
+
+
+def is_discontinuous(rule: Rule) -> bool:
+    """Whether a change in the last bit of an input can change an output as it likes."""
+    return any(isinstance(statement, Discontinuous) for statement in rule.statements)
+
+
+def _variadic(signature: Signature) -> dict[str, str]:
+    return variadic_names(slots_of(signature))
+
+
+# --- attributes ------------------------------------------------------------------------------
+
+
+def _edits(bound: Bound, scope: Scope) -> Iterator[AttributeEdit]:
+    for equation in active_equations(bound.rule, bound.attributes):
+        with suppress(Unspreadable):
+            edit = _edit(equation, bound, scope)
+            if edit is not None:
+                yield edit
+
+
+def _edit(equation: Equation, bound: Bound, scope: Scope) -> Optional[AttributeEdit]:
+    """What an equation says of the attribute on one of its sides.  Raises :class:`Unspreadable`."""
+    for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
+        name = _attribute(side, bound)
+        if name is None:
+            continue
+        values = tuple(spread(other, scope))
+        if not isinstance(side, Call):
+            return AttributeEdit(name, values)
+        wholes = tuple(spread(side.arguments[1], scope))
+        inner = side.arguments[0]
+        places = _places(inner, bound, len(values)) if isinstance(inner, Call) else None
+        return AttributeEdit(name, values, side.function, wholes, places)
+    return None
+
+
+def _attribute(side: Expression, bound: Bound) -> Optional[str]:
+    if isinstance(side, Call) and side.function in _STYLES:
+        side = side.arguments[0]
+    if isinstance(side, Call) and side.function == "on":
+        side = side.arguments[0]
+    if isinstance(side, Name) and bound.attributes.get(side.name) is not None:
+        return side.name
+    return None
+
+
+def _places(on: Call, bound: Bound, rank: int) -> tuple[int, ...]:
+    """The axes that the entries of a list belong to."""
+    axes = on.arguments[1]
+    value = bound.attributes.get(axes.name) if isinstance(axes, Name) else None
+    return tuple(range(rank)) if value is None else tuple(listed_positions(value, rank))
+
+
+def _codes(bound: Bound) -> Iterator[CodesEdit]:
+    """The reshape codes in which numbers stand for sizes."""
+    for call in _calls(bound, VIEWS):
+        rest, attribute = call.arguments[:2]
+        assert isinstance(rest, Rest) and isinstance(attribute, Name)
+        codes = bound.attributes[attribute.name]
+        shape: Shape = tuple(bound.sizes.get(indexed(rest.name, i)) for i in range(bound.ranks[rest.name]))
+        reverse = bool(_flag(call, bound))
+        view = VIEWS[call.function](codes if isinstance(codes, tuple) else (codes,), shape, reverse)
+        literals = [(code, indexed("=view", n)) for n, code in enumerate(view.literal) if code is not None]
+        yield CodesEdit(attribute.name, tuple(literals))
+
+
+def _flag(call: Call, bound: Bound) -> Value:
+    if len(call.arguments) < 3:
+        return None
+    argument = call.arguments[2]
+    if isinstance(argument, Literal):
+        return argument.value
+    return bound.attributes.get(argument.name) if isinstance(argument, Name) else None
+
+
+def _vanishing(bound: Bound) -> Iterator[str]:
+    for call in _calls(bound, _SQUEEZES):
+        rest, argument = call.arguments[:2]
+        assert isinstance(rest, Rest)
+        if isinstance(argument, Name) and bound.attributes.get(argument.name) is None:
+            yield from (indexed(rest.name, i) for i in range(bound.ranks.get(rest.name, 0)))
+
+
+def _calls(bound: Bound, functions: object) -> Iterator[Call]:
+    """The axes of outputs that one of some functions makes."""
+    for tensor in signature_of(bound.rule).outputs:
+        for axis in tensor.axes:
+            call = _call(axis)
+            if call is not None and call.function in functions:  # type: ignore[operator]
+                yield call
+
+
+def _call(axis: Axis) -> Optional[Call]:
+    return axis.item if isinstance(axis.item, Call) else None
+
+
+# --- statements ------------------------------------------------------------------------------
+
+
+def _zeros(bound: Bound) -> tuple[ZeroClaim, ...]:
+    connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
+    return tuple(
+        ZeroClaim(s.tensor.name, None if s.condition is None else zero_inputs(s.condition))
+        for s in bound.rule.statements
+        if isinstance(s, Zero) and holds(s.when, bound.attributes, connected) is not False
+    )
+
+
+def _neutral(rule: Rule) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for statement in rule.statements:
+        if isinstance(statement, Neutral):
+            value = statement.value.value
+            number = float(value) if isinstance(value, (int, float)) else 0.0
+            found.setdefault(statement.tensor.name, number)
+    return found
+
+
+def _scales(bound: Bound) -> frozenset[str]:
+    return frozenset(
+        s.tensor.name
+        for s in bound.rule.statements
+        if isinstance(s, Scales) and holds(s.when, bound.attributes, {}) is not False
+    )
+
+
+def _multiply_adds(bound: Bound, statement: MultiplyAdds) -> Scalar:
+    """What one run costs, ``None`` where the sizes it needs are not known."""
+    declared = {attribute.name for attribute in bound.rule.attributes}
+    names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
+    variadic = _variadic(signature_of(bound.rule))
+    scope = Scope(bound.attributes, names, bound.ranks, bound.counts, variadic)
+    entries: Sequence[Scalar] = ()
+    with suppress(Unspreadable):
+        entries = spread(statement.count, scope)
+    return entries[0] if len(entries) == 1 else None
