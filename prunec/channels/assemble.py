@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, Optional, Sequence
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 from prunec.channels.layout import Layout, Reason, RuleReason, TensorResult, unsized
 from prunec.channels.scope import Array, FactorScope, places_of
-from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
+from prunec.lowering.bound import (
+    BoundTensor,
+    PlainAxis,
+    Reversed,
+    SumTerm,
+    Taken,
+    Term,
+    axis_size,
+    names_of,
+)
 
 
 class Assembler:
@@ -68,7 +77,11 @@ class Assembler:
     def _reverse(
         self, tensor: BoundTensor, arrays: list[Array], reasons: dict[int, Reason]
     ) -> tuple[list[Array], dict[int, int]]:
-        names = {t.name for axis in tensor.axes or () for t in axis if isinstance(t, Reversed)}
+        """Arrays with what the tensor reverses turned round, and the factors that stand for what is; a name
+        that stands there as it is too has arrays of both kinds."""
+        terms = [term for axis in tensor.axes or () for term in _terms(axis)]
+        names = {term.name for term in terms if isinstance(term, Reversed)}
+        straight = {f for term in terms if isinstance(term, str) and term in names for f in self.ids(term)}
         mirrored: dict[int, int] = {}
         for name in sorted(names):
             for factor in self.ids(name):
@@ -79,6 +92,8 @@ class Assembler:
         for array in arrays:
             flipped = tuple(p for p, f in enumerate(array.factors) if f in mirrored)
             if flipped:
+                if straight.intersection(array.factors):
+                    result.append(array)
                 value = self.scope.step("flip", array.value, flipped)
                 factors = [mirrored.get(f, f) for f in array.factors]
                 array = Array(factors, value, of_rows=array.of_rows, zero=array.zero)
@@ -188,6 +203,9 @@ class Assembler:
         if len(parts) == 1:
             return self._axis(parts[0], arrays, mirrored, reasons, tensor)
         total = scope.factor(size)
+        if not parts:
+            reasons[total] = RuleReason("there is nothing on this axis", tensor.span)
+            return [total]
         default = RuleReason("a part of size one of a sum", tensor.span)
         pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
         lasts: Optional[dict[int, Array]] = None
@@ -360,3 +378,13 @@ class Assembler:
         array.value = scope.step("reshape", value, (*scope.shape(rows), scope.sizes[flat] or 0))
         array.factors = [*rows, flat]
         scope.hold(array)
+
+
+def _terms(axis: PlainAxis) -> Iterator[Term]:
+    """The terms of an axis, in sums as well."""
+    for term in axis:
+        if isinstance(term, SumTerm):
+            for part in term.parts:
+                yield from _terms(part)
+        else:
+            yield term

@@ -89,6 +89,7 @@ op permute(axes = None) { data[*x] -> out[permute(*x, axes)]  zero out if data }
 op exchange(first, second) { data[*x] -> out[swap(*x, first, second)]  zero out if data }
 op flatten { data[n, *x] -> out[n, (*x)]  zero out if data }
 op turn(axes) { data[*x] -> out[reverse(*x, axes)]  zero out if data }
+op mirror(axis) { data[*a, c @ axis, *b] -> out[*a, (reverse(c) + c), *b]  zero out if data }
 op roll(shift, axis) {
   data[*a, (p + q) @ axis, *b] -> out[*a, (q + p), *b]
   start(shift, p + q) = q
@@ -279,6 +280,9 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "exchange": lambda attributes, data: data.swapaxes(attributes["first"], attributes["second"]),
     "flatten": lambda _, data: data.reshape(data.shape[0], -1),
     "turn": lambda attributes, data: np.flip(data, attributes["axes"]),
+    "mirror": lambda attributes, data: np.concatenate(
+        [np.flip(data, attributes["axis"]), data], axis=attributes["axis"]
+    ),
     "roll": lambda attributes, data: np.roll(data, attributes["shift"], attributes["axis"]),
     "copies": lambda attributes, data: np.tile(data, attributes["reps"]),
     "repeats": lambda attributes, data: np.repeat(data, attributes["times"], attributes["axis"]),

@@ -283,6 +283,10 @@ def permute(g: Grower, data: Tensor) -> Optional[list[Tensor]]:
     return g.builder.add("permute", data, axes=tuple(g.draw(st.permutations(range(rank)))))
 
 
+def mirror(g: Grower, data: Tensor) -> Optional[list[Tensor]]:
+    return g.builder.add("mirror", data, axis=g.integer(0, len(g.shape(data)) - 1))
+
+
 def flatten(g: Grower, data: Tensor) -> Optional[list[Tensor]]:
     return g.builder.add("flatten", data) if len(g.shape(data)) > 1 else None
 
@@ -327,6 +331,7 @@ ALL: tuple[Step, ...] = (
     *CHANNELS,
     *AXES,
     shared,
+    mirror,
     spread,
     part,
     cut_all,

@@ -9,9 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 
 from core.elements import Reference
+from core.operators import SmallRules
 from core.plans import any_legal
 from core.random_graphs import ALL, AXES, CHANNELS, models
-from core.small import Builder, solved
+from core.sketch import sketch
+from core.small import Builder, compare, solved
+from prunec.compiler import analyse
 from prunec.graph import Tensor
 from prunec.rewriting.shrink import Shrinker
 
@@ -164,6 +167,25 @@ def test_a_shuffle_between_groups_needs_both_balances():
     assert solution.unit_count > 12
     middle = next(g for g in solution.groups if 12 in g.units)
     assert len(np.unique(middle.cells)) == len(middle.cells) / 2
+
+
+def test_channels_beside_their_mirror_image_go_in_pairs():
+    b = Builder()
+    x = b.one("mirror", b.grouped(b.input(2, 3), 8), axis=1)
+    analysis = solved(b.finish(b.dense(x, 3)))
+    assert analysis.solution.unit_count == 8
+    removed = np.arange(8) % 3 == 0
+    assert compare(analysis, removed).error < 1e-12
+    assert (
+        compare(analysis, removed).pruned.shrinker.shape(analysis.solution.propagation.channels[x])[1] == 10
+    )
+
+
+def test_a_sum_of_parts_without_elements():
+    """Padding what is empty, and taking nothing of it, leaves an axis without channels."""
+    rules = SmallRules("op none { data[n, c] -> out[n, (p + q)]  p = 0  q = 0 }")
+    model = sketch(("x", None), ("y", "none", ["x"]), outputs=["y"], shapes={"x": (2, 3)})
+    assert analyse(model, rules).solution.propagation.channels[Tensor(1, 0)].layout.axes == ((2,), (0,))
 
 
 def test_kept_channels_have_a_cause():
