@@ -29,6 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_argument("--kept", action=_Kept, help="list all layers that keep channels, and why")
     assert isinstance(kept, _Kept)
     kept.name = name
+    parser.add_argument(
+        "--rule", action="store_true", help="print what the rule became for this node, and stop"
+    )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
 
 
@@ -62,13 +65,21 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("give the name of a node or parameter, or --kept")
     if options.kept and (options.channel is not None or options.axis is not None):
         options.parser.error("--kept speaks of whole layers: leave out --channel and --axis")
+    if options.rule and (options.kept or options.axis is not None or options.channel is not None):
+        options.parser.error("--rule speaks of a whole node: leave out --kept, --channel and --axis")
+    if options.rule and options.format != "text":
+        options.parser.error("--rule is text only")
     from prunec.cli.inputs import read_inputs
     from prunec.explaining import diagrams, text
     from prunec.explaining.explain import explain
     from prunec.explaining.kept import kept, unread
 
     analysis = read_inputs(options).analysis
-    if options.kept:
+    if options.rule:
+        from prunec.explaining.records import records_text
+
+        shown = records_text(analysis, options.name)
+    elif options.kept:
         layers, whole = kept(analysis), unread(analysis)
         shown = {
             "text": lambda: text.kept_text(layers, whole),

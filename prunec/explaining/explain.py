@@ -52,7 +52,7 @@ class Explainer:
 
     def explain(self, name: str, axis: Optional[int] = None, channel: Optional[int] = None) -> Explanation:
         """See :func:`explain`."""
-        carrier, kind = self._find(name)
+        carrier, kind = self.find(name)
         channels = self.links.channels(carrier)
         shape = self._shape(carrier)
         operator = self._operator(carrier)
@@ -80,7 +80,11 @@ class Explainer:
                 found.setdefault(node.name, Tensor(index, 0))
         return found
 
-    def _find(self, name: str) -> tuple[Carrier, str]:
+    def find(self, name: str) -> tuple[Carrier, str]:
+        """What carries channels under a name, and whether it is a parameter or the output of a node.
+
+        Raises PrunecError P410 for an unknown name.
+        """
         if name in self.parameters:
             return self.parameters[name], "parameter"
         graph = self.analysis.bound.graph
