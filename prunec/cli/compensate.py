@@ -6,7 +6,6 @@ import argparse
 
 from prunec.cli.options import add_model_options, add_register_option, check_means
 
-SUMMARY = "make up for what a plan removes"
 DESCRIPTION = """Writes parameters, of the same shapes, in which the layers that read removed channels make up
 for them, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest, and
 `prunec compile --compensate` both at once.  A removed channel that is constant, as behind a zero scale,

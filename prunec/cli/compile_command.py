@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from prunec.rewriting.artefacts import Artefacts
     from prunec.support.diagnostics import Diagnostic
 
-SUMMARY = "write a smaller model"
 DESCRIPTION = """Removes channels from a model and writes the smaller one into a folder: the model,
 slice_params.py (which slices the parameters), changes.diff, groups.json, plan.json and, when the
 parameters are at hand, the sliced parameters."""

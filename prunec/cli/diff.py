@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from prunec.language.library import RuleSet
     from prunec.support.diagnostics import Diagnostic
 
-SUMMARY = "compare the structure of two models"
 DESCRIPTION = """Lists what differs between two models of one kind, made by prunec or not: nodes (matched by
 name), attributes, inputs, shapes and parameters, under the groups of channels that account for it."""
 

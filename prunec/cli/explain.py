@@ -7,7 +7,6 @@ from typing import Any, Sequence
 
 from prunec.cli.options import add_model_options
 
-SUMMARY = "say what a channel goes with, or why it stays"
 DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with
 them, and the chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the
 reason.  --kept lists all layers that keep channels."""

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.planning.members import Member
 
-SUMMARY = "list the groups of channels that go together"
 DESCRIPTION = """Lists the groups of a model.  The units of a group are interchangeable candidates for
 removal; each is the smallest set of channels that can go.  --json prints groups.json, for programs that
 choose what goes."""

@@ -20,18 +20,19 @@ from prunec import __version__
 from prunec.cli.terminal import Terminal
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
-#: Each command's module; it has SUMMARY, ``add_options(parser)`` and ``run(options) -> exit code``, and
-#: imports what is heavy inside ``run``; FAILURE is its exit code for errors, where that is not 1.
+#: Each command's module and what it does in a few words.  The module has DESCRIPTION, ``add_options(parser)``
+#: and ``run(options) -> exit code``, and imports what is heavy inside ``run``; FAILURE is its exit code for
+#: errors, where that is not 1.
 COMMANDS = {
-    "compile": "prunec.cli.compile_command",
-    "groups": "prunec.cli.groups_command",
-    "plan": "prunec.cli.plan",
-    "sensitivity": "prunec.cli.sensitivity",
-    "compensate": "prunec.cli.compensate",
-    "verify": "prunec.cli.verify_command",
-    "explain": "prunec.cli.explain",
-    "diff": "prunec.cli.diff",
-    "rules": "prunec.cli.rules",
+    "compile": ("prunec.cli.compile_command", "write a smaller model"),
+    "groups": ("prunec.cli.groups_command", "list the groups of channels that go together"),
+    "plan": ("prunec.cli.plan", "decide which channels go"),
+    "sensitivity": ("prunec.cli.sensitivity", "measure what pruning each group alone does"),
+    "compensate": ("prunec.cli.compensate", "make up for what a plan removes"),
+    "verify": ("prunec.cli.verify_command", "prove the smaller model against the original by running both"),
+    "explain": ("prunec.cli.explain", "say what a channel goes with, or why it stays"),
+    "diff": ("prunec.cli.diff", "compare the structure of two models"),
+    "rules": ("prunec.cli.rules", "check, try, format, list and document rules"),
 }
 
 #: Set to anything, this shows where in prunec an unexpected error came from.
@@ -45,10 +46,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         # as long as the work itself.
         gc.set_threshold(200_000, 20, 20)
         _prepare_process()
+    words = sys.argv[1:] if argv is None else argv
     terminal, failure = Terminal(), 1
     try:
-        options = _parser().parse_args(argv)
-        options.command_line = ("prunec", *(sys.argv[1:] if argv is None else argv))
+        options = _parser(words).parse_args(words)
+        options.command_line = ("prunec", *words)
         terminal = options.terminal = _terminal(options)
         failure = options.failure
         code = int(options.run(options))
@@ -72,18 +74,23 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return failure
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of a command line.  Of the command that it names it knows the options; of others, which
+    would take longer to set up than many a run takes, no more than ``--help`` shows."""
     parser = argparse.ArgumentParser(
         prog="prunec",
         description="Makes trained neural networks smaller: removes channels of a serialised model, exactly.",
     )
     parser.add_argument("--version", action="version", version=f"prunec {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, path in COMMANDS.items():
-        module = import_module(path)
-        command = commands.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION)
-        module.add_options(command)
-        command.set_defaults(run=module.run, parser=command, failure=getattr(module, "FAILURE", 1))
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    for name, (path, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == wanted:
+            module = import_module(path)
+            command.description = module.DESCRIPTION
+            module.add_options(command)
+            command.set_defaults(run=module.run, parser=command, failure=getattr(module, "FAILURE", 1))
     return parser
 
 

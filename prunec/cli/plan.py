@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.planning.choose import Plan
 
-SUMMARY = "decide which channels go"
 DESCRIPTION = """Decides which channels of a model go and writes plan.json: which units of which groups, by
 which method, for which model, rules and parameters.  `prunec compile --plan` carries it out."""
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from prunec.authoring.examples import Outcome
     from prunec.support.diagnostics import Diagnostic
 
-SUMMARY = "check, try, format, list and document rules"
 DESCRIPTION = (
     "Commands for the authors of rules.  A FILE is a .prune file, a folder of them, or a built-in name."
 )

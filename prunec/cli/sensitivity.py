@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.scoring.sensitivity import Measurement, Table
 
-SUMMARY = "measure what pruning each group alone does"
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
 a table: how much the outputs change and, where the examples have labels, the accuracy.  The table is whole
 at any time: an interrupted run goes on where it stopped.  `prunec plan --criterion sensitivity

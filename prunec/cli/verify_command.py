@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from prunec.cli.inputs import Inputs
 
-SUMMARY = "prove the smaller model against the original by running both"
 DESCRIPTION = """Runs the original, with the removed channels masked, and the smaller model on the same
 inputs, in MXNet or ONNX Runtime, and compares what they compute, at the outputs and inside.  Exit status: 0
 proved, 1 they differ, 2 the command line is at fault, 3 not proved (a wrong slice could pass unseen), 4
