@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, Mapping, Optional, Sequence
 
-from prunec.channels.layout import Layout, Reason, RuleReason, TensorResult, unsized
+from prunec.channels.layout import Layout, Reason, TensorResult, unsized
 from prunec.channels.scope import Array, FactorScope, places_of
 from prunec.lowering.bound import (
     BoundTensor,
@@ -16,6 +16,7 @@ from prunec.lowering.bound import (
     axis_size,
     names_of,
 )
+from prunec.lowering.reasons import ReasonKind, RuleReason
 
 
 class Assembler:
@@ -61,7 +62,7 @@ class Assembler:
             tuple(a.of_rows for a in arrays),
         )
         spanned = {f for a in arrays for f in a.factors}
-        default = RuleReason("a row of a table of channels keeps its place", tensor.span)
+        default = RuleReason(ReasonKind.TABLE_ROW, tensor.span)
         why = tuple(None if f in spanned else reasons.get(f, default) for f in order)
         return TensorResult(layout, tuple(a.value for a in arrays), why)
 
@@ -144,7 +145,7 @@ class Assembler:
         """The factors, for each axis of the list, of elements that are chosen by position: the same for all
         rows of a table."""
         scope = self.scope
-        reason = RuleReason("elements are chosen by their position", tensor.span)
+        reason = RuleReason(ReasonKind.BY_POSITION, tensor.span)
         factors = list(self.ids(term.name))
         if len(factors) != 1:
             self.flatten(factors, reason, arrays)
@@ -204,9 +205,9 @@ class Assembler:
             return self._axis(parts[0], arrays, mirrored, reasons, tensor)
         total = scope.factor(size)
         if not parts:
-            reasons[total] = RuleReason("there is nothing on this axis", tensor.span)
+            reasons[total] = RuleReason(ReasonKind.EMPTY_AXIS, tensor.span)
             return [total]
-        default = RuleReason("a part of size one of a sum", tensor.span)
+        default = RuleReason(ReasonKind.SINGLE_PART, tensor.span)
         pieces: list[tuple[Optional[Array], Optional[int], Reason]] = []
         lasts: Optional[dict[int, Array]] = None
         for part in parts:

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from prunec.channels.assemble import Assembler
-from prunec.channels.layout import (
-    InputReason,
-    Layout,
-    NamedSize,
-    Program,
-    Reason,
-    RuleReason,
-    TensorResult,
-    unsized,
-)
+from prunec.channels.layout import InputReason, Layout, NamedSize, Program, Reason, TensorResult, unsized
 from prunec.channels.scope import Array, FactorScope, places_of, refinable
 from prunec.channels.zeros import Zeros
 from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.lowering.lowered import LoweredRule
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.support.diagnostics import Span
 
 
@@ -62,12 +54,12 @@ class _Derivation:
             elif layout is None:
                 self._import_unknown(bound.inputs[slot])
         for group in bound.regroupings:
-            reason = RuleReason("a reshape whose sizes do not line up", bound.header.span)
+            reason = RuleReason(ReasonKind.BROKEN_VIEW, bound.header.span)
             before = scope.track([f for name in group.before for f in self._ids(name)])
             after = scope.track([f for name in group.after for f in self._ids(name)])
             scope.align(before, after, reason)
-        for name, (text, span) in bound.kept.items():
-            self._keep(name, RuleReason(text, span))
+        for name, kept in bound.kept.items():
+            self._keep(name, kept)
         scope.settle()
         untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
         zeros = Zeros(bound, self._ids, untouched)
@@ -114,7 +106,7 @@ class _Derivation:
     def _import_unknown(self, tensor: BoundTensor) -> None:
         for axis in tensor.axes or ():
             for name in names_of(axis):
-                self._keep(name, RuleReason("nothing is known of the channels of an input", tensor.span))
+                self._keep(name, RuleReason(ReasonKind.UNKNOWN_INPUT, tensor.span))
 
     def _import(self, slot: int, tensor: BoundTensor, layout: Layout, value: int) -> None:
         scope = self.scope
@@ -136,9 +128,7 @@ class _Derivation:
     def _match(self, axis: PlainAxis, local: list[int], tensor: BoundTensor) -> None:
         """Makes the factors of a tensor's axis and those of the rule's axis the same."""
         scope = self.scope
-        reason = RuleReason(
-            f"the channels of {tensor.label} do not line up with the rule's axes", tensor.span
-        )
+        reason = RuleReason(ReasonKind.MISALIGNED, tensor.span, tensor.label)
         sums = [term for term in axis if isinstance(term, SumTerm)]
         if sums and len(local) > 1:
             self._flatten(local, reason)
@@ -186,7 +176,7 @@ class _Derivation:
                     piece_array.zero_in = dict(array.zero_in)
                     scope.add(piece_array)
                 elif size == 1 and part:
-                    scope.keep(value, RuleReason("a part of size one of a sum", tensor.span))
+                    scope.keep(value, RuleReason(ReasonKind.SINGLE_PART, tensor.span))
             if factors and factors[0] in scope.kept and piece:
                 scope.kept[piece[0]] = scope.kept[factors[0]]
             start += size or 0
@@ -226,7 +216,7 @@ class _Derivation:
             self.approximate += [(a.value, text, span) for a in arrays]
             return
         for array in arrays:
-            self.scope.keep(array.value, RuleReason(text + " (strict)", span))
+            self.scope.keep(array.value, RuleReason(ReasonKind.STRICT, span, text))
 
     def _consumed(self) -> list[str]:
         """Names on data and on connected parameters, and on no output: the operator sums over them."""
@@ -266,7 +256,7 @@ class _Derivation:
     def _tie_parts(self, parts: list[list[int]], spans: list[list[Array]]) -> None:
         # Parts that are not plain lists of channels stay equal by losing the same positions.
         scope = self.scope
-        reason = RuleReason("parts that must stay equally long", self.bound.header.span)
+        reason = RuleReason(ReasonKind.EQUAL_PARTS, self.bound.header.span)
         for ids, arrays in zip(parts, spans):
             same = [a for a in spans[0] if len(a.factors) == len(arrays[0].factors)] if arrays else []
             if (

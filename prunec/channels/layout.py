@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Union
 
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.support.diagnostics import Span
 
 
@@ -37,15 +38,6 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class RuleReason:
-    """A rule keeps a factor: what it says, and where; ``unsized`` where it does only for want of a size."""
-
-    text: str
-    span: Span
-    unsized: bool = False
-
-
-@dataclass(frozen=True)
 class InputReason:
     """A factor is kept because factor ``factor`` of input ``slot`` is."""
 
@@ -56,13 +48,10 @@ class InputReason:
 #: Why a factor is kept.
 Reason = Union[RuleReason, InputReason]
 
-#: What is said of that which is kept only because a size is not known.
-UNSIZED = "a size it depends on is not known"
-
 
 def unsized(reason: Reason) -> Reason:
     """The reason in its place why something is kept there for want of a size."""
-    return RuleReason(UNSIZED, reason.span, True) if isinstance(reason, RuleReason) else reason
+    return RuleReason(ReasonKind.UNKNOWN_SIZE, reason.span) if isinstance(reason, RuleReason) else reason
 
 
 #: One step of a program: an operation's name and its arguments; its result is the next value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from math import prod
 from typing import Mapping, Optional, Sequence
 
@@ -11,9 +12,10 @@ import numpy as np
 from prunec.channels.components import KEPT, Atoms
 from prunec.channels.derive import InputLayout, Untouched, derive
 from prunec.channels.execute import Room, execute
-from prunec.channels.layout import UNSIZED, InputReason, Layout, Program, Reason, TensorResult
+from prunec.channels.layout import InputReason, Layout, Program, Reason, TensorResult
 from prunec.graph import Graph, Tensor
 from prunec.lowering.lowered import LoweredGraph, LoweredRule
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.support.diagnostics import Span
 
 
@@ -27,6 +29,8 @@ class Cause:
     text: str
     node: int
     span: Optional[Span] = None
+    reason: Optional[RuleReason] = None
+    """What a rule says, of kinds ``"rule"`` and ``"size"``; ``None`` for what ties, and says nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,32 @@ class Channels:
     causes: tuple[int, ...]
 
 
+class EdgeKind(Enum):
+    """What joins atoms."""
+
+    TIE = "tie"
+    """The rule of the node."""
+    KEEP = "keep"
+    """The rule of the node keeps them."""
+    INTERFACE = "interface"
+    """Inputs, outputs, opaque nodes and policies."""
+    BALANCE = "balance"
+    """Rows of a table that lose equally."""
+    ROWS = "rows"
+    """What follows the rows of a table."""
+
+
 @dataclass(frozen=True)
 class Edge:
-    """Two arrays of one shape whose atoms are the same, element by element, and why."""
+    """Two arrays of one shape whose atoms are the same, element by element, and where that comes from: the
+    number of its cause, the node at which they are joined, and, for what is kept, the reason there."""
 
     left: Atoms
     right: Atoms
     cause: int
+    kind: EdgeKind
+    node: int
+    reason: Optional[Reason] = None
 
 
 @dataclass(frozen=True)
@@ -166,12 +189,16 @@ class _Propagator:
         start, self.next_atom = self.next_atom, self.next_atom + size
         return np.arange(start, self.next_atom, dtype=np.int64).reshape(shape)
 
+    def _keep(self, array: Atoms, cause: int) -> None:
+        node = self.causes[cause].node
+        self.edges.append(Edge(array, np.zeros_like(array), cause, EdgeKind.INTERFACE, node))
+
     def _keep_whole(self, tensor: Tensor, cause: int) -> None:
         """Keeps every channel of a tensor; gives it a layout if it has none and its shape is known."""
         known = self.channels.get(tensor)
         if known is not None:
             for array in known.arrays:
-                self.edges.append(Edge(array, np.zeros_like(array), cause))
+                self._keep(array, cause)
             return
         shape = self.bound.shapes.get(tensor)
         if shape is not None:
@@ -229,7 +256,7 @@ class _Propagator:
         axes = [_fill(axis, size) for axis, size in zip(layout.axes, shape)]
         if all(None not in axis or len(axis) == 1 for axis in axes):
             return replace(channels, layout=replace(layout, axes=tuple(axes)))
-        cause = self.cause(Cause("size", UNSIZED, index))
+        cause = self.cause(Cause("size", ReasonKind.UNKNOWN_SIZE.value, index))
         place: dict[int, int] = {}
         causes: list[int] = []
         old = 0
@@ -244,7 +271,7 @@ class _Propagator:
         stays = [n for n, factors in enumerate(layout.arrays) if all(f in place for f in factors)]
         for n, array in enumerate(channels.arrays):
             if n not in stays:
-                self.edges.append(Edge(array, np.zeros_like(array), cause))
+                self._keep(array, cause)
         plain = Layout(
             tuple(axes),
             tuple(tuple(place[f] for f in layout.arrays[n]) for n in stays),
@@ -268,10 +295,12 @@ class _Propagator:
         self, index: int, program: Program, values: Sequence[Atoms], inputs: Sequence[Tensor]
     ) -> None:
         for left, right, span in program.ties:
-            self.edges.append(Edge(values[left], values[right], self._rule_cause(index, span)))
+            cause = self._rule_cause(index, span)
+            self.edges.append(Edge(values[left], values[right], cause, EdgeKind.TIE, index))
         for value, reason in program.keeps:
             array = values[value]
-            self.edges.append(Edge(array, np.zeros_like(array), self._reason(index, reason, inputs)))
+            cause = self._reason(index, reason, inputs)
+            self.edges.append(Edge(array, np.zeros_like(array), cause, EdgeKind.KEEP, index, reason))
         for value, span in program.balances:
             self.balances.append(Table(values[value], self._rule_cause(index, span)))
         for table, dimensions, value, span in program.rows:
@@ -287,7 +316,8 @@ class _Propagator:
     def _reason(self, index: int, reason: Reason, inputs: Sequence[Tensor]) -> int:
         if isinstance(reason, InputReason):
             return self.channels[inputs[reason.slot]].causes[reason.factor]
-        return self.cause(Cause("size" if reason.unsized else "rule", reason.text, index, reason.span))
+        kind = "size" if reason.kind is ReasonKind.UNKNOWN_SIZE else "rule"
+        return self.cause(Cause(kind, reason.text, index, reason.span, reason))
 
     def _channels(
         self, index: int, result: TensorResult, values: Sequence[Atoms], inputs: Sequence[Tensor]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, Sequence
 
-from prunec.channels.layout import Reason, RuleReason, Step, unsized
+from prunec.channels.layout import Reason, Step, unsized
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.support.diagnostics import Span
 
 
@@ -195,7 +196,7 @@ class FactorScope:
             return
         for factor in array.factors:
             if factor not in factors:
-                self.kept.setdefault(factor, RuleReason("channels tied along it", self.span))
+                self.kept.setdefault(factor, RuleReason(ReasonKind.TIED_ALONG, self.span))
         before_factors, before = list(array.factors), array.value
         value = before
         for position in reversed(range(len(before_factors))):
@@ -232,7 +233,7 @@ class FactorScope:
             last = array.factors[-1]
             if len(set(array.factors)) < len(array.factors):
                 # One factor twice over, as on a diagonal: which of its places would shrink is open.
-                self.keep(array.value, RuleReason("channels that meet themselves on two axes", self.span))
+                self.keep(array.value, RuleReason(ReasonKind.TWO_AXES, self.span))
                 self.arrays.remove(array)
                 return True
             if last in self.kept:
@@ -294,9 +295,7 @@ class FactorScope:
         shrink the factors that they were counted by."""
         for factor in array.factors:
             if factor not in factors:
-                self.kept.setdefault(
-                    factor, RuleReason("a row of a table of channels keeps its place", self.span)
-                )
+                self.kept.setdefault(factor, RuleReason(ReasonKind.TABLE_ROW, self.span))
         self.reduce(array, factors)
 
     # --- rows ---

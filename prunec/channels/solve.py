@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunec.channels.balance import Rows, as_matrix, cells, rows_of, slice_classes, tidy, tie_rows
 from prunec.channels.components import KEPT, Atoms, connected_components
-from prunec.channels.propagate import Cause, Channels, Edge, Propagation
+from prunec.channels.propagate import Cause, Channels, Edge, EdgeKind, Propagation
 from prunec.graph import Tensor
 
 
@@ -84,8 +84,8 @@ class _Joiner:
         while self._enforce():
             pass
 
-    def _join(self, left: Atoms, right: Atoms, cause: int) -> None:
-        self.edges.append(Edge(left, right, cause))
+    def _join(self, left: Atoms, right: Atoms, cause: int, kind: EdgeKind) -> None:
+        self.edges.append(Edge(left, right, cause, kind, self.propagation.causes[cause].node))
         joined = connected_components(self.propagation.atom_count, self.labels[left], self.labels[right])
         self.labels = joined[self.labels]
 
@@ -108,7 +108,7 @@ class _Joiner:
             if not keep:
                 open_rows &= uniform
             if open_rows.any():
-                self._join(table.rows[open_rows], target[open_rows], table.cause)
+                self._join(table.rows[open_rows], target[open_rows], table.cause, EdgeKind.ROWS)
                 changed = True
         return changed
 
@@ -119,7 +119,7 @@ class _Joiner:
             if matrix is not None:
                 left, right = tidy(matrix)
                 if left.size:
-                    self._join(left, right, table.cause)
+                    self._join(left, right, table.cause, EdgeKind.BALANCE)
                     changed = True
         return changed
 
@@ -133,7 +133,7 @@ class _Joiner:
         self.cell, bad = cells(rows, self.propagation.atom_count)
         self.tables = rows
         for number in bad:
-            self._join(*tie_rows(rows[number].matrix), causes[number])
+            self._join(*tie_rows(rows[number].matrix), causes[number], EdgeKind.BALANCE)
         return bool(bad)
 
     def domain_of(self, live: Atoms) -> Atoms:

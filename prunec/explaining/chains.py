@@ -8,7 +8,7 @@ from typing import Optional, Sequence
 
 from prunec.channels.components import KEPT
 from prunec.channels.layout import Reason, TensorResult
-from prunec.channels.propagate import Cause
+from prunec.channels.propagate import Cause, EdgeKind
 from prunec.explaining.findings import Chain, Kept, Link, Step
 from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
@@ -28,8 +28,8 @@ class Visit:
     hops: list[Hop]
 
 
-class Teller:
-    """Tells paths of one solution."""
+class ChainRenderer:
+    """Puts paths of one solution into chains of steps."""
 
     def __init__(self, links: Links) -> None:
         self.links = links
@@ -51,14 +51,14 @@ class Teller:
         """Why an atom stays; ``hops`` lead from it to what is kept."""
         visits = self._visits(start, source, hops)
         last = hops[-1]
-        origin = self.links.origins[last.edge]
-        cause = self.links.solution.causes[self.links.solution.edges[last.edge].cause]
-        chain = self.told(visits, hops)
-        if origin.kind in ("balance", "rows"):
-            return self._kept_in_table(origin.kind, cause, chain)
-        follow = input_factor(origin.reason)
+        edge = self.links.edges[last.edge]
+        cause = self.links.solution.causes[edge.cause]
+        chain = self.chain(visits, hops)
+        if edge.kind in (EdgeKind.BALANCE, EdgeKind.ROWS):
+            return self._kept_in_table(edge.kind, cause, chain)
+        follow = input_factor(edge.reason)
         if follow is not None:
-            taken = self.graph.nodes[origin.node].inputs[follow[0]]
+            taken = self.graph.nodes[edge.node].inputs[follow[0]]
             steps, final = self._factor(taken, follow[1], taken)
             return self._kept(final or cause, Chain((*chain.steps, *steps), chain.edges))
         return self._kept(cause, chain)
@@ -78,7 +78,7 @@ class Teller:
         at = self.starts(start)
         atom = source
         for hop in hops:
-            node = self.links.origins[hop.edge].node
+            node = self.links.edges[hop.edge].node
             self._extend(visits, atom, at, {node}, start)
             if visits and visits[-1].node == node:
                 visits[-1].hops.append(hop)
@@ -186,22 +186,22 @@ class Teller:
 
     # --- from visits to steps ---
 
-    def told(self, visits: Sequence[Visit], hops: Sequence[Hop]) -> Chain:
+    def chain(self, visits: Sequence[Visit], hops: Sequence[Hop]) -> Chain:
         """The chain of some visits, each with the rule line that passes the channel on there."""
         steps = tuple(self._visited(visit) for visit in visits)
         return Chain(steps, tuple((hop.start, hop.end, hop.edge) for hop in hops))
 
     def _visited(self, visit: Visit) -> Step:
         for hop in visit.hops:
-            origin = self.links.origins[hop.edge]
-            cause = self.links.solution.causes[self.links.solution.edges[hop.edge].cause]
+            edge = self.links.edges[hop.edge]
+            cause = self.links.solution.causes[edge.cause]
             # A keep handed on from an input is told where it comes from, not here.
-            inherited = input_factor(origin.reason) is not None
+            inherited = input_factor(edge.reason) is not None
             if cause.span is not None and cause.node == visit.node and not inherited:
                 span = self._narrowed(visit.node, cause.span)
-                return self._step(visit.node, span, _ROLES[origin.kind], visit.entered)
+                return self._step(visit.node, span, _ROLES[edge.kind], visit.entered)
         slot = self._slot(visit.node, visit.entered) or self._slot(visit.node, visit.left)
-        role = _ROLES[self.links.origins[visit.hops[0].edge].kind] if visit.hops else "carries"
+        role = _ROLES[self.links.edges[visit.hops[0].edge].kind] if visit.hops else "carries"
         return self._step(visit.node, slot.span if slot else None, role, visit.entered)
 
     def _narrowed(self, node: int, span: Span) -> Span:
@@ -238,7 +238,7 @@ class Teller:
         reason, advice = plain_reason(cause, self.links.solution.propagation.bound)
         return Kept(cause.kind, reason, node.name, node.operator or "", place, chain, advice)
 
-    def _kept_in_table(self, kind: str, cause: Cause, chain: Chain) -> Kept:
+    def _kept_in_table(self, kind: EdgeKind, cause: Cause, chain: Chain) -> Kept:
         node = self.graph.nodes[cause.node]
         place = cause.span.place if cause.span is not None else ""
         solution = self.links.solution
@@ -257,7 +257,13 @@ class Teller:
         return node.name if carrier.output == 0 else f"{node.name}[{carrier.output}]"
 
 
-_ROLES = {"tie": "ties", "keep": "keeps", "interface": "carries", "balance": "balances", "rows": "rows"}
+_ROLES = {
+    EdgeKind.TIE: "ties",
+    EdgeKind.KEEP: "keeps",
+    EdgeKind.INTERFACE: "carries",
+    EdgeKind.BALANCE: "balances",
+    EdgeKind.ROWS: "rows",
+}
 
 
 def excerpt(span: Span, limit: int = 70) -> str:

@@ -12,7 +12,7 @@ from prunec.channels.components import KEPT, Atoms
 from prunec.channels.propagate import Channels
 from prunec.compiler import Analysis
 from prunec.explaining.axes import AxisChannels, axis_channels, axis_size, elements_of, positions_of
-from prunec.explaining.chains import Teller
+from prunec.explaining.chains import ChainRenderer
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie
 from prunec.explaining.inside import Inside, inside
 from prunec.explaining.links import Carrier, Links, links_of
@@ -44,7 +44,7 @@ class Explainer:
         self.analysis = analysis
         self.solution = analysis.solution
         self.links: Links = links_of(analysis.solution)
-        self.teller = Teller(self.links)
+        self.renderer = ChainRenderer(self.links)
         self.insides: dict[int, Inside] = {}
         self.group_of = np.full(analysis.solution.unit_count, -1, dtype=np.int64)
         for group in analysis.solution.groups:
@@ -251,7 +251,7 @@ class Explainer:
 
     def _ties(self, start: Carrier, axis: int, example: int, unit: int) -> Iterator[Tie]:
         """Every parameter axis that a unit stands on, nearest first."""
-        ways = Ways(self.links, unit, self.teller, self.inside)
+        ways = Ways(self.links, unit, self.renderer, self.inside)
         sources = self._elements(start, axis, unit, example)
         ties: list[tuple[int, int, Tie]] = []
         for name, carrier in self.parameters.items():
@@ -318,13 +318,13 @@ class Explainer:
             hops = path(self.kept_links, KEPT, atom, self.kept_tree)
             if hops:
                 turned = [Hop(hop.end, hop.start, hop.edge) for hop in reversed(hops)]
-                return self.teller.kept_atom(carrier, atom, turned)
+                return self.renderer.kept_atom(carrier, atom, turned)
         return self._factor_stays(carrier, channels, on_axis, axis)
 
     def _factor_stays(self, carrier: Carrier, channels: Channels, on_axis: AxisChannels, axis: int) -> Kept:
         factor = on_axis.factor
         if factor is not None and channels.causes[factor] >= 0:
-            return self.teller.kept_factor(carrier, factor)
+            return self.renderer.kept_factor(carrier, factor)
         node = self.analysis.bound.graph.nodes[carrier[0]]
         text = "these are rows of a table of channels: the channels in a row can go, the row stays"
         return Kept("table", text, node.name, node.operator or "", "", Chain(()))

@@ -15,23 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.channels.components import Atoms, connected_components
-from prunec.channels.layout import InputReason, Reason, RuleReason
-from prunec.channels.propagate import Channels, Propagation
+from prunec.channels.layout import InputReason, Reason
+from prunec.channels.propagate import Channels, Edge, EdgeKind, Propagation
 from prunec.channels.solve import Solution
 from prunec.graph import Tensor
 
 #: A tensor of the graph, or a parameter that the graph does not mention: the node that takes it and its slot.
 Carrier = Union[Tensor, tuple[int, str]]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an edge comes from: the node that made it, ``"tie"``, ``"keep"``, ``"interface"`` (inputs,
-    outputs, opaque nodes), ``"balance"`` or ``"rows"``, and for a keep the factor's own reason."""
-
-    node: int
-    kind: str
-    reason: Optional[Reason] = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +37,10 @@ class Links:
     edge: Atoms
     given: int
 
-    @cached_property
-    def origins(self) -> tuple[Origin, ...]:
-        """The origin of each edge, in the order of ``solution.edges``."""
-        return (*_given_origins(self.solution), *_solver_origins(self.solution, self.given))
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges that the numbers in ``edge`` count."""
+        return self.solution.edges
 
     @cached_property
     def carriers(self) -> _Carriers:
@@ -61,9 +51,9 @@ class Links:
     def ties(self) -> dict[int, list[int]]:
         """For each node the edges that its rule's ties made, in their order."""
         found: dict[int, list[int]] = {}
-        for edge, origin in enumerate(self.origins):
-            if origin.kind == "tie":
-                found.setdefault(origin.node, []).append(edge)
+        for number, edge in enumerate(self.edges):
+            if edge.kind is EdgeKind.TIE:
+                found.setdefault(edge.node, []).append(number)
         return found
 
     @cached_property
@@ -90,7 +80,7 @@ class Links:
     def _select(self, rows: NDArray[np.bool_]) -> Links:
         chosen = Links(self.solution, self.left[rows], self.right[rows], self.edge[rows], self.given)
         # What does not depend on the choice of rows is worked out once for all.
-        for name in ("origins", "carriers", "ties", "consumers"):
+        for name in ("carriers", "ties", "consumers"):
             chosen.__dict__[name] = getattr(self, name)
         return chosen
 
@@ -152,52 +142,6 @@ def _carriers(propagation: Propagation) -> _Carriers:
     order = np.argsort(flat, kind="stable")
     start = np.searchsorted(flat[order], np.arange(propagation.atom_count + 1))
     return _Carriers(start, owner[order], tuple(tuple(h) for h in holders))
-
-
-# --- where edges come from ---
-
-
-def _given_origins(solution: Solution) -> list[Origin]:
-    """The nodes that made the propagation's edges: they were made node by node, ties before keeps."""
-    propagation = solution.propagation
-    edges, causes = propagation.edges, propagation.causes
-    expected: list[tuple[Atoms, Origin]] = []
-    for index, atoms in enumerate(propagation.nodes):
-        if atoms is None:
-            continue
-        for left, _, span in atoms.program.ties:
-            expected.append((atoms.values[left], Origin(index, "tie", RuleReason("", span))))
-        for value, reason in atoms.program.keeps:
-            expected.append((atoms.values[value], Origin(index, "keep", reason)))
-    origins: list[Origin] = []
-    position = 0
-    for edge in edges:
-        cause = causes[edge.cause]
-        if position < len(expected) and expected[position][0] is edge.left:
-            origins.append(expected[position][1])
-            position += 1
-        else:
-            origins.append(Origin(cause.node, "interface"))
-    return origins
-
-
-def _solver_origins(solution: Solution, given: int) -> list[Origin]:
-    tables = {table.cause for table in solution.propagation.balances}
-    followed = {rows.cause for rows in solution.propagation.rows}
-    origins = []
-    for edge in solution.edges[given:]:
-        both = edge.cause in tables and edge.cause in followed
-        kind = (
-            "balance" if edge.cause in tables and not (both and _is_row_edge(solution, edge.left)) else "rows"
-        )
-        origins.append(Origin(solution.causes[edge.cause].node, kind))
-    return origins
-
-
-def _is_row_edge(solution: Solution, left: Atoms) -> bool:
-    """Whether the left ends of a solver's edge are the atoms that follow rows."""
-    wanted = set(left.reshape(-1).tolist())
-    return any(wanted <= set(rows.rows.reshape(-1).tolist()) for rows in solution.propagation.rows)
 
 
 def input_factor(reason: Optional[Reason]) -> Optional[tuple[int, int]]:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
-from prunec.channels.propagate import Cause
+from prunec.channels.propagate import Cause, EdgeKind
 from prunec.graph import Tensor
 from prunec.lowering.lowered import LoweredGraph
+from prunec.lowering.reasons import ReasonKind
 
-#: What the solver says of an array it had to keep, in a user's words.
-_WORDS = (
-    (
-        "the rule uses it in one place only, (.*)",
-        r"nothing else at this node has this axis, which the rule names in one place only, \1",
+#: What keeps channels, in a user's words, with ``{}`` where the detail goes; other reasons say it themselves.
+_WORDS = {
+    ReasonKind.ALONE: ("nothing else at this node has this axis, which the rule names in one place only, {}"),
+    ReasonKind.TABLE_ROW: (
+        "this node needs every row of a table of channels (an anchor, a head) in its place"
     ),
-    (
-        "a row of a table of channels keeps its place",
-        "this node needs every row of a table of channels (an anchor, a head) in its place",
-    ),
-    ("a part of size one of a sum", "it is the only channel of its part of a concatenation or a slice"),
-    (
-        "a reshape whose sizes do not line up",
-        "the reshape cuts through the channels: they do not stay together behind it",
-    ),
-)
+    ReasonKind.SINGLE_PART: "it is the only channel of its part of a concatenation or a slice",
+    ReasonKind.BROKEN_VIEW: ("the reshape cuts through the channels: they do not stay together behind it"),
+}
 _ROW = "this is a row of a table of channels (a group, a head), which goes only with everything in it"
 
 
@@ -31,20 +23,18 @@ def plain_reason(cause: Cause, bound: LoweredGraph) -> tuple[str, str]:
     """What a cause says in plain words, and an advice (empty where there is none)."""
     if cause.kind == "opaque" and cause.node not in bound.opaque:
         return unknown_shape(bound, cause.node)
-    for pattern, words in _WORDS:
-        match = re.fullmatch(pattern, cause.text, re.DOTALL)
-        if match is not None:
-            return match.expand(words), ""
+    if cause.reason is not None and cause.reason.kind in _WORDS:
+        return _WORDS[cause.reason.kind].replace("{}", cause.reason.detail), ""
     return cause.text, ""
 
 
-def table_reason(kind: str, live: bool, name: str) -> tuple[str, str]:
+def table_reason(kind: EdgeKind, live: bool, name: str) -> tuple[str, str]:
     """Why a table at a node keeps channels, and an advice.
 
-    ``kind`` is that of the solver's links, ``"balance"`` or ``"rows"``; ``live`` says whether all that stands
+    ``kind`` is that of the solver's edges, balance or rows; ``live`` says whether all that stands
     in the table can go.
     """
-    if kind == "balance":
+    if kind is EdgeKind.BALANCE:
         return "every row of a table of channels loses equally many here, and these do not fit into that", ""
     if not live:
         return f"{_ROW}, and some of that stays", ""

@@ -13,7 +13,8 @@ from typing import Callable, Iterable, Iterator, Optional
 
 import numpy as np
 
-from prunec.explaining.chains import Teller, Visit
+from prunec.channels.propagate import EdgeKind
+from prunec.explaining.chains import ChainRenderer, Visit
 from prunec.explaining.findings import Chain, Link
 from prunec.explaining.inside import Inside
 from prunec.explaining.links import Carrier, Links
@@ -45,11 +46,13 @@ class _Local:
 class Ways:
     """Ways among the elements of one unit; ``inside`` tells what a node does."""
 
-    def __init__(self, links: Links, unit: int, teller: Teller, inside: Callable[[int], Inside]) -> None:
+    def __init__(
+        self, links: Links, unit: int, renderer: ChainRenderer, inside: Callable[[int], Inside]
+    ) -> None:
         self.unit_of_atom = links.solution.unit_of_atom
         self.links = links
         self.unit = unit
-        self.teller = teller
+        self.renderer = renderer
         atoms = np.flatnonzero(self.unit_of_atom == unit).tolist()
         #: The tensors that the unit stands on.
         self.carriers = {carrier for atom in atoms for carrier in links.carriers.of(atom)}
@@ -66,7 +69,9 @@ class Ways:
     ) -> tuple[tuple[Chain, ...], tuple[Link, ...]]:
         """The chains from one of some elements of a tensor to one of some elements of a parameter, and the
         last link of each."""
-        first = {at: element for node in self.teller.starts(start) for at, element in self._at(node, sources)}
+        first = {
+            at: element for node in self.renderer.starts(start) for at, element in self._at(node, sources)
+        }
         last = {at: element for node in self.links.touching(end) for at, element in self._at(node, targets)}
         chains: list[Chain] = []
         links: list[Link] = []
@@ -78,8 +83,8 @@ class Ways:
                 break
             visits = list(self._visits(way, first[way[0][0]], last[way[-1][0]]))
             visits[0].entered, visits[-1].left = start, end
-            chains.append(self.teller.told(visits, [hop for visit in visits for hop in visit.hops]))
-            links.append(self.teller.last_link(chains[-1], end))
+            chains.append(self.renderer.chain(visits, [hop for visit in visits for hop in visit.hops]))
+            links.append(self.renderer.last_link(chains[-1], end))
         return tuple(chains), tuple(links)
 
     # --- what nodes do ---
@@ -103,8 +108,8 @@ class Ways:
         """Joins what the solver, or a policy, made one: atoms of the tables of a node."""
         own = self.links.within(self.unit)
         for edge in np.unique(own.edge).tolist():
-            origin = self.links.origins[edge]
-            if origin.kind == "tie" or origin.node not in self.locals:
+            joined = self.links.edges[edge]
+            if joined.kind is EdgeKind.TIE or joined.node not in self.locals:
                 continue
             labels = own.before(edge).labels() if edge >= own.given else None
             rows = own.edge == edge
@@ -112,9 +117,9 @@ class Ways:
                 hop = Hop(left, right, edge)
                 if labels is not None:
                     hop = anchored(own, labels, hop)
-                for a in _numbers(insides[origin.node], hop.start):
-                    for b in _numbers(insides[origin.node], hop.end):
-                        _join(self.locals[origin.node], a, b, hop)
+                for a in _numbers(insides[joined.node], hop.start):
+                    for b in _numbers(insides[joined.node], hop.end):
+                        _join(self.locals[joined.node], a, b, hop)
 
     # --- searching ---
 

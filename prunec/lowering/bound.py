@@ -13,6 +13,7 @@ from typing import Mapping, Optional, Union
 from prunec.graph import Shape
 from prunec.language.syntax import Rule, Value
 from prunec.lowering.expressions import Scalar
+from prunec.lowering.reasons import RuleReason
 from prunec.support.diagnostics import Span
 
 
@@ -103,7 +104,7 @@ class PlainRule:
 
     ``inputs`` follows the node's inputs; ``implied`` holds the parameter slots that stand for
     parameters the graph does not mention.  ``sizes`` gives every plain name its size, ``None``
-    where it is unknown.  ``kept`` maps names that cannot be removed to the reason and its place;
+    where it is unknown.  ``kept`` maps names that cannot be removed to the reason;
     ``made`` holds the names that an attribute makes; ``mixed`` those the operator combines over.
     ``held`` gives for each output that holds sizes, by its index, the expression of every element.
     """
@@ -115,7 +116,7 @@ class PlainRule:
     parameter_slots: frozenset[str]
     sizes: Mapping[str, Optional[int]]
     regroupings: tuple[Regrouping, ...]
-    kept: Mapping[str, tuple[str, Span]]
+    kept: Mapping[str, RuleReason]
     made: frozenset[str]
     mixed: Mapping[str, Mixing]
     balanced: frozenset[str]

@@ -16,6 +16,7 @@ from prunec.lowering.bound import Bound
 from prunec.lowering.guards import holds
 from prunec.lowering.lower import is_discontinuous, lower
 from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.slots import Contradiction, assign_slots
 from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
@@ -101,7 +102,7 @@ class _Inference:
             value_inputs = carried(bound.rule, self.graph.nodes[index])
             key = (id(bound), names, value_inputs)
             if key not in shared:
-                reason = ("the model computes with the size of this axis", bound.rule.span)
+                reason = RuleReason(ReasonKind.SIZE_USED, bound.rule.span)
                 shared[key] = lower(bound, value_inputs, dict.fromkeys(sorted(names), reason))
             rules.append(shared[key])
         return tuple(rules)

@@ -29,9 +29,9 @@ from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, li
 from prunec.lowering.guards import active_equations, holds
 from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
 from prunec.lowering.meaning import zero_inputs
+from prunec.lowering.reasons import RuleReason
 from prunec.lowering.stems import axis_names, slots_of
 from prunec.lowering.views import VIEWS
-from prunec.support.diagnostics import Span
 
 #: Functions that say how an entry of an attribute is written, besides what it is.
 _STYLES = ("start", "stop", "copy_zero", "stretch")
@@ -42,7 +42,7 @@ _SQUEEZES = ("squeeze", "squeezed")
 def lower(
     bound: Bound,
     value_inputs: tuple[tuple[str, int], ...] = (),
-    kept: Mapping[str, tuple[str, Span]] = {},
+    kept: Mapping[str, RuleReason] = {},
 ) -> LoweredRule:
     """The rule of a node as the stages behind read it; ``value_inputs`` are the attributes that inputs carry,
     ``kept`` are names that must stay for what the rest of the graph does, with reasons."""

@@ -11,16 +11,17 @@ from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, Zero
 from prunec.lowering.expansion import Expander, Open
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
 from prunec.lowering.guards import active_equations
+from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.stems import slots_of, stems
 from prunec.support.diagnostics import Span
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """The names that cannot be removed, each with the reason and its place; those that an attribute makes;
+    """The names that cannot be removed, each with the reason; those that an attribute makes;
     those the operator combines over; and what outputs hold that hold sizes, by their index."""
 
-    kept: Mapping[str, tuple[str, Span]]
+    kept: Mapping[str, RuleReason]
     made: frozenset[str]
     mixed: Mapping[str, Mixing]
     held: Mapping[int, tuple[Scalar, ...]]
@@ -39,16 +40,16 @@ def meaning_of(
     held = _held(rule, scope, given)
     in_values = {name for scalars in held.values() for scalar in scalars for name in names_in(scalar)}
     mixed: dict[str, Mixing] = {}
-    kept: dict[str, tuple[str, Span]] = {}
+    kept: dict[str, RuleReason] = {}
     for statement in rule.statements:
         if isinstance(statement, (Keep, Mixes)):
             for target in statement.targets:
                 _mark(rule, statement, target, expander, kept, mixed)
     for name, span in _alone([*taken, *given], expander.regroupings):
         if name not in made and name not in mixed and name not in in_values:
-            kept.setdefault(name, (f"the rule uses it in one place only, {span.text}", span))
+            kept.setdefault(name, RuleReason(ReasonKind.ALONE, span, span.text))
     for name in expander.fixed:
-        kept.setdefault(name, ("the rule gives it a fixed size", rule.signature.span))
+        kept.setdefault(name, RuleReason(ReasonKind.FIXED_SIZE, rule.signature.span))
     return Meaning(kept, made, mixed, held)
 
 
@@ -76,7 +77,7 @@ def _mark(
     statement: Union[Keep, Mixes],
     target: Union[Name, Rest, Call],
     expander: Expander,
-    kept: dict[str, tuple[str, Span]],
+    kept: dict[str, RuleReason],
     mixed: dict[str, Mixing],
 ) -> None:
     try:
@@ -86,7 +87,7 @@ def _mark(
     for name in names:
         if isinstance(statement, Keep):
             reason = statement.because or f"the rule says {statement.span.text.strip()}"
-            kept[name] = (reason, statement.span)
+            kept[name] = RuleReason(ReasonKind.STATED, statement.span, reason)
         else:
             because = statement.because or f"{rule.operators[0].name} combines over {name}"
             unless = None if statement.unless is None else zero_inputs(statement.unless)

@@ -24,7 +24,7 @@ def rule_text(rule: LoweredRule) -> str:
         lines += [f"  {kind} {_tensor(rule, tensor)}" for tensor in tensors]
     lines += [f"  size {name} = {'?' if size is None else size}" for name, size in _plain_sizes(rule)]
     lines += [f"  regroup {_names(group.before)} as {_names(group.after)}" for group in rule.regroupings]
-    lines += [f"  keep {name}: {reason} ({span.place})" for name, (reason, span) in rule.kept.items()]
+    lines += [f"  keep {name}: {reason.text} ({reason.span.place})" for name, reason in rule.kept.items()]
     lines += [f"  made {name}" for name in sorted(rule.made)]
     for name, mixing in rule.mixed.items():
         unless = "" if mixing.unless is None else f" unless zero {zero_inputs_text(mixing.unless)}"

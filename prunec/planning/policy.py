@@ -11,7 +11,7 @@ from typing import Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.channels.components import Atoms
-from prunec.channels.propagate import Cause, Edge
+from prunec.channels.propagate import Cause, Edge, EdgeKind
 from prunec.channels.solve import solve
 from prunec.compiler import Analysis
 from prunec.graph import Graph, Tensor
@@ -201,7 +201,8 @@ def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
             node = propagation.causes[table.cause].node
             if node in concerned and table.atoms.ndim > 1 and table.atoms.shape[-1] > 1:
                 first = np.broadcast_to(table.atoms[..., :1], table.atoms[..., 1:].shape)
-                edges.append(Edge(first.reshape(-1), table.atoms[..., 1:].reshape(-1), len(causes)))
+                rest = table.atoms[..., 1:].reshape(-1)
+                edges.append(Edge(first.reshape(-1), rest, len(causes), EdgeKind.INTERFACE, node))
                 causes.append(Cause("hold", text, node, settings[0].span))
     if not edges:
         return analysis

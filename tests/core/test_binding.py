@@ -284,7 +284,7 @@ def test_a_shape_may_have_more_axes_than_what_is_stretched_to_it(shape, own, out
 def test_names_in_one_place_are_kept():
     found = bound(CONVOLUTION, (2, 12, 9), None, filters=6, kernel=(3,))
     assert set(found.kept) == {"x.0", "k.0", "y.0"}
-    assert "the rule uses it in one place only" in found.kept["k.0"][0]
+    assert "the rule uses it in one place only" in found.kept["k.0"].text
 
 
 def test_parts_that_stand_nowhere_else_are_free():
@@ -302,7 +302,7 @@ def test_kept_by_a_reason():
     found = bound(
         'op r(axes) { data[*x] -> out[*x]  keep pick(*x, axes) because "so" }', (2, 3, 4), axes=(0, -1)
     )
-    assert {name: text for name, (text, _) in found.kept.items()} == {"x.0": "so", "x.2": "so"}
+    assert {name: reason.text for name, reason in found.kept.items()} == {"x.0": "so", "x.2": "so"}
 
 
 def test_numbers_as_axes():

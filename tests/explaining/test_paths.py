@@ -13,7 +13,7 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 
 from explaining.models import analysed, cut  # noqa: E402
-from prunec.channels.propagate import Edge, Propagation  # noqa: E402
+from prunec.channels.propagate import Propagation  # noqa: E402
 from prunec.channels.solve import Solution, solve  # noqa: E402
 from prunec.compiler import Analysis  # noqa: E402
 from prunec.explaining.explain import Explainer  # noqa: E402
@@ -147,7 +147,7 @@ def without(propagation: Propagation, solution: Solution, link: tuple[int, int, 
     left, right = edge.left.reshape(-1), edge.right.reshape(-1)
     stays = ~(((left == start) & (right == end)) | ((left == end) & (right == start)))
     edges = list(propagation.edges)
-    edges[number] = Edge(left[stays], right[stays], edge.cause)
+    edges[number] = replace(edge, left=left[stays], right=right[stays])
     return replace(propagation, edges=tuple(edges))
 
 
