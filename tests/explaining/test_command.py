@@ -73,3 +73,16 @@ def test_rule_lines_point_into_the_rules(capsys: Any) -> None:
         found = re.match(r"  (\S+) +(\S+) +rules/default\.prune:(\d+):(\d+) +(?:ties  |keeps  )?(.*)", line)
         assert found is not None, line
         assert rules[int(found[3]) - 1][int(found[4]) - 1 :].startswith(found[5].split(",")[0]), line
+
+
+def test_what_a_rule_became(capsys: Any) -> None:
+    assert explain("stem_conv", "--rule") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("node 'stem_conv' (Convolution) with inputs ")
+    assert "\n  edit num_filter = g * o\n" in text and "\n  output 0 [?, 32, ?, ?]; %0 over 1 zero\n" in text
+
+
+def test_what_no_rule_became(capsys: Any) -> None:
+    assert explain("stem_conv_weight", "--rule") == 1
+    assert "error[P410]: 'stem_conv_weight' is no operator" in capsys.readouterr().err
+    assert explain("stem_conv", "--rule", "--axis", "0") == 2
