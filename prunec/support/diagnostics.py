@@ -108,7 +108,7 @@ class PrunecError(Exception):
 
 
 @contextmanager
-def about(where: str) -> Iterator[None]:
+def with_location(where: str) -> Iterator[None]:
     """Gives messages that name no place this one."""
     try:
         yield

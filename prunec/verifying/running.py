@@ -10,7 +10,7 @@ import numpy as np
 from prunec.compiler import Analysis, Pruned
 from prunec.frontends.runtime import Array, Feeds, Runtime, Session
 from prunec.graph import Tensor
-from prunec.support.diagnostics import about
+from prunec.support.diagnostics import with_location
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places
 
@@ -58,7 +58,7 @@ def run_smaller(
 ) -> SmallRun:
     """Runs the smaller model.  What breaks make, ``starts``, is the same for inputs that differ in their last
     bit.  Raises PrunecError P700 to P705."""
-    with about(SMALLER):
+    with with_location(SMALLER):
         whole = subject.smaller.session(examples.first)
         outputs = whole.run(examples.first)
         zeroed = whole.zeroed
@@ -94,7 +94,7 @@ def run_original(
     A weight that the graph divides by its own length has none in the rows that were masked: what follows from
     parameters alone is no number there, and zero is put in its place.  Raises PrunecError P700 to P705.
     """
-    with about(ORIGINAL):
+    with with_location(ORIGINAL):
         found = _original(subject, {**examples.first, **fed}, points)
         if all(np.isfinite(array).all() for array in found.values() if array.dtype.kind == "f"):
             return found
