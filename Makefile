@@ -21,7 +21,7 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-exports test-oldest lint prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
+.PHONY: help demo test test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
 	proofs-transformers fuzz bench clean
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
 	@echo "make test-exports  export small networks from PyTorch with open sizes, prune, run: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
+	@echo "make docs          make docs/diagnostics.md of the records of messages"
 	@echo "make prove         run every rule against the real operator"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
 	@echo "make corpus-exact  run them all before and after, and compare"
@@ -80,6 +81,9 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/ready
+	$(BIN)/python -m prunec.support.codes > docs/diagnostics.md
 
 prove: $(VENV)/ready
 	$(BIN)/python -m prunec.proving

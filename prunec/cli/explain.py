@@ -1,4 +1,4 @@
-"""`prunec explain`: why channels go together, and why others stay."""
+"""`prunec explain`: why channels go together, and why others stay; and what a message means."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from prunec.cli.options import add_model_options
 
 DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with
 them, and the chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the
-reason.  --kept lists all layers that keep channels."""
+reason.  --kept lists all layers that keep channels.  With the code of a message alone, as in
+`prunec explain P404`, says what the message means, why it is given and what to do."""
 
 FORMATS = ("text", "json", "mermaid", "dot")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    add_model_options(parser)
+    model = add_model_options(parser, _ModelOrCode)
     name = parser.add_argument("name", metavar="NODE_OR_PARAMETER", help="what to explain")
     parser.add_argument("--channel", metavar="N", type=number, help="only this channel, counted from 0")
     parser.add_argument(
@@ -26,17 +27,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="only this axis (default: all; with --channel the first that can shrink)",
     )
     kept = parser.add_argument("--kept", action=_Kept, help="list all layers that keep channels, and why")
-    assert isinstance(kept, _Kept)
-    kept.name = name
+    assert isinstance(model, _ModelOrCode) and isinstance(kept, _Kept)
+    model.name = kept.name = name
     parser.add_argument(
         "--rule", action="store_true", help="print what the rule became for this node, and stop"
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
 
 
+class _ModelOrCode(argparse.Action):
+    """The path of a model, or the code of a message, which makes the name needless.  An optional positional
+    would not do: it has to stand right behind the model, and not behind options."""
+
+    name: argparse.Action
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *others: object
+    ) -> None:
+        """Keeps the path or the code."""
+        setattr(namespace, self.dest, value)
+        if _is_code(value):
+            self.name.required = False
+
+
 class _Kept(argparse.Action):
-    """A flag that makes the name needless.  An optional positional would not do: it has to stand right behind
-    the model, and not behind options."""
+    """A flag that makes the name needless, too."""
 
     name: argparse.Action
 
@@ -51,6 +66,10 @@ class _Kept(argparse.Action):
         self.name.required = False
 
 
+def _is_code(text: str) -> bool:
+    return text[:1] in ("P", "p") and text[1:].isdigit()
+
+
 def number(text: str) -> int:
     """A whole number from 0 on."""
     if not (text.isascii() and text.isdigit() and len(text) < 12):
@@ -60,6 +79,8 @@ def number(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the explanation."""
+    if options.name is None and not options.kept and _is_code(options.model):
+        return _explain_code(options)
     if options.kept == (options.name is not None):
         options.parser.error("give the name of a node or parameter, or --kept")
     if options.kept and (options.channel is not None or options.axis is not None):
@@ -95,4 +116,16 @@ def run(options: argparse.Namespace) -> int:
             "dot": lambda: diagrams.dot(diagrams.explanation_diagram(found)),
         }[options.format]()
     print(shown, end="")
+    return 0
+
+
+def _explain_code(options: argparse.Namespace) -> int:
+    if options.channel is not None or options.axis is not None or options.rule:
+        options.parser.error("a message has no channels and axes: leave out --channel, --axis and --rule")
+    if options.format not in ("text", "json"):
+        options.parser.error(f"a message is no diagram: leave out --format {options.format}")
+    from prunec.support.codes import pages, record_of
+
+    record = record_of(options.model.upper())
+    print(pages.json_text(record) if options.format == "json" else pages.text(record), end="")
     return 0

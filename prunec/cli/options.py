@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Type, Union
 
 _LARGEST_SIZE = 2**31 - 1
 _MOST_AXES = 32
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The model, and what helps to understand it."""
-    parser.add_argument(
+def add_model_options(
+    parser: argparse.ArgumentParser, action: Union[str, Type[argparse.Action]] = "store"
+) -> argparse.Action:
+    """The model, and what helps to understand it.  ``action`` is what argparse does with the path of the
+    model; as an object it is returned."""
+    model = parser.add_argument(
         "model",
+        action=action,
         metavar="MODEL",
         help="the model: an MXNet symbol file (…-symbol.json) or an ONNX file (….onnx)",
     )
@@ -22,6 +27,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="MXNet parameters (default: <prefix>-0000.params beside the model, if there)",
     )
     add_analysis_options(parser)
+    return model
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:

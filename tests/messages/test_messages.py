@@ -9,11 +9,12 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Union
 
 import pytest
 
-from messages.cases import CASES, MODELS, RULES, Case
+from messages.cases import CASES, MODELS, PLANS, RULES
+from messages.inputs import Case
 from prunec.authoring.registry import Registered
 from prunec.cli import main as command
 
@@ -22,15 +23,21 @@ EXPECTED = Path(__file__).with_name("expected")
 
 def said(case: Case, folder: Path, capsys: Any) -> str:
     """The exit code and everything that prunec prints, with the command line above it."""
+    if case.needs:
+        pytest.importorskip(case.needs, reason=f"needs {case.needs}")
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.write_bytes(content.encode() if isinstance(content, str) else made(content))
     code = command.main(list(case.command))
     printed = capsys.readouterr()
     assert "Traceback" not in printed.err + printed.out and "P999" not in printed.err
     text = printed.out + printed.err
     return f"$ prunec {' '.join(case.command)}\n{steady(text)}exit code {code}\n"
+
+
+def made(content: Union[bytes, Callable[[], bytes]]) -> bytes:
+    return content if isinstance(content, bytes) else content()
 
 
 def steady(text: str) -> str:
@@ -82,6 +89,6 @@ def test_every_message_has_a_place_and_an_advice(case: Case) -> None:
 
 def test_there_are_enough_cases_and_no_stray_texts() -> None:
     names = [case.name for case in CASES]
-    assert len(set(names)) == len(names) >= 40 and len(RULES) >= 20 and len(MODELS) >= 20
+    assert len(set(names)) == len(names) >= 40 and len(RULES) >= 20 and len(MODELS) >= 20 and len(PLANS) >= 20
     assert {path.stem for path in EXPECTED.glob("*.txt")} == set(names)
     assert sys.version_info >= (3, 9)
