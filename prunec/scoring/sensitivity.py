@@ -181,7 +181,7 @@ def measure(
             found = emit(analysis, removed_units(analysis.solution.unit_count, rankings, counts))
             yield Candidate(found.model, found.slices)
 
-    with closing(spread(measurement, smaller(), jobs)) as comparisons:
+    with closing(spread(measurement.open, smaller(), jobs)) as comparisons:
         for number, found in comparisons:
             choice, steps = missing[number]
             group, removed = choice.groups[0], steps * len(choice.cells)

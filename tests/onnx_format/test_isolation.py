@@ -1,10 +1,7 @@
-"""What ends a process, or never ends, does so in a process of its own."""
+"""What ends the inference of ONNX, or never ends in it, does so in a process of its own."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,107 +15,10 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from prunec.frontends.onnx import inference  # noqa: E402
 from prunec.frontends.onnx.frontend import model_of  # noqa: E402
-from prunec.frontends.onnx.isolation import by_command, written_by  # noqa: E402
+from prunec.support.processes import by_command, written_by  # noqa: E402
 
 HERE = Path("model.onnx")
 GIGABYTE = 1 << 30
-
-
-def doubled(data: bytes, out) -> None:
-    out.write(data * 2)
-
-
-def crashing(data: bytes, out) -> None:
-    out.write(data)
-    out.flush()
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def raising(data: bytes, out) -> None:
-    out.write(data)
-    raise ValueError("the screen shows nothing of this")
-
-
-def endless(data: bytes, out) -> None:
-    out.write(data)
-    out.flush()
-    time.sleep(1000)
-
-
-def hungry(data: bytes, out) -> None:
-    out.write(data)
-    out.flush()
-    held = [np.ones(GIGABYTE // 8) for _ in range(64)]
-    out.write(b"%d" % len(held))
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
-@pytest.mark.parametrize("work", [crashing, raising, endless, hungry])
-def test_what_was_written_before_the_end_is_known(work, capfd):
-    assert written_by(work, "", b"so far", 2.0 if work is endless else 60.0, GIGABYTE) == b"so far"
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
-def test_more_than_a_pipe_holds():
-    data = bytes(range(256)) * 5000
-    assert written_by(doubled, "", data, 60.0, GIGABYTE) == data * 2
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
-@pytest.mark.parametrize("busy", ["time.sleep(1000)", "pow(3, 10**9)"])
-def test_a_process_ends_with_a_parent_that_is_killed(tmp_path, busy):
-    """Sleeping, and in the middle of a computation that never comes back to Python."""
-    program = f"""
-import os, time
-from pathlib import Path
-from prunec.frontends.onnx.isolation import written_by
-def endless(data, out):
-    Path({str(tmp_path / "number")!r}).write_text(str(os.getpid()))
-    {busy}
-written_by(endless, "", b"", 1000.0, 1 << 30)
-"""
-    parent = subprocess.Popen([sys.executable, "-c", program])
-    child = until(lambda: (tmp_path / "number").read_text() if (tmp_path / "number").exists() else "")
-    time.sleep(0.2)
-    assert os.path.exists(f"/proc/{child}")
-    parent.kill()
-    parent.wait()
-    until(lambda: not os.path.exists(f"/proc/{child}") or "(zombie)" in state(child))
-
-
-def until(found, seconds=10.0):
-    """What a function gives as soon as it gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("nothing came of it")
-
-
-def state(number):
-    try:
-        return Path(f"/proc/{number}/status").read_text()
-    except OSError:
-        return "(zombie)"
-
-
-def test_a_command_ends_by_itself():
-    endless = "from prunec.support.lifetime import end_after; end_after(0.5); pow(3, 10**9)"
-    start = time.monotonic()
-    assert by_command([sys.executable, "-c", endless], b"", 60.0) == b""
-    assert time.monotonic() - start < 30
-
-
-def test_commands_do_the_same():
-    read = "import sys; data = sys.stdin.buffer.read(); sys.stdout.buffer.write(data * 2); sys.stdout.flush()"
-    assert by_command([sys.executable, "-c", read], b"abc", 60.0) == b"abcabc"
-    assert by_command([sys.executable, "-c", f"{read}; import os; os.abort()"], b"abc", 60.0) == b"abcabc"
-    slow = f"{read}; import time; time.sleep(1000)"
-    assert by_command([sys.executable, "-c", slow], b"abc", 3.0) == b"abcabc"
-    assert by_command(["no-such-command-here"], b"abc", 60.0) == b""
 
 
 def model(nodes, *initializers, functions=(), shape=(2, 3, 4, 5)):

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
-from prunec.frontends.onnx.isolation import written_by
 from prunec.frontends.onnx.protobuf import onnx_package
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.processes import written_by
 
 _PASSED = b"passed"
 #: Far more than any model takes.

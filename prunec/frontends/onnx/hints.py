@@ -11,9 +11,9 @@ import json
 from typing import Any, Mapping, Optional, Sequence
 
 from prunec.frontends.onnx import inference
-from prunec.frontends.onnx.isolation import written_by
 from prunec.frontends.onnx.protobuf import onnx_package
 from prunec.graph import Shape
+from prunec.support.processes import written_by
 
 #: The elements of larger constants are not looked at.
 _SMALL_BYTES = 1 << 14

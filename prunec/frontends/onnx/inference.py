@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Mapping, Optional
 
 from prunec.frontends.onnx.nested import captured
 from prunec.frontends.onnx.protobuf import onnx_package, opsets
-from prunec.support.lifetime import end_after
+from prunec.support.processes import end_after
 
 Types = dict[str, Any]
 
