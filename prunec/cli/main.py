@@ -30,7 +30,10 @@ COMMANDS = {
     "sensitivity": ("prunec.cli.sensitivity", "measure what pruning each group alone does"),
     "compensate": ("prunec.cli.compensate", "make up for what a plan removes"),
     "verify": ("prunec.cli.verify_command", "prove the smaller model against the original by running both"),
-    "explain": ("prunec.cli.explain", "say what a channel goes with, or why it stays; or what a message means"),
+    "explain": (
+        "prunec.cli.explain",
+        "say what a channel goes with, why it stays, or what a message means",
+    ),
     "diff": ("prunec.cli.diff", "compare the structure of two models"),
     "rules": ("prunec.cli.rules", "check, try, format, list and document rules"),
 }

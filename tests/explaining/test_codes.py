@@ -73,8 +73,8 @@ def test_a_code_there_is_not(code: str, near: str, capsys: Any) -> None:
     ("options", "complaint"),
     [
         (["--format", "dot"], "a message is no diagram: leave out --format dot"),
-        (["--axis", "0"], "a message has no channels and axes: leave out --channel and --axis"),
-        (["--channel", "0"], "a message has no channels and axes: leave out --channel and --axis"),
+        (["--axis", "0"], "a message has no channels and axes: leave out --channel, --axis and --rule"),
+        (["--channel", "0"], "a message has no channels and axes: leave out --channel, --axis and --rule"),
     ],
 )
 def test_options_that_say_nothing_of_a_message(options: list[str], complaint: str, capsys: Any) -> None:
