@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.networks import ROOT
 from prunec.compiler import analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.params import ParameterWriter, Record
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import load

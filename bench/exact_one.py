@@ -23,7 +23,7 @@ from bench.measure import GUESSES
 from bench.networks import CORPUS, Network, networks
 from prunec.comparison import draw
 from prunec.compiler import Analysis, analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.params import read_params
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.runtime import run

@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.targets import Limits, parse_target

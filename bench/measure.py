@@ -16,7 +16,7 @@ from bench.networks import Network
 from prunec.channels.propagate import KEPT, Channels
 from prunec.channels.solve import Solution
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel, read_model
+from prunec.frontends.mxnet.model import MXNetModel, read_model
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.graph import Graph, Tensor
 from prunec.language.library import load

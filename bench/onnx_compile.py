@@ -21,7 +21,7 @@ from bench.evidence import evidence
 from bench.measure import barriers, layer_channels
 from bench.onnx_networks import Architecture, architecture
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.language.library import load

@@ -18,7 +18,7 @@ from typing import Any, Mapping
 from bench.onnx_compile import left_of
 from bench.onnx_networks import Architecture, architecture
 from prunec.compiler import analyse, emit
-from prunec.frontends.onnx.frontend import read_model
+from prunec.frontends.onnx.model import read_model
 from prunec.frontends.onnx.protobuf import read_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants

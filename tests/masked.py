@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from prunec.frontends.onnx.frontend import OnnxModel
+from prunec.frontends.onnx.model import OnnxModel
 from prunec.frontends.onnx.writer import with_constants
 from prunec.rewriting.slicing import ParameterSlice, mask
 

@@ -29,8 +29,8 @@ def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1
 
     from prunec.cli.options import input_shape
     from prunec.compiler import analyse, emit
-    from prunec.frontends.mxnet.frontend import read_model
     from prunec.frontends.mxnet.headings import headings
+    from prunec.frontends.mxnet.model import read_model
     from prunec.planning.choose import make_plan
     from prunec.planning.planfile import Origin
     from prunec.reporting.report import render_report

@@ -16,7 +16,7 @@ from training import accuracy, fit
 from prunec.cli.main import main as prunec
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.examples import Data
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.compensation import compensate

@@ -86,13 +86,13 @@ def check_attributes(rule: Rule, library: str, registered: Mapping[str, Register
 
 
 def _with_unlisted(library: str, known: Mapping[str, Registered]) -> Mapping[str, Registered]:
-    """The operators with the attributes that ``rules/unlisted.json`` adds.
+    """The operators with the attributes that ``rules/framework_quirks.json`` adds.
 
     Raises ``PrunecError`` (P711) where that file is missing or damaged.
     """
     if library != "default":
         return known
-    with own_document(data_folder("rules") / "unlisted.json") as document:
+    with own_document(data_folder("rules") / "framework_quirks.json") as document:
         added = document["attributes"]
         return {
             name: replace(operator, attributes=(*operator.attributes, *added.get(name, ())))

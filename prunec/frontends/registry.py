@@ -17,8 +17,8 @@ from prunec.graph import Shape
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 if TYPE_CHECKING:
-    from prunec.frontends.mxnet.frontend import MXNetModel
-    from prunec.frontends.onnx.frontend import OnnxModel
+    from prunec.frontends.mxnet.model import MXNetModel
+    from prunec.frontends.onnx.model import OnnxModel
     from prunec.frontends.runtime import Array, Runtime
 
 _BLOCK = 1 << 20
@@ -131,7 +131,7 @@ class _MXNet(FrontEnd["MXNetModel"]):
     open_batch = None
 
     def read(self, path: Path, parameters: Optional[Path], input_shapes: Mapping[str, Shape]) -> MXNetModel:
-        from prunec.frontends.mxnet.frontend import read_model
+        from prunec.frontends.mxnet.model import read_model
 
         return read_model(path, parameters, input_shapes)
 
@@ -226,7 +226,7 @@ class _Onnx(FrontEnd["OnnxModel"]):
     open_batch = 1
 
     def read(self, path: Path, parameters: Optional[Path], input_shapes: Mapping[str, Shape]) -> OnnxModel:
-        from prunec.frontends.onnx.frontend import read_model
+        from prunec.frontends.onnx.model import read_model
 
         return read_model(path, parameters, input_shapes)
 

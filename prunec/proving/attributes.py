@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.frontends.operators import Argument, Operator
+from prunec.frontends.trial_templates import Templates
 from prunec.language.syntax import (
     Axis,
     Call,
@@ -30,7 +31,6 @@ from prunec.lowering.expressions import indexed
 from prunec.lowering.guards import holds
 from prunec.lowering.views import VIEWS
 from prunec.proving.codes import reshape_codes
-from prunec.proving.templates import Templates
 from prunec.proving.walking import calls
 
 _MOST_GUARD_DRAWS = 40

@@ -12,6 +12,7 @@ from typing import Mapping, Optional
 import numpy as np
 
 from prunec.frontends.operators import Operator
+from prunec.frontends.trial_templates import Templates
 from prunec.language.syntax import (
     Attribute,
     AxisExpression,
@@ -48,7 +49,6 @@ from prunec.proving.attributes import AttributeDraw, guard_values
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
-from prunec.proving.templates import Templates
 from prunec.proving.walking import (
     WRAPPERS,
     attribute_of,

@@ -12,11 +12,11 @@ import numpy as np
 from prunec.compiler import Model
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array, Runtime
+from prunec.frontends.trial_templates import Templates
 from prunec.graph import Graph, Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.proving.draw import Draw
 from prunec.proving.network import Network
-from prunec.proving.templates import Templates
 from prunec.proving.verdict import Failure
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
@@ -148,7 +148,7 @@ def framework_for(library: str) -> Framework:
 
 
 def _frameworks() -> Sequence[Framework]:
-    from prunec.proving.in_mxnet import MXNetOperators
-    from prunec.proving.in_onnx import OnnxOperators
+    from prunec.frontends.mxnet.trials import MXNetOperators
+    from prunec.frontends.onnx.trials import OnnxOperators
 
     return (MXNetOperators(), OnnxOperators())

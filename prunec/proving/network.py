@@ -9,8 +9,8 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_templates import Template, Templates
 from prunec.language.syntax import Value
-from prunec.proving.templates import Template, Templates
 
 #: The type of elements unless something else is asked for.
 USUAL = "float32"

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from prunec.comparison import relative_error
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_templates import Template
 from prunec.language.syntax import Discontinuous
 from prunec.planning.select import uniform
 from prunec.proving.framework import NODE, Framework, GeneratedModel
 from prunec.proving.network import Network, Point
 from prunec.proving.node import Node, Slot
 from prunec.proving.rules import AROUND, RulesUnderTrial
-from prunec.proving.templates import Template
 from prunec.proving.verdict import Failure
 from prunec.rewriting.slicing import apply, mask
 from prunec.support.diagnostics import PrunecError

@@ -15,7 +15,7 @@ from onnx_format.network import RULES  # noqa: E402
 
 from cli.tools import run  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402
-from prunec.frontends.onnx.frontend import read_model  # noqa: E402
+from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.planning.members import group_digests  # noqa: E402
 
 

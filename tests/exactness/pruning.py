@@ -11,7 +11,7 @@ import numpy as np
 
 from prunec.comparison import draw
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load

@@ -15,7 +15,7 @@ from networks.zoo import SMALLEST
 
 from exactness.pruning import RULES, at_ratio, prune, zoo_network
 from prunec.compiler import analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Tensor

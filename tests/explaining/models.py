@@ -11,7 +11,7 @@ import numpy as np
 
 from prunec.compiler import Analysis, analyse
 from prunec.explaining.findings import Link
-from prunec.frontends.mxnet.frontend import MXNetModel
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.library import load

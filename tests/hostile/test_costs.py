@@ -17,7 +17,7 @@ from onnx_format.network import RULES  # noqa: E402
 
 from prunec.channels.execute import MAXIMUM_ATOMS, Room  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.support.diagnostics import PrunecError  # noqa: E402
 
 WEIGHT = numpy_helper.from_array(np.ones((8, 3, 1, 1), np.float32), "w")

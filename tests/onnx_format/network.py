@@ -16,7 +16,7 @@ from damage import survivors
 from onnx import TensorProto, helper, numpy_helper
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants

@@ -18,7 +18,7 @@ from onnx_format.test_script import external, prune_without_running, run  # noqa
 from prunec.cli.main import main  # noqa: E402
 from prunec.frontends.onnx import checking, rewriting  # noqa: E402
 from prunec.frontends.onnx.checking import check_written, finding_of  # noqa: E402
-from prunec.frontends.onnx.frontend import read_model  # noqa: E402
+from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.frontends.onnx.script import render_script  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render  # noqa: E402
 from prunec.support.processes import by_command  # noqa: E402

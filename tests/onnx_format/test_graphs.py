@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_format import patterns  # noqa: E402
 from onnx_format.network import RULES, Net, prune  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.frontends.onnx.text import graph_text  # noqa: E402
 from prunec.graph import Tensor  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402

@@ -17,7 +17,7 @@ from onnx import numpy_helper  # noqa: E402
 from onnx_format.network import RULES, Net  # noqa: E402
 from prunec.compiler import Analysis, analyse, emit  # noqa: E402
 from prunec.explaining.kept import kept  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.planning.choices import choices_of  # noqa: E402
 from prunec.planning.costs import CostModel  # noqa: E402
 from prunec.rewriting.layers import layers  # noqa: E402

@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper  # noqa: E402
 from onnx_format import patterns, transformers  # noqa: E402
 from onnx_format.network import RULES, Net  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.frontends.onnx.text import graph_text  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402

@@ -16,9 +16,9 @@ import networks  # noqa: E402
 
 from onnx_format.network import RULES  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402
-from prunec.frontends.mxnet.frontend import MXNetModel  # noqa: E402
+from prunec.frontends.mxnet.model import MXNetModel  # noqa: E402
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 
 NAMES = [

@@ -19,7 +19,7 @@ from prunec.channels.layout import Layout  # noqa: E402
 from prunec.channels.propagate import Channels  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
 from prunec.frontends.onnx.edits import Edits, apply_edits  # noqa: E402
-from prunec.frontends.onnx.frontend import model_of  # noqa: E402
+from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402
 from prunec.rewriting.shrink import Shrinker  # noqa: E402

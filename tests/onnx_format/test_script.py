@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 from onnx_format import patterns, transformers  # noqa: E402
 from onnx_format.network import prune, subject_of  # noqa: E402
-from prunec.frontends.onnx.frontend import read_model  # noqa: E402
+from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.frontends.onnx.protobuf import read_file  # noqa: E402
 from prunec.frontends.onnx.running import OnnxRuntime  # noqa: E402
 from prunec.frontends.onnx.script import render_script  # noqa: E402

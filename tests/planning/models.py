@@ -12,7 +12,7 @@ import pytest
 from cli.tools import node, write_arrays
 
 from prunec.compiler import Analysis, analyse
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "zoo"

@@ -11,7 +11,7 @@ import pytest
 
 from planning.models import RULES, corpus_model, parameters, small_analysis
 from prunec.compiler import analyse, emit
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.planning.choices import choices_of
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.costs import CostModel

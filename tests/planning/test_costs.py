@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prunec.compiler import analyse, emit
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choices import choices_of, rank, removed_units
 from prunec.planning.costs import CostModel

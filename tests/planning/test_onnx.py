@@ -19,7 +19,7 @@ from onnx_format.network import RULES, Net  # noqa: E402
 
 from prunec.compiler import Analysis, analyse  # noqa: E402
 from prunec.examples import Data, read_data  # noqa: E402
-from prunec.frontends.onnx.frontend import OnnxModel, read_model  # noqa: E402
+from prunec.frontends.onnx.model import OnnxModel, read_model  # noqa: E402
 from prunec.frontends.onnx.runtime import open_session  # noqa: E402
 from prunec.frontends.runtime import runtime_of  # noqa: E402
 from prunec.planning import latency  # noqa: E402

@@ -145,7 +145,7 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     from exactness.pruning import Network, Trial
     from networks import BUILDERS, random_parameters
 
-    from prunec.frontends.mxnet.frontend import read_model
+    from prunec.frontends.mxnet.model import read_model
     from prunec.rewriting.slicing import apply, mask
 
     case = next(case for case in (build() for build in BUILDERS) if case.name == name)

@@ -11,7 +11,7 @@ import pytest
 from cli.tools import run, symbol, write_network
 
 from prunec.compiler import Analysis, analyse
-from prunec.frontends.mxnet.frontend import read_model
+from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.members import group_digests
 from prunec.planning.select import illegal

@@ -12,8 +12,8 @@ from typing import Any, Optional
 import numpy as np
 
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.mxnet.frontend import MXNetModel
 from prunec.frontends.mxnet.headings import headings
+from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load
 from prunec.planning.choose import Plan

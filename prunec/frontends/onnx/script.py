@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prunec.compiler import Pruned
-from prunec.frontends.onnx.frontend import OnnxModel
+from prunec.frontends.onnx.model import OnnxModel
 from prunec.frontends.onnx.tensors import element_type
 from prunec.rewriting.script import render
 

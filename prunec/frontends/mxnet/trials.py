@@ -19,13 +19,13 @@ from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.lowering.slots import Contradiction, assign_slots
 from prunec.proving.draw import Draw
 from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
 from prunec.proving.network import Network, Point
-from prunec.proving.templates import Templates, read_templates
 from prunec.support.diagnostics import PrunecError
 
 Shapes = Sequence[Optional[tuple[int, ...]]]
@@ -43,7 +43,7 @@ class MXNetOperators(Framework):
             register_operators(register)
 
     def templates(self, version: Optional[int]) -> Templates:
-        return read_templates("proving.json", None)
+        return read_templates("trial_templates.json", None)
 
     def versions(self, name: str) -> tuple[Operator, ...]:
         found = find_operator(name)
@@ -151,7 +151,7 @@ def _infer(
     operator: str, texts: Mapping[str, str], shapes: Shapes, wiring: Signature
 ) -> tuple[bytes, Mapping[Tensor, tuple[int, ...]]]:
     """The operator alone on variables, and the shapes that MXNet infers from those of the data."""
-    network = Network(np.random.default_rng(0), read_templates("proving.json", None))
+    network = Network(np.random.default_rng(0), read_templates("trial_templates.json", None))
     points: list[Optional[Point]] = [network.variable(f"x{i}", ()) for i in range(len(wiring.inputs))]
     network.heads = [network.add(operator, texts, points, ((),), NODE)[0]]
     data = _document(network)

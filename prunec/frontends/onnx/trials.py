@@ -10,19 +10,19 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.comparison import draw
-from prunec.frontends.onnx.frontend import OnnxModel, model_of
+from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.operators import KINDS, OUTPUTS, Formal, Schema, schema_of, versions
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.onnx.runtime import open_session
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.language.syntax import Tensor as RuleTensor
 from prunec.proving.draw import Draw
 from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
 from prunec.proving.network import USUAL, Made, Network, Point
-from prunec.proving.templates import Templates, read_templates
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: The chance that an input which may be left out is connected.
@@ -30,7 +30,7 @@ _CONNECTED = 0.6
 _PATH = Path("generated.onnx")
 #: The form of files; ONNX Runtime reads it for all versions of operators.
 _IR_VERSION = 8
-_TEMPLATES = "proving_onnx.json"
+_TEMPLATES = "trial_templates_onnx.json"
 
 
 class OnnxOperators(Framework):

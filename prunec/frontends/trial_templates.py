@@ -32,7 +32,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Templates:
-    """What ``rules/proving*.json`` says.
+    """What ``rules/trial_templates*.json`` says.
 
     ``produce`` mixes the last axis, ``features``, into ``size`` new channels by a weight whose axes are
     ``weight``, and takes a bias where no ``bias`` adds one; ``order`` reorders axes, ``reshape`` reshapes,
