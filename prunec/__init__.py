@@ -26,9 +26,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from prunec.compiler import Analysis, Pruned, analyse, emit
-    from prunec.frontends.registry import FileModel, read_model
+    from prunec.frontends.registry import read_model
     from prunec.language.library import RuleSet
     from prunec.language.library import load as load_rules
+    from prunec.model import FileModel
     from prunec.planning.choose import Plan, make_plan
     from prunec.planning.select import uniform
     from prunec.rewriting.slicing import apply as sliced
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Analysis": ("prunec.compiler", "Analysis"),
     "Diagnostic": ("prunec.support.diagnostics", "Diagnostic"),
-    "FileModel": ("prunec.frontends.registry", "FileModel"),
+    "FileModel": ("prunec.model", "FileModel"),
     "Plan": ("prunec.planning.choose", "Plan"),
     "Pruned": ("prunec.compiler", "Pruned"),
     "PrunecError": ("prunec.support.diagnostics", "PrunecError"),

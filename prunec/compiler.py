@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Mapping, Optional, Protocol, Sequence, runtime_checkable
-
-from numpy.typing import NDArray
+from typing import Mapping, Optional, Sequence
 
 from prunec.channels.propagate import Channels, propagate
 from prunec.channels.solve import Solution, solve
@@ -24,6 +22,7 @@ from prunec.language.syntax import Value
 from prunec.learned import Learned, learned
 from prunec.lowering.infer import Rules, describe, lower_graph
 from prunec.lowering.lowered import LoweredGraph
+from prunec.model import Model
 from prunec.planning.select import Removed
 from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker
@@ -31,32 +30,6 @@ from prunec.rewriting.slicing import ParameterSlice
 from prunec.rewriting.values import Changes, changes
 from prunec.support.diagnostics import Diagnostic, PrunecError, input_flags
 from prunec.unread import unread_warnings
-
-
-class Model(Protocol):
-    """What the compiler asks of a front end's model."""
-
-    @property
-    def graph(self) -> Graph: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def prefix(self) -> str: ...
-    @property
-    def input_shapes(self) -> Mapping[str, Shape]: ...
-    @property
-    def parameter_shapes(self) -> Optional[Mapping[str, tuple[int, ...]]]: ...
-    def parameter(self, name: str) -> NDArray[Any]: ...
-    def implied_name(self, node: int, slot: str) -> str: ...
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes: ...
-    def missing(self, node: int, attribute: str) -> bool: ...
-
-
-@runtime_checkable
-class GraphModel(Protocol):
-    """A model whose graph holds shapes and values besides attributes: it is told all changes at once."""
-
-    def rewrite_graph(self, changes: Changes, slices: Sequence[ParameterSlice]) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -156,10 +129,7 @@ def emit(analysis: Analysis, removed: Removed) -> Pruned:
         slices.append(
             shrinker.parameter(parameter.name, parameter.channels, parameter.shape, parameter.neutral)
         )
-    if isinstance(analysis.model, GraphModel):
-        data = analysis.model.rewrite_graph(changed, slices)
-    else:
-        data = analysis.model.rewrite(changed.attributes, shapes)
+    data = analysis.model.rewrite(changed, shapes, slices)
     return Pruned(data, tuple(slices), shrinker, changed)
 
 

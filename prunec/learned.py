@@ -16,7 +16,7 @@ from prunec.graph import Tensor
 from prunec.lowering.lowered import LoweredGraph, LoweredRule
 
 if TYPE_CHECKING:
-    from prunec.compiler import Model
+    from prunec.model import Model
 
 _NONE: frozenset[int] = frozenset()
 #: How many elements are looked at together.

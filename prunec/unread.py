@@ -13,7 +13,7 @@ from prunec.lowering.lowered import LoweredGraph
 from prunec.support.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
-    from prunec.compiler import Model
+    from prunec.model import Model
 
 
 def unread_warnings(model: Model, bound: LoweredGraph) -> tuple[Diagnostic, ...]:

@@ -8,6 +8,7 @@ from typing import Iterable, Optional, Sequence
 
 from prunec.authoring.policies import policy_warnings
 from prunec.authoring.registry import Registry, check_attributes
+from prunec.frontends.registry import default_library
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
@@ -15,9 +16,6 @@ from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Policy, Rule, RuleFile
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
-
-#: The built-in rules that are for MXNet's operators.
-_FOR_MXNET = "default"
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,8 @@ def libraries_for(sources: Sequence[Source]) -> tuple[str, ...]:
         return named
     names = frozenset(name for source in sources for name in header_names(source))
     known = {name: sum(operator in names for operator in load([name]).operators()) for name in built_in()}
-    best = max(known, key=lambda name: (known[name], name == _FOR_MXNET), default=_FOR_MXNET)
+    usual = default_library()
+    best = max(known, key=lambda name: (known[name], name == usual), default=usual)
     return (best,)
 
 

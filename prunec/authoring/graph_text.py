@@ -19,15 +19,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Iterable, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NoReturn, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.frontends.mxnet.attributes import read_value
+from prunec.frontends.attribute_text import read_value
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
+
+if TYPE_CHECKING:
+    from prunec.rewriting.slicing import ParameterSlice
+    from prunec.rewriting.values import Changes
 
 #: Largest example, in lines, and largest size of an axis: examples are small.
 MAXIMUM_LINES = 1000
@@ -51,6 +55,11 @@ class ExampleModel:
     digest: str = ""
     prefix: str = "example"
 
+    @property
+    def parameter_bytes(self) -> Optional[int]:
+        """There is no file."""
+        return None
+
     def parameter(self, name: str) -> NDArray[Any]:
         """Zeros of the parameter's shape."""
         return np.zeros(self.parameter_shapes[name], np.float32)
@@ -59,7 +68,9 @@ class ExampleModel:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
+    def rewrite(
+        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
+    ) -> bytes:
         """There is no file to write."""
         return b""
 

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = read_inputs(options, options.plan)
     check_parameters(inputs)
-    parameters = inputs.front.parameter_names(inputs.model)
+    parameters = inputs.front.files_with_parameters(inputs.model)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-compensated")
     check_folder(folder, (*parameters, PLAN, REPORT), inputs.files, options.force)
     assert inputs.plan is not None

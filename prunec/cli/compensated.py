@@ -68,7 +68,7 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
 def check_parameters(inputs: Inputs) -> None:
     """Raises PrunecError P508 where there are no parameters, P612 for those that hold no numbers, before any
     work is done."""
-    if not inputs.front.parameter_names(inputs.model):
+    if not inputs.front.files_with_parameters(inputs.model):
         note = "neither were they given, nor do they stand beside the model"
         headline = "compensation needs the parameters, and there are none"
         help_text = "give the parameter file with --params"
@@ -78,7 +78,7 @@ def check_parameters(inputs: Inputs) -> None:
 
 def copy_name(inputs: Inputs) -> str:
     """What `compile` calls the compensated parameters that it makes the smaller ones of."""
-    return f"{COPY}{Path(inputs.front.parameter_names(inputs.model)[0]).suffix}"
+    return f"{COPY}{Path(inputs.front.files_with_parameters(inputs.model)[0]).suffix}"
 
 
 def added(artefacts: Artefacts, found: Compensated) -> Artefacts:

@@ -158,13 +158,16 @@ def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
 
 def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
+    from pathlib import Path
+
     from prunec.cli import compensated
     from prunec.rewriting.artefacts import REPORT
 
-    suffix = inputs.model.path.suffix if not inputs.front.separate_parameters else ".params"
-    usual = [f"{inputs.model.prefix}-0000.params"] if inputs.front.separate_parameters else []
-    own = (REPORT, compensated.REPORT, f"{compensated.COPY}{suffix}", *usual)
-    return tuple(name for name in own if name not in names)
+    parameters = inputs.front.usual_parameter_file(inputs.model)
+    suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
+    usual = [] if parameters is None else [parameters]
+    written = (REPORT, compensated.REPORT, f"{compensated.COPY}{suffix}", *usual)
+    return tuple(name for name in written if name not in names)
 
 
 def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
@@ -289,7 +292,7 @@ def _verified(
     sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
     try:
         with options.terminal.step("comparing the models"):
-            smaller = inputs.front.read_smaller(inputs.model, result.folder / inputs.model.path.name, sliced)
+            smaller = inputs.front.read_pruned(inputs.model, result.folder / inputs.model.path.name, sliced)
             verdict = verify(inputs, result.pruned, smaller, comparison)
     except PrunecError as error:
         options.terminal.close(error.diagnostics)

@@ -10,11 +10,11 @@ from prunec.cli.inputs import Inputs, open_shapes, shape_options
 from prunec.cli.plan_options import method_text
 from prunec.cli.summary import print_summary
 from prunec.compiler import Pruned
-from prunec.frontends.registry import file_digest
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import Written, summarise, summary_json
 from prunec.rewriting.layers import Change
 from prunec.support.diagnostics import Diagnostic, printable
+from prunec.support.files import file_digest
 
 
 @dataclass(frozen=True)

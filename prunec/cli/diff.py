@@ -11,8 +11,9 @@ from prunec.cli.options import add_analysis_options, input_shapes
 
 if TYPE_CHECKING:
     from prunec.compiler import Analysis
-    from prunec.frontends.registry import FileModel, FrontEnd
+    from prunec.frontends.base import FrontEnd
     from prunec.language.library import RuleSet
+    from prunec.model import FileModel
     from prunec.support.diagnostics import Diagnostic
 
 DESCRIPTION = """Lists what differs between two models of one kind, made by prunec or not: nodes (matched by
@@ -45,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     from prunec.reporting.structure_views import as_json, as_markdown, as_text
 
     front, other = (front_end(Path(path)) for path in (options.before, options.after))
-    if front.kind != other.kind:
-        options.parser.error(f"argument B: A is {front.kind}, and B is {other.kind}")
+    if front.file_kind != other.file_kind:
+        options.parser.error(f"argument B: A is {front.file_kind}, and B is {other.file_kind}")
     rules = load(tuple(options.rules or [front.rules]))
     before, after = _read(options, front)
     analysis, notes = _analysis(before, rules, options.strict)

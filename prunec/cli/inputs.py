@@ -10,9 +10,11 @@ from typing import Any, Mapping, Optional
 
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.frontends.registry import FileModel, FrontEnd, front_end
+from prunec.frontends.base import FrontEnd
+from prunec.frontends.registry import front_end
 from prunec.graph import Shape, Tensor
 from prunec.language.library import RuleSet, load, locate
+from prunec.model import FileModel
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.select import Removed
@@ -61,7 +63,7 @@ def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
     """The model's inputs whose shapes are not all known, with what is known of them."""
     graph, shapes = inputs.model.graph, inputs.analysis.bound.shapes
     found = {}
-    for index in inputs.front.drawn(inputs.model, set(range(len(graph.nodes)))):
+    for index in inputs.front.feed_nodes(inputs.model, set(range(len(graph.nodes)))):
         shape = shapes.get(Tensor(index, 0))
         if shape is None or None in shape:
             found[graph.nodes[index].name] = shape
@@ -119,7 +121,7 @@ def parameter_path(options: argparse.Namespace, front: FrontEnd[Any], option: st
     path = getattr(options, option)
     if path is not None and not front.separate_parameters:
         flag = option.replace("_", "-")
-        options.parser.error(f"argument --{flag}: {front.kind} holds its parameters itself")
+        options.parser.error(f"argument --{flag}: {front.file_kind} holds its parameters itself")
     return None if path is None else Path(path)
 
 
@@ -139,8 +141,8 @@ def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:
     """Runs the file that registers operators, where one was given.  Raises PrunecError P713."""
     if getattr(options, "register", None) is None:
         return
-    if not front.separate_parameters:
-        options.parser.error(f"argument --register: {front.runtime} has no operators written in Python")
+    if not front.registers_operators:
+        options.parser.error(f"argument --register: {front.framework} has no operators written in Python")
     front.register(Path(options.register))
 
 

@@ -12,7 +12,7 @@ from prunec.cli.inputs import Inputs, shape_options
 from prunec.cli.options import input_shapes
 from prunec.compiler import Analysis, Pruned
 from prunec.examples import Data, read_data
-from prunec.frontends.registry import Smaller
+from prunec.frontends.base import PrunedFiles
 from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor
 from prunec.planning.choose import Plan
@@ -72,7 +72,7 @@ def prepare(inputs: Inputs, options: argparse.Namespace) -> Comparison:
     return Comparison(tuple(examples), f"random inputs ({seeds})", shapes)
 
 
-def verify(inputs: Inputs, pruned: Pruned, smaller: Smaller, comparison: Comparison) -> Verdict:
+def verify(inputs: Inputs, pruned: Pruned, smaller: PrunedFiles, comparison: Comparison) -> Verdict:
     """Proves ``smaller`` against the masked original.
 
     Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
@@ -195,7 +195,7 @@ def _input_shapes(
     needed = _ancestors(inputs.analysis, model.graph.outputs)
     shapes: dict[str, tuple[int, ...]] = {}
     unknown: dict[str, Optional[Shape]] = {}
-    for index in front.drawn(model, needed):
+    for index in front.feed_nodes(model, needed):
         name = model.graph.nodes[index].name
         shape = given.get(name, inputs.analysis.bound.shapes.get(Tensor(index, 0)))
         if shape and shape[0] is None and front.open_batch is not None:
@@ -263,7 +263,7 @@ def _with_settings(values: Mapping[str, Array], settings: Mapping[str, float]) -
 
 def _check_settings(inputs: Inputs, settings: Mapping[str, float]) -> None:
     nodes = inputs.model.graph.nodes
-    names = [nodes[index].name for index in inputs.front.drawn(inputs.model, set(range(len(nodes))))]
+    names = [nodes[index].name for index in inputs.front.feed_nodes(inputs.model, set(range(len(nodes))))]
     unknown = [name for name in settings if name not in names]
     if unknown:
         shown = ", ".join(printable(name, 60) for name in names[:8])

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     path = options.plan if options.plan is not None else str(Path(options.pruned).with_name(PLAN))
     inputs = read_inputs(options, path)
     parameters = given or _parameters_beside(inputs, Path(options.pruned))
-    smaller = inputs.front.read_smaller(inputs.model, Path(options.pruned), parameters)
+    smaller = inputs.front.read_pruned(inputs.model, Path(options.pruned), parameters)
     assert inputs.plan is not None
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     pruned = emit_checked(inputs.analysis, plan.removed)

@@ -29,8 +29,8 @@ class Operator:
 
     ``counted_by`` is the attribute that holds its number of inputs, ``takes_any`` says that it takes
     attributes which it does not list, ``lists_all`` that it has no others for sure.  ``version`` tells apart
-    operators of one name, where there are several.  ``told`` are attributes that rules read and that nodes do
-    not have: they follow from the version.
+    operators of one name, where there are several.  ``version_attributes`` are attributes that rules read and
+    that nodes do not have: they follow from the version.
     """
 
     name: str
@@ -39,8 +39,16 @@ class Operator:
     takes_any: bool = False
     lists_all: bool = False
     version: Optional[int] = None
-    told: Mapping[str, Value] = field(default_factory=dict)
+    version_attributes: Mapping[str, Value] = field(default_factory=dict)
 
     def argument(self, name: str) -> Optional[Argument]:
         """The attribute of that name."""
         return next((argument for argument in self.arguments if argument.name == name), None)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What there is to know of an operator to check rules: its attributes, and whether it takes others."""
+
+    attributes: tuple[str, ...]
+    takes_any: bool

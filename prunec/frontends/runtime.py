@@ -40,10 +40,6 @@ class Session(Protocol):
 class Runtime(Protocol):
     """The framework of a model, which runs it and what was made of it."""
 
-    @property
-    def framework(self) -> str:
-        """What messages call it."""
-
     def examples(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
         """What examples have to be given for: the inputs of an inference.
 

@@ -43,14 +43,14 @@ class _Dialect:
     split: int
 
 
-_MXNET = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
+_USUAL = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
 _OLD = _Dialect(copy=-1, infer=0, skip=None, copy_rest=-2, merge=-3, split=-4)
 _NUMPY = _Dialect(copy=-2, infer=-1, skip=-3, copy_rest=-4, merge=-5, split=-6)
 
 
 def read_view(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
     """Codes ``0 -1 -2 -3 -4`` as MXNet's Reshape documents them."""
-    return _read(_MXNET, codes, shape, reverse)
+    return _read(_USUAL, codes, shape, reverse)
 
 
 def read_view_np(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:

@@ -7,7 +7,6 @@ making it: multiply-adds from the ``macs`` statements of the rules, parameters f
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import prod
 from typing import Callable, Iterator, Mapping, Optional, Sequence
@@ -279,8 +278,8 @@ class _Builder:
             return None
         sizes = {name: int(model.parameter(name).nbytes) for name in model.parameter_shapes}
         held = sum(sizes.get(own.name, 0) for own in weights)
-        path = getattr(getattr(model, "parameters", None), "path", None)
-        return sum(sizes.values()) - held if path is None else max(0, os.path.getsize(path) - held)
+        stored = model.parameter_bytes
+        return sum(sizes.values()) - held if stored is None else max(0, stored - held)
 
 
 def _widths(count: int, axes: Sequence[AxisCount]) -> tuple[int, ...]:

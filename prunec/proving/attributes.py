@@ -56,7 +56,10 @@ class AttributeDraw:
         self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
         self.optional = {a.name for a in rule.attributes if a.default is not None}
         self.placed = frozenset(self._placed())
-        self.fixed: Mapping[str, Value] = {**operator.told, **templates.operators.get(operator.name, {})}
+        self.fixed: Mapping[str, Value] = {
+            **operator.version_attributes,
+            **templates.operators.get(operator.name, {}),
+        }
 
     def _placed(self) -> Iterator[str]:
         """Attributes that name axes: places, and arguments of axis functions."""
@@ -296,7 +299,7 @@ class AttributeDraw:
         """What the node says: all that is drawn, but for some defaults and what is not given."""
         given: dict[str, Value] = {}
         for name, value in self.values.items():
-            if name in self.operator.told:
+            if name in self.operator.version_attributes:
                 continue
             argument = self.operator.argument(name)
             # "None" is written only where leaving the attribute out would mean something else.

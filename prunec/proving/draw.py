@@ -6,13 +6,13 @@ the rest.  What is drawn need not be legal: the framework and the rule's guard d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Mapping, Optional
 
 import numpy as np
 
 from prunec.frontends.operators import Operator
 from prunec.frontends.trial_templates import Templates
+from prunec.frontends.trials import SampledNode
 from prunec.language.syntax import (
     Attribute,
     AxisExpression,
@@ -63,28 +63,13 @@ from prunec.proving.walking import (
 _WINDOWS = ("window", "window_up", "unwindow")
 
 
-@dataclass(frozen=True)
-class Draw:
-    """A node: attributes (those left out have their defaults) and the shapes of slots that take tensors.
-
-    ``count`` is the number of inputs where the rule's variadic slot decides it, ``outputs`` the number of
-    outputs where one is variadic.  ``derived`` are the attributes that equations gave.
-    """
-
-    operator: str
-    attributes: Mapping[str, Value]
-    shapes: Mapping[tuple[str, int], tuple[int, ...]]
-    counts: Mapping[str, int]
-    derived: frozenset[str]
-
-
 def draw(
     rule: Rule,
     operator: Operator,
     templates: Templates,
     random: np.random.Generator,
     learned: bool = False,
-) -> Draw:
+) -> SampledNode:
     """A random node for a rule; with ``learned`` the shapes of learned inputs are drawn as well.
 
     Raises :class:`NotDrawn` where this draw cannot be finished.
@@ -101,9 +86,9 @@ def may_hold(rule: Rule, operator: Operator) -> bool:
     parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
     known = [part for part in parts if part is not None and guard_values(part)]
     return all(
-        holds(part, operator.told, {}) is not False
+        holds(part, operator.version_attributes, {}) is not False
         for part in known
-        if guard_values(part).keys() <= operator.told.keys()
+        if guard_values(part).keys() <= operator.version_attributes.keys()
     )
 
 
@@ -135,7 +120,7 @@ class _Drawing:
         self.halves: dict[str, dict[str, list[Optional[int]]]] = {}
         self.header: Mapping[str, Attribute] = header
 
-    def run(self, learned: bool) -> Draw:
+    def run(self, learned: bool) -> SampledNode:
         self._draw_counts()
         self._draw_formula()
         self.ranks.update(draw_ranks(self.tensors, self.equations, self.header, self.ranks, self.random))
@@ -161,7 +146,7 @@ class _Drawing:
         for position, tensor in enumerate(inputs):
             for index in range(0 if tensor.value else self.counts.get(tensor.name, 1)):
                 shapes[tensor.name, index] = self.shapes.shape(tensor, index, position == full)
-        return Draw(self.operator.name, given, shapes, self.counts, self.derived)
+        return SampledNode(self.operator.name, given, shapes, self.counts, self.derived)
 
     # --- counts and ranks ---
 

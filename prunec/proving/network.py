@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import prod
 from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.frontends.runtime import Array
+from prunec.frontends.trial_networks import USUAL, Point, Shape, SmallNetwork
 from prunec.frontends.trial_templates import Template, Templates
 from prunec.language.syntax import Value
 
-#: The type of elements unless something else is asked for.
-USUAL = "float32"
 _FEATURES = 3
 
-Shape = tuple[int, ...]
 
+class Network(SmallNetwork):
+    """A network whose values and wiring ``random`` draws, of the operators that ``templates`` name."""
 
-@dataclass(frozen=True)
-class Point:
-    """A tensor of the network: node and output, with its shape and the type of its elements."""
-
-    node: int
-    output: int
-    shape: Shape
-    kind: str = USUAL
-
-
-@dataclass(frozen=True)
-class Made:
-    """A node of the network; a variable has no operator."""
-
-    name: str
-    operator: Optional[str]
-    attributes: Mapping[str, Value]
-    inputs: tuple[Optional[Point], ...]
-    outputs: int
-
-
-@dataclass
-class Network:
-    """A network that is being built.
-
-    ``inputs`` and ``parameters`` hold the values of ``variables`` by name; ``around`` the names of the nodes
-    that are not the operator under trial.  ``random`` draws values and wiring, ``version`` is that of the
-    operators, ``types`` holds what a cast calls the types of elements.
-    """
-
-    random: np.random.Generator
-    templates: Templates
-    version: Optional[int] = None
-    types: Mapping[str, Value] = field(default_factory=dict)
-    nodes: list[Made] = field(default_factory=list)
-    inputs: dict[str, Array] = field(default_factory=dict)
-    parameters: dict[str, Array] = field(default_factory=dict)
-    variables: dict[str, Point] = field(default_factory=dict)
-    around: set[str] = field(default_factory=set)
-    heads: list[Point] = field(default_factory=list)
+    def __init__(
+        self,
+        random: np.random.Generator,
+        templates: Templates,
+        version: Optional[int] = None,
+        types: Mapping[str, Value] = {},
+    ) -> None:
+        super().__init__(version, types)
+        self.random, self.templates = random, templates
 
     # --- variables and nodes ---
 
@@ -86,34 +53,6 @@ class Network:
             value = value * self.random.choice((-1.0, 1.0), shape)
         self.parameters[name] = np.asarray(value, np.float32)
         return self.variable(name, shape)
-
-    def add_constant(self, name: str, value: Array) -> Point:
-        """A constant, such as the value that an input carries."""
-        self.parameters[name] = value
-        return self.variable(name, value.shape, str(value.dtype))
-
-    def add(
-        self,
-        operator: str,
-        attributes: Mapping[str, Value],
-        inputs: Sequence[Optional[Point]],
-        shapes: Sequence[Shape],
-        name: str = "",
-        kinds: Sequence[str] = (),
-    ) -> tuple[Point, ...]:
-        """A node; gives its outputs, which have these shapes and kinds."""
-        index = len(self.nodes)
-        self.nodes.append(
-            Made(name or f"node{index}", operator, dict(attributes), tuple(inputs), len(shapes))
-        )
-        own = [*kinds, *[USUAL] * (len(shapes) - len(kinds))]
-        return tuple(Point(index, k, shape, kind) for k, (shape, kind) in enumerate(zip(shapes, own)))
-
-    def variable(self, name: str, shape: Shape, kind: str = USUAL) -> Point:
-        """A variable without a value."""
-        self.variables[name] = Point(len(self.nodes), 0, shape, kind)
-        self.nodes.append(Made(name, None, {}, (), 1))
-        return self.variables[name]
 
     def _around(
         self, template: Template, inputs: Sequence[Point], shape: Shape, kind: str = USUAL, **values: Value

@@ -1,4 +1,4 @@
-"""Is a drawn node legal, and are its inputs, outputs and shapes what the rule says?"""
+"""Is a sampled node legal, and are its inputs, outputs and shapes what the rule says?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trials import Alone, Illegal, SampledNode, Trials, WiringMismatch
 from prunec.graph import Tensor
 from prunec.language.syntax import Neutral, Rule
 from prunec.lowering.bound import axis_size, names_of
 from prunec.lowering.infer import lower_graph
 from prunec.lowering.lowered import LoweredRule
-from prunec.proving.draw import Draw
-from prunec.proving.framework import Alone, Framework, Illegal, refuted
+from prunec.proving.framework import refuted
 from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.verdict import Failure
 from prunec.support.diagnostics import PrunecError
@@ -79,28 +79,31 @@ def told_attributes(
 def legal_node(
     rule: Rule,
     rules: RulesUnderTrial,
-    framework: Framework,
+    trials: Trials,
     operator: Operator,
-    drawn: Draw,
+    sampled: SampledNode,
     random: np.random.Generator,
 ) -> Node:
-    """The node of a draw, checked against the framework's own wiring and shapes.
+    """A sampled node, checked against the framework's own wiring and shapes.
 
     Raises :class:`Illegal` where the framework refuses it or another rule holds, :class:`Refuted` where the
     rule's inputs, outputs or shapes are not the framework's.
     """
-    alone = framework.alone(rule, operator, drawn, random)
+    try:
+        alone = trials.alone(rule, operator, sampled, random)
+    except WiringMismatch as error:
+        refuted(operator.name, error.attributes, sampled, error.problem)
 
     def wrong(problem: str) -> NoReturn:
-        refuted(operator.name, alone.attributes, drawn, problem)
+        refuted(operator.name, alone.attributes, sampled, problem)
 
     node = len(alone.graph.nodes) - 1
     outputs = [alone.shapes.get(Tensor(node, k)) for k in range(len(alone.kinds))]
     # What leaves nothing of an axis some take, and say so by a size of zero or by none.
     if any(shape is None or 0 in shape for shape in outputs):
-        raise Illegal(f"{framework.name} does not tell the shape of an output, or it holds nothing")
-    bound = _bound(rule, rules, framework.name, alone, wrong)
-    _compare(bound, alone, framework.name, wrong)
+        raise Illegal(f"{trials.framework} does not tell the shape of an output, or it holds nothing")
+    bound = _bound(rule, rules, trials.framework, alone, wrong)
+    _compare(bound, alone, trials.framework, wrong)
     if len(bound.outputs) < len(outputs):
         wrong(f"the operator has {len(outputs)} outputs, the rule {len(bound.outputs)}")
     free = _untold(bound)

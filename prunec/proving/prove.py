@@ -10,11 +10,13 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from prunec.frontends.base import FrontEnd
 from prunec.frontends.operators import Operator
+from prunec.frontends.trials import Illegal, SampledNode, Trials
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.proving.draw import Draw, draw, may_hold
-from prunec.proving.framework import Framework, Illegal, Refuted, framework_for
+from prunec.proving.draw import draw, may_hold
+from prunec.proving.framework import Refuted, trials_for
 from prunec.proving.node import Node, legal_node
 from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.shapes import NotDrawn
@@ -79,14 +81,14 @@ def prove(
     Raises ``PrunecError``: P330 or P700 without the framework, P713 where the file to register fails, P714
     for a library without one.
     """
-    framework = framework_for(library)
+    front, trials = trials_for(library)
     listed = tuple(rules.all_rules() if isinstance(rules, RuleSet) else rules)
     wanted = [n for n, rule in enumerate(listed) if _wanted(rule, only, labels)]
-    arguments = (framework, listed, seed, cases, register, only)
+    arguments = (front, listed, seed, cases, register, only)
     verdicts: dict[int, RuleVerdict] = {}
 
     def share(positions: Sequence[int]) -> None:
-        with Worker(framework.name, _prepare, arguments) as worker:
+        with Worker(trials.framework, _prepare, arguments) as worker:
             for position in positions:
                 verdicts[position] = _verdict_from(worker, listed[position], position, strictness)
 
@@ -129,7 +131,7 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
 
 
 def _prepare(
-    framework: Framework,
+    front: FrontEnd[Any],
     listed: tuple[Rule, ...],
     seed: int,
     cases: int,
@@ -137,11 +139,15 @@ def _prepare(
     only: Optional[Sequence[str]],
 ) -> Callable[[_Task, Notice], Any]:
     """Called once in the process that runs the framework."""
-    framework.start(register)
-    rules = RulesUnderTrial(listed, load([framework.library]))
+    trials = front.trials()
+    assert trials is not None
+    trials.start()
+    if register is not None:
+        front.register(register)
+    rules = RulesUnderTrial(listed, load([front.library]))
 
     def run(task: _Task, notice: Notice) -> RuleVerdict:
-        return _Proof(framework, listed[task.position], rules, seed, cases, only, task, notice).run()
+        return _Proof(trials, listed[task.position], rules, seed, cases, only, task, notice).run()
 
     return run
 
@@ -155,7 +161,7 @@ class _Proof:
 
     def __init__(
         self,
-        framework: Framework,
+        trials: Trials,
         rule: Rule,
         rules: RulesUnderTrial,
         seed: int,
@@ -164,7 +170,7 @@ class _Proof:
         task: _Task,
         notice: Notice,
     ) -> None:
-        self.framework, self.rule, self.rules = framework, rule, rules
+        self.trials, self.rule, self.rules = trials, rule, rules
         self.seed, self.cases, self.only = seed, cases, only
         self.task, self.notice = task, notice
         self.record = _Record()
@@ -179,11 +185,11 @@ class _Proof:
             names = [name for name in names if name in self.only]
         known: dict[str, tuple[Operator, ...]] = {}
         for name in names:
-            versions = self.framework.versions(name)
+            versions = self.trials.versions(name)
             if name in self.task.without:
                 self.record.untried.append((name, self.task.without[name]))
             elif not versions:
-                self.record.untried.append((name, f"{self.framework.name} has no such operator"))
+                self.record.untried.append((name, f"{self.trials.framework} has no such operator"))
             else:
                 known[name] = tuple(own for own in versions if may_hold(rule, own))
         for name, versions in known.items():
@@ -201,10 +207,10 @@ class _Proof:
             # Only several are drawn from: a framework without versions keeps the draws it had.
             operator = versions[int(random.integers(len(versions))) if len(versions) > 1 else 0]
             try:
-                templates = self.framework.templates(operator.version)
-                drawn = draw(self.rule, operator, templates, random, not self.framework.infers)
-                self.notice(name, _words(drawn))
-                node = legal_node(self.rule, self.rules, self.framework, operator, drawn, random)
+                templates = self.trials.templates(operator.version)
+                sampled = draw(self.rule, operator, templates, random, not self.trials.infers)
+                self.notice(name, _words(sampled))
+                node = legal_node(self.rule, self.rules, self.trials, operator, sampled, random)
             except NotDrawn:
                 continue
             except Illegal as error:
@@ -222,7 +228,7 @@ class _Proof:
     def _try_node(self, node: Node, random: np.random.Generator) -> bool:
         """One network around the node; whether the removal of channels was put to the test."""
         state = int(random.integers(2**31))
-        built = build(self.framework, node, np.random.default_rng(state))
+        built = build(self.trials, node, np.random.default_rng(state))
         ratio = float(random.choice((0.34, 0.5, 0.67)))
         outcome = prune_and_compare(built, self.rules, state, ratio)
         if outcome.failure is not None:
@@ -245,20 +251,20 @@ class _Proof:
             return replace(base, verdict=NOT_TRIED, reason=untried[0][1] if untried else "no case was found")
         if self.task.strictness:
             self.notice("", "")
-            spare = needless(rule, self.rules, self.framework, record.nodes, self.seed)
+            spare = needless(rule, self.rules, self.trials, record.nodes, self.seed)
             if spare:
                 return replace(base, verdict=TOO_STRICT, reason=spare)
         if not record.pruned:
             reason = "nothing was removed around it in any case, so that only its shapes were tried"
             if record.refusals:
-                reason = f"{_does_not_run(self.framework.name)}: {_commonest(record.refusals)}"
+                reason = f"{_does_not_run(self.trials.framework)}: {_commonest(record.refusals)}"
             return replace(base, verdict=NOT_TRIED, reason=reason)
         return base
 
 
-def _words(drawn: Draw) -> str:
-    attributes = ", ".join(f"{name}={value}" for name, value in drawn.attributes.items())
-    return f"({attributes}) with data {', '.join(map(str, drawn.shapes.values()))}"
+def _words(sampled: SampledNode) -> str:
+    attributes = ", ".join(f"{name}={value}" for name, value in sampled.attributes.items())
+    return f"({attributes}) with data {', '.join(map(str, sampled.shapes.values()))}"
 
 
 def _commonest(reasons: Sequence[str]) -> str:

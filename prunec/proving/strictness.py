@@ -7,6 +7,7 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
+from prunec.frontends.trials import Trials
 from prunec.language.syntax import (
     Axis,
     Discontinuous,
@@ -23,7 +24,6 @@ from prunec.language.syntax import (
     Tensor,
 )
 from prunec.lowering.ranks import rests_in
-from prunec.proving.framework import Framework
 from prunec.proving.node import Node
 from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.trial import build, prune_and_compare
@@ -37,9 +37,7 @@ _NODES = 3
 _MOST_NETWORKS = 50
 
 
-def needless(
-    rule: Rule, rules: RulesUnderTrial, framework: Framework, nodes: Sequence[Node], seed: int
-) -> str:
+def needless(rule: Rule, rules: RulesUnderTrial, trials: Trials, nodes: Sequence[Node], seed: int) -> str:
     """What the rule keeps although nothing in the framework speaks against removing it; empty if there is
     nothing."""
     if any(isinstance(statement, Discontinuous) for statement in rule.statements):
@@ -48,7 +46,7 @@ def needless(
     if not _optional_slots(rule) <= {slot.name for node in nodes for slot in node.slots}:
         # What the optional inputs ask for was never seen.
         return ""
-    found = [words for words, other in relaxed(rule) if _exact(rule, other, rules, framework, nodes, seed)]
+    found = [words for words, other in relaxed(rule) if _exact(rule, other, rules, trials, nodes, seed)]
     return "; ".join(found)
 
 
@@ -118,7 +116,7 @@ def _exact(
     rule: Rule,
     other: Rule,
     rules: RulesUnderTrial,
-    framework: Framework,
+    trials: Trials,
     nodes: Sequence[Node],
     seed: int,
 ) -> bool:
@@ -132,7 +130,7 @@ def _exact(
     for turn in range(_MOST_NETWORKS):
         node = nodes[int(random.integers(len(nodes)))] if turn >= len(nodes) else nodes[turn]
         state = int(random.integers(2**31))
-        built = build(framework, node, np.random.default_rng(state), 0.8, zeros)
+        built = build(trials, node, np.random.default_rng(state), 0.8, zeros)
         base = prune_and_compare(built, rules, state, run=False)
         free = prune_and_compare(built, changed, state, run=False)
         if free.failure is not None:

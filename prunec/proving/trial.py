@@ -12,11 +12,12 @@ import numpy.typing as npt
 from prunec.comparison import relative_error
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_networks import Point
 from prunec.frontends.trial_templates import Template
+from prunec.frontends.trials import NODE, TrialModel, Trials
 from prunec.language.syntax import Discontinuous
 from prunec.planning.select import uniform
-from prunec.proving.framework import NODE, Framework, GeneratedModel
-from prunec.proving.network import Network, Point
+from prunec.proving.network import Network
 from prunec.proving.node import Node, Slot
 from prunec.proving.rules import AROUND, RulesUnderTrial
 from prunec.proving.verdict import Failure
@@ -33,9 +34,9 @@ _JUMP = 1e-2
 class Built:
     """A network around a node, with the values of its variables, and in words what it is."""
 
-    framework: Framework
+    trials: Trials
     node: Node
-    model: GeneratedModel
+    model: TrialModel
     inputs: Mapping[str, Array]
     index: int
     words: str
@@ -58,7 +59,7 @@ class Outcome:
 
 
 def build(
-    framework: Framework, node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True
+    trials: Trials, node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True
 ) -> Built:
     """A network around a node, wired at random.
 
@@ -66,8 +67,8 @@ def build(
     reach the node as zero.
     """
     version = node.operator.version
-    templates = framework.templates(version)
-    network = Network(random, templates, version, framework.types)
+    templates = trials.templates(version)
+    network = Network(random, templates, version, trials.types)
     chain: Sequence[Template] = ()
     if not zeros or node.operator.name in templates.positive or random.random() < 0.25:
         chain = templates.ranges[-1]
@@ -89,9 +90,9 @@ def build(
     for k in used:
         if node.outputs[k]:
             network.heads.append(_after(network, k, network.cast(made[k]), points, words))
-    model = framework.model(network, AROUND)
+    model = trials.model(network, AROUND)
     index = next(n for n, own in enumerate(model.graph.nodes) if own.name == NODE)
-    return Built(framework, node, model, network.inputs, index, "; ".join(words))
+    return Built(trials, node, model, network.inputs, index, "; ".join(words))
 
 
 def _carried(network: Network, position: int, slot: Slot) -> Point:
@@ -214,7 +215,7 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
     try:
         actual = _run(built, pruned, smaller=True)
     except PrunecError as error:
-        problem = f"{built.framework.name} refuses the pruned network: {_reason(error)}"
+        problem = f"{built.trials.framework} refuses the pruned network: {_reason(error)}"
         return Outcome(built.node.failure(problem, words), touched, True, left)
     told = all(np.isfinite(value).all() for value in expected) and any(
         value.size > 0 and np.ptp(value.astype(np.float64)) > 0 for value in expected
@@ -285,7 +286,7 @@ def _run(
     network = pruned.model if smaller else None
     session = built.model.runtime().session(built.inputs, None, parameters, network)
     # Operators that draw random numbers draw the same ones each time.
-    built.framework.seed(seed)
+    built.trials.seed(seed)
     return session.run(built.inputs)
 
 

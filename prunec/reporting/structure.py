@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
-from prunec.compiler import Analysis, Model
+from prunec.compiler import Analysis
 from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Value
 from prunec.learned import learned
 from prunec.lowering.infer import Rules, lower_graph
 from prunec.lowering.lowered import LoweredGraph
+from prunec.model import Model
 from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from prunec.compiler import Analysis, emit
 from prunec.examples import Data
-from prunec.frontends.registry import FileModel, front_end
+from prunec.frontends.registry import front_end
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Shape
+from prunec.model import FileModel
 from prunec.planning.choices import Choice, Ranking, removed_units
 from prunec.rewriting.slicing import ParameterSlice, apply
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable

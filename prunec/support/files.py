@@ -6,6 +6,7 @@ file or a link to one; a device, a pipe or a folder is not, whoever asks.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from typing import BinaryIO, Iterator, NoReturn
 
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
+_BLOCK = 1 << 20
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISCHR, "a device"),
@@ -90,3 +92,20 @@ def move(part: Path, target: Path) -> None:
     if target.exists():
         shutil.copymode(target, part)
     os.replace(part, target)
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file with parameters, in hexadecimal.  Raises PrunecError P601 where it cannot be
+    read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        note = f"the system says: {error.strerror or error}"
+        where = printable(str(path))
+        raise PrunecError(
+            Diagnostic("P601", "cannot read the parameters", where, notes=(note,), help="check the path")
+        ) from None
+    return digest.hexdigest()

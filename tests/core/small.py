@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import numpy as np
 
 from core.operators import RULES, Array, run
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.graph import Graph, Node, Shape, Tensor
-from prunec.language.syntax import Value
 from prunec.planning.select import Removed, illegal
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import ParameterSlice, apply, mask
+from prunec.rewriting.values import Changes
 
 
 @dataclass
@@ -128,14 +128,22 @@ class SmallModel:
             return None
         return {name: value.shape for name, value in self.arrays.items()}
 
+    @property
+    def parameter_bytes(self) -> Optional[int]:
+        return None
+
     def parameter(self, name: str) -> Array:
         return self.arrays[name]
 
     def implied_name(self, node: int, slot: str) -> str:
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
-        return json.dumps([[node, name, value] for (node, name), value in attributes.items()]).encode()
+    def rewrite(
+        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
+    ) -> bytes:
+        return json.dumps(
+            [[node, name, value] for (node, name), value in changes.attributes.items()]
+        ).encode()
 
     def missing(self, node: int, attribute: str) -> bool:
         return attribute not in self.graph.nodes[node].attributes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunec.frontends.mxnet.attributes import canonical_text, read_value, write_value
+from prunec.frontends.attribute_text import canonical_text, read_value, write_value
 
 READ = [
     ("(1, 1)", (1, 1)),

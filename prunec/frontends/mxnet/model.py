@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from prunec.frontends.mxnet.params import ParameterFile, read_params
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, same_variables, to_graph
 from prunec.graph import Graph, Shape
-from prunec.language.syntax import Value
+from prunec.rewriting.slicing import ParameterSlice
+from prunec.rewriting.values import Changes
 
 _SHAPE_HINT = "__shape__"
 _SUFFIXES = ("-symbol.json", ".json")
@@ -49,6 +51,16 @@ class MXNetModel:
         """The shapes in the parameter file, by name; ``None`` without one."""
         return None if self.parameters is None else self.parameters.shapes
 
+    @property
+    def parameter_bytes(self) -> Optional[int]:
+        """The size of the parameter file."""
+        return None if self.parameters is None else os.path.getsize(self.parameters.path)
+
+    @property
+    def usual_parameter_file(self) -> str:
+        """What the parameter file is called where nobody says otherwise."""
+        return f"{self.prefix}-0000.params"
+
     def parameter(self, name: str) -> NDArray[Any]:
         """A parameter, read-only and not copied."""
         assert self.parameters is not None
@@ -64,9 +76,11 @@ class MXNetModel:
         """What a parameter that the graph does not mention is called in the parameter file."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
+    def rewrite(
+        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
+    ) -> bytes:
         """The symbol file with attributes changed, and the shape hints of variables with them."""
-        changes = dict(attributes)
+        attributes = dict(changes.attributes)
         again = same_variables(self.file.nodes).items()
         alike = {other: shapes[first] for other, first in again if first in shapes}
         for node, shape in {**shapes, **alike}.items():
@@ -74,8 +88,8 @@ class MXNetModel:
             if isinstance(hint, tuple) and len(hint) == len(shape):
                 new = tuple(old if size is None or old in (0, -1) else size for old, size in zip(hint, shape))
                 if new != hint:
-                    changes[node, _SHAPE_HINT] = new
-        return rewrite(self.file, changes)
+                    attributes[node, _SHAPE_HINT] = new
+        return rewrite(self.file, attributes)
 
     def runtime(self) -> MXNetRuntime:
         """What runs the model, with the parameters there are."""
@@ -97,7 +111,7 @@ def read_model(
     file = read_symbol_file(path)
     model = MXNetModel(path, file, Graph((), (), frozenset(), {}), None, dict(input_shapes))
     if parameters is None:
-        beside = path.with_name(f"{model.prefix}-0000.params")
+        beside = path.with_name(model.usual_parameter_file)
         parameters = beside if beside.is_file() else None
     read = None if parameters is None else read_params(parameters)
     shapes = {} if read is None else read.shapes

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Optional
 
 from prunec.frontends.mxnet.library import mxnet
-from prunec.frontends.operators import Argument, Operator
+from prunec.frontends.operators import Argument, Operator, Registered
 
 _CHOICES = re.compile(r"\{([^}]*)\}")
 #: An attribute that no operator has: how an operator answers to it says whether it takes any.
@@ -56,6 +56,20 @@ def operator_names() -> tuple[str, ...]:
     names = ctypes.POINTER(ctypes.c_char_p)()
     base.check_call(base._LIB.MXListAllOpNames(ctypes.byref(count), ctypes.byref(names)))
     return tuple(sorted(_text(names[i]) for i in range(count.value)))
+
+
+def registered() -> dict[str, Registered]:
+    """The attributes of all operators."""
+    found: dict[str, Registered] = {}
+    for name in operator_names():
+        operator = find_operator(name)
+        if operator is None:
+            continue
+        attributes = [argument.name for argument in operator.arguments]
+        if operator.counted_by and operator.counted_by not in attributes:
+            attributes.append(operator.counted_by)
+        found[name] = Registered(tuple(attributes), bool(attributes) and operator.takes_any)
+    return found
 
 
 def _takes_any_attribute(name: str) -> bool:

@@ -17,8 +17,6 @@ from prunec.graph import Graph, Shape, Tensor
 class MXNetRuntime:
     """Runs a symbol file with its parameters; ``own`` holds these by name."""
 
-    framework = "MXNet"
-
     def __init__(self, symbol: bytes, graph: Graph, own: Mapping[str, Array]) -> None:
         self.symbol, self.graph, self.own = symbol, graph, own
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Collection, Mapping, NoReturn, Optional, Sequence, Union
 
-from prunec.frontends.mxnet.attributes import read_value, write_value
+from prunec.frontends.attribute_text import read_value, write_value
 from prunec.frontends.mxnet.json_spans import elements, members, skip_space
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Value

@@ -5,42 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.frontends.mxnet.attributes import canonical_text
+from prunec.frontends.attribute_text import canonical_text
 from prunec.frontends.mxnet.library import mxnet
 from prunec.frontends.mxnet.operators import PURPOSE, Signature, find_operator, signature
-from prunec.frontends.mxnet.registering import register_operators
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_networks import Point, SmallNetwork
 from prunec.frontends.trial_templates import Templates, read_templates
+from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
 from prunec.graph import Graph, Shape, Tensor
-from prunec.language.syntax import Rule, Value
+from prunec.language.syntax import Rule
 from prunec.lowering.slots import Contradiction, assign_slots
-from prunec.proving.draw import Draw
-from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
-from prunec.proving.network import Network, Point
+from prunec.rewriting.slicing import ParameterSlice
+from prunec.rewriting.values import Changes
 from prunec.support.diagnostics import PrunecError
 
 Shapes = Sequence[Optional[tuple[int, ...]]]
 
 
-class MXNetOperators(Framework):
+class MXNetTrials(Trials):
     """What MXNet's registry holds, run by MXNet."""
 
-    name = "MXNet"
-    library = "default"
+    framework = "MXNet"
 
-    def start(self, register: Optional[Path]) -> None:
+    def start(self) -> None:
         mxnet(PURPOSE)
-        if register is not None:
-            register_operators(register)
 
     def templates(self, version: Optional[int]) -> Templates:
         return read_templates("trial_templates.json", None)
@@ -49,20 +45,22 @@ class MXNetOperators(Framework):
         found = find_operator(name)
         return () if found is None else (found,)
 
-    def alone(self, rule: Rule, operator: Operator, drawn: Draw, random: np.random.Generator) -> Alone:
-        texts = {name: canonical_text(value) for name, value in drawn.attributes.items()}
+    def alone(
+        self, rule: Rule, operator: Operator, sampled: SampledNode, random: np.random.Generator
+    ) -> Alone:
+        texts = {name: canonical_text(value) for name, value in sampled.attributes.items()}
         if operator.counted_by is not None and operator.counted_by not in texts:
-            texts[operator.counted_by] = str(len(drawn.shapes))
+            texts[operator.counted_by] = str(len(sampled.shapes))
         wiring = _wiring(operator.name, texts)
         count = len(wiring.inputs)
         try:
             filled = [(tensor.name, index) for tensor, index in assign_slots(rule, count).inputs]
         except Contradiction as error:
             # Whether the node is legal at all, MXNet tells from the shapes in the order of the rule.
-            _infer(operator.name, texts, list(drawn.shapes.values())[:count], wiring)
+            _infer(operator.name, texts, list(sampled.shapes.values())[:count], wiring)
             problem = f"the operator takes {', '.join(wiring.inputs)}, and {error.headline}"
-            refuted(operator.name, texts, drawn, problem)
-        shapes = [drawn.shapes.get(key) for key in filled]
+            raise WiringMismatch(texts, problem) from None
+        shapes = [sampled.shapes.get(key) for key in filled]
         data, inferred = _infer(operator.name, texts, shapes, wiring)
         known: dict[str, Shape] = {f"x{i}": s for i, s in enumerate(shapes) if s is not None}
         learned = [f"x{i}" for i, shape in enumerate(shapes) if shape is None]
@@ -70,7 +68,7 @@ class MXNetOperators(Framework):
         graph = to_graph(read_symbol(data, "operator"), learned, known)
         return Alone(graph, texts, wires, inferred, ("float32",) * wiring.outputs)
 
-    def model(self, network: Network, around: str) -> SymbolModel:
+    def model(self, network: SmallNetwork, around: str) -> SymbolModel:
         file = read_symbol(_document(network), "generated network")
         shapes = {name: value.shape for name, value in network.parameters.items()}
         inputs: dict[str, Shape] = {name: value.shape for name, value in network.inputs.items()}
@@ -109,6 +107,11 @@ class SymbolModel:
         """The shapes of the parameters, by name."""
         return {name: value.shape for name, value in self.values.items()}
 
+    @property
+    def parameter_bytes(self) -> Optional[int]:
+        """There is no file."""
+        return None
+
     def parameter(self, name: str) -> Array:
         """A parameter's values."""
         return self.values[name]
@@ -117,9 +120,11 @@ class SymbolModel:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
+    def rewrite(
+        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
+    ) -> bytes:
         """The symbol file with attributes changed."""
-        return rewrite(self.file, attributes)
+        return rewrite(self.file, changes.attributes)
 
     def missing(self, node: int, attribute: str) -> bool:
         """Whether a node lacks an attribute."""
@@ -151,7 +156,7 @@ def _infer(
     operator: str, texts: Mapping[str, str], shapes: Shapes, wiring: Signature
 ) -> tuple[bytes, Mapping[Tensor, tuple[int, ...]]]:
     """The operator alone on variables, and the shapes that MXNet infers from those of the data."""
-    network = Network(np.random.default_rng(0), read_templates("trial_templates.json", None))
+    network = SmallNetwork()
     points: list[Optional[Point]] = [network.variable(f"x{i}", ()) for i in range(len(wiring.inputs))]
     network.heads = [network.add(operator, texts, points, ((),), NODE)[0]]
     data = _document(network)
@@ -162,7 +167,7 @@ def _infer(
         raise Illegal((error.diagnostics[0].notes or ("MXNet refuses it",))[0]) from None
 
 
-def _document(network: Network) -> bytes:
+def _document(network: SmallNetwork) -> bytes:
     """The symbol file of a network."""
     nodes: list[dict[str, Any]] = []
     for node in network.nodes:

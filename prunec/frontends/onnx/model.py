@@ -17,7 +17,6 @@ from prunec.frontends.onnx.rewriting import edits_for
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
-from prunec.language.syntax import Value
 from prunec.rewriting.slicing import ParameterSlice
 from prunec.rewriting.values import Changes
 
@@ -57,6 +56,11 @@ class OnnxModel:
             for name, tensor in self.content.constants.items()
         }
 
+    @property
+    def parameter_bytes(self) -> Optional[int]:
+        """The file holds more than parameters."""
+        return None
+
     def parameter(self, name: str) -> NDArray[Any]:
         """A constant, read-only; external data stay on disk until they are used."""
         return tensors.array(self.content.constants[name], self.file.folder, self.file.name)
@@ -73,16 +77,13 @@ class OnnxModel:
         """Whether a node lacks an attribute that it cannot be given."""
         return False
 
-    def rewrite(self, attributes: Mapping[tuple[int, str], Value], shapes: Mapping[int, Shape]) -> bytes:
-        """The message with attributes changed and nothing else."""
-        changes = Changes(attributes, {}, {}, frozenset(), {})
-        return pruned_message(self.file, self.edits(changes), ())
-
     def edits(self, changes: Changes) -> Edits:
         """What the changes of a graph are in the message."""
         return edits_for(self.content, self.file.proto, changes)
 
-    def rewrite_graph(self, changes: Changes, slices: Sequence[ParameterSlice]) -> bytes:
+    def rewrite(
+        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
+    ) -> bytes:
         """The message of the smaller model, its parameters sliced; see :meth:`write_external`."""
         return pruned_message(self.file, self.edits(changes), slices)
 

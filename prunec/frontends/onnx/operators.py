@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional
 
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, STANDARD_DOMAINS, onnx_package
-from prunec.frontends.operators import Argument, Operator
+from prunec.frontends.operators import Argument, Operator, Registered
 from prunec.language.syntax import Value
 
 #: Types of elements in the order in which they are chosen, with what a schema calls them.
@@ -133,11 +133,24 @@ def _operator(name: str, schema: Schema, opset: Optional[int], single: frozenset
         least = max(1, sum(formal.option == "single" for formal in counted))
         counts: tuple[Value, ...] = tuple(range(least, len(counted) + 1))
         arguments.append(Argument(OUTPUTS, "choice", counts, False, False))
-    told: dict[str, Value] = {} if opset is None else {OPSET: opset}
-    return Operator(name, tuple(arguments), lists_all=True, version=opset, told=told)
+    version_attributes: dict[str, Value] = {} if opset is None else {OPSET: opset}
+    return Operator(
+        name, tuple(arguments), lists_all=True, version=opset, version_attributes=version_attributes
+    )
 
 
 def _carried(formal: Formal, single: frozenset[str]) -> str:
     if formal.name not in single:
         return "tuple"
     return "float" if formal.kinds[:1] == ("float32",) else "integer"
+
+
+def registered() -> dict[str, Registered]:
+    """The attributes of all operators in all versions, and their inputs: rules read what these carry like
+    attributes."""
+    found: dict[str, Registered] = {}
+    for name, history in schemas().items():
+        attributes = [attribute for schema in history for attribute in schema.attributes]
+        inputs = [formal.name for schema in history for formal in schema.inputs]
+        found[name] = Registered(tuple(dict.fromkeys((*attributes, *inputs, OPSET, OUTPUTS))), False)
+    return found

@@ -23,8 +23,6 @@ from prunec.support.diagnostics import Diagnostic, PrunecError
 class OnnxRuntime:
     """Runs the message of a file, and messages made of it."""
 
-    framework = "ONNX Runtime"
-
     def __init__(self, file: OnnxFile, content: GraphOfFile) -> None:
         self.file, self.content = file, content
 

@@ -16,14 +16,13 @@ from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.onnx.runtime import open_session
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_networks import USUAL, NetworkNode, Point, SmallNetwork
 from prunec.frontends.trial_templates import Templates, read_templates
+from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule, Value
 from prunec.language.syntax import Tensor as RuleTensor
-from prunec.proving.draw import Draw
-from prunec.proving.framework import NODE, Alone, Framework, Illegal, Wire, refuted
-from prunec.proving.network import USUAL, Made, Network, Point
-from prunec.support.diagnostics import Diagnostic, PrunecError
+from prunec.support.diagnostics import PrunecError
 
 #: The chance that an input which may be left out is connected.
 _CONNECTED = 0.6
@@ -33,11 +32,10 @@ _IR_VERSION = 8
 _TEMPLATES = "trial_templates_onnx.json"
 
 
-class OnnxOperators(Framework):
+class OnnxTrials(Trials):
     """What the schemas of ONNX hold, run by ONNX Runtime."""
 
-    name = "ONNX Runtime"
-    library = "onnx"
+    framework = "ONNX Runtime"
     infers = False
 
     @property
@@ -45,16 +43,7 @@ class OnnxOperators(Framework):
         """The numbers of types of elements."""
         return _types()
 
-    def start(self, register: Optional[Path]) -> None:
-        if register is not None:
-            raise PrunecError(
-                Diagnostic(
-                    "P713",
-                    f"cannot run {register}",
-                    notes=("ONNX Runtime has no operators written in Python",),
-                    help="leave out --register",
-                )
-            )
+    def start(self) -> None:
         _newest_opset()
 
     def templates(self, version: Optional[int]) -> Templates:
@@ -63,20 +52,22 @@ class OnnxOperators(Framework):
     def versions(self, name: str) -> tuple[Operator, ...]:
         return versions(name, _newest_opset(), self.templates(None).single)
 
-    def alone(self, rule: Rule, operator: Operator, drawn: Draw, random: np.random.Generator) -> Alone:
+    def alone(
+        self, rule: Rule, operator: Operator, sampled: SampledNode, random: np.random.Generator
+    ) -> Alone:
         schema = schema_of(operator)
-        wanted = _Wanted(rule, schema, drawn, self.templates(operator.version).kinds)
+        wanted = _Wanted(rule, schema, sampled, self.templates(operator.version).kinds)
         inputs = wanted.inputs(random)
         attributes = wanted.attributes()
         problem = wanted.without_place()
-        network = Network(random, self.templates(operator.version), operator.version, self.types)
+        network = SmallNetwork(operator.version, self.types)
         points: list[Optional[Point]] = []
-        for position, given in enumerate(inputs):
+        for position, connected in enumerate(inputs):
             point = None
-            if given is not None and given.carried is not None:
-                point = network.add_constant(f"x{position}", given.carried)
-            elif given is not None:
-                point = network.variable(f"x{position}", given.shape, given.kind)
+            if connected is not None and connected.carried is not None:
+                point = network.add_constant(f"x{position}", connected.carried)
+            elif connected is not None:
+                point = network.variable(f"x{position}", connected.shape, connected.kind)
             points.append(point)
         made = network.add(operator.name, attributes, points, ((),) * wanted.outputs(random), NODE)
         network.heads = list(made)
@@ -85,23 +76,23 @@ class OnnxOperators(Framework):
         if any(0 in value.shape for value in outputs):
             raise Illegal("an output would be empty")
         if problem:
-            refuted(operator.name, attributes, drawn, problem)
+            raise WiringMismatch(attributes, problem)
         model = model_of(proto.SerializeToString(), _PATH, _shapes(points, network.parameters))
         tensors = model.content.tensors
         wires, shapes = [], {}
-        for given, point in zip(inputs, points):
-            if given is None or point is None:
+        for connected, point in zip(inputs, points):
+            if connected is None or point is None:
                 wires.append(Wire())
                 continue
             tensor = tensors[network.nodes[point.node].name]
             shapes[tensor] = point.shape
-            wires.append(Wire(tensor, given.carried, given.kind))
+            wires.append(Wire(tensor, connected.carried, connected.kind))
         last = len(model.graph.nodes) - 1
         shapes.update({Tensor(last, k): tuple(value.shape) for k, value in enumerate(outputs)})
         kinds = tuple(str(value.dtype) for value in outputs)
         return Alone(model.graph, attributes, tuple(wires), shapes, kinds)
 
-    def model(self, network: Network, around: str) -> OnnxModel:
+    def model(self, network: SmallNetwork, around: str) -> OnnxModel:
         shapes = {name: value.shape for name, value in network.inputs.items()}
         model = model_of(_proto(network).SerializeToString(), _PATH, shapes)
         nodes = tuple(
@@ -124,9 +115,10 @@ def _newest_opset() -> int:
     """
     newest = int(onnx_package().defs.onnx_opset_version())
     for opset in range(newest, OLDEST_OPSET, -1):
-        network = Network(np.random.default_rng(0), read_templates(_TEMPLATES, opset), opset, _types())
+        network = SmallNetwork(opset, _types())
         point = network.variable("x", (1,))
-        network.heads = [network.plus(point, point)]
+        add = read_templates(_TEMPLATES, opset).add
+        network.heads = list(network.add(add.operator, add.attributes, (point, point), ((1,),)))
         try:
             open_session(_proto(network))
             return opset
@@ -143,7 +135,7 @@ def _types() -> dict[str, Value]:
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Connected:
     """An input of the node: its shape and type, and the value that it carries."""
 
     shape: tuple[int, ...]
@@ -152,15 +144,15 @@ class _Given:
 
 
 class _Wanted:
-    """What a draw says of a node, put to a version of the operator."""
+    """A sampled node, put to a version of the operator."""
 
-    def __init__(self, rule: Rule, schema: Schema, drawn: Draw, kinds: Mapping[str, str]) -> None:
+    def __init__(self, rule: Rule, schema: Schema, sampled: SampledNode, kinds: Mapping[str, str]) -> None:
         assert rule.signature is not None
-        self.schema, self.drawn, self.kinds = schema, drawn, kinds
+        self.schema, self.sampled, self.kinds = schema, sampled, kinds
         self.slots = rule.signature.data + rule.signature.parameters
         self.results = rule.signature.outputs
         self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
-        self.values = {**self.defaults, **drawn.attributes}
+        self.values = {**self.defaults, **sampled.attributes}
 
     def formal(self, position: int) -> Optional[Formal]:
         """The input that the operator has at a place."""
@@ -175,7 +167,7 @@ class _Wanted:
         carried = {
             slot.name for n, slot in enumerate(self.slots) if slot.value and self.formal(n) is not None
         }
-        for name, value in self.drawn.attributes.items():
+        for name, value in self.sampled.attributes.items():
             kind = self.schema.attributes.get(name)
             if kind is not None and value is not None:
                 found[name] = (value,) if kind == "tuple" and not isinstance(value, tuple) else value
@@ -183,26 +175,26 @@ class _Wanted:
                 raise Illegal(f"this version has no `{name}`")
         return found
 
-    def inputs(self, random: np.random.Generator) -> list[Optional[_Given]]:
+    def inputs(self, random: np.random.Generator) -> list[Optional[_Connected]]:
         """The inputs of the node, those left out as ``None``."""
-        given: list[Optional[_Given]] = []
+        connected: list[Optional[_Connected]] = []
         for slot in self.slots:
-            for index in range(self.drawn.counts.get(slot.name, 1)):
-                formal = self.formal(len(given))
+            for index in range(self.sampled.counts.get(slot.name, 1)):
+                formal = self.formal(len(connected))
                 if slot.value:
-                    given.append(self._carried(slot, formal))
+                    connected.append(self._carried(slot, formal))
                     continue
                 optional = slot.kind == "optional" and (formal is None or formal.option == "optional")
                 if optional and (formal is None or random.random() > _CONNECTED):
-                    given.append(None)
+                    connected.append(None)
                     continue
-                shape = self.drawn.shapes.get((slot.name, index))
+                shape = self.sampled.shapes.get((slot.name, index))
                 if shape is None:
                     raise Illegal(f"the shape of {slot.name} was not drawn")
-                given.append(_Given(shape, self._kind(slot, formal)))
-        while given and given[-1] is None:
-            given.pop()
-        return given
+                connected.append(_Connected(shape, self._kind(slot, formal)))
+        while connected and connected[-1] is None:
+            connected.pop()
+        return connected
 
     def _kind(self, slot: RuleTensor, formal: Optional[Formal]) -> str:
         if formal is None or not formal.kinds:
@@ -210,14 +202,14 @@ class _Wanted:
         wanted = self.kinds.get(slot.name)
         return wanted if wanted in formal.kinds else formal.kinds[0]
 
-    def _carried(self, slot: RuleTensor, formal: Optional[Formal]) -> Optional[_Given]:
+    def _carried(self, slot: RuleTensor, formal: Optional[Formal]) -> Optional[_Connected]:
         value = self.values.get(slot.name)
         if formal is None or value is None or (value == () and formal.option == "optional"):
             return None
         if value == () and self.defaults.get(slot.name) != ():
             raise Illegal(f"`{slot.name}` names nothing")
         array = np.array(value, self._carried_kind(slot, formal, value))
-        return _Given(array.shape, str(array.dtype), array)
+        return _Connected(array.shape, str(array.dtype), array)
 
     def _carried_kind(self, slot: RuleTensor, formal: Formal, value: Value) -> str:
         """The type of a carried value: that of the data it goes with, else what it is."""
@@ -245,7 +237,7 @@ class _Wanted:
         """How many outputs the node has."""
         for result in self.results:
             if result.kind == "variadic":
-                return self.drawn.counts.get(result.name, 1)
+                return self.sampled.counts.get(result.name, 1)
         wanted = self.values.get(OUTPUTS)
         return wanted if isinstance(wanted, int) else 1
 
@@ -276,7 +268,7 @@ def _run(proto: Any, points: Sequence[Optional[Point]], constants: Mapping[str, 
     return outputs
 
 
-def _proto(network: Network) -> Any:
+def _proto(network: SmallNetwork) -> Any:
     """The message of a network."""
     onnx = onnx_package()
     nodes = [_node(onnx, network, made) for made in network.nodes if made.operator is not None]
@@ -291,7 +283,7 @@ def _proto(network: Network) -> Any:
     return _model(graph, network.version or _newest_opset(), {node.domain for node in nodes} - {""})
 
 
-def _node(onnx: Any, network: Network, made: Made) -> Any:
+def _node(onnx: Any, network: SmallNetwork, made: NetworkNode) -> Any:
     domain, _, operator = str(made.operator).rpartition("::")
     inputs = ["" if point is None else _value(network, point) for point in made.inputs]
     outputs = [_output(made, k) for k in range(made.outputs)]
@@ -303,12 +295,12 @@ def _node(onnx: Any, network: Network, made: Made) -> Any:
     return node
 
 
-def _value(network: Network, point: Point) -> str:
+def _value(network: SmallNetwork, point: Point) -> str:
     made = network.nodes[point.node]
     return made.name if made.operator is None else _output(made, point.output)
 
 
-def _output(made: Made, output: int) -> str:
+def _output(made: NetworkNode, output: int) -> str:
     return f"{made.name}_{output}"
 
 

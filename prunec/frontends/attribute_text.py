@@ -1,4 +1,4 @@
-"""Attribute texts of MXNet symbol files: read into values, and written back in their own style.
+"""Attributes that are written as text: read into values, and written back in their own style.
 
 MXNet stores every attribute as text, as whichever language front end wrote it: ``(1, 1)``,
 ``(8L, 3L)``, ``[64, 0, 3, 3]``, ``True``, ``true``, ``1e-05``.  What is not one of these is a string.
