@@ -8,7 +8,7 @@ from typing import Iterable, Optional, Sequence
 
 from prunec.authoring.policies import policy_warnings
 from prunec.authoring.registry import Registry, check_attributes
-from prunec.frontends.registry import default_library
+from prunec.frontends.registry import libraries
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
@@ -97,8 +97,10 @@ def check_sources(
         files.append(RuleFile(tuple(rules), Span(source, 0, len(source.text))))
     broken = bool(found)
     own = [file for file in files if built_in_name(file.span.source) is None]
+    # The rules of a front end that a package brings are not compared with themselves.
+    others = [name for name in against if not _stands_among(name, sources)]
     for together in [own, *([file] for file in files if file not in own)]:
-        known = _relatives(own, against) if together is own and own and against else ()
+        known = _relatives(own, others) if together is own and own and others else ()
         # The rule that is meant may be one that could not be read.
         found += [d for d in check(together, known) if not (broken and d.code == "P215")]
     for file in files:
@@ -108,6 +110,12 @@ def check_sources(
             for rule in file.rules:
                 found += check_attributes(rule, library, known_operators)
     return Checked(tuple(files), tuple(_in_order(found, sources)), tuple(policies))
+
+
+def _stands_among(name: str, sources: Sequence[Source]) -> bool:
+    """Whether rules named by their path are among some texts."""
+    path = Path(name)
+    return path.is_file() and any(path.resolve() == Path(source.name).resolve() for source in sources)
 
 
 def _policies(source: Source, found: list[Diagnostic]) -> tuple[Policy, ...]:
@@ -133,16 +141,14 @@ def built_in_name(source: Source) -> Optional[str]:
 
 
 def libraries_for(sources: Sequence[Source]) -> tuple[str, ...]:
-    """The built-in rules that files will be used with: those among them, else those that know most of the
-    operators that the files speak of (``default`` where none knows more)."""
+    """The rules that files will be used with: the built-in ones among them, else those of the front end whose
+    rules know most of the operators that the files speak of (the first one's where none knows more)."""
     named = tuple(name for name in map(built_in_name, sources) if name is not None)
     if named:
         return named
     names = frozenset(name for source in sources for name in header_names(source))
-    known = {name: sum(operator in names for operator in load([name]).operators()) for name in built_in()}
-    usual = default_library()
-    best = max(known, key=lambda name: (known[name], name == usual), default=usual)
-    return (best,)
+    known = {name: sum(operator in names for operator in load([name]).operators()) for name in libraries()}
+    return (max(known, key=lambda name: known[name]),)
 
 
 def _in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:

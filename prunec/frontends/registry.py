@@ -108,9 +108,9 @@ def front_end_for_rules(library: str) -> Optional[FrontEnd[Any]]:
     return next((front for front in installed().front_ends if front.library == library), None)
 
 
-def default_library() -> str:
-    """The built-in rules that are meant where nothing else decides."""
-    return built_in()[0].library
+def libraries() -> tuple[str, ...]:
+    """The rules of all front ends, those first that are meant where nothing else decides."""
+    return tuple(front.library for front in (*built_in(), *installed().front_ends))
 
 
 def read_model(

@@ -7,7 +7,7 @@ from typing import Any, Mapping, NoReturn
 import numpy as np
 
 from prunec.frontends.base import FrontEnd
-from prunec.frontends.registry import built_in, front_end_for_rules, installed
+from prunec.frontends.registry import front_end_for_rules, libraries
 from prunec.frontends.trials import SampledNode, Trials
 from prunec.proving.verdict import Failure
 from prunec.support.diagnostics import Diagnostic, PrunecError
@@ -42,7 +42,7 @@ def trials_for(library: str) -> tuple[FrontEnd[Any], Trials]:
     trials = None if front is None else front.trials()
     if front is not None and trials is not None:
         return front, trials
-    names = ", ".join(own.library for own in (*built_in(), *installed().front_ends))
+    names = ", ".join(libraries())
     raise PrunecError(
         Diagnostic(
             "P714",

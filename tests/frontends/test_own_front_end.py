@@ -98,9 +98,22 @@ def test_what_is_wrong_with_a_file_its_front_end_says(site: Path) -> None:
 
 
 def test_rules_of_operators_that_nothing_runs_cannot_be_proved(site: Path) -> None:
-    rules = str(site / "toy.prune")
-    ran = run(site, "-m", "prunec", "rules", "test", rules, "--against", rules)
-    assert ran.returncode == 1 and "error[P714]" in ran.stderr
+    ran = run(site, "-m", "prunec", "rules", "test", "site/toy.prune")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(
+        f"error[P714]: the rules `{site / 'toy.prune'}` are for no framework that runs"
+    )
+
+
+def test_rules_are_checked_with_the_operators_of_their_front_end(site: Path) -> None:
+    ran = run(site, "-m", "prunec", "rules", "check", "site/toy.prune")
+    assert (ran.returncode, ran.stdout) == (0, "2 rules: no errors, no warnings\n"), ran.stdout
+    (site.parent / "more.prune").write_text(
+        "op rectify(slop) as leaky when slop == 0 {\n  a[*x] -> b[*x]\n}\n"
+    )
+    ran = run(site, "-m", "prunec", "rules", "check", "more.prune")
+    assert ran.returncode == 1 and "two rules match one `rectify`" in ran.stdout
+    assert "warning[P725]: Toy's `rectify` has no attribute `slop`" in ran.stdout
 
 
 def test_a_front_end_that_cannot_be_loaded_is_named(site: Path) -> None:

@@ -14,8 +14,8 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from prunec.frontends.onnx import inference  # noqa: E402
-from prunec.support.processes import by_command, written_by  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
+from prunec.support.processes import by_command, written_by  # noqa: E402
 
 HERE = Path("model.onnx")
 GIGABYTE = 1 << 30

@@ -21,6 +21,7 @@ import numpy as np
 from prunec.comparison import draw
 from prunec.examples import Data
 from prunec.frontends.base import FrontEnd, PrunedFiles
+from prunec.frontends.operators import Registered
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.rewriting.diff import unified_diff
@@ -190,6 +191,12 @@ class ToyFrontEnd(FrontEnd[ToyModel]):
         document["weights"].update((name, array.tolist()) for name, array in changed.items())
         (folder / model.path.name).write_bytes(text_of(document))
         return self.read(folder / model.path.name, None, model.input_shapes)
+
+    def installed_files(self) -> tuple[Path, ...]:
+        return (Path(__file__),)
+
+    def operators(self) -> Mapping[str, Registered]:
+        return {"mix": Registered(("channels",), False), "rectify": Registered((), False)}
 
     def script(self, model: ToyModel, pruned: Any) -> str:
         return f"import sys\n\nopen(sys.argv[2], 'wb').write({pruned.model!r})\n"
