@@ -10,8 +10,9 @@ import jinja2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from prunec.embedded import embedded
 from prunec.graph import Shape
-from prunec.rewriting.slicing import ParameterSlice, Take, compact
+from prunec.rewriting.slicing import Gather, ParameterSlice, compact
 
 #: Characters in one string literal of the table; longer ones go on in the next line.
 LITERAL_WIDTH = 92
@@ -27,23 +28,6 @@ class _Positions:
     size: int
     by_row: bool
     lines: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class _TakeEntry:
-    axis: int
-    key: str
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _ParameterEntry:
-    name: str
-    dtype: str
-    shape: Shape
-    new_shape: Shape
-    takes: tuple[_TakeEntry, ...]
-    view: Shape
 
 
 def render_script(
@@ -74,26 +58,34 @@ def render(
     if len({parameter.name for parameter in slices}) != len(slices):
         raise ValueError("a parameter is listed twice")
     kept: dict[tuple[Any, ...], _Positions] = {}
-    entries = [_entry(parameter, records, kept) for parameter in slices]
+    rows = {parameter.name: _row(parameter, records, kept) for parameter in slices}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prunec.rewriting"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # The text is a program: names get into it as literals only, through the filter below.
+        # The text is a program: names get into it as literals only, through the filters below.
         autoescape=False,
     )
     environment.filters["literal"] = _literal
     environment.filters["shown"] = _shown
+    environment.globals["embedded"] = _section
     found = environment.get_template(template)
-    return found.render(kept=list(kept.values()), parameters=entries, **values)
+    return found.render(kept=list(kept.values()), parameters=rows, **values)
+
+
+def _section(name: str) -> str:
+    """An embedded module under a heading."""
+    return f"# --- {name} ".ljust(100, "-") + "\n\n" + embedded(name)
 
 
 def _shown(value: object) -> str:
-    """Names, numbers and tuples of such as a literal; names as :func:`_literal` writes them."""
+    """Names, numbers, and tuples and lists of such, as a literal; names as :func:`_literal` writes them."""
     if isinstance(value, str):
         return _literal(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"
     return repr(value)
@@ -105,34 +97,30 @@ def _literal(value: str) -> str:
     return text if "'" in value or '"' in value else f'"{text[1:-1]}"'
 
 
-def _entry(
+def _row(
     parameter: ParameterSlice, records: Mapping[str, DTypeLike], kept: dict[tuple[Any, ...], _Positions]
-) -> _ParameterEntry:
+) -> tuple[object, ...]:
+    """What the script's PARAMETERS says of a parameter; ``slices_of`` reads it."""
     sizes = list(parameter.view)
-    takes = []
-    for take in parameter.takes:
-        key = _positions(take, sizes[take.axis] or 0, kept).key
-        takes.append(_TakeEntry(int(take.axis), key, tuple(map(int, take.rows))))
-        sizes[take.axis] = take.kept.shape[-1]
+    gathers = []
+    for gather in parameter.gathers:
+        key = _positions(gather, sizes[gather.axis] or 0, kept).key
+        gathers.append((int(gather.axis), key, *([_integers(gather.rows)] if gather.rows else [])))
+        sizes[gather.axis] = gather.kept.shape[-1]
     dtype = records.get(parameter.name)
-    return _ParameterEntry(
-        parameter.name,
-        "" if dtype is None else dtype if isinstance(dtype, str) else np.dtype(dtype).name,
-        _integers(parameter.shape),
-        _integers(parameter.new_shape),
-        tuple(takes),
-        _integers(parameter.view),
-    )
+    name = "" if dtype is None else dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    view = [] if parameter.view == parameter.shape else [_integers(parameter.view)]
+    return name, _integers(parameter.shape), _integers(parameter.new_shape), gathers, *view
 
 
-def _positions(take: Take, size: int, kept: dict[tuple[Any, ...], _Positions]) -> _Positions:
-    """The entry for what a take keeps; the same positions share one entry."""
-    rows: NDArray[np.int64] = take.kept.reshape(-1, take.kept.shape[-1])
-    identity = (size, bool(take.rows), rows.shape, rows.tobytes())
+def _positions(gather: Gather, size: int, kept: dict[tuple[Any, ...], _Positions]) -> _Positions:
+    """The entry for what a gather keeps; the same positions share one entry."""
+    rows: NDArray[np.int64] = gather.kept.reshape(-1, gather.kept.shape[-1])
+    identity = (size, bool(gather.rows), rows.shape, rows.tobytes())
     if identity not in kept:
         key = f"k{len(kept) + 1}"
         lines = tuple(_pieces(compact(row)) for row in rows)
-        kept[identity] = _Positions(key, rows.shape[1], size, bool(take.rows), lines)
+        kept[identity] = _Positions(key, rows.shape[1], size, bool(gather.rows), lines)
     return kept[identity]
 
 

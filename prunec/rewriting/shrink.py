@@ -15,7 +15,7 @@ from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.channels.solve import Solution
 from prunec.graph import Shape
 from prunec.planning.select import Removed
-from prunec.rewriting.slicing import ParameterSlice, Take
+from prunec.rewriting.slicing import Gather, ParameterSlice
 
 
 class Unbalanced(Exception):
@@ -138,17 +138,17 @@ class Shrinker:
 
     def parameter(self, name: str, channels: Channels, shape: Shape, neutral: float) -> ParameterSlice:
         """How a parameter is sliced."""
-        by_rows: list[Take] = []
-        plain: list[Take] = []
+        by_rows: list[Gather] = []
+        plain: list[Gather] = []
         for factors, array in zip(channels.layout.arrays, channels.arrays):
             found = self.cut(array)
             if found.dimension is None or found.kept is None:
                 continue
             rows = tuple(factors[d] for d in found.rows)
-            take = Take(factors[found.dimension], rows, found.kept)
+            gather = Gather(factors[found.dimension], rows, found.kept)
             # Rows that go whole go from every table that has them, and once from the parameter.
-            if take not in plain:
-                (by_rows if rows else plain).append(take)
+            if gather not in plain:
+                (by_rows if rows else plain).append(gather)
         # Rows are looked up by their old positions, so what has rows is cut before rows are.
-        takes = tuple(by_rows) + tuple(sorted(plain, key=lambda take: take.axis))
-        return ParameterSlice(name, shape, channels.layout.factors, takes, self.shape(channels), neutral)
+        gathers = tuple(by_rows) + tuple(sorted(plain, key=lambda gather: gather.axis))
+        return ParameterSlice(name, shape, channels.layout.factors, gathers, self.shape(channels), neutral)

@@ -68,7 +68,7 @@ def _shape(layout: Layout) -> Shape:
 def _opened(piece: ParameterSlice, channels: Channels) -> ParameterSlice:
     """The same slice of tensors of any size along the axes that nothing is taken from: what was known of
     these when the model was analysed is an example."""
-    touched = {factor for take in piece.takes for factor in (take.axis, *take.rows)}
+    touched = {factor for gather in piece.gathers for factor in (gather.axis, *gather.rows)}
     view: list[Optional[int]] = []
     place: dict[int, int] = {}
     shapes: tuple[list[Optional[int]], list[Optional[int]]] = ([], [])
@@ -84,8 +84,8 @@ def _opened(piece: ParameterSlice, channels: Channels) -> ParameterSlice:
             view += axis
         for shape, size in zip(shapes, sizes):
             shape.append(size)
-    takes = tuple(
-        replace(take, axis=place[take.axis], rows=tuple(place[row] for row in take.rows))
-        for take in piece.takes
+    gathers = tuple(
+        replace(gather, axis=place[gather.axis], rows=tuple(place[row] for row in gather.rows))
+        for gather in piece.gathers
     )
-    return ParameterSlice(piece.name, tuple(shapes[0]), tuple(view), takes, tuple(shapes[1]), piece.neutral)
+    return ParameterSlice(piece.name, tuple(shapes[0]), tuple(view), gathers, tuple(shapes[1]), piece.neutral)

@@ -13,7 +13,7 @@ from core.small import Builder, solved
 from prunec.compiler import analyse, emit
 from prunec.graph import Node
 from prunec.planning.select import illegal, uniform
-from prunec.rewriting.slicing import ParameterSlice, Take, apply, mask
+from prunec.rewriting.slicing import Gather, ParameterSlice, apply, mask
 from prunec.support.diagnostics import PrunecError, render
 
 DENSE = (("data", None), ("weight", None), ("fc", "dense", ["data", "weight"], {"units": 6}))
@@ -188,7 +188,7 @@ def test_all_parameters_of_another_shape_are_named_at_once():
 
 
 def test_an_array_of_another_shape_is_not_sliced():
-    piece = ParameterSlice("w", (4, 3), (4, 3), (Take(0, (), np.array([0, 2])),), (2, 3))
+    piece = ParameterSlice("w", (4, 3), (4, 3), (Gather(0, (), np.array([0, 2])),), (2, 3))
     for work in (apply, mask):
         with pytest.raises(PrunecError) as error:
             work(piece, np.zeros((3, 4)))

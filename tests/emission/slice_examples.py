@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunec.rewriting.slicing import ParameterSlice, Take
+from prunec.rewriting.slicing import Gather, ParameterSlice
 
 FLAGS = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6}
 MAGIC = {1: 0xF993FAC8, 2: 0xF993FAC9, 3: 0xF993FACA}
@@ -41,7 +41,7 @@ def parameter_file(arrays: dict[str, np.ndarray], version: int = 2) -> bytes:
 # --- slices of every kind ------------------------------------------------------------------------
 
 
-def reference(array: np.ndarray, take: Take) -> np.ndarray:
+def reference(array: np.ndarray, take: Gather) -> np.ndarray:
     """A take as numpy's take_along_axis says it."""
     order = (*take.rows, take.axis)
     shape = [1] * array.ndim
@@ -54,7 +54,7 @@ def reference(array: np.ndarray, take: Take) -> np.ndarray:
 
 def expected(parameter: ParameterSlice, array: np.ndarray) -> np.ndarray:
     array = array.reshape(parameter.view)
-    for take in parameter.takes:
+    for take in parameter.gathers:
         array = reference(array, take)
     return array.reshape(parameter.new_shape)
 
@@ -65,17 +65,17 @@ def example() -> tuple[list[ParameterSlice], dict[str, np.ndarray]]:
     inputs = np.array([[0, 2, 5], [1, 2, 3], [0, 4, 5], [3, 4, 5]])
     outputs = np.array([[0, 1], [0, 2], [1, 2], [0, 2]])
     slices = [
-        ParameterSlice("bias", (9,), (9,), (Take(0, (), np.array([0, 1, 5, 8])),), (4,)),
+        ParameterSlice("bias", (9,), (9,), (Gather(0, (), np.array([0, 1, 5, 8])),), (4,)),
         ParameterSlice(
             "conv", (70, 6, 3, 3), (70, 6, 3, 3),
-            (Take(0, (), np.r_[0:30, 40:70]), Take(1, (), np.array([0, 2, 4]))), (60, 3, 3, 3),
+            (Gather(0, (), np.r_[0:30, 40:70]), Gather(1, (), np.array([0, 2, 4]))), (60, 3, 3, 3),
         ),
         ParameterSlice(
             "grouped", (12, 6, 2, 2), (4, 3, 6, 2, 2),
-            (Take(2, (0,), inputs), Take(1, (0,), outputs)), (8, 3, 2, 2),
+            (Gather(2, (0,), inputs), Gather(1, (0,), outputs)), (8, 3, 2, 2),
         ),
-        ParameterSlice("dense", (5, 24), (5, 6, 4), (Take(1, (), np.array([1, 2, 4])),), (5, 12)),
-        ParameterSlice("variance", (9,), (9,), (Take(0, (), np.array([2, 3])),), (2,), neutral=1.0),
+        ParameterSlice("dense", (5, 24), (5, 6, 4), (Gather(1, (), np.array([1, 2, 4])),), (5, 12)),
+        ParameterSlice("variance", (9,), (9,), (Gather(0, (), np.array([2, 3])),), (2,), neutral=1.0),
     ]  # fmt: skip
     arrays = {}
     for name, dtype, shape in [

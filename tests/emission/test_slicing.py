@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slice_examples import example, expected, module
+from slice_examples import example, expected
 
+from prunec.embedded.slices import gathered, slices_of
 from prunec.rewriting.script import render_script
-from prunec.rewriting.slicing import ParameterSlice, Take, apply, compact, expand, mask
+from prunec.rewriting.slicing import Gather, ParameterSlice, apply, compact, expand, mask
 from prunec.support.diagnostics import PrunecError
 
 
@@ -28,30 +30,44 @@ def parameter_slices(draw: st.DrawFn) -> ParameterSlice:
         kept = [
             np.sort(random.permutation(sizes[axis])[:count]) for _ in range(int(np.prod(shape, dtype=int)))
         ]
-        takes.append(Take(axis, tuple(rows), np.array(kept).reshape(*shape, count)))
+        takes.append(Gather(axis, tuple(rows), np.array(kept).reshape(*shape, count)))
         sizes[axis] = count
     return ParameterSlice("w", view, view, tuple(takes), tuple(sizes), neutral=-1.0)
 
 
-@pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return module(render_script([], "m", ""), tmp_path_factory.mktemp("script"))
-
-
 @settings(max_examples=150, deadline=None)
 @given(parameter=parameter_slices())
-def test_library_and_script_do_what_numpy_does(script: Any, parameter: ParameterSlice) -> None:
+def test_library_and_script_do_what_numpy_does(parameter: ParameterSlice) -> None:
     array = np.arange(np.prod(parameter.shape), dtype=np.int32).reshape(parameter.shape)
     wanted = expected(parameter, array)
     assert np.array_equal(apply(parameter, array), wanted)
     assert np.array_equal(mask(parameter, array), np.where(np.isin(array, wanted), array, -1))
-    script.KEPT.clear()
-    takes = []
-    for number, take in enumerate(parameter.takes):
-        script.KEPT[number] = [compact(row) for row in take.kept.reshape(-1, take.kept.shape[-1])]
-        takes.append(script.Take(take.axis, number, take.rows))
-    slices = script.Slice("", parameter.shape, parameter.new_shape, takes)
-    assert np.array_equal(script.sliced(array, slices), wanted)
+    tables: dict[str, Any] = {}
+    exec(render_script([parameter], "m", "").split("# --- slices")[0], tables)
+    (read,) = slices_of(tables["PARAMETERS"], tables["KEPT"]).values()
+    assert read == replace(parameter, neutral=0.0)
+
+
+def test_what_is_cut_out_is_no_view() -> None:
+    array = np.arange(4.0)
+    part = apply(ParameterSlice("w", (4,), (4,), (Gather(0, (), np.array([0, 1])),), (2,)), array)
+    part[:] = -1
+    assert array.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [[0], [39], range(40), range(1, 40, 2), range(3, 30), [*range(16), *range(20, 40)], [*range(7), 9, 20],
+     [*range(20), *range(10, 30)], [5, 4, 3], [7, 7, 7], [2, 1, 0, *range(3, 40)]],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_runs_and_blocks_are_positions(axis: int, positions: Any) -> None:
+    shape = [3, 3, 3]
+    shape[axis] = 40
+    array = np.arange(360).reshape(shape)
+    found = gathered(array, [Gather(axis, (), np.array(positions))])
+    assert np.array_equal(found, np.take(array, positions, axis))
 
 
 @given(st.lists(st.integers(0, 40), max_size=40))
@@ -85,7 +101,7 @@ def test_neutral_elements_and_shape_errors() -> None:
 
 def test_open_axes_stay_as_they_are() -> None:
     """An axis of any size behind one whose rows lose two of three."""
-    kept = Take(1, (0,), np.array([[0], [2]]))
+    kept = Gather(1, (0,), np.array([[0], [2]]))
     parameter = ParameterSlice("w", (6, None, 5), (2, 3, None, 5), (kept,), (2, None, 5))
     array = np.arange(6 * 7 * 5, dtype=np.float32).reshape(6, 7, 5)
     assert np.array_equal(apply(parameter, array), array[[0, 5]])
@@ -105,10 +121,13 @@ def test_open_axes_stay_as_they_are() -> None:
     [
         (((None, 4), (4,), (), (None, 4)), "the view (4,) does not hold a shape (None, 4)"),
         (((4,), (2, 3), (), (4,)), "the view (2, 3) does not hold a shape (4,)"),
-        (((4,), (4,), (Take(0, (), np.array([4])),), (1,)), "4 is outside axis 0 of [4]"),
-        (((4,), (2, 2), (Take(1, (0,), np.zeros((3, 1))),), (2,)), "(3, 1) does not list the rows of [2, 2]"),
-        (((4,), (4,), (Take(1, (), np.array([0])),), (1,)), "no axis 1 or () in (4,)"),
-        (((4,), (4,), (Take(0, (), np.array([0])),), (2,)), "(1,) cannot become (2,)"),
+        (((4,), (4,), (Gather(0, (), np.array([4])),), (1,)), "4 is outside axis 0 of [4]"),
+        (
+            ((4,), (2, 2), (Gather(1, (0,), np.zeros((3, 1))),), (2,)),
+            "(3, 1) does not list the rows of [2, 2]",
+        ),
+        (((4,), (4,), (Gather(1, (), np.array([0])),), (1,)), "no axis 1 or () in (4,)"),
+        (((4,), (4,), (Gather(0, (), np.array([0])),), (2,)), "(1,) cannot become (2,)"),
     ],
 )
 def test_slices_that_do_not_fit_are_refused(arguments: tuple, message: str) -> None:

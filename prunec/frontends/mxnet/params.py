@@ -1,19 +1,6 @@
 """MXNet parameter files (``.params``): lists of arrays, read on a memory map, written one at a time.
 
-The layout, all little-endian (source: ``NDArray::Save`` in MXNet's ``src/ndarray/ndarray.cc``)::
-
-    u64 0x112   u64 reserved   u64 count   record…   u64 count   (u64 length, bytes)…
-
-A record starts with a number that tells its version.  Version 0 has none: the first number is the rank.
-
-    0   u32 rank         u32 sizes…   context  type  data
-    1   u32 0xF993fac8   u32 rank  i64 sizes…   context  type  data
-    2   u32 0xF993fac9   i32 storage   u32 rank  i64 sizes…   context  type  data
-    3   u32 0xF993faca   i32 storage   i32 rank  i64 sizes…   context  type  data
-
-``context`` is i32 device type and i32 device number, ``type`` an i32.  A record that holds no array ends
-behind its shape: rank 0 before version 3; an unknown (negative) rank or size in version 3, where rank 0
-is a scalar.
+:mod:`prunec.embedded.mxnet_params` describes and reads the format; here its problems get their messages.
 """
 
 from __future__ import annotations
@@ -23,39 +10,31 @@ import os
 import stat
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Mapping, NoReturn, Optional, Sequence, Union
 
 import numpy as np
 
+from prunec.embedded import mxnet_params
+from prunec.embedded.slices import Problem
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import written
 
 Array = np.ndarray[Any, Any]
 _Path = Union[str, "os.PathLike[str]"]
 
-_LIST_MAGIC = 0x112
-_VERSIONS = {0xF993FAC8: 1, 0xF993FAC9: 2, 0xF993FACA: 3}
-_MAGICS = {version: magic for magic, version in _VERSIONS.items()}
-#: mshadow's numbers for the types of elements.
-_TYPES = {
-    number: np.dtype(code)
-    for number, code in enumerate(
-        ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?", "<i2", "<u2", "<u4", "<u8")
-    )
-}
-_TYPE_NUMBERS = {dtype: number for number, dtype in _TYPES.items()}
-_BFLOAT16 = 12
-_STORAGE_DENSE = 0
+#: A sparse array cannot be sliced; an array that was never filled is of the storage -1.
+_STORAGES = {-1: 0, 0: 0}
 _STORAGE_NAMES = {1: "row_sparse", 2: "csr"}
-_PREFIXES = ("arg:", "aux:")
-_MAXIMUM_RANK = 32  # numpy's own limit before version 2
-#: Above any array there is, and low enough that no product with an element size overflows.
-_MAXIMUM_SIZE = 1 << 48
+_BFLOAT16 = mxnet_params.TYPE_NUMBERS["bfloat16"]
+#: The types that numpy has.
+_TYPES = tuple(name for name in mxnet_params.TYPE_NUMBERS if name != "bfloat16")
 _CPU = (1, 0)
 
+_CUT_SHORT = "the parameter file is cut short"
+_IMPOSSIBLE = "an array of a shape that cannot be"
 _HELP_DAMAGED = "copy or download the file again, or save it again with mx.nd.save"
 
 
@@ -130,7 +109,7 @@ def read_params(path: _Path) -> ParameterFile:
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or str(error)
         _fail("P601", "cannot read the parameters", name, f"the system says: {reason}", "check the path")
-    return _read_list(_Cursor(mapped, name), mapped)
+    return _read_list(mapped, name)
 
 
 def write_params(
@@ -173,14 +152,17 @@ class ParameterWriter:
             self._cannot_write(error)
         with ExitStack() as opened:
             opened.push(self._writing)
-            self._put(struct.pack("<QQQ", _LIST_MAGIC, self._reserved, self._count))
+            self._put(struct.pack("<QQQ", mxnet_params.LIST_MAGIC, self._reserved, self._count))
             opened.pop_all()
         return self
 
     def add(self, record: Record, array: Array) -> None:
         """Append ``array`` under the record's name and prefix, in the record's version."""
         dtype = array.dtype.newbyteorder("<")
-        header = _header(record, array.shape, _TYPE_NUMBERS.get(dtype))
+        try:
+            header = mxnet_params.header(record.version, array.shape, record.context, dtype.name)
+        except ValueError as error:
+            raise ValueError(f"{record.name}: {error}") from None
         self._announce(record)
         self._put(header)
         flat = np.ascontiguousarray(array, dtype=dtype).reshape(-1)
@@ -229,127 +211,33 @@ class ParameterWriter:
 # --- reading -------------------------------------------------------------------------------
 
 
-class _Cursor:
-    """A position in a parameter file; every read is checked against the file's end."""
-
-    def __init__(self, data: mmap.mmap, name: str) -> None:
-        self.data = data
-        self.name = name
-        self.position = 0
-
-    @property
-    def left(self) -> int:
-        return len(self.data) - self.position
-
-    def take(self, size: int, what: str) -> int:
-        """Step over ``size`` bytes and return where they start."""
-        if size > self.left:
-            note = f"{what} needs {size:,} bytes from byte {self.position:,} on, and {self.left:,} are left"
-            _fail("P603", "the parameter file is cut short", self.name, note, _HELP_DAMAGED)
-        start = self.position
-        self.position += size
-        return start
-
-    def numbers(self, layout: str, what: str) -> tuple[int, ...]:
-        """Read numbers, ``layout`` as for ``struct`` without the byte order."""
-        start = self.take(struct.calcsize("<" + layout), what)
-        return struct.unpack_from("<" + layout, self.data, start)
-
-
-def _read_list(cursor: _Cursor, mapped: mmap.mmap) -> ParameterFile:
-    magic, reserved, count = cursor.numbers("QQQ", "the header")
-    if magic != _LIST_MAGIC:
-        note = f"a parameter file starts with the number 0x112; this one starts with 0x{magic:x}"
-        _fail("P602", "not an MXNet parameter file", cursor.name, note, _help_format(mapped[:64]))
+def _read_list(mapped: mmap.mmap, path: str) -> ParameterFile:
+    magic, reserved, count = struct.unpack_from("<QQQ", mapped)
+    left = len(mapped) - 24
     # The shortest record has 4 bytes: a count above that is a lie, and is not worth starting on.
-    if count * 4 > cursor.left:
-        note = f"it announces {count:,} arrays, and has {cursor.left:,} bytes for them"
-        _fail("P603", "the parameter file is cut short", cursor.name, note, _HELP_DAMAGED)
-    unnamed = [_read_record(cursor, index) for index in range(count)]
-    names = _read_names(cursor, count)
-    if cursor.left:
-        note = f"there are {cursor.left:,} bytes behind the last name"
-        _fail("P603", "the parameter file does not end where it should", cursor.name, note, _HELP_DAMAGED)
-    records = tuple(_named(record, name) for record, name in zip(unnamed, names))
-    _check_unique(cursor.name, records)
-    return ParameterFile(cursor.name, records, reserved, mapped)
+    if magic == mxnet_params.LIST_MAGIC and count * 4 > left:
+        _refuse(path, b"", {"kind": "count", "count": count, "left": left})
+    reader = mxnet_params.Reader(mapped, len(mapped))
+    try:
+        found = mxnet_params.read_records(reader, _STORAGES, _TYPES, "strict")
+    except Problem as problem:
+        _refuse(path, mapped[:64], problem.facts)
+    if reader.at < len(mapped):
+        note = f"there are {len(mapped) - reader.at:,} bytes behind the last name"
+        _fail("P603", "the parameter file does not end where it should", path, note, _HELP_DAMAGED)
+    records = tuple(_record(record, mapped) for record in found)
+    _check_unique(path, records)
+    return ParameterFile(path, records, reserved, mapped)
 
 
-def _read_record(cursor: _Cursor, index: int) -> Record:
-    what = f"array {index}"
-    start = cursor.position
-    (first,) = cursor.numbers("I", what)
-    version = _VERSIONS.get(first, 0)
-    if version >= 2:
-        _check_storage(cursor, what, start)
-    (rank,) = (first,) if version == 0 else cursor.numbers("i" if version == 3 else "I", what)
-    if rank > _MAXIMUM_RANK or rank < -1:
-        note = f"{what} (at byte {start:,}) has {rank:,} axes, or is of a version that is not known"
-        _fail("P604", "an array of a shape that cannot be", cursor.name, note, _HELP_DAMAGED)
-    shape = cursor.numbers(("I" if version == 0 else "q") * max(rank, 0), what)
-    if rank < (0 if version == 3 else 1) or (version == 3 and -1 in shape):
-        raw = bytes(cursor.data[start : cursor.position])
-        return Record("", "", (), _TYPES[0], version, empty=raw)
-    device, number, kind = cursor.numbers("iii", what)
-    dtype = _dtype(cursor, what, kind)
-    count = _element_count(cursor, what, shape)
-    offset = cursor.take(count * dtype.itemsize, f"{what} of shape {shape} and type {dtype}")
-    return Record("", "", shape, dtype, version, offset, (device, number))
-
-
-def _check_storage(cursor: _Cursor, what: str, start: int) -> None:
-    (storage,) = cursor.numbers("i", what)
-    # An array that was never filled has undefined storage (-1); its rank is 0, which is seen later.
-    if storage in (_STORAGE_DENSE, -1):
-        return
-    kind = _STORAGE_NAMES.get(storage, f"of unknown storage type {storage}")
-    note = f"{what} (at byte {start:,}) is {kind}, and only dense arrays can be sliced"
-    help_text = "convert it with tostype('default') and save the parameters again"
-    _fail("P605", "a sparse array among the parameters", cursor.name, note, help_text)
-
-
-def _dtype(cursor: _Cursor, what: str, number: int) -> np.dtype[Any]:
-    if number in _TYPES:
-        return _TYPES[number]
-    kind = "bfloat16" if number == _BFLOAT16 else f"type number {number}"
-    note = f"the elements of {what} are {kind}; known are {', '.join(str(t) for t in _TYPES.values())}"
-    help_text = "cast the parameters, to float32 for instance, and save them again"
-    _fail("P605", "an array of a type that is not supported", cursor.name, note, help_text)
-
-
-def _element_count(cursor: _Cursor, what: str, shape: tuple[int, ...]) -> int:
-    """The number of elements.  Zero sizes do not excuse huge ones: numpy multiplies the others too."""
-    count, bound = 1, 1
-    for size in shape:
-        count *= size
-        bound *= max(size, 1)
-        if size < 0 or bound > _MAXIMUM_SIZE:
-            note = f"{what} is of shape {shape}"
-            _fail("P604", "an array of a shape that cannot be", cursor.name, note, _HELP_DAMAGED)
-    return count
-
-
-def _read_names(cursor: _Cursor, count: int) -> list[str]:
-    (name_count,) = cursor.numbers("Q", "the list of names")
-    if name_count != count:
-        note = f"it has {count:,} arrays and {name_count:,} names"
-        help_text = _HELP_DAMAGED if name_count else "save the parameters as a dictionary of name and array"
-        _fail("P607", "the arrays and their names do not agree", cursor.name, note, help_text)
-    names = []
-    for index in range(count):
-        (length,) = cursor.numbers("Q", f"name {index}")
-        start = cursor.take(length, f"name {index}")
-        try:
-            names.append(bytes(cursor.data[start : start + length]).decode("utf-8"))
-        except UnicodeDecodeError:
-            note = f"name {index} (at byte {start:,}) is not UTF-8 text"
-            _fail("P607", "a name that cannot be read", cursor.name, note, _HELP_DAMAGED)
-    return names
-
-
-def _named(record: Record, full: str) -> Record:
-    prefix = full[:4] if full.startswith(_PREFIXES) else ""
-    return replace(record, name=full[len(prefix) :], prefix=prefix)
+def _record(found: mxnet_params.Record, mapped: mmap.mmap) -> Record:
+    name = mxnet_params.bare(found.name)
+    prefix = found.name[: len(found.name) - len(name)]
+    if not found.dtype:
+        empty = mapped[found.start : found.end]
+        return Record(name, prefix, (), np.dtype(np.float32), found.version, empty=empty)
+    dtype = np.dtype(found.dtype).newbyteorder("<")
+    return Record(name, prefix, found.shape, dtype, found.version, found.data_at, found.context)
 
 
 def _check_unique(path: str, records: Sequence[Record]) -> None:
@@ -362,28 +250,75 @@ def _check_unique(path: str, records: Sequence[Record]) -> None:
         seen.add(record.name)
 
 
-# --- writing -------------------------------------------------------------------------------
-
-
-def _header(record: Record, shape: tuple[int, ...], type_number: Optional[int]) -> bytes:
-    """What stands before the data.  Raises ValueError for what the version cannot hold."""
-    version, rank = record.version, len(shape)
-    if type_number is None:
-        raise ValueError(f"{record.name}: the format has no number for the type of this array")
-    if rank == 0 and version != 3:
-        raise ValueError(f"{record.name}: version {version} cannot hold a scalar")
-    if version == 0:
-        if max(shape) >= 1 << 32:
-            raise ValueError(f"{record.name}: version 0 cannot hold a size of {max(shape)}")
-        start = struct.pack(f"<I{rank}I", rank, *shape)
-    elif version == 1:
-        start = struct.pack(f"<II{rank}q", _MAGICS[1], rank, *shape)
-    else:
-        start = struct.pack(f"<IiI{rank}q", _MAGICS[version], _STORAGE_DENSE, rank, *shape)
-    return start + struct.pack("<iii", *record.context, type_number)
-
-
 # --- messages ------------------------------------------------------------------------------
+
+
+#: Code, headline, note and help for each kind of problem; no help where it depends on the file.
+_MESSAGES = {
+    "magic": (
+        "P602",
+        "not an MXNet parameter file",
+        "a parameter file starts with the number 0x112; this one starts with 0x{magic:x}",
+        "",
+    ),
+    "count": (
+        "P603",
+        _CUT_SHORT,
+        "it announces {count:,} arrays, and has {left:,} bytes for them",
+        _HELP_DAMAGED,
+    ),
+    "short": (
+        "P603",
+        _CUT_SHORT,
+        "{what} needs {length:,} bytes from byte {at:,} on, and {left:,} are left",
+        _HELP_DAMAGED,
+    ),
+    "rank": (
+        "P604",
+        _IMPOSSIBLE,
+        "{what} (at byte {at:,}) has {rank:,} axes, or is of a version that is not known",
+        _HELP_DAMAGED,
+    ),
+    "shape": ("P604", _IMPOSSIBLE, "{array} is of shape {shape}", _HELP_DAMAGED),
+    "storage": (
+        "P605",
+        "a sparse array among the parameters",
+        "{what} (at byte {at:,}) is {stored}, and only dense arrays can be sliced",
+        "convert it with tostype('default') and save the parameters again",
+    ),
+    "type": (
+        "P605",
+        "an array of a type that is not supported",
+        "the elements of {what} are {type}; known are " + ", ".join(_TYPES),
+        "cast the parameters, to float32 for instance, and save them again",
+    ),
+    "names": (
+        "P607",
+        "the arrays and their names do not agree",
+        "it has {count:,} arrays and {names:,} names",
+        _HELP_DAMAGED,
+    ),
+    "name": (
+        "P607",
+        "a name that cannot be read",
+        "{what} (at byte {at:,}) is not UTF-8 text",
+        _HELP_DAMAGED,
+    ),
+}
+
+
+def _refuse(path: str, start: bytes, facts: Mapping[str, Any]) -> NoReturn:
+    """Says what the reader found in a file that starts with some bytes."""
+    possible = "shape" not in facts or mxnet_params.is_possible(facts["shape"])
+    code, headline, note, help_text = _MESSAGES[facts["kind"] if possible else "shape"]
+    if facts.get("names") == 0:
+        help_text = "save the parameters as a dictionary of name and array"
+    storage, number = facts.get("storage", 0), facts.get("number")
+    words = {
+        "stored": _STORAGE_NAMES.get(storage, f"of unknown storage type {storage}"),
+        "type": "bfloat16" if number == _BFLOAT16 else f"type number {number}",
+    }
+    _fail(code, headline, path, note.format(**facts, **words), help_text or _help_format(start))
 
 
 def _help_format(start: bytes) -> str:
