@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Optional
 
 import jinja2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from prunec.embedded import embedded
+from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Shape
-from prunec.rewriting.slicing import Gather, ParameterSlice, compact
+from prunec.rewriting.slicing import compact
 
+_EMBEDDED = "prunec.embedded"
 #: Characters in one string literal of the table; longer ones go on in the next line.
 LITERAL_WIDTH = 92
 
@@ -73,6 +76,19 @@ def render(
     environment.globals["embedded"] = _section
     found = environment.get_template(template)
     return found.render(kept=list(kept.values()), parameters=rows, **values)
+
+
+def embedded(name: str) -> str:
+    """The text of a module of :mod:`prunec.embedded` as a script holds it: all but its imports from that
+    package, since what they name stands above."""
+    text = files(_EMBEDDED).joinpath(f"{name}.py").read_text("ascii")
+    tree = ast.parse(text)
+    dropped: set[int] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{_EMBEDDED}."):
+            dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(text.splitlines(keepends=True), start=1)
+    return "".join(line for number, line in lines if number not in dropped)
 
 
 def _section(name: str) -> str:

@@ -13,9 +13,9 @@ from prunec.channels.components import Atoms
 from prunec.channels.layout import NamedSize
 from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.channels.solve import Solution
+from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Shape
 from prunec.planning.select import Removed
-from prunec.rewriting.slicing import Gather, ParameterSlice
 
 
 class Unbalanced(Exception):

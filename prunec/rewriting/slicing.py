@@ -11,11 +11,11 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.embedded.slices import Gather, ParameterSlice, closed, expand, gathered, sliced
+from prunec.embedded.slices import ParameterSlice, closed, expand, gathered, sliced
 from prunec.graph import may_agree, shape_text
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
-__all__ = ["Gather", "ParameterSlice", "apply", "compact", "expand", "mask", "scatter"]
+__all__ = ["ParameterSlice", "apply", "compact", "expand", "mask", "scatter"]
 
 Indices = Union[Sequence[int], NDArray[Any]]
 

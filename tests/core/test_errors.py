@@ -11,9 +11,10 @@ from core.operators import RULES, TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
 from prunec.compiler import analyse, emit
+from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Node
 from prunec.planning.select import illegal, uniform
-from prunec.rewriting.slicing import Gather, ParameterSlice, apply, mask
+from prunec.rewriting.slicing import apply, mask
 from prunec.support.diagnostics import PrunecError, render
 
 DENSE = (("data", None), ("weight", None), ("fc", "dense", ["data", "weight"], {"units": 6}))

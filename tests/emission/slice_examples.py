@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunec.rewriting.slicing import Gather, ParameterSlice
+from prunec.embedded.slices import Gather, ParameterSlice
 
 FLAGS = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6}
 MAGIC = {1: 0xF993FAC8, 2: 0xF993FAC9, 3: 0xF993FACA}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,13 +15,13 @@ import pytest
 from slice_examples import example
 
 import prunec.embedded
-from prunec.embedded import embedded
-from prunec.rewriting.script import render_script
+from prunec.embedded.onnx_edits import Edits
+from prunec.rewriting.script import embedded, render, render_script
 
 ROOM = Path(prunec.embedded.__file__).parent
 MODULES = sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
 #: Besides the standard library.
-ALLOWED = {"numpy"}
+ALLOWED = {"numpy", "onnx"}
 #: Python 3.9 has no list of them.
 STANDARD = getattr(sys, "stdlib_module_names", None)
 
@@ -35,8 +37,14 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 def scripts() -> dict[str, tuple[str, list[str]]]:
     """Scripts with the modules they hold, in order."""
-    text = render_script(example()[0], "net-symbol.json", "ab" * 32)
-    return {"mxnet": (text, ["slices", "mxnet_params", "command"])}
+    slices = example()[0]
+    mxnet = render_script(slices, "net-symbol.json", "ab" * 32)
+    onnx = render("slice_onnx.py.j2", slices, {}, edits=Edits(), model_name="net.onnx", model_digest="ab")
+    inner = ["onnx_tensors", "onnx_slicing", "onnx_edits"]
+    return {
+        "mxnet": (mxnet, ["slices", "mxnet_params", "command", "mxnet_script"]),
+        "onnx": (onnx, ["slices", *inner, "command", "onnx_script"]),
+    }
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -45,7 +53,9 @@ def test_a_module_needs_nothing_of_prunec(name: str) -> None:
     wanted = set(imports(ast.parse(source, feature_version=(3, 9))))
     outside = {module for module in wanted if not module.startswith("prunec.embedded.")}
     assert len(wanted) > len(outside) or name == "slices"
-    packages = {module.split(".")[0] for module in outside} - ALLOWED
+    packages = {module.split(".")[0] for module in outside}
+    assert "onnx" not in packages or name.startswith("onnx_")
+    packages -= ALLOWED
     assert "prunec" not in packages and "__future__" not in packages
     if STANDARD is not None:
         assert packages <= STANDARD
@@ -58,21 +68,19 @@ def test_a_script_holds_the_modules_as_they_are(kind: str) -> None:
     assert not any(module.startswith("prunec") for module in imports(ast.parse(text)))
     at = 0
     for name in names:
-        lines = (ROOM / f"{name}.py").read_text("ascii").splitlines(keepends=True)
-        kept = "".join(line for line in lines if not line.startswith("from prunec.embedded."))
-        # What is left out says where names come from, and those are there.
-        assert ast.dump(ast.parse(kept)) == ast.dump(without_room(ast.parse("".join(lines))))
+        source = (ROOM / f"{name}.py").read_text("ascii")
+        kept = re.sub(r"(?m)^from prunec\.embedded\.\w+ import (\([^)]*\)|[^(\n]*)\n", "", source)
         assert embedded(name) == kept
         at = text.index(kept, at) + len(kept)
 
 
-def without_room(tree: ast.Module) -> ast.Module:
-    tree.body = [
-        node
-        for node in tree.body
-        if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prunec."))
-    ]
-    return tree
+@pytest.mark.parametrize("kind", scripts())
+def test_what_a_module_imports_stands_above_it(kind: str) -> None:
+    names = scripts()[kind][1]
+    for place, name in enumerate(names):
+        wanted = imports(ast.parse((ROOM / f"{name}.py").read_text("ascii")))
+        inner = {module.split(".")[-1] for module in wanted if module.startswith("prunec.embedded.")}
+        assert inner <= set(names[:place])
 
 
 @pytest.mark.parametrize("kind", scripts())
@@ -91,12 +99,11 @@ def names_of(node: ast.stmt) -> list[str]:
 
 def test_the_text_is_found_in_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
-        archive.writestr("prunec/__init__.py", "")
-        for path in ROOM.glob("*.py"):
-            archive.write(path, f"prunec/embedded/{path.name}")
-    code = "import sys; from prunec.embedded import embedded; sys.stdout.write(embedded('slices'))"
-    environment = {"PYTHONPATH": str(tmp_path / "packed.zip")}
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
-    )
-    assert ran.stdout == embedded("slices"), ran.stderr
+        for path in (*ROOM.parent.rglob("*.py"), *ROOM.parent.rglob("*.j2")):
+            archive.write(path, Path("prunec") / path.relative_to(ROOM.parent))
+    code = "import sys; from prunec.rewriting.script import render_script\n"
+    code += "sys.stdout.write(render_script([], 'm', ''))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "packed.zip")}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert ran.stdout == render_script([], "m", ""), ran.stderr

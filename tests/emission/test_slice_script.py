@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from slice_examples import MAGIC, container, example, expected, module, parameter_file, record
 
+from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.rewriting.script import render_script
-from prunec.rewriting.slicing import Gather, ParameterSlice
 
 HOSTILE = [
     '"""',
@@ -181,14 +181,16 @@ def test_sparse_and_empty_arrays_are_copied_but_not_sliced(folder: Path) -> None
     _, arrays = example()
     row_sparse = struct.pack("<Iiiqqiqqiiiiiq", MAGIC[2], 1, 2, 1, 3, 2, 9, 3, 1, 0, 0, 6, 1, 1)
     row_sparse += np.arange(3, dtype="float32").tobytes() + struct.pack("<q", 4)
-    empty = struct.pack("<Iii", MAGIC[2], 0, 0)
+    empty = struct.pack("<Iii", MAGIC[2], -1, 0) + struct.pack("<Iii", MAGIC[2], 0, 0)
     records = [record(array, 2) for array in arrays.values()]
     names = [name.encode() for name in arrays]
-    (folder / "in.params").write_bytes(container([row_sparse, *records, empty], [b"s", *names, b"e"]))
+    (folder / "in.params").write_bytes(
+        container([row_sparse, *records, empty[:12], empty[12:]], [b"s", *names, b"n", b"e"])
+    )
     assert run(folder, "in.params", "out.params").returncode == 0
     output = (folder / "out.params").read_bytes()
-    assert output[24:].startswith(row_sparse) and empty + struct.pack("<Q", 9) in output
-    records[1:3] = [row_sparse, empty]
+    assert output[24:].startswith(row_sparse) and empty + struct.pack("<Q", 10) in output
+    records[1:3] = [row_sparse, empty[12:]]
     (folder / "in.params").write_bytes(container(records, names))
     assert failure(folder, "in.params", "out.params").splitlines()[:2] == [
         "error: 'bias' is stored as a sparse array; save it as a dense one",
@@ -248,7 +250,7 @@ def test_names_cannot_break_out_of_the_script(tmp_path: Path) -> None:
         assert text.isascii() and text.count("\n") == render_script(slices, "m", "d", {}).count("\n")
         loaded = module(text, tmp_path)
         assert list(loaded.PARAMETERS) == HOSTILE
-        assert (loaded.MODEL, loaded.MODEL_SHA256, loaded.SLICES[""].dtype) == (model, model, model)
+        assert (loaded.MODEL, loaded.MODEL_SHA256, loaded.PARAMETERS[""][0]) == (model, model, model)
     arrays = {name: np.arange(3, dtype="float32") for name in HOSTILE if "\ud800" not in name}
     (tmp_path / "slice_params.py").write_text(text)
     (tmp_path / "in.params").write_bytes(parameter_file(arrays))

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slice_examples import example, expected
 
-from prunec.embedded.slices import gathered, slices_of
+from prunec.embedded.slices import Gather, ParameterSlice, gathered, slices_of
 from prunec.rewriting.script import render_script
-from prunec.rewriting.slicing import Gather, ParameterSlice, apply, compact, expand, mask
+from prunec.rewriting.slicing import apply, compact, expand, mask
 from prunec.support.diagnostics import PrunecError
 
 

@@ -18,7 +18,7 @@ from onnx_format.network import RULES  # noqa: E402
 from prunec.channels.layout import Layout  # noqa: E402
 from prunec.channels.propagate import Channels  # noqa: E402
 from prunec.compiler import analyse, emit  # noqa: E402
-from prunec.frontends.onnx.edits import Edits, apply_edits  # noqa: E402
+from prunec.embedded.onnx_edits import Edits, apply_edits  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.planning.select import uniform  # noqa: E402

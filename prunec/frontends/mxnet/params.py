@@ -33,8 +33,6 @@ _BFLOAT16 = mxnet_params.TYPE_NUMBERS["bfloat16"]
 _TYPES = tuple(name for name in mxnet_params.TYPE_NUMBERS if name != "bfloat16")
 _CPU = (1, 0)
 
-_CUT_SHORT = "the parameter file is cut short"
-_IMPOSSIBLE = "an array of a shape that cannot be"
 _HELP_DAMAGED = "copy or download the file again, or save it again with mx.nd.save"
 
 
@@ -253,48 +251,39 @@ def _check_unique(path: str, records: Sequence[Record]) -> None:
 # --- messages ------------------------------------------------------------------------------
 
 
+_CUT_SHORT = ("P603", "the parameter file is cut short")
+_IMPOSSIBLE = ("P604", "an array of a shape that cannot be")
 #: Code, headline, note and help for each kind of problem; no help where it depends on the file.
 _MESSAGES = {
     "magic": (
-        "P602",
-        "not an MXNet parameter file",
+        *("P602", "not an MXNet parameter file"),
         "a parameter file starts with the number 0x112; this one starts with 0x{magic:x}",
         "",
     ),
-    "count": (
-        "P603",
-        _CUT_SHORT,
-        "it announces {count:,} arrays, and has {left:,} bytes for them",
-        _HELP_DAMAGED,
-    ),
+    "count": (*_CUT_SHORT, "it announces {count:,} arrays, and has {left:,} bytes for them", _HELP_DAMAGED),
     "short": (
-        "P603",
-        _CUT_SHORT,
+        *_CUT_SHORT,
         "{what} needs {length:,} bytes from byte {at:,} on, and {left:,} are left",
         _HELP_DAMAGED,
     ),
     "rank": (
-        "P604",
-        _IMPOSSIBLE,
+        *_IMPOSSIBLE,
         "{what} (at byte {at:,}) has {rank:,} axes, or is of a version that is not known",
         _HELP_DAMAGED,
     ),
-    "shape": ("P604", _IMPOSSIBLE, "{array} is of shape {shape}", _HELP_DAMAGED),
+    "shape": (*_IMPOSSIBLE, "{array} is of shape {shape}", _HELP_DAMAGED),
     "storage": (
-        "P605",
-        "a sparse array among the parameters",
+        *("P605", "a sparse array among the parameters"),
         "{what} (at byte {at:,}) is {stored}, and only dense arrays can be sliced",
         "convert it with tostype('default') and save the parameters again",
     ),
     "type": (
-        "P605",
-        "an array of a type that is not supported",
+        *("P605", "an array of a type that is not supported"),
         "the elements of {what} are {type}; known are " + ", ".join(_TYPES),
         "cast the parameters, to float32 for instance, and save them again",
     ),
     "names": (
-        "P607",
-        "the arrays and their names do not agree",
+        *("P607", "the arrays and their names do not agree"),
         "it has {count:,} arrays and {names:,} names",
         _HELP_DAMAGED,
     ),

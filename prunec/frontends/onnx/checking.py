@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO, Optional
+from typing import BinaryIO, Optional
 
-from prunec.frontends.onnx.protobuf import onnx_package
+from prunec.embedded.onnx_slicing import full_check
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.processes import written_by
 
@@ -61,37 +61,12 @@ def finding_of(path: Path) -> Optional[str]:
 def answer_check(question: bytes, out: BinaryIO) -> None:
     """Writes what the check says of the file whose path is asked about."""
     try:
-        _check(os.fsdecode(question))
+        full_check(os.fsdecode(question))
     except Exception as error:  # whatever the check raises is its finding
         text = " ".join(str(error).split()) or type(error).__name__
         out.write(text.encode("utf-8", "replace"))
     else:
         out.write(_PASSED)
-
-
-def _check(path: str) -> None:
-    """The full check.  External data are looked for and not read.
-
-    Old versions of the package write into the file when they are given its path for a full check: its parts
-    are asked for one by one where they are needed.
-    """
-    onnx = onnx_package()
-    data = Path(path).read_bytes()
-    model = onnx.ModelProto.FromString(data)
-    if any(_is_external(tensor) for tensor in _tensors(model.graph)):
-        onnx.checker.check_model(path)
-        onnx.shape_inference.infer_shapes(data, check_type=True, strict_mode=True)
-    else:
-        onnx.checker.check_model(data, full_check=True)
-
-
-def _tensors(graph: Any) -> list[Any]:
-    held = [attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t")]
-    return [*graph.initializer, *held]
-
-
-def _is_external(tensor: Any) -> bool:
-    return bool(tensor.data_location == onnx_package().TensorProto.EXTERNAL)
 
 
 if __name__ == "__main__":

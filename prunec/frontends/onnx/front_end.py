@@ -58,9 +58,9 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
     # --- parameters ---
 
     def data_files(self, model: OnnxModel) -> tuple[str, ...]:
-        from prunec.frontends.onnx.writer import layout
+        from prunec.frontends.onnx.writer import data_files
 
-        return tuple(dict.fromkeys(placed.old.location for placed in layout(model.file, {})))
+        return data_files(model.file)
 
     def with_parameters(self, model: OnnxModel, changed: Mapping[str, Array], folder: Path) -> OnnxModel:
         from prunec.frontends.onnx.writer import write_changed

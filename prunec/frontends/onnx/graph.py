@@ -13,11 +13,12 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, only_holds
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.folding import Folder
 from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
-from prunec.frontends.onnx.protobuf import STANDARD_DOMAINS, OnnxFile, fail, only_holds, onnx_package, opsets
+from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
 from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
 from prunec.language.syntax import Value
 from prunec.support.diagnostics import printable
@@ -267,15 +268,6 @@ def constant_of(node: Any) -> Optional[Any]:
     dtype = np.int64 if attribute.type in (kinds.INT, kinds.INTS) else np.float32
     single = attribute.type in (kinds.INT, kinds.FLOAT)
     return onnx.numpy_helper.from_array(np.array(value if single else list(value), dtype), node.output[0])
-
-
-def constants_of(graph: Any) -> Iterator[tuple[str, Any]]:
-    """The messages that hold parameters, by name; one that a node holds is called by the node's output."""
-    for tensor in graph.initializer:
-        yield tensor.name, tensor
-    for node in graph.node:
-        if constant_of(node) is not None and node.attribute[0].HasField("t"):
-            yield node.output[0], node.attribute[0].t
 
 
 def attributes_of(node: Any) -> dict[str, Value]:

@@ -9,8 +9,8 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.embedded.onnx_edits import Edits
 from prunec.frontends.onnx import tensors
-from prunec.frontends.onnx.edits import Edits
 from prunec.frontends.onnx.graph import GraphOfFile, to_graph
 from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
 from prunec.frontends.onnx.rewriting import edits_for

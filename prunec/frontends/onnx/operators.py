@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional
 
-from prunec.frontends.onnx.protobuf import OLDEST_OPSET, STANDARD_DOMAINS, onnx_package
+from prunec.embedded.onnx_tensors import STANDARD_DOMAINS
+from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.operators import Argument, Operator, Registered
 from prunec.language.syntax import Value
 

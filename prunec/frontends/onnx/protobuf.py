@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, NoReturn
 
+from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, constants_of, is_external
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.importing import imported
 
@@ -16,8 +17,6 @@ from prunec.support.importing import imported
 MAXIMUM_BYTES = 1 << 31
 #: The oldest version of the operators that is read.
 OLDEST_OPSET = 7
-#: Names that the files give the standard domain.
-STANDARD_DOMAINS = ("", "ai.onnx")
 #: The messages that tensors stand in.
 _HOLD_TENSORS = frozenset(
     f"{name}Proto" for name in ("Attribute", "Function", "Graph", "Node", "SparseTensor", "Tensor")
@@ -122,26 +121,14 @@ def _texts(message: Any) -> Iterator[Any]:
                 yield from _texts(part)
 
 
-def only_holds(node: Any) -> bool:
-    """Whether a node only holds a constant: one without inputs, whose only attribute is its value."""
-    named = len(node.output) == 1 and bool(node.output[0])
-    return named and not node.input and len(node.attribute) == 1 and node.domain in STANDARD_DOMAINS
-
-
 def check_data(proto: Any, name: str) -> None:
     """Whether no tensors but the constants of the graph have external data.  Others, in attributes and nested
     graphs, are read by libraries that look for them wherever they are called from.
 
     Raises PrunecError P334.
     """
-    graph = proto.graph
-    held = [tensor for tensor in graph.initializer if _is_external(tensor)]
-    held += [
-        node.attribute[0].t
-        for node in graph.node
-        if only_holds(node) and node.attribute[0].name == "value" and _is_external(node.attribute[0].t)
-    ]
-    found = [tensor for tensor in _tensors(proto) if _is_external(tensor)]
+    held = [tensor for _, tensor in constants_of(proto.graph) if is_external(tensor)]
+    found = [tensor for tensor in _tensors(proto) if is_external(tensor)]
     if len(found) == len(held):
         return
     stray = next(tensor for tensor in found if not any(tensor is other for other in held))
@@ -149,10 +136,6 @@ def check_data(proto: Any, name: str) -> None:
     note = f"{shown} is no constant of the graph: it stands in an attribute or in a nested graph"
     advice = "write it as one file, onnx.save(onnx.load('model.onnx'), 'whole.onnx'), if you know who made it"
     fail("P334", "external data in a place where they are not read", name, note, advice)
-
-
-def _is_external(tensor: Any) -> bool:
-    return bool(tensor.data_location == onnx_package().TensorProto.EXTERNAL)
 
 
 def _tensors(message: Any) -> Iterator[Any]:

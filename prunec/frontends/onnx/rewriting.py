@@ -12,7 +12,7 @@ from typing import AbstractSet, Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from prunec.frontends.onnx.edits import Edits, Elements, NodeCopy, key_of
+from prunec.embedded.onnx_edits import Edits, Elements, NodeCopy, key_of
 from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
 from prunec.graph import Graph, Known, Tensor, same
 from prunec.language.syntax import Value

@@ -13,7 +13,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 import numpy as np
 
 from prunec.comparison import Array
-from prunec.frontends.onnx.graph import constants_of
+from prunec.embedded.onnx_tensors import constants_of
 from prunec.frontends.onnx.protobuf import check_data, onnx_package
 from prunec.frontends.onnx.tensors import external
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable

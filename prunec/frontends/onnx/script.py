@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from prunec.compiler import Pruned
+from prunec.embedded.onnx_tensors import type_of
 from prunec.frontends.onnx.model import OnnxModel
-from prunec.frontends.onnx.tensors import element_type
 from prunec.rewriting.script import render
 
 
@@ -14,7 +14,7 @@ def render_script(model: OnnxModel, pruned: Pruned) -> str:
     The script needs numpy and onnx alone, reads the original ``.onnx`` and writes the smaller one, its
     external data one tensor at a time.
     """
-    types = {own.name: element_type(model.content.constants[own.name]) for own in pruned.slices}
+    types = {own.name: type_of(model.content.constants[own.name]) for own in pruned.slices}
     return render(
         "slice_onnx.py.j2",
         pruned.slices,

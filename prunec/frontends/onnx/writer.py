@@ -1,54 +1,30 @@
-"""Writing the smaller model: its message, and the external data beside it, one tensor at a time.
-
-External data keep their layout: the same files, the tensors in the same order, each at the next multiple of
-the alignment that the file had.
-"""
+"""Writing the smaller model: its message, and the external data beside it, one tensor at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.embedded.onnx_edits import Edits, apply_edits
+from prunec.embedded.onnx_slicing import BLOCK, Placed, external_data, layout, slice_constants
+from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
-from prunec.frontends.onnx.edits import Edits, apply_edits
-from prunec.frontends.onnx.graph import constant_of, constants_of
+from prunec.frontends.onnx.graph import constant_of
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
-from prunec.rewriting.slicing import ParameterSlice, apply
 from prunec.support.files import cannot_write, written
-
-_BLOCK = 1 << 23
-_ALIGNMENTS = (65536, 4096, 64, 16, 8, 4)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A tensor with external data: where it was, where it goes, and how long it is there."""
-
-    name: str
-    old: tensors.External
-    offset: int
-    length: int
 
 
 def pruned_message(file: OnnxFile, edits: Edits, slices: Sequence[ParameterSlice]) -> bytes:
     """The smaller model's message.  Its external data, where it has any, still have to be written."""
     proto = onnx_package().ModelProto()
     proto.CopyFrom(file.proto)
-    by_name = {own.name: own for own in slices}
-    places = {placed.name: placed for placed in layout(file, by_name)}
-    for name, tensor in constants_of(proto.graph):
-        if name in places:
-            _move(tensor, places[name])
-        if name in by_name:
-            _slice(tensor, file, by_name[name])
-    for node in proto.graph.node:
-        if node.output and node.output[0] in by_name and node.attribute[0].floats:
-            _slice_floats(node.attribute[0], by_name[node.output[0]])
+    try:
+        slice_constants(proto.graph, str(file.folder), _by_name(slices))
+    except Problem as problem:
+        tensors.refuse(problem, file.name)
     apply_edits(proto, edits)
     return bytes(proto.SerializeToString(deterministic=True))
 
@@ -56,65 +32,23 @@ def pruned_message(file: OnnxFile, edits: Edits, slices: Sequence[ParameterSlice
 def write_external(file: OnnxFile, slices: Sequence[ParameterSlice], folder: Path) -> tuple[str, ...]:
     """Writes the external data of the smaller model into ``folder``; gives their file names.
 
-    Each file gets its name when it is complete.  Raises PrunecError P334, P335 and OSError.
+    Each file gets its name when it is complete.  Raises PrunecError P333 to P335 and OSError.
     """
-    by_name = {own.name: own for own in slices}
-    by_file: dict[str, list[Placed]] = {}
-    for placed in layout(file, by_name):
-        by_file.setdefault(placed.old.location, []).append(placed)
-    messages = dict(constants_of(file.proto.graph))
-    for location, entries in by_file.items():
+    by_name = _by_name(slices)
+    files = _layout(file, by_name)
+    for location, placed in files.items():
         target = folder / location
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, _data(file, entries, messages, by_name))
-    return tuple(by_file)
+        _write(target, _data(file, placed, by_name))
+    return tuple(files)
 
 
-def _data(
-    file: OnnxFile,
-    entries: Sequence[Placed],
-    messages: Mapping[str, Any],
-    slices: Mapping[str, ParameterSlice],
-) -> Iterator[bytes]:
-    """The contents of one file of external data."""
-    at = 0
-    for placed in entries:
-        if placed.offset < at:
-            continue  # two tensors with the same elements
-        yield b"\0" * (placed.offset - at)
-        yield from _blocks(file, messages[placed.name], placed, slices.get(placed.name))
-        at = placed.offset + placed.length
+def data_files(file: OnnxFile) -> tuple[str, ...]:
+    """The files with external data, by their paths from the model's folder.
 
-
-def layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> list[Placed]:
-    """Where the external data of every tensor go, file by file, in the order they have there."""
-    by_file: dict[str, list[tuple[tensors.External, str, Any]]] = {}
-    for name, tensor in constants_of(file.proto.graph):
-        place = tensors.external(tensor, file.name)
-        if place is not None:
-            by_file.setdefault(place.location, []).append((place, name, tensor))
-    placed: list[Placed] = []
-    for entries in by_file.values():
-        entries.sort(key=lambda entry: (entry[0].offset, entry[1]))
-        offsets = [place.offset for place, _, _ in entries]
-        alignment = next((a for a in _ALIGNMENTS if all(o % a == 0 for o in offsets)), 1)
-        at = 0
-        untouched: dict[tensors.External, int] = {}
-        for place, name, tensor in entries:
-            own = slices.get(name)
-            length = place.length
-            if own is not None:
-                _, shape = own.sizes(tuple(tensor.dims))
-                length = (prod(shape) * tensors.element_bits(tensor, file.name) + 7) // 8
-            elif place in untouched:
-                placed.append(Placed(name, place, untouched[place], length))
-                continue
-            at = -(-at // alignment) * alignment
-            if own is None:
-                untouched[place] = at
-            placed.append(Placed(name, place, at, length))
-            at += length
-    return placed
+    Raises PrunecError P333 and P334.
+    """
+    return tuple(_layout(file, {}))
 
 
 def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
@@ -165,83 +99,46 @@ def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Pa
     """Writes a model with other elements in some constants into a folder, under its own name, and its
     external data beside it; gives the path of the model.  Raises PrunecError P334, P335 and P513."""
     target = folder / file.path.name
-    locations = {placed.old.location: placed.old for placed in layout(file, {})}
     try:
-        for location, place in locations.items():
+        for location, placed in _layout(file, {}).items():
+            # As it is: the message goes on to say where things are in it.
             copy = folder / location
             copy.parent.mkdir(parents=True, exist_ok=True)
-            _write(copy, _whole(tensors.external_path(place, file.folder, file.name)))
+            name, place, _, _ = placed[-1]
+            _write(copy, _whole(tensors.external_path(place, file.folder, file.name, name)))
         _write(target, [with_constants(file.proto, arrays).SerializeToString()])
     except (OSError, ValueError) as error:  # a message that is too long is a wrong value
         cannot_write(target, error)
     return target
 
 
-def _write(target: Path, blocks: Iterable[bytes]) -> None:
-    with written(target) as output:
-        for block in blocks:
-            output.write(block)
+def _by_name(slices: Sequence[ParameterSlice]) -> dict[str, ParameterSlice]:
+    return {parameter.name: parameter for parameter in slices}
+
+
+def _layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> dict[str, list[Placed]]:
+    try:
+        return layout(file.proto.graph, slices)
+    except Problem as problem:
+        tensors.refuse(problem, file.name)
+
+
+def _data(file: OnnxFile, placed: Sequence[Placed], slices: Mapping[str, ParameterSlice]) -> Iterator[bytes]:
+    try:
+        yield from external_data(file.proto.graph, str(file.folder), placed, slices)
+    except Problem as problem:
+        if problem.facts["kind"] == "shorter":
+            raise OSError(str(problem)) from None
+        tensors.refuse(problem, file.name)
 
 
 def _whole(path: Path) -> Iterator[bytes]:
     with open(path, "rb") as source:
-        while block := source.read(_BLOCK):
+        while block := source.read(BLOCK):
             yield block
 
 
-# --- parts ---------------------------------------------------------------------------------
-
-
-def _blocks(file: OnnxFile, tensor: Any, placed: Placed, own: Optional[ParameterSlice]) -> Iterator[bytes]:
-    if own is not None:
-        yield _raw(apply(own, tensors.array(tensor, file.folder, file.name)))
-        return
-    path = tensors.external_path(placed.old, file.folder, file.name)
-    with open(path, "rb") as source:
-        source.seek(placed.old.offset)
-        left = placed.old.length
-        while left:
-            block = source.read(min(left, _BLOCK))
-            if not block:
-                raise OSError(f"{path} became shorter while it was read")
-            yield block
-            left -= len(block)
-
-
-def _move(tensor: Any, placed: Placed) -> None:
-    wanted = {"offset": str(placed.offset), "length": str(placed.length)}
-    # What a file says of its contents besides (a checksum) holds no longer.
-    for entry in [entry for entry in tensor.external_data if entry.key == "checksum"]:
-        tensor.external_data.remove(entry)
-    for entry in tensor.external_data:
-        if entry.key in wanted:
-            entry.value = wanted.pop(entry.key)
-    for key, value in wanted.items():
-        entry = tensor.external_data.add()
-        entry.key, entry.value = key, value
-
-
-def _slice(tensor: Any, file: OnnxFile, own: ParameterSlice) -> None:
-    helper = onnx_package().helper
-    _, tensor_dims = own.sizes(tuple(tensor.dims))
-    if tensor.data_location == onnx_package().TensorProto.EXTERNAL:
-        tensor.dims[:] = tensor_dims
-        return
-    sliced = apply(own, tensors.array(tensor, file.folder, file.name))
-    if tensor.HasField("raw_data"):
-        tensor.raw_data = _raw(sliced)
-    else:
-        typed = helper.tensor_dtype_to_field(tensor.data_type)
-        plain = helper.make_tensor("", tensor.data_type, tensor_dims, sliced.reshape(-1).tolist())
-        tensor.ClearField(typed)
-        getattr(tensor, typed).extend(getattr(plain, typed))
-    tensor.dims[:] = tensor_dims
-
-
-def _slice_floats(attribute: Any, own: ParameterSlice) -> None:
-    attribute.floats[:] = apply(own, np.array(attribute.floats, np.float32)).tolist()
-
-
-def _raw(array: NDArray[Any]) -> bytes:
-    """The elements as raw bytes, little-endian, packed where the type is."""
-    return bytes(onnx_package().numpy_helper.from_array(np.ascontiguousarray(array), "").raw_data)
+def _write(target: Path, blocks: Iterable[bytes]) -> None:
+    with written(target) as output:
+        for block in blocks:
+            output.write(block)
