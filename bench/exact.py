@@ -1,7 +1,8 @@
 """Prunes every network of the corpus at random and compares with MXNet: ``python bench/exact.py [WORD…]``.
 
 Each network runs in a process of its own.  Results go to ``build/exact.jsonl``, and a run that broke
-off goes on from there; ``--again`` starts anew.  Exit status 1 when a network that runs is not exact.
+off goes on from there; ``--again`` starts anew.  Exit status 1 when a network that runs differs,
+is refused or fails.
 """
 
 from __future__ import annotations

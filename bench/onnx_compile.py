@@ -30,7 +30,6 @@ from prunec.rewriting.slicing import mask
 from prunec.support.diagnostics import PrunecError, render_all
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
-from prunec.verifying.verdict import Outcome
 
 _RATIO = 0.5
 _SEED = 0
@@ -113,8 +112,6 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     return {
         "error": float(min(verdict.error, 1e30)),
         "outcome": verdict.outcome.value,
-        "exact": verdict.outcome is not Outcome.DIFFERS,
-        "doubts": [own.reason for own in verdict.unwitnessed],
         **evidence(verdict),
     }
 

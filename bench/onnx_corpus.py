@@ -13,7 +13,7 @@ With ``--proofs`` four transformers are exported with an open batch and length, 
 widths: proofs have to name the nodes with statistics and no other, and to refuse damage to any parameter
 (``build/onnx_proofs.jsonl``).
 
-Exit status 1 when prunec fails on an export, or when what it calls exact is not.
+Exit status 1 when prunec fails on an export, or when what it writes differs from the masked original.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -37,6 +37,7 @@ from bench import onnx_coverage, onnx_open_coverage, onnx_proofs_coverage
 from bench.networks import BUILD, ROOT
 from bench.onnx_coverage import EXPORTERS, PATIENCE, TORCH_PRUNING, Result
 from bench.onnx_networks import ARCHITECTURES
+from bench.proof_coverage import kinds_of, outcome_of
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,13 @@ def line(one: Result) -> str:
     if one["outcome"] in ("refused", "traceback"):
         return f"{name} {one['outcome'].upper()}\n    " + "\n    ".join(one["message"].splitlines()[-12:])
     strict, free = one["strict"], one["free"]
-    text = (
-        f"{name} {'exact' if strict['exact'] else 'NOT EXACT'} {strict['error']:.1e} left {one['left']:.3f}"
-    )
+    outcome = outcome_of(strict)
+    shown = outcome.upper() if outcome == "differs" else outcome
+    text = f"{name} {shown} {strict['error']:.1e} left {one['left']:.3f}"
     text += f" ({one['left_strict']:.3f} strictly) groups {one['groups']} approximate {one['approximate']}"
     text += f" {one['seconds']} s {one['memory']} MB"
-    doubts: Optional[list[str]] = strict["doubts"] or free["doubts"]
-    return text + (f" (proves little: {', '.join(doubts)})" if doubts else "")
+    doubts = strict["unwitnessed"] or free["unwitnessed"]
+    return text + (f" ({'; '.join(kinds_of(doubts))})" if doubts else "")
 
 
 if __name__ == "__main__":

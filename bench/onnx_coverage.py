@@ -6,28 +6,35 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import ONNX_HEADING, PATH, escaped, reason_text, verdict_text, with_part
+from bench.coverage import ONNX_HEADING, PATH, reason_text, with_part
 from bench.onnx_networks import ARCHITECTURES
+from bench.proof_coverage import NOTHING_GOES, escaped, grouped, outcome_of, reasons_of, verdict_text
 
 Result = dict[str, Any]
 
 EXPORTERS = ("torchscript", "dynamo")
 TORCH_PRUNING = "torch-pruning"
+#: The most of anything that is listed.
+_MOST = 3
+#: How each export is pruned.
+_KINDS = ("strict", "free")
 #: What starts the part that ``bench/onnx_open_coverage.py`` writes, and further ones behind it.
 OPEN_HEADING = "\n## ONNX exports with an open batch\n"
 #: Seconds of one core.  Torch-Pruning is done in a few, or does not end.
 PATIENCE = 30
+#: What starts the codes of models that a framework does not run.
+_RUNNING = "P70"
 _INTRODUCTION = """
 {count} architectures as torchvision, timm and transformers define them, the latter in small configurations,
 exported by PyTorch's two exporters (`make corpus-onnx`). Parameters are random such that outputs depend on
 inputs: scales and offsets are drawn, and layers are scaled so that values neither fade nor grow.
 
 Half of each group goes, chosen at random. *Left* is the share of the parameters' elements left then,
-*strictly* the same with `--strict`, which keeps channels whose removal is approximate. *Exact* is the largest
-relative error of ONNX Runtime's outputs with the strictly pruned network against the original whose removed
-channels are masked; up to 1e-4 counts as exact. Freely pruned networks are run as well, and every result
-passes ONNX's checker. *Channels* are those of layers as above. Time is that of one core to read, analyse and
-prune, memory the peak of the process.
+*strictly* the same with `--strict`, which keeps channels whose removal is approximate. ONNX Runtime runs
+both smaller networks and the original whose removed channels are masked; [proof.md](proof.md) says what is
+compared and what it takes to be *proved*. *Proof* is the largest relative error of what was compared, where
+the strictly pruned network is proved. Every result passes ONNX's checker. *Channels* are those of layers as
+above. Time is that of one core to read, analyse and prune, memory the peak of the process.
 
 | | |
 |---|---|
@@ -43,7 +50,7 @@ _EXCEPTIONS = """
 _TABLE = """
 ### Exports
 
-| architecture | exporter | nodes | channels that can go | left | strictly | groups | approximate | exact \
+| architecture | exporter | nodes | channels that can go | left | strictly | groups | approximate | proof \
 | seconds | MB | remarks |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|
 {rows}
@@ -61,10 +68,10 @@ that hold a width or a number of heads are set, as the examples do. What is not 
 counts as failed. It *succeeds* where something goes and the pruned network takes the same inputs and gives
 outputs of the same shapes. Values are not compared: what it removes is not meant to leave them.
 
-prunec succeeds where its results are exact as said above; its figures are those of the dynamo export, else of
-the TorchScript one, pruned freely. Time is that of one core for pruning alone, without imports. Memory is the
-peak of the process, which for Torch-Pruning holds PyTorch and the network ({base} MB for the smallest one);
-prunec runs without PyTorch.
+prunec succeeds where its results are proved as said above; its figures are those of the dynamo export, else
+of the TorchScript one, pruned freely. Time is that of one core for pruning alone, without imports. Memory is
+the peak of the process, which for Torch-Pruning holds PyTorch and the network ({base} MB for the smallest
+one); prunec runs without PyTorch.
 
 {summary}
 
@@ -106,12 +113,12 @@ def totals(results: Sequence[Result]) -> Iterator[str]:
 
 
 def is_wrong(one: Result) -> bool:
-    """Whether prunec failed: it broke, or what it calls exact is not."""
+    """Whether prunec failed: it broke, or what it wrote differs from the masked original."""
     if one["run"] == TORCH_PRUNING or not one["exported"]:
         return False
     if one["outcome"] in ("refused", "traceback"):
         return one["outcome"] == "traceback"
-    return not one["strict"]["exact"] or (not one["approximate"] and not one["free"]["exact"])
+    return any(one[kind]["outcome"] == "differs" for kind in _KINDS)
 
 
 # --- exports ---
@@ -126,11 +133,18 @@ def _totals(exports: Sequence[Result]) -> Iterator[tuple[str, str]]:
         some = [one for one in exports if one["run"] == exporter]
         yield f"exported by {exporter}", f"{sum(one['exported'] for one in some)} of {len(some)}"
     yield "tracebacks", str(sum(one["outcome"] == "traceback" for one in made))
-    yield "refused", str(sum(one["outcome"] == "refused" for one in made))
-    exact = [one for one in done if one["strict"]["exact"] and not is_wrong(one)]
-    worst = max((one["strict"]["error"] for one in exact), default=0.0)
-    yield "exact", f"{len(exact)} of {len(made)}; largest error {worst:.0e}"
-    yield "outputs that prove little", str(sum(bool(one["strict"]["doubts"]) for one in done))
+    refused = [one for one in made if one["outcome"] == "refused"]
+    stopped = sum(one["code"].startswith(_RUNNING) for one in refused)
+    yield "refused", str(len(refused) - stopped)
+    yield "not run by ONNX Runtime", str(stopped)
+    proved = [one for one in done if outcome_of(one["strict"]) == "proved"]
+    worst = max((one["strict"]["error"] for one in proved), default=0.0)
+    yield "proved", f"{len(proved)} of {len(made)}; largest error {worst:.0e}"
+    for outcome in ("not proved", "differs", NOTHING_GOES):
+        yield outcome, _counted(outcome, done)
+    freely = [one["free"] for one in done if outcome_of(one["free"]) == "proved"]
+    statistics = sum(one["statistics"] > 0 for one in freely)
+    yield "proved, pruned freely", f"{len(freely)} of {len(made)}, {statistics} of them but for statistics"
     yield "with approximate groups", str(sum(one["approximate"] > 0 for one in done))
     if done:
         channels, removable = sum(one["channels"] for one in done), sum(one["removable"] for one in done)
@@ -146,6 +160,15 @@ def _totals(exports: Sequence[Result]) -> Iterator[tuple[str, str]]:
         yield "seconds", f"median {seconds[len(seconds) // 2]:.2f}, longest {seconds[-1]:.2f}"
 
 
+def _counted(outcome: str, done: Sequence[Result]) -> str:
+    """How many strictly pruned networks come to an outcome, and why."""
+    some = [one for one in done if outcome_of(one["strict"]) == outcome]
+    if outcome == NOTHING_GOES or not some:
+        return str(len(some))
+    named = ((f"{one['name']} ({one['run']})", reasons_of(one["strict"])) for one in some)
+    return f"{len(some)}: " + "; ".join(f"{escaped(why)}: {names}" for _, why, names in grouped(named))
+
+
 def _exceptions(exports: Iterable[Result]) -> Iterator[str]:
     for one in exports:
         what = _exception(one)
@@ -158,11 +181,12 @@ def _exception(one: Result) -> Optional[str]:
         return f"PyTorch does not export it: {one['reason']}"
     if one["outcome"] in ("refused", "traceback"):
         return f"{one['outcome']}: {one['message'].splitlines()[0 if one['outcome'] == 'refused' else -1]}"
-    for kind in ("strict", "free"):
-        if is_wrong(one) and not one[kind]["exact"]:
-            return f"not exact: {'; '.join(one[kind]['worst'])}"
-    doubts = one["strict"]["doubts"]
-    return f"the comparison proves little: {', '.join(doubts)}" if doubts else None
+    for kind in _KINDS:
+        if outcome_of(one[kind]) in ("differs", "not proved"):
+            said = (one[kind]["worst"] or one[kind]["unwitnessed"] or reasons_of(one[kind]))[:_MOST]
+            how = "strictly" if kind == "strict" else "freely"
+            return f"{outcome_of(one[kind])}, pruned {how}: {'; '.join(said)}"
+    return None
 
 
 def _export(one: Result) -> str:
@@ -210,7 +234,11 @@ def _both(name: str, results: Sequence[Result]) -> tuple[Optional[Result], Optio
 def _succeeded(one: Result) -> bool:
     if one["run"] == TORCH_PRUNING:
         return bool(one["runs"] and one["left"] < 1)
-    return bool(one["exported"] and one["outcome"] == "pruned" and not is_wrong(one))
+    return bool(
+        one["exported"]
+        and one["outcome"] == "pruned"
+        and all(one[kind]["outcome"] == "proved" for kind in _KINDS)
+    )
 
 
 def _pair(name: str, own: Optional[Result], other: Optional[Result]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from bench.coverage import PATH, escaped, with_part
+from bench.coverage import PATH, with_part
 from bench.onnx_coverage import EXPORTERS, OPEN_HEADING, Result
+from bench.proof_coverage import escaped
 
 _INTRODUCTION = """
 The architectures above, exported with a batch size that stays open and compiled **without** `--input` (`make

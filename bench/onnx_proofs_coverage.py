@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import PATH, escaped, with_part
+from bench.coverage import PATH, with_part
 from bench.onnx_coverage import Result
+from bench.proof_coverage import escaped
 
 HEADING = "\n## Transformers pruned with their residual widths\n"
 #: A vision transformer, a BERT, a Llama and a Swin.

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
-from bench.coverage import PACKAGES_HEADING, PATH, escaped, with_part
+from bench.coverage import PACKAGES_HEADING, PATH, with_part
+from bench.proof_coverage import escaped
 
 Result = dict[str, Any]
 
