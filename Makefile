@@ -21,12 +21,16 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 	done; echo python3)
 OLDEST_VENV ?= .venv-oldest
 
-.PHONY: help demo test test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
+# What a change to the core should not break; what is marked as slow is left out.
+FAST = tests/core tests/language tests/planning tests/cli
+
+.PHONY: help demo test test-fast test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
 	proofs-transformers fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
 	@echo "make test          run all tests"
+	@echo "make test-fast     run the quick tests of the core and the command line: less than a minute"
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
 	@echo "make test-exports  export small networks from PyTorch with open sizes, prune, run: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
@@ -56,6 +60,9 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	@echo "== Running the tests (without MXNet, ONNX or a corpus beside the checkout some are skipped)"
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-fast: $(VENV)/ready
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" $(FAST)
 
 $(OLDEST_VENV)/ready: pyproject.toml tests/oldest.txt
 	@echo "== Setting up $(OLDEST_VENV) with $$($(OLDEST_PYTHON) --version)"

@@ -17,6 +17,8 @@ from cli.tools import DIGITS, FILES, bytes_of, run, run_process, write_network
 from prunec.rewriting import artefacts
 from prunec.rewriting.diff import unified_diff
 
+pytestmark = pytest.mark.slow
+
 GIT = shutil.which("git")
 needs_git = pytest.mark.skipif(GIT is None, reason="needs git")
 

@@ -19,6 +19,8 @@ from onnx import helper, numpy_helper  # noqa: E402
 
 from cli.tools import ROOT, bytes_of, plan_of, run, run_process, write_network  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 FILES = ["changes.diff", "groups.json", "net.onnx", "plan.json", "slice_params.py"]
 SHAPES = {
     **{"c1_w": (8, 3, 3, 3), "c1_b": (8,)},

@@ -18,6 +18,8 @@ from prunec.compiler import analyse  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.planning.members import group_digests  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def groups(path: Path, shapes: dict[str, tuple[int, ...]]) -> list[str]:
     return group_digests(analyse(read_model(path, input_shapes=shapes), RULES))

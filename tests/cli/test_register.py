@@ -14,6 +14,8 @@ pytest.importorskip("mxnet", reason="needs MXNet")
 
 from prunec.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_op"
 COMMON = ("--input", "data=2,3,16,16", "--rules", "default", "--rules", "channel_ops.prune")
 

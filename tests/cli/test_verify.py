@@ -12,6 +12,8 @@ import pytest
 from cli.tools import DIGITS, arrays, node, run, symbol, write_arrays, write_network
 from prunec.frontends.mxnet.params import read_params
 
+pytestmark = pytest.mark.slow
+
 SHAPE = ["--input", "data=2,3,8,8"]
 OPTIONS = [
     *("net-symbol.json", "net-pruned/net-symbol.json"),

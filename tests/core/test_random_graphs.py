@@ -16,6 +16,8 @@ from core.small import compare, execute, solved
 from prunec.graph import Tensor
 from prunec.support.diagnostics import PrunecError
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = {"channels": CHANNELS, "axes": AXES, "all": ALL}
 TOLERANCE = 1e-9
 

@@ -23,6 +23,7 @@ def formatted(text: str) -> str:
     return format_file(parse(Source("rules.prune", text)))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files)
 def test_parsing_the_printed_tree_gives_the_tree(file: RuleFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def test_any_text_gives_rules_or_messages(text: str) -> None:
     assert RuleSet([(source, True)]).all_rules() == file.rules
 
 
+@pytest.mark.slow
 @quick
 @given(files)
 def test_any_tree_can_be_checked(file: RuleFile) -> None:

@@ -56,6 +56,7 @@ def test_every_built_in_rule_comes_back_with_its_places(name: str) -> None:
         assert encoded(again, start + 1) == data
 
 
+@pytest.mark.slow
 @given(st.lists(trees.rules(), max_size=3))
 def test_generated_rules_come_back(rules: list[Rule]) -> None:
     text = format_file(RuleFile(tuple(rules), trees.NOWHERE))

@@ -23,6 +23,7 @@ from prunec.support.diagnostics import PrunecError, render
 NETWORKS = ["resnet50_v1b", "mobilenetv2_1.0", "densenet121", "shufflenet_v2", "resnext50_32x4d"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_targets_are_met_quickly(name: str) -> None:
     model = corpus_model(name)

@@ -15,6 +15,8 @@ from prunec.frontends.mxnet.params import read_params
 
 mx = pytest.importorskip("mxnet", reason="needs MXNet")
 
+pytestmark = pytest.mark.slow
+
 
 def images(count: int = 6) -> np.ndarray:
     return np.random.default_rng(3).standard_normal((count, 3, 8, 8)).astype(np.float32)

@@ -16,6 +16,8 @@ from prunec.frontends.mxnet.gradients import head_gradients
 from prunec.scoring.criteria import Settings, unit_scores
 from prunec.support.diagnostics import PrunecError, render
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"data": (None, 3, 8, 8)}
 
 

@@ -29,6 +29,8 @@ from prunec.scoring.channel_axes import channel_axes  # noqa: E402
 from prunec.scoring.criteria import Settings, unit_scores  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
 
 

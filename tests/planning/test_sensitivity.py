@@ -21,6 +21,8 @@ from prunec.planning.choose import Options, make_plan
 from prunec.scoring.sensitivity import COLUMNS, Entry, Table, read_table, write_table
 from prunec.support.diagnostics import PrunecError, render
 
+pytestmark = pytest.mark.slow
+
 HEAD = ",".join(COLUMNS)
 
 

@@ -16,6 +16,8 @@ from prunec.language.library import load
 from prunec.planning.members import group_digests
 from prunec.planning.select import illegal
 
+pytestmark = pytest.mark.slow
+
 SAME = "op mine { data[n, c, *x] -> out[n, c, *x] }\n"
 HEADLINE = "error[P504]: the plan was made for something else\n"
 
