@@ -237,11 +237,11 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
         return generator.uniform(0.5, 2.0, shape).astype(np.float32)
     if name.endswith("gamma"):
         signs = generator.choice((-1.0, 1.0), shape)
-        return (generator.uniform(0.5, 1.5, shape) * signs).astype(np.float32)
+        return np.asarray(generator.uniform(0.5, 1.5, shape) * signs, dtype=np.float32)
     normal = generator.standard_normal(shape, dtype=np.float32)
     if len(shape) < 2 or name.endswith(("bias", "beta", "mean")):
-        return np.float32(0.1) * normal
-    return np.float32(np.sqrt(2.0 / prod(shape[1:]))) * normal
+        return np.asarray(np.float32(0.1) * normal)
+    return np.asarray(np.float32(np.sqrt(2.0 / prod(shape[1:]))) * normal)
 
 
 def _input_values(analysis: Analysis, inputs: Shapes, seed: int) -> dict[str, Array]:

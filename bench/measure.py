@@ -8,12 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
 from bench.networks import Network
-from prunec.channels.propagate import KEPT, Channels
+from prunec.channels.components import KEPT
+from prunec.channels.propagate import Channels
 from prunec.channels.solve import Solution
 from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.frontends.mxnet.model import MXNetModel, read_model
@@ -26,6 +27,7 @@ from prunec.planning.select import illegal, uniform
 from prunec.rewriting.layers import produced_axis
 from prunec.support.diagnostics import PrunecError, render_all
 
+Array = np.ndarray[Any, Any]
 #: What is tried where a table gives no input shape, or one that does not fit.
 GUESSES: tuple[dict[str, tuple[int, ...]], ...] = (
     {"data": (1, 3, 224, 224)},
@@ -187,7 +189,7 @@ def _weights(graph: Graph, index: int, bound: LoweredRule) -> dict[str, Tensor]:
     }
 
 
-def _removable(solution: Solution, channels: Channels, axis: int) -> np.ndarray:
+def _removable(solution: Solution, channels: Channels, axis: int) -> Array:
     """For each element of an axis, whether a unit covers it."""
     factors = _factors(channels, axis)
     gone = np.zeros([channels.layout.factors[f] or 1 for f in factors] or [1], dtype=bool)
@@ -225,7 +227,7 @@ class Reasons:
             np.concatenate([*cause, empty]),
         )
 
-    def of(self, channels: Channels, axis: int, gone: np.ndarray, count: int) -> Counter[str]:
+    def of(self, channels: Channels, axis: int, gone: Array, count: int) -> Counter[str]:
         """The reasons why ``count`` elements of an axis, those not in ``gone``, stay."""
         factors = _factors(channels, axis)
         found: Counter[str] = Counter()
@@ -254,7 +256,7 @@ class Reasons:
         return f"{operator}: {cause.text or 'a table that must stay rectangular'}"
 
 
-def _spread(count: int, left: np.ndarray, right: np.ndarray, cause: np.ndarray) -> np.ndarray:
+def _spread(count: int, left: Array, right: Array, cause: Array) -> Array:
     """For each atom the cause of the join that ties it, or what it is joined to, to the kept one; else -1."""
     found = np.full(count, -1, dtype=np.int64)
     direct = (right == KEPT) | (left == KEPT)

@@ -92,8 +92,9 @@ def _pruned(
 
 def left_of(model: OnnxModel, pruned: Pruned) -> float:
     """The share of the parameters' elements that stays."""
-    sizes = {name: prod(shape) for name, shape in model.parameter_shapes.items()}
-    new = {piece.name: prod(piece.new_shape) for piece in pruned.slices}
+    shapes = model.parameter_shapes
+    sizes = {name: prod(shape) for name, shape in shapes.items()}
+    new = {piece.name: prod(piece.sizes(shapes[piece.name])[1]) for piece in pruned.slices}
     return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))
 
 
@@ -116,7 +117,7 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     }
 
 
-def random_value(shape: tuple[int, ...], below: Any, random: np.random.Generator) -> np.ndarray:
+def random_value(shape: tuple[int, ...], below: Any, random: np.random.Generator) -> np.ndarray[Any, Any]:
     """Normally distributed numbers, or whole numbers from zero up to ``below``."""
     if below is not None:
         return random.integers(0, below, shape)

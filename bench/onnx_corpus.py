@@ -112,7 +112,7 @@ def main() -> int:
     items = [(name, run) for name in chosen for run in runs]
     results = []
     with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
-        for one in pool.map(lambda item: known.get(item) or _one(*item, options), items):
+        for one in pool.map(lambda item: known.get(item) or _one(item[0], item[1], options), items):
             if (one["name"], one["run"]) not in known:
                 out.write(json.dumps(one) + "\n")
                 out.flush()

@@ -117,7 +117,7 @@ def is_wrong(one: Result) -> bool:
     if one["run"] == TORCH_PRUNING or not one["exported"]:
         return False
     if one["outcome"] in ("refused", "traceback"):
-        return one["outcome"] == "traceback"
+        return bool(one["outcome"] == "traceback")
     return any(one[kind]["outcome"] == "differs" for kind in _KINDS)
 
 
@@ -272,4 +272,4 @@ def _summary(results: Sequence[Result]) -> str:
 
 
 def _mean(results: Sequence[Result], key: str) -> float:
-    return sum(one[key] for one in results) / len(results)
+    return float(sum(one[key] for one in results) / len(results))

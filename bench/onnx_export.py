@@ -124,7 +124,8 @@ def telling(one: Architecture, seed: int = 0) -> Plain:
     a deviation of one.
     """
     torch.manual_seed(seed)
-    network = Plain(one.build(), one).eval()
+    network = Plain(one.build(), one)
+    network.eval()
     with torch.no_grad():
         _shake(network)
         with _fitting(network):

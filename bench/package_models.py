@@ -45,7 +45,8 @@ _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: The largest model that is unpacked.
 _MOST_BYTES = 256 << 20
 
-Draw = Callable[[np.random.Generator], np.ndarray]
+Array = np.ndarray[Any, Any]
+Draw = Callable[[np.random.Generator], Array]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Packaged:
         return FOLDER / "models" / self.package / Path(self.file).name
 
 
-def _text(random: np.random.Generator) -> np.ndarray:
+def _text(random: np.random.Generator) -> Array:
     """Two files as bytes, letters and marks more often than others, the end padded: (2, 2048)."""
     likely = np.where((np.arange(256) >= 32) & (np.arange(256) < 127), 1.0, 0.05)
     files = random.choice(256, (2, 2048), p=likely / likely.sum()).astype(np.int32)
