@@ -22,7 +22,7 @@ OLDEST_PYTHON ?= $(shell for v in 3.9 3.10 3.11; do \
 OLDEST_VENV ?= .venv-oldest
 
 # What a change to the core should not break; what is marked as slow is left out.
-FAST = tests/core tests/language tests/planning tests/cli
+FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
 .PHONY: help demo test test-fast test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
 	proofs-transformers fuzz bench clean
@@ -72,8 +72,8 @@ $(OLDEST_VENV)/ready: pyproject.toml tests/oldest.txt
 
 # ONNX Runtime 1.15 does not sum over nothing.
 test-oldest: $(OLDEST_VENV)/ready
-	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -k "not sum_over_nothing" tests/onnx_format/test_survival.py \
-		tests/onnx_format/test_patterns.py tests/onnx_format/test_learned.py
+	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -k "not sum_over_nothing" tests/frontends/onnx/test_survival.py \
+		tests/frontends/onnx/test_patterns.py tests/frontends/onnx/test_learned.py
 
 $(EXPORTS_VENV)/ready: pyproject.toml tests/exports/requirements.txt
 	@echo "== Setting up $(EXPORTS_VENV) with $$($(PYTHON) --version)"

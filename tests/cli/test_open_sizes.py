@@ -10,8 +10,8 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from onnx_format import open_sizes  # noqa: E402
-from onnx_format.network import RULES  # noqa: E402
+from frontends.onnx import open_sizes  # noqa: E402
+from frontends.onnx.network import RULES  # noqa: E402
 
 from cli.tools import run  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402

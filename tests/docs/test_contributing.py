@@ -121,6 +121,16 @@ def test_every_room_is_in_the_picture() -> None:
     assert set(re.findall(r"(?<=\s)([a-z_]+)/(?=\s)", picture)) == rooms
 
 
+def test_tests_have_the_same_rooms() -> None:
+    rooms = {path.parent.name for path in (ROOT / "prunec").glob("[a-z]*/*.*")}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")}
+    (crossing,) = re.findall(
+        r"^The tests have the same rooms\. What crosses them(.*?)\n\n", DOCUMENT, re.M | re.S
+    )
+    assert folders - rooms == set(re.findall(r"`tests/(\w+)`", crossing))
+    assert rooms - folders <= {"schemas", "support"}
+
+
 def test_what_is_named_exists() -> None:
     paths = re.findall(r"(?<![\w/])(?:prunec|rules|tests|docs|bench)/[\w/.-]*\w", DOCUMENT)
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", DOCUMENT) if not link.startswith("http")]

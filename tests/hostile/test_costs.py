@@ -12,8 +12,8 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 
+from frontends.onnx.network import RULES  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
-from onnx_format.network import RULES  # noqa: E402
 
 from prunec.channels.execute import MAXIMUM_ATOMS, Room  # noqa: E402
 from prunec.compiler import analyse  # noqa: E402

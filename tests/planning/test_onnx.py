@@ -14,8 +14,8 @@ from cli.tools import plan_of, run
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
+from frontends.onnx.network import RULES, Net  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
-from onnx_format.network import RULES, Net  # noqa: E402
 
 from prunec.compiler import Analysis, analyse  # noqa: E402
 from prunec.examples import Data, read_data  # noqa: E402

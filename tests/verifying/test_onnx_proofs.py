@@ -8,9 +8,9 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
+from frontends.onnx.network import Net, Result, prune, surviving  # noqa: E402
+from frontends.onnx.patterns import image, start  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
-from onnx_format.network import Net, Result, prune, surviving  # noqa: E402
-from onnx_format.patterns import image, start  # noqa: E402
 
 from prunec.rewriting.slicing import apply  # noqa: E402
 from prunec.verifying.verdict import Evidence  # noqa: E402

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from onnx_format import transformers
-from onnx_format.network import prune, surviving
+from frontends.onnx import transformers
+from frontends.onnx.network import prune, surviving
 
 from prunec.verifying.verdict import Evidence
 
