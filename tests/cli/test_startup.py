@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 resource = pytest.importorskip("resource", reason="needs the CPU times of child processes")
 
+pytestmark = pytest.mark.slow
+
 
 def seconds(*arguments: str) -> float:
     """CPU seconds of a Python process, user and system."""
