@@ -20,12 +20,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.networks import ROOT
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
+from prunec.channels.removal import uniform
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.params import ParameterWriter, Record
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import load
-from prunec.planning.select import uniform
+from prunec.rewriting.emit import emit
 
 Shapes = dict[str, tuple[int, ...]]
 _SLICE_WIDTH = 2560

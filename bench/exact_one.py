@@ -21,16 +21,17 @@ import numpy as np
 from bench.evidence import evidence
 from bench.measure import GUESSES
 from bench.networks import CORPUS, Network, networks
-from prunec.comparison import draw
-from prunec.compiler import Analysis, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import uniform
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.params import read_params
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.runtime import run
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.language.library import load
-from prunec.planning.select import uniform
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import apply, mask
+from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
 from prunec.verifying.prove import prove
 from prunec.verifying.running import SMALLER, Examples, Subject

@@ -22,11 +22,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.targets import Limits, parse_target
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
 from prunec.rewriting.slicing import apply
 

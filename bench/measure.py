@@ -13,17 +13,18 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from bench.networks import Network
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.components import KEPT
 from prunec.channels.propagate import Channels
+from prunec.channels.removal import illegal, uniform
 from prunec.channels.solve import Solution
-from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.frontends.mxnet.model import MXNetModel, read_model
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.graph import Graph, Tensor
 from prunec.language.library import load
 from prunec.lowering.bound import axis_size
 from prunec.lowering.lowered import LoweredRule
-from prunec.planning.select import illegal, uniform
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import produced_axis
 from prunec.support.diagnostics import PrunecError, render_all
 

@@ -20,12 +20,13 @@ import numpy as np
 from bench.evidence import evidence
 from bench.measure import barriers, layer_channels
 from bench.onnx_networks import Architecture, architecture
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.language.library import load
-from prunec.planning.select import illegal, uniform
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import mask
 from prunec.support.diagnostics import PrunecError, render_all
 from prunec.verifying.prove import prove

@@ -17,13 +17,14 @@ from typing import Any, Mapping
 
 from bench.onnx_compile import left_of
 from bench.onnx_networks import Architecture, architecture
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
 from prunec.frontends.onnx.model import read_model
 from prunec.frontends.onnx.protobuf import read_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
 from prunec.planning.planfile import Origin, plan_for, read_plan
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import mask
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject

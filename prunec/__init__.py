@@ -25,35 +25,36 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from prunec.compiler import Analysis, Pruned, analyse, emit
+    from prunec.analysis.analyse import Analysis, analyse
+    from prunec.channels.removal import uniform
     from prunec.frontends.registry import read_model
     from prunec.language.library import RuleSet
     from prunec.language.library import load as load_rules
     from prunec.model import FileModel
     from prunec.planning.choose import Plan, make_plan
-    from prunec.planning.select import uniform
+    from prunec.rewriting.emit import Pruned, emit
     from prunec.rewriting.slicing import apply as sliced
     from prunec.rewriting.slicing import mask as masked
     from prunec.support.diagnostics import Diagnostic, PrunecError, render
 
 #: Where each name lives; nothing is imported before it is used, so that the command line starts fast.
 _HOMES = {
-    "Analysis": ("prunec.compiler", "Analysis"),
+    "Analysis": ("prunec.analysis.analyse", "Analysis"),
     "Diagnostic": ("prunec.support.diagnostics", "Diagnostic"),
     "FileModel": ("prunec.model", "FileModel"),
     "Plan": ("prunec.planning.choose", "Plan"),
-    "Pruned": ("prunec.compiler", "Pruned"),
+    "Pruned": ("prunec.rewriting.emit", "Pruned"),
     "PrunecError": ("prunec.support.diagnostics", "PrunecError"),
     "RuleSet": ("prunec.language.library", "RuleSet"),
-    "analyse": ("prunec.compiler", "analyse"),
-    "emit": ("prunec.compiler", "emit"),
+    "analyse": ("prunec.analysis.analyse", "analyse"),
+    "emit": ("prunec.rewriting.emit", "emit"),
     "load_rules": ("prunec.language.library", "load"),
     "make_plan": ("prunec.planning.choose", "make_plan"),
     "masked": ("prunec.rewriting.slicing", "mask"),
     "read_model": ("prunec.frontends.registry", "read_model"),
     "render": ("prunec.support.diagnostics", "render"),
     "sliced": ("prunec.rewriting.slicing", "apply"),
-    "uniform": ("prunec.planning.select", "uniform"),
+    "uniform": ("prunec.channels.removal", "uniform"),
 }
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Protocol, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 #: What a tensor holds, where that is known: a small array.
 Known = NDArray[Any]

@@ -27,14 +27,15 @@ def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1
     from browser import Browser
     from models import COMMAND, rules
 
+    from prunec.analysis.analyse import analyse
     from prunec.cli.options import input_shape
-    from prunec.compiler import analyse, emit
     from prunec.frontends.mxnet.headings import headings
     from prunec.frontends.mxnet.model import read_model
     from prunec.planning.choose import make_plan
     from prunec.planning.planfile import Origin
     from prunec.reporting.report import render_report
     from prunec.rewriting.diff import unified_diff
+    from prunec.rewriting.emit import emit
 
     read = read_model(Path(model), None, dict([input_shape(shape)]))
     analysis = analyse(read, rules())

@@ -13,14 +13,15 @@ from data import SETS, Split
 from train import train
 from training import accuracy, fit
 
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.cli.main import main as prunec
-from prunec.compiler import Analysis, Pruned, analyse, emit
-from prunec.examples import Data
+from prunec.frontends.examples import Data
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.compensation import compensate
 from prunec.planning.targets import parse_target
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
 from prunec.rewriting.slicing import apply
 from prunec.scoring.sensitivity import read_table

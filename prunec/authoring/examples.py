@@ -14,8 +14,8 @@ from typing import Iterator, Optional
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.authoring.graph_text import read_graph
-from prunec.compiler import Analysis, analyse
 from prunec.explaining.axes import axis_channels, positions_of
 from prunec.explaining.explain import Explainer
 from prunec.graph import Tensor, shape_text

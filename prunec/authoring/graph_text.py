@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from prunec.frontends.attribute_text import read_value
 from prunec.graph import Graph, Node, Shape, Tensor
-from prunec.language.syntax import Value
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
+from prunec.value import Value
 
 if TYPE_CHECKING:
     from prunec.rewriting.slicing import ParameterSlice

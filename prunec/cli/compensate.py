@@ -33,11 +33,11 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec import __version__
+    from prunec.cli.artefacts import PLAN, check_folder
     from prunec.cli.compensated import REPORT, check_parameters, compensated, print_groups, report_text
     from prunec.cli.inputs import read_inputs
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_for, plan_text
-    from prunec.rewriting.artefacts import PLAN, check_folder
     from prunec.support.diagnostics import printable
     from prunec.support.files import write_file
 

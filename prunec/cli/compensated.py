@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Optional, Sequence
 
+from prunec.cli.artefacts import Artefacts
 from prunec.cli.inputs import Inputs
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
-from prunec.examples import Data
+from prunec.frontends.examples import Data
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
-from prunec.rewriting.artefacts import Artefacts
 from prunec.scoring.unit_scores import check_finite, learned_names
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.support.files import cannot_write

@@ -16,13 +16,13 @@ from prunec.cli.plan_options import add_plan_options, check, given, make
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prunec.cli.artefacts import Artefacts
     from prunec.cli.compensated import Compensated
     from prunec.cli.compile_result import Result
     from prunec.cli.inputs import Inputs
     from prunec.cli.verification import Comparison
-    from prunec.compiler import Pruned
     from prunec.planning.choose import Plan
-    from prunec.rewriting.artefacts import Artefacts
+    from prunec.rewriting.emit import Pruned
     from prunec.support.diagnostics import Diagnostic
 
 DESCRIPTION = """Removes channels from a model and writes the smaller one into a folder: the model,
@@ -69,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
+    from prunec.cli.artefacts import check_folder
     from prunec.cli.compensated import check_parameters, compensated
     from prunec.cli.inputs import read_inputs
-    from prunec.rewriting.artefacts import check_folder
 
     inputs = read_inputs(options, options.plan)
     if compensating:
@@ -96,10 +96,10 @@ def _compile(
     compensation: Optional[Compensated] = None,
 ) -> int:
     """Writes the smaller model, of compensated parameters if there are any, and says what it is."""
+    from prunec.cli.artefacts import REPORT, stale_files, write
     from prunec.cli.compensated import added, print_groups
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
-    from prunec.rewriting.artefacts import REPORT, stale_files, write
     from prunec.support.files import write_file
 
     inputs = given_inputs if compensation is None else compensation.inputs
@@ -147,7 +147,7 @@ def _check_compensation(options: argparse.Namespace, inputs: Inputs) -> None:
 
 def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
     from prunec.cli import compensated
-    from prunec.rewriting.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
+    from prunec.cli.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if report else ()
@@ -161,7 +161,7 @@ def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
     from pathlib import Path
 
     from prunec.cli import compensated
-    from prunec.rewriting.artefacts import REPORT
+    from prunec.cli.artefacts import REPORT
 
     parameters = inputs.front.usual_parameter_file(inputs.model)
     suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
@@ -182,10 +182,10 @@ def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
     from functools import partial
 
     from prunec import __version__
+    from prunec.cli.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
+    from prunec.planning.groups_file import groups_text
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text, refreshed
-    from prunec.rewriting.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
-    from prunec.rewriting.groups_file import groups_text
 
     front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin
     members = group_members(analysis)
@@ -212,7 +212,7 @@ def _with_report(
 ) -> Artefacts:
     from dataclasses import replace
 
-    from prunec.rewriting.artefacts import REPORT
+    from prunec.cli.artefacts import REPORT
 
     page = _page(artefacts, inputs, plan, pruned, options)
     return replace(artefacts, files={**artefacts.files, REPORT: page})
@@ -230,8 +230,8 @@ def _page(
     from hashlib import sha256
 
     from prunec import __version__
+    from prunec.cli.artefacts import DIFF, REPORT
     from prunec.reporting.report import render_report
-    from prunec.rewriting.artefacts import DIFF, REPORT
 
     others = {name: data for name, data in artefacts.files.items() if name != REPORT}
     digests = {name: sha256(data).hexdigest() for name, data in others.items()}

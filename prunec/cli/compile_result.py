@@ -9,9 +9,9 @@ from typing import Any, Mapping, Optional, Sequence
 from prunec.cli.inputs import Inputs, open_shapes, shape_options
 from prunec.cli.plan_options import method_text
 from prunec.cli.summary import print_summary
-from prunec.compiler import Pruned
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import Written, summarise, summary_json
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change
 from prunec.support.diagnostics import Diagnostic, printable
 from prunec.support.files import file_digest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from prunec.cli.options import add_analysis_options, input_shapes
 
 if TYPE_CHECKING:
-    from prunec.compiler import Analysis
+    from prunec.analysis.analyse import Analysis
     from prunec.frontends.base import FrontEnd
     from prunec.language.library import RuleSet
     from prunec.model import FileModel
@@ -87,7 +87,7 @@ def _analysis(
     before: FileModel, rules: RuleSet, strict: bool
 ) -> tuple[Optional[Analysis], tuple[Diagnostic, ...]]:
     """The groups of the first model, and what stands in their way: differences are listed all the same."""
-    from prunec.compiler import analyse
+    from prunec.analysis.analyse import analyse
     from prunec.support.diagnostics import PrunecError
 
     try:

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     """Prints the groups."""
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
+    from prunec.planning.groups_file import groups_text
     from prunec.planning.members import group_members
-    from prunec.rewriting.groups_file import groups_text
 
     inputs = read_inputs(options)
     members = group_members(inputs.analysis)
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_groups(inputs: Inputs, members: Sequence[Sequence[Member]]) -> None:
     from prunec.cli.table import print_table
+    from prunec.planning.groups_file import approximate_reasons, unit_cost
     from prunec.planning.members import group_names
-    from prunec.rewriting.groups_file import approximate_reasons, unit_cost
 
     rows = []
     for group, name, own in zip(inputs.analysis.solution.groups, group_names(members), members):

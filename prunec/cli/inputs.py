@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import Removed
 from prunec.cli.options import input_shapes
-from prunec.compiler import Analysis, Pruned, analyse, emit
 from prunec.frontends.base import FrontEnd
 from prunec.frontends.registry import front_end
 from prunec.graph import Shape, Tensor
@@ -17,8 +18,8 @@ from prunec.language.library import RuleSet, load, locate
 from prunec.model import FileModel
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
-from prunec.planning.select import Removed
 from prunec.planning.staleness import has_other_groups
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.shrink import Unbalanced
 from prunec.support.diagnostics import Diagnostic, PrunecError
 

@@ -117,9 +117,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from prunec.authoring.checking import check_sources, read_sources
-    from prunec.authoring.formats import diagnostics_text
     from prunec.authoring.registry import registered_operators
     from prunec.support.diagnostics import PrunecError
+    from prunec.support.formats import diagnostics_text
 
     files = options.files or ["default"]
     problems: tuple[Diagnostic, ...] = ()

@@ -82,7 +82,7 @@ def _prepare(
     options: argparse.Namespace, inputs: Inputs, path: Path
 ) -> tuple[Table, Generator[Table, None, None], int]:
     """The table so far, the tables that measurements make of it, and how many entries the last has."""
-    from prunec.planning.choices import choices_of, rank
+    from prunec.channels.choices import choices_of, rank
     from prunec.planning.members import group_members, group_names
     from prunec.scoring.criteria import Settings, check_needs, find_criterion, unit_scores
     from prunec.scoring.sensitivity import measure, pending

@@ -48,7 +48,7 @@ class Terminal:
         """Prints the errors that a run ends with, if any, and before them the warnings kept back."""
         found = [*self.take_warnings(), *errors]
         if found and self.json:
-            from prunec.authoring.formats import diagnostics_text
+            from prunec.support.formats import diagnostics_text
 
             print(diagnostics_text(found, "json"), end="", file=sys.stderr)
         elif found:

@@ -8,15 +8,16 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.cli.inputs import Inputs, shape_options
 from prunec.cli.options import input_shapes
-from prunec.compiler import Analysis, Pruned
-from prunec.examples import Data, read_data
 from prunec.frontends.base import PrunedFiles
+from prunec.frontends.examples import Data, read_data
 from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import approximate_groups, finite, first_reasons
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.slicing import mask
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.verifying.contents import unlike_the_plan

@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> int:
     import json
     from pathlib import Path
 
+    from prunec.cli.artefacts import PLAN
     from prunec.cli.inputs import emit_checked, parameter_path, read_inputs
     from prunec.cli.verification import STATUS, prepare, verdict_object, verdict_text, verify
     from prunec.frontends.registry import front_end
     from prunec.planning.planfile import plan_for
-    from prunec.rewriting.artefacts import PLAN
 
     given = parameter_path(options, front_end(Path(options.model)), "pruned_params")
     path = options.plan if options.plan is not None else str(Path(options.pruned).with_name(PLAN))

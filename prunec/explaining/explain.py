@@ -8,9 +8,9 @@ from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.components import KEPT, Atoms
 from prunec.channels.propagate import Channels
-from prunec.compiler import Analysis
 from prunec.explaining.axes import AxisChannels, axis_channels, axis_size, elements_of, positions_of
 from prunec.explaining.chains import ChainRenderer
 from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie

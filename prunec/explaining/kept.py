@@ -7,8 +7,8 @@ from typing import Iterator, Optional
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.propagate import Channels
-from prunec.compiler import Analysis
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
 from prunec.explaining.findings import KeptLayer, UnreadLayer

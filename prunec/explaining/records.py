@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.layout import Layout
 from prunec.channels.program_text import program_text
-from prunec.compiler import Analysis
 from prunec.explaining.explain import Explainer
 from prunec.graph import Tensor
 from prunec.lowering.infer import describe

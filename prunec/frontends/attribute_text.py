@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional, Union
 
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 _TOKEN = re.compile(r"\s*([()\[\],]|[^()\[\],\s]+)\s*")
 # Forty digits are more than any size has; a longer one is an identifier that happens to be digits.

@@ -17,12 +17,12 @@ from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import file_digest
 
 if TYPE_CHECKING:
-    from prunec.compiler import Pruned
     from prunec.frontends.operators import Registered
     from prunec.frontends.runtime import Array, Runtime
     from prunec.frontends.trials import Trials
     from prunec.graph import Shape
     from prunec.model import FileModel
+    from prunec.rewriting.emit import Pruned
 
 M = TypeVar("M", bound="FileModel")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional
 
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

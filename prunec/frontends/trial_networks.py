@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
 from prunec.frontends.runtime import Array
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 #: The type of elements unless something else is asked for.
 USUAL = "float32"

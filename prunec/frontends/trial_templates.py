@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Mapping, Optional
 
 from prunec.language.resources import data_folder, own_document
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

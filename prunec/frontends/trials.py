@@ -17,8 +17,9 @@ from prunec.frontends.runtime import Array, Runtime
 from prunec.frontends.trial_networks import SmallNetwork
 from prunec.frontends.trial_templates import Templates
 from prunec.graph import Graph, Tensor
-from prunec.language.syntax import Rule, Value
+from prunec.language.syntax import Rule
 from prunec.model import Model
+from prunec.value import Value
 
 #: What the node under trial is called.
 NODE = "tried"

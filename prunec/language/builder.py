@@ -12,6 +12,7 @@ from lark import Token, Tree
 
 from prunec.language import syntax
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span
+from prunec.value import Value
 
 #: Deepest nesting of brackets, operators and ``not`` that is accepted.
 MAXIMUM_DEPTH = 64
@@ -87,7 +88,7 @@ class _Builder:
 
     # --- literals ---
 
-    def literal(self, production: str, children: _Children, span: Span) -> syntax.Value:
+    def literal(self, production: str, children: _Children, span: Span) -> Value:
         if production == "integer":
             return self.integer(children[0])
         if production == "float":
@@ -349,7 +350,7 @@ class _Header(dict[str, Any]):
     """Parts of a rule on their way into it."""
 
 
-_LITERALS: dict[str, syntax.Value] = {
+_LITERALS: dict[str, Value] = {
     "integer": None,
     "float": None,
     "string": None,

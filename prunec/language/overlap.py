@@ -13,15 +13,8 @@ from itertools import product
 from typing import Optional
 
 from prunec.language.canonical import print_expression
-from prunec.language.syntax import (
-    Comparison,
-    Expression,
-    Literal,
-    Logic,
-    Membership,
-    Not,
-    Value,
-)
+from prunec.language.syntax import Comparison, Expression, Literal, Logic, Membership, Not
+from prunec.value import Value
 
 #: More alternatives than this in one guard are not looked into.
 MAXIMUM_ALTERNATIVES = 64

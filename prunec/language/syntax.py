@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from prunec.support.diagnostics import Span
+from prunec.value import Value
 
 #: Longest whole number that is accepted, in digits.
 MAXIMUM_DIGITS = 18
-
-#: What an attribute of a node can hold once its text is read.
-Value = Union[None, bool, int, float, str, tuple["Value", ...]]
 
 
 def _span() -> Span:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
 from prunec.graph import Shape, shape_text
-from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor, Value
+from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor
 from prunec.lowering.bound import Bound, BoundTensor, PlainAxis, Regrouping
 from prunec.lowering.expansion import Expander, Open, variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, attribute_length, spread
@@ -18,6 +18,7 @@ from prunec.lowering.sizes import SizeSolver
 from prunec.lowering.slots import Contradiction, Slots, assign_slots
 from prunec.lowering.stems import axis_names, is_broadcast_list, is_broadcast_rest, may_be_one, slots_of
 from prunec.lowering.views import ViewError
+from prunec.value import Value
 
 #: More axes than any tensor has, and more tensors than any node gives.
 _MOST_AXES = 256

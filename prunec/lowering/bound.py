@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Mapping, Optional, Union
 
 from prunec.graph import Shape
-from prunec.language.syntax import Rule, Value
+from prunec.language.syntax import Rule
 from prunec.lowering.expressions import Scalar
 from prunec.lowering.reasons import RuleReason
 from prunec.support.diagnostics import Span
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

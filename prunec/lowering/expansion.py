@@ -21,7 +21,6 @@ from prunec.language.syntax import (
     Rest,
     Sum,
     Tensor,
-    Value,
     VariadicSum,
 )
 from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
@@ -32,6 +31,7 @@ from prunec.lowering.ranks import each_rests
 from prunec.lowering.slots import holds_name
 from prunec.lowering.stems import is_broadcast_list, is_lettered
 from prunec.lowering.views import VIEWS, ViewError
+from prunec.value import Value
 
 
 class Open(Exception):

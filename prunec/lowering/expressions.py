@@ -10,16 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence, Union
 
-from prunec.language.syntax import (
-    Arithmetic,
-    Call,
-    Expression,
-    Literal,
-    Name,
-    Rest,
-    Value,
-)
+from prunec.language.syntax import Arithmetic, Call, Expression, Literal, Name, Rest
 from prunec.lowering.functions import ELEMENTWISE
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from prunec.language.syntax import (
     Name,
     Not,
     Rule,
-    Value,
 )
 from prunec.lowering.expressions import attribute_length
+from prunec.value import Value
 
 #: Shapes of a rule's slots by name (of a variadic slot, a list); a slot that is not connected is absent.
 SlotShapes = Mapping[str, list[Optional[Shape]]]

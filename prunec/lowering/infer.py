@@ -10,7 +10,7 @@ import heapq
 from typing import Mapping, Optional, Protocol, Sequence
 
 from prunec.graph import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
-from prunec.language.syntax import Rule, Value
+from prunec.language.syntax import Rule
 from prunec.lowering.bind import bind
 from prunec.lowering.bound import Bound
 from prunec.lowering.guards import holds
@@ -20,6 +20,7 @@ from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.slots import Contradiction, assign_slots
 from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
+from prunec.value import Value
 
 _MOST_PASSES = 20
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
-from prunec.language.syntax import Call, Name, Rest, Rule, Tensor, Value
+from prunec.language.syntax import Call, Name, Rest, Rule, Tensor
 from prunec.lowering.expressions import indexed
 from prunec.lowering.stems import is_lettered, slots_of
 from prunec.lowering.views import ViewError
+from prunec.value import Value
 
 _DOTS = "..."
 

@@ -20,7 +20,6 @@ from prunec.language.syntax import (
     Rule,
     Scales,
     Signature,
-    Value,
     Zero,
 )
 from prunec.lowering.bound import Bound
@@ -32,6 +31,7 @@ from prunec.lowering.meaning import zero_inputs
 from prunec.lowering.reasons import RuleReason
 from prunec.lowering.stems import axis_names, slots_of
 from prunec.lowering.views import VIEWS
+from prunec.value import Value
 
 #: Functions that say how an entry of an attribute is written, besides what it is.
 _STYLES = ("start", "stop", "copy_zero", "stretch")

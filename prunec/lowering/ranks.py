@@ -21,10 +21,10 @@ from prunec.language.syntax import (
     Rule,
     Sum,
     Tensor,
-    Value,
 )
 from prunec.lowering.letters import Letters
 from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest
+from prunec.value import Value
 
 
 def rests_in(item: AxisExpression | Expression) -> Iterator[str]:

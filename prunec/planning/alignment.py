@@ -12,8 +12,8 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.channels.choices import Choice
 from prunec.channels.components import Atoms
-from prunec.planning.choices import Choice
 
 #: Assignments that are tried before a condition is given up, and choices it may be about.
 _MOST_TRIALS = 20_000

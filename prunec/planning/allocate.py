@@ -7,8 +7,9 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Ranking
 from prunec.channels.components import Atoms
-from prunec.compiler import Analysis
 from prunec.lowering.infer import describe
 from prunec.planning.alignment import align_levels
 from prunec.planning.budget import (
@@ -24,7 +25,6 @@ from prunec.planning.budget import (
     share_of,
     uniform_order,
 )
-from prunec.planning.choices import Ranking
 from prunec.planning.costs import Cost, CostModel
 from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount

@@ -14,8 +14,8 @@ from typing import Callable, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.channels.choices import Choice, Ranking
 from prunec.channels.components import Atoms
-from prunec.planning.choices import Choice, Ranking
 from prunec.planning.targets import Limits, Target
 from prunec.support.diagnostics import Diagnostic
 

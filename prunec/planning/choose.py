@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import numpy as np
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Choice, Ranking, choices_of, rank, removed_units
+from prunec.channels.removal import Removed
 from prunec.planning.allocate import allocate
 from prunec.planning.budget import Allocation, Budget
-from prunec.planning.choices import Choice, Ranking, choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
-from prunec.planning.select import Removed
 from prunec.planning.targets import Limits, Target
 from prunec.scoring.criteria import SENSITIVITY, Settings, find_criterion, unit_scores
 from prunec.support.diagnostics import Diagnostic, PrunecError

@@ -17,12 +17,13 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.compiler import Analysis, emit
-from prunec.examples import Data
+from prunec.analysis.analyse import Analysis
+from prunec.channels.removal import Removed
+from prunec.frontends.examples import Data
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
-from prunec.planning.select import Removed
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import mask
 from prunec.scoring.channel_axes import INPUTS, channel_axes
 from prunec.scoring.unit_scores import group_of_units

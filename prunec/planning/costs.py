@@ -13,15 +13,15 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.balance import varying_dimensions
+from prunec.channels.choices import Choice
 from prunec.channels.components import Atoms
 from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.channels.solve import Solution
-from prunec.compiler import Analysis
 from prunec.graph import Shape, Tensor
 from prunec.lowering.expressions import Scalar, evaluate, names_in
 from prunec.planning.alignment import AxisCount
-from prunec.planning.choices import Choice
 
 #: A cost of a plan; ``None`` where it is not known.
 Cost = Callable[[Atoms], Optional[float]]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Optional
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 if TYPE_CHECKING:

@@ -7,15 +7,16 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Ranking, removed_units
 from prunec.channels.components import Atoms
-from prunec.compiler import Analysis, emit
-from prunec.examples import Data
+from prunec.frontends.examples import Data
 from prunec.frontends.runtime import Array, Runtime, runtime_of
 from prunec.planning.budget import TOLERANCE, Allocation, Order
-from prunec.planning.choices import Ranking, removed_units
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
 from prunec.planning.variables import variable_shapes
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import apply
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, input_flags
 

@@ -10,9 +10,9 @@ from typing import Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis, Parameter
 from prunec.channels.components import Atoms
 from prunec.channels.solve import Solution
-from prunec.compiler import Analysis, Parameter
 
 #: Hexadecimal digits of a group's digest.
 DIGEST_LENGTH = 16

@@ -13,13 +13,13 @@ from typing import Any, Mapping, NoReturn, Optional, Union
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
+from prunec.channels.removal import illegal
 from prunec.channels.solve import Group
-from prunec.compiler import Analysis
 from prunec.graph import Shape
 from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
 from prunec.planning.members import group_digests
-from prunec.planning.select import illegal
 from prunec.planning.staleness import check_origin
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 

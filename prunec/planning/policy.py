@@ -10,15 +10,15 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Choice
 from prunec.channels.components import Atoms
 from prunec.channels.propagate import Cause, Edge, EdgeKind
 from prunec.channels.solve import solve
-from prunec.compiler import Analysis
 from prunec.graph import Graph, Tensor
 from prunec.language.parser import parse_policies, read_source
 from prunec.language.syntax import Policy, PolicyFile, Setting
 from prunec.planning.budget import Restriction
-from prunec.planning.choices import Choice
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
 
 #: The kinds of settings whose numbers are shares, and those whose numbers count channels.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Sequence
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
 from prunec.planning.members import group_digests, group_members, group_names
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
 from prunec.graph import Shape, Tensor
 
 

@@ -25,13 +25,13 @@ from prunec.language.syntax import (
     Rest,
     Rule,
     Tensor,
-    Value,
 )
 from prunec.lowering.expressions import indexed
 from prunec.lowering.guards import holds
 from prunec.lowering.views import VIEWS
 from prunec.proving.codes import reshape_codes
 from prunec.proving.walking import calls
+from prunec.value import Value
 
 _MOST_GUARD_DRAWS = 40
 

@@ -29,7 +29,6 @@ from prunec.language.syntax import (
     Signature,
     Sum,
     Tensor,
-    Value,
 )
 from prunec.lowering.expansion import variadic_names
 from prunec.lowering.expressions import (
@@ -59,6 +58,7 @@ from prunec.proving.walking import (
     skipped,
     stems,
 )
+from prunec.value import Value
 
 _WINDOWS = ("window", "window_up", "unwindow")
 

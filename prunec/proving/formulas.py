@@ -7,8 +7,9 @@ from typing import Mapping, Optional
 
 import numpy as np
 
-from prunec.language.syntax import Name, Rule, Value
+from prunec.language.syntax import Name, Rule
 from prunec.lowering.letters import formula_of, letters_of
+from prunec.value import Value
 
 _LETTERS = "abcxY"
 _MOST_LETTERS = 3

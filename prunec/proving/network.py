@@ -9,7 +9,7 @@ import numpy as np
 
 from prunec.frontends.trial_networks import USUAL, Point, Shape, SmallNetwork
 from prunec.frontends.trial_templates import Template, Templates
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 _FEATURES = 3
 

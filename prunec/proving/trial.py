@@ -9,19 +9,20 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from prunec.comparison import relative_error
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import uniform
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import Point
 from prunec.frontends.trial_templates import Template
 from prunec.frontends.trials import NODE, TrialModel, Trials
 from prunec.language.syntax import Discontinuous
-from prunec.planning.select import uniform
 from prunec.proving.network import Network
 from prunec.proving.node import Node, Slot
 from prunec.proving.rules import AROUND, RulesUnderTrial
 from prunec.proving.verdict import Failure
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import apply, mask
+from prunec.support.comparison import relative_error
 from prunec.support.diagnostics import PrunecError
 
 #: Outputs that differ by more than this part of the largest value are different.

@@ -9,8 +9,8 @@ from typing import Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.components import Atoms
-from prunec.compiler import Analysis
 from prunec.graph import Tensor
 from prunec.planning.members import group_members, group_names
 from prunec.reporting.differences import Comparison, GroupChange, NodeChange, ShapeChange

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from prunec.graph import Shape
-from prunec.language.syntax import Value
 from prunec.support.diagnostics import Diagnostic, printable
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.components import Atoms
-from prunec.compiler import Analysis, Pruned
+from prunec.channels.removal import Removed
 from prunec.graph import Shape, Tensor
+from prunec.planning.groups_file import approximate_reasons
 from prunec.planning.members import Member, group_members, group_names
-from prunec.planning.select import Removed
-from prunec.rewriting.groups_file import approximate_reasons
+from prunec.rewriting.emit import Pruned
 from prunec.support.diagnostics import Span
 
 #: Characters of a rule's line that are shown.

@@ -7,7 +7,7 @@ from typing import Mapping, Optional, Sequence
 
 from markupsafe import Markup
 
-from prunec.compiler import Analysis, Pruned
+from prunec.analysis.analyse import Analysis
 from prunec.graph import Shape, Tensor
 from prunec.reporting.layered import draw
 from prunec.reporting.marks import (
@@ -23,6 +23,7 @@ from prunec.reporting.marks import (
 )
 from prunec.reporting.names import exact, scopes, shown, size_text, usual_scope, without_scopes
 from prunec.reporting.stages import Box, Picture, Stage
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Layer
 
 #: Boxes above which there are no pictures: nobody can read them, and the page would grow without bound.

@@ -12,7 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 import jinja2
 from markupsafe import Markup
 
-from prunec.compiler import Analysis, Pruned
+from prunec.analysis.analyse import Analysis
 from prunec.graph import Tensor
 from prunec.planning.choose import Plan
 from prunec.planning.planfile import Origin
@@ -23,6 +23,7 @@ from prunec.reporting.marks import chip, hue_classes, text_of
 from prunec.reporting.names import amount, exact, percent_less, shown, size_text
 from prunec.reporting.network import MOST_BOXES, NetworkView, network_view
 from prunec.reporting.stages import Picture, costly, picture
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change, Layer, layers
 
 #: Names of nodes that are listed of one rule line; the rest are counted.

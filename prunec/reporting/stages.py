@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Sequence
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
 from prunec.graph import Tensor
 from prunec.reporting.names import common_scopes, scopes, shown, usual_scope
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
+from prunec.analysis.learned import learned
 from prunec.graph import Graph, Shape, Tensor
-from prunec.language.syntax import Value
-from prunec.learned import learned
 from prunec.lowering.infer import Rules, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
@@ -20,6 +19,7 @@ from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
 from prunec.support.diagnostics import Diagnostic, PrunecError
+from prunec.value import Value
 
 
 def compare(

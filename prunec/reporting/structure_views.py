@@ -6,10 +6,10 @@ import json
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from prunec.graph import Shape
-from prunec.language.syntax import Value
 from prunec.reporting.differences import Comparison, GroupChange, NodeChange, value_text
 from prunec.reporting.names import exact, percent_less, shown
 from prunec.support.diagnostics import Diagnostic, printable
+from prunec.value import Value
 
 FORMAT = "prunec diff"
 VERSION = 1

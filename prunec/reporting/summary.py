@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
 from prunec import __version__
-from prunec.authoring.formats import diagnostic_object
-from prunec.compiler import Analysis, Pruned
+from prunec.analysis.analyse import Analysis
 from prunec.planning.choose import Plan
+from prunec.planning.groups_file import approximate_reasons
 from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
-from prunec.rewriting.groups_file import approximate_reasons
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change, Layer, Totals, layers
 from prunec.support.diagnostics import Diagnostic
+from prunec.support.formats import diagnostic_object
 
 FORMAT = "prunec compile"
 VERSION = 1

@@ -7,10 +7,10 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.language.syntax import Value
 from prunec.lowering.expressions import evaluate
 from prunec.lowering.functions import restyle
 from prunec.lowering.lowered import AttributeEdit, LoweredRule
+from prunec.value import Value
 
 Sizes = Mapping[str, Optional[int]]
 

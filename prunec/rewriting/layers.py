@@ -11,15 +11,16 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.components import Atoms
 from prunec.channels.held import held_classes
 from prunec.channels.propagate import Cause
 from prunec.channels.solve import Solution
-from prunec.compiler import Analysis, Pruned
 from prunec.graph import Shape, Tensor
 from prunec.lowering.bound import names_of
 from prunec.lowering.expressions import evaluate
 from prunec.lowering.lowered import LoweredRule
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.shrink import Shrinker
 
 #: A number before and after; ``None`` where it is not known.

@@ -12,10 +12,10 @@ from prunec.channels.balance import varying_dimensions
 from prunec.channels.components import Atoms
 from prunec.channels.layout import NamedSize
 from prunec.channels.propagate import Channels, NodeAtoms
+from prunec.channels.removal import Removed
 from prunec.channels.solve import Solution
 from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Shape
-from prunec.planning.select import Removed
 
 
 class Unbalanced(Exception):

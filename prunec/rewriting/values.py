@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.graph import Known, Tensor, as_value, same
-from prunec.language.syntax import Value
 from prunec.lowering.lowered import LoweredGraph
 from prunec.lowering.values import held_arrays
 from prunec.rewriting.shrink import Shrinker, cut
+from prunec.value import Value
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.analysis.analyse import Analysis, Parameter
 from prunec.channels.components import Atoms
-from prunec.compiler import Analysis, Parameter
 from prunec.graph import Tensor
 from prunec.lowering.bound import BoundTensor, names_of, term_size
 from prunec.lowering.lowered import LoweredRule

@@ -14,7 +14,7 @@ from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 
-from prunec.compiler import Analysis
+from prunec.analysis.analyse import Analysis
 from prunec.scoring import magnitude
 from prunec.scoring.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes
 from prunec.scoring.unit_scores import (

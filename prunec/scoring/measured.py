@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.propagate import Channels
-from prunec.compiler import Analysis
-from prunec.examples import Data
+from prunec.frontends.examples import Data
 from prunec.frontends.runtime import run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.scoring.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes

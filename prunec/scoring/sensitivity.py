@@ -14,13 +14,14 @@ from typing import Callable, Generator, Iterator, Mapping, NoReturn, Optional, S
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.compiler import Analysis, emit
-from prunec.examples import Data
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Choice, Ranking, removed_units
+from prunec.frontends.examples import Data
 from prunec.frontends.registry import front_end
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Shape
 from prunec.model import FileModel
-from prunec.planning.choices import Choice, Ranking, removed_units
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import ParameterSlice, apply
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import write_file

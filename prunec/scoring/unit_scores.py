@@ -11,10 +11,10 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.analysis.analyse import Analysis
+from prunec.analysis.learned import is_floating
 from prunec.channels.components import Atoms
 from prunec.channels.solve import Solution
-from prunec.compiler import Analysis
-from prunec.learned import is_floating
 from prunec.scoring.channel_axes import ChannelAxis
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 

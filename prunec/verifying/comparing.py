@@ -14,9 +14,9 @@ from typing import Iterable, Mapping, Optional
 
 import numpy as np
 
-from prunec.comparison import TOLERANCE, doubt_about, relative_error
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
+from prunec.support.comparison import TOLERANCE, doubt_about, relative_error
 from prunec.verifying.apart import Apart, run_apart
 from prunec.verifying.dependence import Break, Dependence, dependence
 from prunec.verifying.places import Places

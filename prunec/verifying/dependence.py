@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Iterable, Iterator, Mapping, Optional, Sequence
 
-from prunec.compiler import Analysis, Pruned
+from prunec.analysis.analyse import Analysis
 from prunec.graph import Tensor
+from prunec.rewriting.emit import Pruned
 from prunec.verifying.places import Places
 
 

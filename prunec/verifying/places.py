@@ -7,11 +7,12 @@ from typing import Optional
 
 import numpy as np
 
+from prunec.analysis.analyse import Analysis
 from prunec.channels.layout import Layout
 from prunec.channels.propagate import Channels
-from prunec.compiler import Analysis, Pruned
 from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor, may_agree
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.slicing import ParameterSlice, apply, scatter
 
 

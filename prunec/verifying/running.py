@@ -7,9 +7,10 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.compiler import Analysis, Pruned
+from prunec.analysis.analyse import Analysis
 from prunec.frontends.runtime import Array, Feeds, Runtime, Session
 from prunec.graph import Tensor
+from prunec.rewriting.emit import Pruned
 from prunec.support.diagnostics import with_location
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places

@@ -14,7 +14,7 @@ from core.sketch import sketch
 from core.small import Builder, compare, solved
 from hypothesis import given, settings
 
-from prunec.compiler import analyse
+from prunec.analysis.analyse import analyse
 from prunec.graph import Tensor
 from prunec.rewriting.shrink import Shrinker
 

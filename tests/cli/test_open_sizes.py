@@ -14,7 +14,7 @@ from frontends.onnx import open_sizes  # noqa: E402
 from frontends.onnx.network import RULES  # noqa: E402
 
 from cli.tools import run  # noqa: E402
-from prunec.compiler import analyse  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.planning.members import group_digests  # noqa: E402
 

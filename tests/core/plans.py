@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from prunec.planning.select import Removed
+from prunec.channels.removal import Removed
 
 Chooser = Callable[[Any, np.random.Generator], Removed]
 

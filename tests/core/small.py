@@ -10,9 +10,10 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import numpy as np
 
 from core.operators import RULES, Array, run
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import Removed, illegal
 from prunec.graph import Graph, Node, Shape, Tensor
-from prunec.planning.select import Removed, illegal
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import ParameterSlice, apply, mask
 from prunec.rewriting.values import Changes
 

@@ -19,7 +19,7 @@ for package in {packages!r}:
     module = importlib.import_module("prunec." + package)
     for found in pkgutil.walk_packages(module.__path__, module.__name__ + "."):
         importlib.import_module(found.name)
-import prunec.compiler
+import prunec.analysis.analyse, prunec.rewriting.emit
 bad = [name for name in sys.modules if name.split(".")[0] in ("onnx", "mxnet", "onnxruntime")]
 print(bad)
 """

@@ -10,10 +10,11 @@ import pytest
 from core.operators import RULES, TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
+from prunec.channels.removal import illegal, uniform
 from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Node
-from prunec.planning.select import illegal, uniform
+from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import apply, mask
 from prunec.support.diagnostics import PrunecError, render
 

@@ -7,9 +7,9 @@ import re
 from core.operators import TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
+from prunec.analysis.analyse import analyse
 from prunec.channels.program_text import program_text
 from prunec.channels.propagate import Cause
-from prunec.compiler import analyse
 from prunec.explaining.reasons import plain_reason
 from prunec.explaining.records import records_text
 from prunec.lowering.expressions import Operation

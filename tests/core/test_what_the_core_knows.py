@@ -53,11 +53,11 @@ def test_operator_names_stand_in_rules_only():
 
 
 CORE = [
-    "prunec.compiler",
+    "prunec.analysis.analyse",
     "prunec.language.library",
     "prunec.lowering.infer",
     "prunec.channels.solve",
-    "prunec.planning.select",
+    "prunec.channels.removal",
     "prunec.planning.choose",
     "prunec.rewriting.shrink",
     "prunec.rewriting.script",

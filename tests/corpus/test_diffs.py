@@ -18,10 +18,11 @@ sys.path.insert(0, str(ROOT))
 
 from bench.measure import open_model  # noqa: E402
 from bench.networks import CORPUS, Network, networks  # noqa: E402
-from prunec.compiler import analyse, emit  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
+from prunec.channels.removal import uniform  # noqa: E402
 from prunec.frontends.registry import front_end  # noqa: E402
 from prunec.language.library import load  # noqa: E402
-from prunec.planning.select import uniform  # noqa: E402
+from prunec.rewriting.emit import emit  # noqa: E402
 from prunec.support.diagnostics import PrunecError  # noqa: E402
 
 pytestmark = [

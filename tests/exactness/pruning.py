@@ -9,14 +9,15 @@ from typing import Any, Callable, Mapping, Optional
 import networks
 import numpy as np
 
-from prunec.comparison import draw
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import Removed, illegal, uniform
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load
-from prunec.planning.select import Removed, illegal, uniform
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import apply, mask
+from prunec.support.comparison import draw
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome, Verdict, merged

@@ -9,8 +9,8 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 
 import networks  # noqa: E402
 
-from prunec.comparison import doubt_about, draw  # noqa: E402
 from prunec.frontends.mxnet.runtime import infer_shapes, run  # noqa: E402
+from prunec.support.comparison import doubt_about, draw  # noqa: E402
 
 
 def doubts(model, parameters, inputs):

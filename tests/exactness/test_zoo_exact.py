@@ -14,12 +14,13 @@ import networks
 from networks.zoo import SMALLEST
 
 from exactness.pruning import RULES, at_ratio, prune, zoo_network
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.runtime import infer_shapes
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Tensor
 from prunec.lowering.infer import lower_graph
+from prunec.rewriting.emit import emit
 
 #: The share of parameters that may be left at the size the network was made for.
 LEFT = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunec.compiler import Analysis, analyse
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.explaining.findings import Link
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph

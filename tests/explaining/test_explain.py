@@ -13,7 +13,7 @@ import networks  # noqa: E402
 from networks.case import ENDS, Case, conv, global_pool, head, image, relu  # noqa: E402
 
 from explaining.models import RULES, analysed, model_of  # noqa: E402
-from prunec.compiler import analyse  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.explaining.diagrams import dot, explanation_diagram, kept_diagram, mermaid  # noqa: E402
 from prunec.explaining.explain import explain  # noqa: E402
 from prunec.explaining.findings import Fate  # noqa: E402

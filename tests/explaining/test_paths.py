@@ -13,9 +13,9 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 
 from explaining.models import analysed, cut  # noqa: E402
+from prunec.analysis.analyse import Analysis  # noqa: E402
 from prunec.channels.propagate import Propagation  # noqa: E402
 from prunec.channels.solve import Solution, solve  # noqa: E402
-from prunec.compiler import Analysis  # noqa: E402
 from prunec.explaining.explain import Explainer  # noqa: E402
 from prunec.explaining.findings import Chain, Fate, Place, Tie  # noqa: E402
 

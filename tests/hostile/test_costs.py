@@ -15,8 +15,8 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 from frontends.onnx.network import RULES  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.channels.execute import MAXIMUM_ATOMS, Room  # noqa: E402
-from prunec.compiler import analyse  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.support.diagnostics import PrunecError  # noqa: E402
 

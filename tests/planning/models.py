@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cli.tools import node, write_arrays
 
-from prunec.compiler import Analysis, analyse
+from prunec.analysis.analyse import Analysis, analyse
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 

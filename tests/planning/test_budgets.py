@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from planning.models import RULES, corpus_model, parameters, small_analysis
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
+from prunec.channels.choices import choices_of
+from prunec.channels.removal import illegal
 from prunec.frontends.mxnet.model import read_model
-from prunec.planning.choices import choices_of
 from prunec.planning.choose import Options, make_plan
 from prunec.planning.costs import CostModel
-from prunec.planning.select import illegal
 from prunec.planning.targets import Limits, parse_target
+from prunec.rewriting.emit import emit
 from prunec.rewriting.layers import layers
 from prunec.support.diagnostics import PrunecError, render
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunec.compiler import analyse, emit
+from prunec.analysis.analyse import analyse
+from prunec.channels.choices import choices_of, rank, removed_units
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
-from prunec.planning.choices import choices_of, rank, removed_units
 from prunec.planning.costs import CostModel
+from prunec.rewriting.emit import emit
 
 mx = pytest.importorskip("mxnet", reason="needs MXNet")
 

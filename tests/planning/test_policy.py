@@ -11,11 +11,12 @@ import pytest
 from cli.tools import plan_of, run, write_arrays
 
 from planning.models import RULES, corpus_model, parameters, small_analysis, write_model
-from prunec.compiler import analyse, emit
-from prunec.planning.choices import choices_of
+from prunec.analysis.analyse import analyse
+from prunec.channels.choices import choices_of
+from prunec.channels.removal import illegal, uniform
 from prunec.planning.choose import Options, Plan, make_plan
 from prunec.planning.policy import read_policy, regrouped
-from prunec.planning.select import illegal, uniform
+from prunec.rewriting.emit import emit
 from prunec.support.diagnostics import PrunecError, render, render_all
 
 

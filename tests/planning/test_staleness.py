@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from cli.tools import run, symbol, write_network
 
-from prunec.compiler import Analysis, analyse
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import illegal
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.members import group_digests
-from prunec.planning.select import illegal
 
 pytestmark = pytest.mark.slow
 

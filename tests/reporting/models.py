@@ -11,16 +11,17 @@ from typing import Any, Optional
 
 import numpy as np
 
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import uniform
 from prunec.frontends.mxnet.headings import headings
 from prunec.frontends.mxnet.model import MXNetModel
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load
 from prunec.planning.choose import Plan
 from prunec.planning.planfile import Origin
-from prunec.planning.select import uniform
 from prunec.reporting.report import render_report
 from prunec.rewriting.diff import unified_diff
+from prunec.rewriting.emit import Pruned, emit
 
 COMMAND = ("prunec", "compile", "net-symbol.json", "--ratio", "0.5")
 

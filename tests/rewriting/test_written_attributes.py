@@ -9,8 +9,8 @@ import pytest
 from core.plans import all_but_one
 from core.small import Builder, compare, solved
 
-from prunec.compiler import emit
-from prunec.planning.select import uniform
+from prunec.channels.removal import uniform
+from prunec.rewriting.emit import emit
 
 
 def _written(build, remove, units=8, shape=(2, 3)):

@@ -12,12 +12,12 @@ from prunec.frontends.base import FrontEnd, PrunedFiles
 from prunec.support.files import file_digest
 
 if TYPE_CHECKING:
-    from prunec.compiler import Pruned
     from prunec.frontends.mxnet.model import MXNetModel
     from prunec.frontends.mxnet.trials import MXNetTrials
     from prunec.frontends.operators import Registered
     from prunec.frontends.runtime import Array
     from prunec.graph import Shape
+    from prunec.rewriting.emit import Pruned
 
 #: How MXNet itself begins a symbol file.
 _START = re.compile(rb'\s*\{\s*"nodes"\s*:\s*\[\s*\{\s*"op"\s*:')

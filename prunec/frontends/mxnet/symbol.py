@@ -17,8 +17,8 @@ from typing import Any, Collection, Mapping, NoReturn, Optional, Sequence, Union
 from prunec.frontends.attribute_text import read_value, write_value
 from prunec.frontends.mxnet.json_spans import elements, members, skip_space
 from prunec.graph import Graph, Node, Shape, Tensor
-from prunec.language.syntax import Value
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.value import Value
 
 #: The largest public models need 3 MB; the worst a file of this size can parse into is about 1 GB.
 MAXIMUM_BYTES = 32 << 20

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Mapping, Optional, Sequence
 from prunec.frontends.base import FrontEnd, PrunedFiles
 
 if TYPE_CHECKING:
-    from prunec.compiler import Pruned
     from prunec.frontends.onnx.model import OnnxModel
     from prunec.frontends.onnx.trials import OnnxTrials
     from prunec.frontends.operators import Registered
     from prunec.frontends.runtime import Array
     from prunec.graph import Shape
+    from prunec.rewriting.emit import Pruned
 
 #: Control characters but white space: no text starts with one.
 _BINARY = frozenset(range(0x20)) - frozenset(b"\t\n\v\f\r")

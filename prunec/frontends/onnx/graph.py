@@ -20,8 +20,8 @@ from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
 from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
 from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
-from prunec.language.syntax import Value
 from prunec.support.diagnostics import printable
+from prunec.value import Value
 
 _HELP = "export the model again; onnx.checker says more"
 #: What helps with functions that a model brings along.

@@ -10,7 +10,7 @@ from typing import Any, Iterator, Mapping, Optional
 from prunec.embedded.onnx_tensors import STANDARD_DOMAINS
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.operators import Argument, Operator, Registered
-from prunec.language.syntax import Value
+from prunec.value import Value
 
 #: Types of elements in the order in which they are chosen, with what a schema calls them.
 KINDS = {

@@ -15,8 +15,8 @@ import numpy as np
 from prunec.embedded.onnx_edits import Edits, Elements, NodeCopy, key_of
 from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
 from prunec.graph import Graph, Known, Tensor, same
-from prunec.language.syntax import Value
 from prunec.rewriting.values import Changes
+from prunec.value import Value
 
 #: Computations tried to find the constant behind an element.
 _MOST_TRIALS = 400

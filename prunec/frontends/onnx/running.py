@@ -8,8 +8,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.comparison import draw
-from prunec.examples import Data
+from prunec.frontends.examples import Data
 from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.frontends.onnx.runtime import Session, input_types, open_session
@@ -17,6 +16,7 @@ from prunec.frontends.onnx.segments import Parts, parts_of, segment
 from prunec.frontends.onnx.writer import with_constants
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Shape, Tensor
+from prunec.support.comparison import draw
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 

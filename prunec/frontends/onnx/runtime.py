@@ -12,10 +12,10 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from prunec.comparison import Array
 from prunec.embedded.onnx_tensors import constants_of
 from prunec.frontends.onnx.protobuf import check_data, onnx_package
 from prunec.frontends.onnx.tensors import external
+from prunec.support.comparison import Array
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.importing import imported
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prunec.compiler import Pruned
 from prunec.embedded.onnx_tensors import type_of
 from prunec.frontends.onnx.model import OnnxModel
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.script import render
 
 

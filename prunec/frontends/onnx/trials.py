@@ -9,7 +9,6 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.comparison import draw
 from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.operators import KINDS, OUTPUTS, Formal, Schema, schema_of, versions
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
@@ -20,9 +19,11 @@ from prunec.frontends.trial_networks import USUAL, NetworkNode, Point, SmallNetw
 from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
 from prunec.graph import Tensor
-from prunec.language.syntax import Rule, Value
+from prunec.language.syntax import Rule
 from prunec.language.syntax import Tensor as RuleTensor
+from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
+from prunec.value import Value
 
 #: The chance that an input which may be left out is connected.
 _CONNECTED = 0.6

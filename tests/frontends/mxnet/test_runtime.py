@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from prunec.comparison import doubt_about, relative_error
 from prunec.frontends.mxnet.runtime import infer_shapes, run
+from prunec.support.comparison import doubt_about, relative_error
 from prunec.support.diagnostics import PrunecError, render
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -15,13 +15,14 @@ import pytest
 from damage import survivors
 from onnx import TensorProto, helper, numpy_helper
 
-from prunec.compiler import Analysis, Pruned, analyse, emit
+from prunec.analysis.analyse import Analysis, analyse
+from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
-from prunec.planning.select import illegal, uniform
+from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import mask
 from prunec.verifying.prove import prove
 from prunec.verifying.running import Examples, Subject

@@ -289,7 +289,7 @@ def test_huge_values_are_not_computed():
         numpy_helper.from_array(np.array(10**15), "limit"),
         numpy_helper.from_array(np.array(1), "one"),
     ]
-    from prunec.compiler import analyse
+    from prunec.analysis.analyse import analyse
     from prunec.language.library import load
 
     model = model_of(proto(*made, nodes=nodes).SerializeToString(), HERE)

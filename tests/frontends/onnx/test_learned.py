@@ -15,11 +15,12 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 from onnx import numpy_helper  # noqa: E402
 
 from frontends.onnx.network import RULES, Net  # noqa: E402
-from prunec.compiler import Analysis, analyse, emit  # noqa: E402
+from prunec.analysis.analyse import Analysis, analyse  # noqa: E402
+from prunec.channels.choices import choices_of  # noqa: E402
 from prunec.explaining.kept import kept  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
-from prunec.planning.choices import choices_of  # noqa: E402
 from prunec.planning.costs import CostModel  # noqa: E402
+from prunec.rewriting.emit import emit  # noqa: E402
 from prunec.rewriting.layers import layers  # noqa: E402
 
 FLOORS = {

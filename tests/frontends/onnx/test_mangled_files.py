@@ -16,10 +16,11 @@ from onnx import helper, numpy_helper  # noqa: E402
 
 from frontends.onnx import patterns, transformers  # noqa: E402
 from frontends.onnx.network import RULES, Net  # noqa: E402
-from prunec.compiler import analyse, emit  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
+from prunec.channels.removal import uniform  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.frontends.onnx.text import graph_text  # noqa: E402
-from prunec.planning.select import uniform  # noqa: E402
+from prunec.rewriting.emit import emit  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402
 
 BUILDERS = (

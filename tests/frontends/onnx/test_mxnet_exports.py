@@ -15,7 +15,7 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 import networks  # noqa: E402
 
 from frontends.onnx.network import RULES  # noqa: E402
-from prunec.compiler import analyse  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.frontends.mxnet.model import MXNetModel  # noqa: E402
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402

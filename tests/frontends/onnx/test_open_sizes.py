@@ -15,13 +15,14 @@ from masked import masked_model  # noqa: E402
 
 from frontends.onnx import open_sizes  # noqa: E402
 from frontends.onnx.network import RULES  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.channels.layout import Layout  # noqa: E402
 from prunec.channels.propagate import Channels  # noqa: E402
-from prunec.compiler import analyse, emit  # noqa: E402
+from prunec.channels.removal import uniform  # noqa: E402
 from prunec.embedded.onnx_edits import Edits, apply_edits  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
-from prunec.planning.select import uniform  # noqa: E402
+from prunec.rewriting.emit import emit  # noqa: E402
 from prunec.rewriting.shrink import Shrinker  # noqa: E402
 
 TOLERANCE = 1e-4

@@ -78,8 +78,9 @@ def test_script_moves_other_element_types(dtype, tmp_path):
 
 def prune_without_running(model):
     from frontends.onnx.network import RULES
-    from prunec.compiler import analyse, emit
-    from prunec.planning.select import uniform
+    from prunec.analysis.analyse import analyse
+    from prunec.channels.removal import uniform
+    from prunec.rewriting.emit import emit
 
     analysis = analyse(model, RULES)
     scores = np.random.default_rng(0).random(analysis.solution.unit_count)

@@ -13,7 +13,7 @@ from onnx import helper  # noqa: E402
 
 from frontends.onnx import patterns  # noqa: E402
 from frontends.onnx.network import RULES, Net  # noqa: E402
-from prunec.compiler import analyse  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.support.diagnostics import render_all  # noqa: E402

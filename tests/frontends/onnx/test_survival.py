@@ -15,10 +15,11 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from frontends.onnx import patterns  # noqa: E402
 from frontends.onnx.network import RULES, Net, prune  # noqa: E402
-from prunec.compiler import analyse, emit  # noqa: E402
+from prunec.analysis.analyse import analyse  # noqa: E402
+from prunec.channels.removal import uniform  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
-from prunec.planning.select import uniform  # noqa: E402
+from prunec.rewriting.emit import emit  # noqa: E402
 
 
 def message(net: Net, domains=(), **more):

@@ -18,15 +18,15 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.comparison import draw
-from prunec.examples import Data
 from prunec.frontends.base import FrontEnd, PrunedFiles
+from prunec.frontends.examples import Data
 from prunec.frontends.operators import Registered
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.rewriting.diff import unified_diff
 from prunec.rewriting.slicing import ParameterSlice, apply
 from prunec.rewriting.values import Changes
+from prunec.support.comparison import draw
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, NoReturn, Optional, Sequence
 
-from prunec.rewriting.groups_file import FORMAT
+from prunec.planning.groups_file import FORMAT
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import cannot_write, check_place, move
 

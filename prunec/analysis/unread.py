@@ -6,8 +6,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Iterable
 
+from prunec.analysis.learned import learned
 from prunec.graph import Tensor
-from prunec.learned import learned
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
 from prunec.support.diagnostics import Diagnostic, Severity

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.channels.components import Atoms
+from prunec.channels.removal import Removed
 from prunec.channels.solve import Solution
-from prunec.planning.select import Removed
 
 
 @dataclass(frozen=True, eq=False)

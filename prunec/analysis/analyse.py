@@ -1,12 +1,4 @@
-"""The compiler's passes in order: bind, solve, plan, emit.
-
-This is the small Python interface of prunec::
-
-    model = read_model(Path("resnet50-symbol.json"))
-    analysis = analyse(model, load(["default.prune"]))
-    plan = make_plan(analysis, ratio=0.5)
-    pruned = emit(analysis, plan.removed)
-"""
+"""A model whose channels are solved: rules are lowered to its nodes, channels joined, parameters found."""
 
 from __future__ import annotations
 
@@ -14,22 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Mapping, Optional, Sequence
 
+from prunec.analysis.findings import inputs_without_shape, warnings
+from prunec.analysis.learned import Learned, learned
+from prunec.analysis.unread import unread_warnings
 from prunec.channels.propagate import Channels, propagate
 from prunec.channels.solve import Solution, solve
-from prunec.findings import inputs_without_shape, warnings
 from prunec.graph import Graph, Shape, Tensor, may_agree, shape_text
-from prunec.language.syntax import Value
-from prunec.learned import Learned, learned
 from prunec.lowering.infer import Rules, describe, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
-from prunec.planning.select import Removed
-from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
-from prunec.rewriting.shrink import Shrinker
-from prunec.rewriting.slicing import ParameterSlice
-from prunec.rewriting.values import Changes, changes
 from prunec.support.diagnostics import Diagnostic, PrunecError, input_flags
-from prunec.unread import unread_warnings
 
 
 @dataclass(frozen=True)
@@ -64,16 +50,6 @@ class Analysis:
         return parameter.node is None or parameter.node in self.learned.variables
 
 
-@dataclass(frozen=True)
-class Pruned:
-    """The smaller model: its bytes, how each parameter is sliced, and all that changes in its graph."""
-
-    model: bytes
-    slices: tuple[ParameterSlice, ...]
-    shrinker: Shrinker
-    changes: Changes
-
-
 def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     """Binds the rules to the model's graph and solves its channels.
 
@@ -89,48 +65,6 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     _check_parameters(model, found, parameters)
     told = (*unread_warnings(model, bound), *warnings(bound, solution, parameters))
     return Analysis(model, bound, solution, found, told, strict)
-
-
-def emit(analysis: Analysis, removed: Removed) -> Pruned:
-    """The model without the removed units.
-
-    Raises PrunecError where an attribute that must change is not in the model file.
-    """
-    shrinker = Shrinker(analysis.solution, removed)
-    attributes: dict[tuple[int, str], Value] = {}
-    # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
-    known: dict[tuple[int, tuple[Optional[int], ...]], dict[str, Value]] = {}
-    for index, node in enumerate(analysis.solution.propagation.nodes):
-        bound = analysis.bound.rules[index]
-        if node is not None and bound is not None and shrinker.touched(node):
-            sizes = shrinker.named(node, bound.sizes)
-            key = (id(bound), tuple(sizes.values()))
-            if key not in known:
-                vanished = squeezed_away(bound, sizes)
-                if vanished:
-                    raise PrunecError(_vanished(analysis, index, vanished))
-                known[key] = new_attributes(bound, sizes)
-            changed_here = {**known[key], **new_positions(bound, shrinker.gone(node))}
-            attributes.update(((index, name), value) for name, value in changed_here.items())
-    changed = changes(analysis.bound, shrinker, attributes)
-    for (index, name), value in changed.attributes.items():
-        if analysis.model.missing(index, name):
-            raise PrunecError(_absent(analysis, index, name, value))
-    shapes: dict[int, Shape] = {}
-    slices: list[ParameterSlice] = []
-    for parameter in analysis.parameters:
-        new = shrinker.shape(parameter.channels)
-        if new == parameter.shape or all(
-            shrinker.cut(a).dimension is None for a in parameter.channels.arrays
-        ):
-            continue
-        if parameter.node is not None:
-            shapes[parameter.node] = new
-        slices.append(
-            shrinker.parameter(parameter.name, parameter.channels, parameter.shape, parameter.neutral)
-        )
-    data = analysis.model.rewrite(changed, shapes, slices)
-    return Pruned(data, tuple(slices), shrinker, changed)
 
 
 # --- parameters ---
@@ -242,23 +176,3 @@ def _check_parameters(model: Model, found: Sequence[Parameter], parameters: froz
                 )
     if problems:
         raise PrunecError(*problems)
-
-
-def _vanished(analysis: Analysis, index: int, names: Sequence[str]) -> Diagnostic:
-    return Diagnostic(
-        "P504",
-        "an axis would be left with one channel, and this node takes away axes of size one",
-        where=describe(analysis.model.graph, index, analysis.bound.shapes),
-        notes=(f"in the rule the axis is called {', '.join(names)}",),
-        help="leave at least two channels there, or name the axes that the node takes away in the model",
-    )
-
-
-def _absent(analysis: Analysis, index: int, name: str, value: Value) -> Diagnostic:
-    return Diagnostic(
-        "P503",
-        f"attribute {name!r} must become {value}, but the node does not have it",
-        where=describe(analysis.model.graph, index, analysis.bound.shapes),
-        notes=("prunec changes values that are in the file and adds none",),
-        help=f"write {name} with its present value into the model file, or keep these channels by a rule",
-    )

@@ -11,7 +11,7 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 
-from prunec.compiler import Analysis, Parameter
+from prunec.analysis.analyse import Analysis, Parameter
 from prunec.planning.members import Member, group_digests, group_names
 from prunec.planning.planfile import Origin
 
