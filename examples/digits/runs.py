@@ -15,7 +15,7 @@ from training import accuracy, fit
 
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.cli.main import main as prunec
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.mxnet.model import read_model
 from prunec.language.library import load
 from prunec.planning.choose import Options, make_plan

@@ -14,7 +14,7 @@ from prunec.cli.artefacts import Artefacts
 from prunec.cli.inputs import Inputs
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples

@@ -10,7 +10,7 @@ from prunec.cli.options import ratio
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
-    from prunec.frontends.examples import Data
+    from prunec.examples import Data
     from prunec.planning.choose import Options, Plan
     from prunec.planning.targets import Target
     from prunec.scoring.sensitivity import Table
@@ -151,7 +151,7 @@ def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
 
 def read_examples(path: str, inputs: Inputs) -> Data:
     """Examples of the model's inputs.  Raises PrunecError P530 to P533."""
-    from prunec.frontends.examples import read_data
+    from prunec.examples import read_data
     from prunec.frontends.runtime import runtime_of
     from prunec.planning.variables import variable_shapes
 

@@ -11,8 +11,8 @@ import numpy as np
 from prunec.analysis.analyse import Analysis
 from prunec.cli.inputs import Inputs, shape_options
 from prunec.cli.options import input_shapes
+from prunec.examples import Data, read_data
 from prunec.frontends.base import PrunedFiles
-from prunec.frontends.examples import Data, read_data
 from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor
 from prunec.planning.choose import Plan

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Protocol, Sequenc
 
 from numpy.typing import NDArray
 
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.graph import Shape, Tensor
 from prunec.support.diagnostics import Diagnostic, PrunecError
 

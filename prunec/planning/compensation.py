@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.removal import Removed
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES

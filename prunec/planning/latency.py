@@ -10,7 +10,7 @@ import numpy as np
 from prunec.analysis.analyse import Analysis
 from prunec.channels.choices import Ranking, removed_units
 from prunec.channels.components import Atoms
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.runtime import Array, Runtime, runtime_of
 from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.costs import CostModel

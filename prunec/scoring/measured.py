@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.propagate import Channels
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.runtime import run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.scoring.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes

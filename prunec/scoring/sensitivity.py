@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.choices import Choice, Ranking, removed_units
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.registry import front_end
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Shape

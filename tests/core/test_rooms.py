@@ -16,6 +16,7 @@ ROOMS = (
     "support",
     "graph",
     "model",
+    "examples",
     "language",
     "lowering",
     "channels",

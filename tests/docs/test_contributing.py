@@ -128,7 +128,7 @@ def test_tests_have_the_same_rooms() -> None:
         r"^The tests have the same rooms\. What crosses them(.*?)\n\n", DOCUMENT, re.M | re.S
     )
     assert folders - rooms == set(re.findall(r"`tests/(\w+)`", crossing))
-    assert rooms - folders <= {"schemas", "support"}
+    assert rooms - folders == {"schemas"}
 
 
 def test_what_is_named_exists() -> None:

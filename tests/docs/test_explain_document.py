@@ -38,10 +38,10 @@ def blocks() -> list[re.Match[str]]:
 
 
 def test_there_are_examples() -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) == 6
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_the_document_shows_what_is_printed(number: int, capsys: Any, monkeypatch: Any) -> None:
     if os.environ.get("PRUNEC_UPDATE"):
         text = DOCUMENT.read_text(encoding="utf-8")

@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "prunec"
 FRONT_ENDS = PACKAGE / "frontends"
 FRAMEWORK = re.compile(r"mxnet|onnx", re.IGNORECASE)
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if FRONT_ENDS not in path.parents)
+#: What front ends import and slicing scripts hold: a module for a format.
+EMBEDDED = PACKAGE / "embedded"
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if not {FRONT_ENDS, EMBEDDED}.intersection(path.parents)
+)
 
 #: Help names the formats that come with prunec: in `help=` and in the descriptions of commands.
 HELP = {"cli/options.py", "cli/verify_command.py", "cli/diff.py", "cli/rules.py"}

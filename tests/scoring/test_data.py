@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from planning.models import parameters, scores_of, small_analysis
 
-from prunec.frontends.examples import Data, read_data
+from prunec.examples import Data, read_data
 from prunec.frontends.mxnet.gradients import head_gradients
 from prunec.scoring.criteria import Settings, unit_scores
 from prunec.support.diagnostics import PrunecError, render

@@ -33,8 +33,8 @@ CODE = re.compile(r"P\d{3}")
 
 @dataclass(frozen=True)
 class Place:
-    """A call that a code is given to: ``headline`` is what stands behind the code, as Python prints it, where
-    that is no name of something that was made before."""
+    """A call that a code is given to, or a row of a table of messages: ``headline`` is what stands behind the
+    code, as Python prints it, where that is no name of something that was made before."""
 
     code: str
     where: str
@@ -49,15 +49,16 @@ def places() -> tuple[Place, ...]:
 
 def places_in(path: Path) -> Iterator[Place]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, (ast.Call, ast.Tuple)):
             continue
-        for number, argument in enumerate(node.args):
+        values = node.args if isinstance(node, ast.Call) else node.elts
+        for number, argument in enumerate(values):
             if isinstance(argument, ast.Constant) and CODE.fullmatch(str(argument.value)):
-                behind = node.args[number + 1] if number + 1 < len(node.args) else None
+                behind = values[number + 1] if number + 1 < len(values) else None
                 known = isinstance(behind, (ast.Constant, ast.JoinedStr))
                 warns = any(
                     word.arg == "severity" and ast.unparse(word.value) == "Severity.WARNING"
-                    for word in node.keywords
+                    for word in (node.keywords if isinstance(node, ast.Call) else ())
                 )
                 yield Place(
                     str(argument.value),

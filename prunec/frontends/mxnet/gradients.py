@@ -6,7 +6,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.mxnet.runtime import Session, open_session
 from prunec.frontends.runtime import Array, Gradient
 

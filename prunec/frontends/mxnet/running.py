@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Iterator, Mapping, Optional, Sequence
 
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.mxnet.gradients import LABEL_ENDING, gradients
 from prunec.frontends.mxnet.runtime import Session, open_session
 from prunec.frontends.mxnet.segments import Parts, open_segment, parts_of

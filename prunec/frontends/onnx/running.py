@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.frontends.examples import Data
+from prunec.examples import Data
 from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.frontends.onnx.runtime import Session, input_types, open_session

@@ -18,8 +18,8 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.examples import Data
 from prunec.frontends.base import FrontEnd, PrunedFiles
-from prunec.frontends.examples import Data
 from prunec.frontends.operators import Registered
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Node, Shape, Tensor

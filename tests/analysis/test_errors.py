@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from core.operators import RULES, TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
+
 from prunec.analysis.analyse import analyse
 from prunec.channels.removal import illegal, uniform
 from prunec.embedded.slices import Gather, ParameterSlice

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from rewriting.slice_examples import example
 
 import prunec.embedded
 from prunec.embedded.onnx_edits import Edits
 from prunec.rewriting.script import embedded, render, render_script
-from rewriting.slice_examples import example
 
 ROOM = Path(prunec.embedded.__file__).parent
 MODULES = sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
