@@ -8,7 +8,7 @@ before it, with random values in the place of what enters it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Optional
 
 import numpy as np
 
@@ -17,18 +17,18 @@ from prunec.graph import Tensor
 from prunec.support.diagnostics import PrunecError
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places
-from prunec.verifying.running import Examples, Subject, Values, made_by_operators, varying_inputs
+from prunec.verifying.running import Examples, Subject, Values, doubt_of, made_by_operators, varying_inputs
 
 
 @dataclass(frozen=True, eq=False)
 class Apart:
     """What came of nodes by themselves: what the smaller model's ``actual`` values should have been
-    (``expected``), and the values for other random numbers (``others``).  ``feeds`` are what entered the
+    (``expected``), and why agreement would prove nothing (``doubts``).  ``feeds`` are what entered the
     nodes of the smaller model, ``whole_feeds`` the same at the original's size."""
 
     expected: Values = field(default_factory=dict)
     actual: Values = field(default_factory=dict)
-    others: Values = field(default_factory=dict)
+    doubts: Mapping[Tensor, Optional[str]] = field(default_factory=dict)
     feeds: Mapping[Any, Array] = field(default_factory=dict)
     whole_feeds: Mapping[Any, Array] = field(default_factory=dict)
 
@@ -62,12 +62,14 @@ def run_apart(
     try:
         whole = subject.original.segment(whole_feeds, fetches, subject.masked).run(whole_feeds)
         session = subject.smaller.segment(feeds, fetches)
-        actual, again = session.run(feeds), session.run(others)
+        actual = dict(zip(fetches, session.run(feeds)))
+        again = zip(fetches, session.run(others))
+        doubts = {tensor: doubt_of(actual[tensor], array) for tensor, array in again}
     except PrunecError:
         return Apart()  # an operator may take no random values: the network's own have to do
     kept = {tensor: places.gather(tensor, array) for tensor, array in zip(fetches, whole)}
     expected = {tensor: array for tensor, array in kept.items() if array is not None}
-    return Apart(expected, dict(zip(fetches, actual)), dict(zip(fetches, again)), feeds, whole_feeds)
+    return Apart(expected, actual, doubts, feeds, whole_feeds)
 
 
 def _like(array: Array, seed: int, place: int) -> Array:

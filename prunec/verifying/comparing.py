@@ -16,11 +16,12 @@ import numpy as np
 
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
-from prunec.support.comparison import TOLERANCE, doubt_about, relative_error
+from prunec.support.comparison import TOLERANCE, relative_error
 from prunec.verifying.apart import Apart, run_apart
 from prunec.verifying.dependence import Break, Dependence, dependence
 from prunec.verifying.places import Places
 from prunec.verifying.running import (
+    NUMBERS,
     Examples,
     SmallRun,
     Subject,
@@ -37,7 +38,6 @@ from prunec.verifying.verdict import Compared
 _ROUNDINGS = 10.0
 #: Values that rounding alone changes by more than this cannot be compared.
 _UNSTEADY = 1e-2
-_NUMBERS = "iufb"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,8 @@ def compare(subject: Subject, examples: Examples, way: Course) -> Comparison:
         if feeds is not None and made:
             session = subject.original.segment(feeds, made, subject.masked)
             whole.update(zip(made, session.run(feeds)))
-    for tensor, array in whole.items():
+    for tensor in list(whole):
+        array = whole.pop(tensor)
         kept = way.places.gather(tensor, array)
         if tensor in compared:
             continue
@@ -119,12 +120,12 @@ def compare(subject: Subject, examples: Examples, way: Course) -> Comparison:
             compared[tensor] = _mismatch(subject, tensor, array.shape, small.values[tensor].shape)
         else:
             expected[tensor] = kept
-            actual, others, noisy = (own[tensor] for own in (small.values, small.others, small.noisy))
-            compared[tensor] = _compared(subject, tensor, kept, actual, others, noisy)
+            doubt, noise = small.doubts[tensor], small.noise.get(tensor, 0.0)
+            compared[tensor] = _compared(subject, tensor, kept, small.values[tensor], doubt, noise)
     apart = run_apart(subject, examples, way.places, way.depends, small.values, way.taking)
     by_themselves = {
         tensor: replace(
-            _compared(subject, tensor, kept, apart.actual[tensor], apart.others[tensor]),
+            _compared(subject, tensor, kept, apart.actual[tensor], apart.doubts[tensor]),
             name=f"{value_name(subject, tensor)} by itself",
             output=False,
         )
@@ -161,18 +162,12 @@ def _compared(
     tensor: Tensor,
     expected: Array,
     actual: Array,
-    others: Array,
-    noisy: Optional[Array] = None,
+    doubt: Optional[str],
+    noise: float = 0.0,
 ) -> Compared:
-    """How a value compares; ``others`` is it for other inputs, ``noisy`` for inputs that differ in their last
-    bit."""
+    """How a value compares; see :class:`SmallRun` for its ``doubt`` and its ``noise``."""
     if expected.shape != actual.shape:
         return _mismatch(subject, tensor, expected.shape, actual.shape)
-    doubt: Optional[str] = None
-    noise = 0.0
-    if actual.dtype.kind in _NUMBERS:
-        noise = 0.0 if noisy is None else _noise(actual, noisy)
-        doubt = doubt_about(actual, others)
     if noise > _UNSTEADY:
         doubt = doubt or "rounding alone changes it too much"
     return Compared(
@@ -190,16 +185,9 @@ def error_of(expected: Array, actual: Array) -> float:
     """The relative error of a value; of what is no number, infinite where anything differs."""
     if expected.shape != actual.shape:
         return float("inf")
-    if actual.dtype.kind in _NUMBERS and expected.dtype.kind in _NUMBERS:
+    if actual.dtype.kind in NUMBERS and expected.dtype.kind in NUMBERS:
         return relative_error(expected, actual)
     return 0.0 if np.array_equal(expected, actual) else float("inf")
-
-
-def _noise(actual: Array, noisy: Array) -> float:
-    """What a last bit of the inputs makes of a value, relative to its largest element."""
-    if noisy.shape != actual.shape or actual.dtype.kind != "f":
-        return 0.0
-    return relative_error(actual, noisy)
 
 
 def _mismatch(

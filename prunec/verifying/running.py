@@ -11,6 +11,7 @@ from prunec.analysis.analyse import Analysis
 from prunec.frontends.runtime import Array, Feeds, Runtime, Session
 from prunec.graph import Tensor
 from prunec.rewriting.emit import Pruned
+from prunec.support.comparison import doubt_about, relative_error
 from prunec.support.diagnostics import with_location
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.places import Places
@@ -19,6 +20,8 @@ from prunec.verifying.places import Places
 ORIGINAL, SMALLER = "the original model", "the smaller model"
 
 Values = dict[Tensor, Array]
+#: The kinds of elements that differ by more or less.
+NUMBERS = "iufb"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +46,15 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class SmallRun:
-    """What the smaller model computed: inner ``values``, the ``outputs`` of the model as users run it, the
-    ``others`` for other inputs, and the ``noisy`` for inputs that differ in their last bit; ``zeroed`` names
-    inputs that were set to zero."""
+    """What the smaller model computed: inner ``values``, and the ``outputs`` of the model as users run it.
+    Of each value ``doubts`` says why its agreement would prove nothing, with the values for other inputs in
+    view, and ``noise`` what a last bit of the inputs makes of it, relative to its largest element;
+    ``zeroed`` names inputs that were set to zero."""
 
     values: Values
     outputs: Sequence[Array]
-    others: Values
-    noisy: Values
+    doubts: Mapping[Tensor, Optional[str]]
+    noise: Mapping[Tensor, float]
     zeroed: tuple[str, ...]
 
 
@@ -67,19 +71,31 @@ def run_smaller(
         if not wanted:
             return SmallRun({}, outputs, {}, {}, zeroed)
         session = subject.smaller.segment(examples.first, wanted)
-        values, others = (
-            dict(zip(wanted, session.run(inputs))) for inputs in (examples.first, examples.second)
-        )
+        values = dict(zip(wanted, session.run(examples.first)))
         feeds: dict[Any, Array] = dict(jittered(examples.first))
+        feeds.update((tensor, values[tensor]) for tensor in starts)
+        # What counts is the model as users run it, as a whole.
+        graph_outputs = zip(subject.analysis.model.graph.outputs, outputs)
+        values.update((tensor, array) for tensor, array in graph_outputs if tensor in values)
+        # All inner values of a network take room: of two more runs no more is kept than what they show.
+        others = zip(wanted, session.run(examples.second))
+        doubts = {tensor: doubt_of(values[tensor], array) for tensor, array in others}
         if starts:
-            feeds.update((tensor, values[tensor]) for tensor in starts)
             wanted = [tensor for tensor in wanted if tensor not in feeds]
             session = subject.smaller.segment(feeds, wanted)
-        noisy = {**values, **dict(zip(wanted, session.run(feeds)))}
-    # What counts is the model as users run it, as a whole.
-    graph_outputs = zip(subject.analysis.model.graph.outputs, outputs)
-    values.update((tensor, array) for tensor, array in graph_outputs if tensor in values)
-    return SmallRun(values, outputs, others, noisy, zeroed)
+        noise = {tensor: _noise(values[tensor], array) for tensor, array in zip(wanted, session.run(feeds))}
+    return SmallRun(values, outputs, doubts, noise, zeroed)
+
+
+def doubt_of(value: Array, other: Array) -> Optional[str]:
+    """Why agreement of a value would prove nothing, given it for other inputs; ``None`` where it would."""
+    return doubt_about(value, other) if value.dtype.kind in NUMBERS else None
+
+
+def _noise(value: Array, noisy: Array) -> float:
+    if noisy.shape != value.shape or value.dtype.kind != "f":
+        return 0.0
+    return relative_error(value, noisy)
 
 
 def run_original(
