@@ -250,10 +250,12 @@ class _Builder:
     # --- statements ---
 
     def make_equation(self, children: _Children, span: Span) -> syntax.Equation:
-        return syntax.Equation(children[0], children[1], _guard(children[2:]), span)
+        (left, right), guard = _with_guard(children)
+        return syntax.Equation(left, right, guard, span)
 
     def make_keep(self, children: _Children, span: Span) -> syntax.Keep:
-        return syntax.Keep(tuple(children[0]), children[1] if len(children) > 1 else None, span)
+        (targets, *because), guard = _with_guard(children)
+        return syntax.Keep(tuple(targets), because[0] if because else None, guard, span)
 
     def condition(self, operator: str, children: _Children, span: Span) -> syntax.ZeroCondition:
         return syntax.ZeroCondition(operator, tuple(self.name(token) for token in children), span)
@@ -271,33 +273,37 @@ class _Builder:
         return children[0]
 
     def make_mixes(self, children: _Children, span: Span) -> syntax.Mixes:
-        unless = [c for c in children[1:] if isinstance(c, syntax.ZeroCondition)]
-        because = [c for c in children[1:] if isinstance(c, str)]
-        first = unless[0] if unless else None
-        return syntax.Mixes(tuple(children[0]), first, because[0] if because else None, span)
+        (targets, *behind), guard = _with_guard(children)
+        unless = next((c for c in behind if isinstance(c, syntax.ZeroCondition)), None)
+        because = next((c for c in behind if isinstance(c, str)), None)
+        return syntax.Mixes(tuple(targets), unless, because, guard, span)
 
     def make_zero(self, children: _Children, span: Span) -> syntax.Zero:
-        conditions = [c for c in children[1:] if isinstance(c, syntax.ZeroCondition)]
-        guard = _guard([c for c in children[1:] if isinstance(c, _Header)])
-        return syntax.Zero(self.name(children[0]), conditions[0] if conditions else None, guard, span)
+        (tensor, *condition), guard = _with_guard(children)
+        return syntax.Zero(self.name(tensor), condition[0] if condition else None, guard, span)
 
     def make_balanced(self, children: _Children, span: Span) -> syntax.Balanced:
-        return syntax.Balanced(self.name(children[0]), span)
+        (name,), guard = _with_guard(children)
+        return syntax.Balanced(self.name(name), guard, span)
 
     def make_neutral(self, children: _Children, span: Span) -> syntax.Neutral:
-        return syntax.Neutral(self.name(children[0]), children[1], span)
+        (tensor, value), guard = _with_guard(children)
+        return syntax.Neutral(self.name(tensor), value, guard, span)
 
     def make_scales(self, children: _Children, span: Span) -> syntax.Scales:
-        return syntax.Scales(self.name(children[0]), _guard(children[1:]), span)
+        (tensor,), guard = _with_guard(children)
+        return syntax.Scales(self.name(tensor), guard, span)
 
     def make_discontinuous(self, children: _Children, span: Span) -> syntax.Discontinuous:
-        return syntax.Discontinuous(span)
+        return syntax.Discontinuous(_with_guard(children)[1], span)
 
     def make_holds(self, children: _Children, span: Span) -> syntax.Holds:
-        return syntax.Holds(self.name(children[0]), children[1], span)
+        (tensor, value), guard = _with_guard(children)
+        return syntax.Holds(self.name(tensor), value, guard, span)
 
     def make_macs(self, children: _Children, span: Span) -> syntax.MultiplyAdds:
-        return syntax.MultiplyAdds(children[0], span)
+        (count,), guard = _with_guard(children)
+        return syntax.MultiplyAdds(count, guard, span)
 
     # --- policies ---
 
@@ -362,8 +368,11 @@ _LITERALS: dict[str, Value] = {
 }
 
 
-def _guard(parts: _Children) -> Any:
-    return parts[0]["when"] if parts else None
+def _with_guard(children: _Children) -> tuple[_Children, Any]:
+    """The parts of a statement, and what stands behind its ``when``."""
+    if children and isinstance(children[-1], _Header):
+        return children[:-1], children[-1]["when"]
+    return children, None
 
 
 def _documentation_line(token: Token) -> str:

@@ -166,9 +166,12 @@ def _tensors(tensors: Sequence[Tensor]) -> str:
 
 def print_statement(statement: Statement) -> str:
     """A statement on one line."""
+    return _statement(statement) + _when(statement.when)
+
+
+def _statement(statement: Statement) -> str:
     if isinstance(statement, Equation):
-        sides = f"{print_expression(statement.left, _SUM)} = {print_expression(statement.right, _SUM)}"
-        return sides + _when(statement.when)
+        return f"{print_expression(statement.left, _SUM)} = {print_expression(statement.right, _SUM)}"
     if isinstance(statement, Keep):
         return f"keep {_targets(statement.targets)}{_because(statement.because)}"
     if isinstance(statement, Mixes):
@@ -176,13 +179,13 @@ def print_statement(statement: Statement) -> str:
         return f"mixes {_targets(statement.targets)}{unless}{_because(statement.because)}"
     if isinstance(statement, Zero):
         condition = f" if {_condition(statement.condition)}" if statement.condition else ""
-        return f"zero {statement.tensor.name}{condition}{_when(statement.when)}"
+        return f"zero {statement.tensor.name}{condition}"
     if isinstance(statement, Balanced):
         return f"balanced {statement.name.name}"
     if isinstance(statement, Neutral):
         return f"neutral {statement.tensor.name} = {print_literal(statement.value)}"
     if isinstance(statement, Scales):
-        return f"scales {statement.tensor.name}{_when(statement.when)}"
+        return f"scales {statement.tensor.name}"
     if isinstance(statement, Discontinuous):
         return "discontinuous"
     if isinstance(statement, Holds):

@@ -28,12 +28,10 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Rule,
-    Scales,
     Signature,
     Sum,
     Tensor,
     VariadicSum,
-    Zero,
 )
 from prunec.support.diagnostics import Span
 
@@ -152,8 +150,13 @@ def guards(rule: Rule) -> Iterator[Expression]:
     if rule.when is not None:
         yield rule.when
     for statement in rule.statements:
-        if isinstance(statement, (Equation, Zero, Scales)) and statement.when is not None:
+        if statement.when is not None:
             yield statement.when
+
+
+def conditions(rule: Rule) -> tuple[Expression, ...]:
+    """What the rule's statements depend on, each once."""
+    return tuple(dict.fromkeys(s.when for s in rule.statements if s.when is not None))
 
 
 def measures(rule: Rule) -> Iterator[Expression]:

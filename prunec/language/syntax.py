@@ -209,10 +209,11 @@ class Equation:
 
 @dataclass(frozen=True)
 class Keep:
-    """``keep targets because "reason"``."""
+    """``keep targets because "reason" when guard``."""
 
     targets: tuple[Union[Name, Rest, Call], ...]
     because: Optional[str]
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -227,11 +228,12 @@ class ZeroCondition:
 
 @dataclass(frozen=True)
 class Mixes:
-    """``mixes targets unless zero a or b because "reason"``."""
+    """``mixes targets unless zero a or b because "reason" when guard``."""
 
     targets: tuple[Union[Name, Rest, Call], ...]
     unless: Optional[ZeroCondition]
     because: Optional[str]
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -250,6 +252,7 @@ class Balanced:
     """``balanced c``: the parts named ``c`` of a variadic sum stay equal in size."""
 
     name: Name
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -259,6 +262,7 @@ class Neutral:
 
     tensor: Name
     value: Literal
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -276,6 +280,7 @@ class Scales:
 class Discontinuous:
     """``discontinuous``: a change in the last bit of an input can reorder the outputs."""
 
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -284,6 +289,7 @@ class MultiplyAdds:
     """``macs = expression``: what one run of the operator costs."""
 
     count: Expression
+    when: Optional[Expression]
     span: Span = _span()
 
 
@@ -293,6 +299,7 @@ class Holds:
 
     tensor: Name
     value: Expression
+    when: Optional[Expression]
     span: Span = _span()
 
 

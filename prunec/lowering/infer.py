@@ -13,6 +13,7 @@ from prunec.graph import Graph, Known, Node, Shape, Tensor, as_value, same, shap
 from prunec.language.syntax import Rule
 from prunec.lowering.bind import bind
 from prunec.lowering.bound import Bound
+from prunec.lowering.choosing import Chooser
 from prunec.lowering.guards import holds
 from prunec.lowering.lower import is_discontinuous, lower
 from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
@@ -64,6 +65,7 @@ class _Inference:
         self.opaque: dict[int, Opaque] = {}
         self.problems: dict[int, Diagnostic] = {}
         self.cache: dict[object, Bound] = {}
+        self.chooser = Chooser()
         self.chosen: dict[object, tuple[Rule, ...]] = {}
         self.known: dict[Tensor, Known] = dict(graph.known)
         self.output_counts = [max(1, node.output_count) for node in graph.nodes]
@@ -195,6 +197,8 @@ class _Inference:
         count: int,
     ) -> Bound:
         attributes = attributes_of(rule, node, self.known)
+        if self.chooser.asks(rule):
+            rule = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
         key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
         bound = self.cache.get(key)
         if bound is None:
@@ -278,15 +282,23 @@ def guard_holds(
     """Whether a rule's guard holds for a node; a rule that the inputs do not fit does not hold."""
     if rule.when is None:
         return True
+    try:
+        slots = _slot_shapes(rule, node, inputs)
+    except Contradiction:
+        return False
+    return holds(rule.when, attributes_of(rule, node, known), slots)
+
+
+def _slot_shapes(
+    rule: Rule, node: Node, inputs: Sequence[Optional[Shape]]
+) -> dict[str, list[Optional[Shape]]]:
+    """The shapes of the tensors in each slot that is connected."""
     slots: dict[str, list[Optional[Shape]]] = {}
     if rule.signature is not None:
-        try:
-            filled = assign_slots(rule, len(inputs), node.given)
-        except Contradiction:
-            return False
+        filled = assign_slots(rule, len(inputs), node.given)
         for (tensor, _), shape in zip(filled.inputs, inputs):
             slots.setdefault(tensor.name, []).append(shape)
-    return holds(rule.when, attributes_of(rule, node, known), slots)
+    return slots
 
 
 def most_special(matching: Sequence[Rule]) -> tuple[Rule, ...]:
