@@ -6,6 +6,7 @@ The walk is a loop over the subtrees, children first, so that no nesting can exh
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Callable, Optional, Union
 
 from lark import Token, Tree
@@ -23,7 +24,8 @@ _Children = list[Any]
 def build(tree: Tree[Token], source: Source, offset: int) -> tuple[syntax.Rule, ...]:
     """The rules of a parse tree whose text starts at character ``offset`` of ``source``.
 
-    Raises ``PrunecError``: P105 for a number out of bounds, P106 for nesting too deep.
+    Raises ``PrunecError``: P105 for a number out of bounds, P106 for nesting too deep, P112 for an axis list
+    without a condition.
     """
     rules: tuple[syntax.Rule, ...] = _built(tree, source, offset)
     return rules
@@ -162,12 +164,26 @@ class _Builder:
     # --- tensors and axes ---
 
     def make_signature(self, children: _Children, span: Span) -> syntax.Signature:
-        before, behind, outputs = (tuple(c or ()) for c in children if not isinstance(c, Token))
+        parts = [tuple(c or ()) for c in children if not isinstance(c, Token)]
+        last: tuple[syntax.Alternative, ...] = ()
+        for number, part in enumerate(parts):
+            tensors = []
+            for tensor in part:
+                tensors.append(_with_conditions(tensor, last))
+                last = tensors[-1].alternatives or last
+            parts[number] = tuple(tensors)
+        before, behind, outputs = parts
         return syntax.Signature(before, behind, outputs, span)
 
     def tensor(self, kind: str, children: _Children, span: Span) -> syntax.Tensor:
-        axes = children[-1] if isinstance(children[-1], list) else ()
-        return syntax.Tensor(str(children[0]), kind, tuple(axes), span)
+        axes = next((child for child in children if isinstance(child, list)), ())
+        others = tuple(child for child in children if isinstance(child, syntax.Alternative))
+        return syntax.Tensor(str(children[0]), kind, tuple(axes), span, alternatives=others)
+
+    def make_alternative(self, children: _Children, span: Span) -> syntax.Alternative:
+        axes, guard = _with_guard(children)
+        # Without a condition it gets that of an earlier tensor when the signature is put together.
+        return syntax.Alternative(tuple(axes[0] if axes else ()), guard, span)
 
     def make_tensor(self, children: _Children, span: Span) -> syntax.Tensor:
         return self.tensor("one", children, span)
@@ -350,6 +366,26 @@ class _Builder:
 
     def make_whole(self, children: _Children, span: Span) -> syntax.Setting:
         return self.setting("whole", children, span)
+
+
+def _with_conditions(tensor: syntax.Tensor, last: tuple[syntax.Alternative, ...]) -> syntax.Tensor:
+    """The tensor, each of its alternatives with a condition: where it has none, that of the one in the same
+    place of ``last``, the alternatives of the tensor before."""
+    alternatives = []
+    for place, other in enumerate(tensor.alternatives):
+        if other.when is None and place >= len(last):
+            raise PrunecError(_no_condition(other.span))
+        alternatives.append(other if other.when is not None else replace(other, when=last[place].when))
+    return replace(tensor, alternatives=tuple(alternatives)) if alternatives else tensor
+
+
+def _no_condition(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "P112",
+        "nothing says when this axis list holds",
+        annotations=(Annotation(span, "and no tensor before has an alternative in this place"),),
+        help="put a condition behind it: `| axes when attribute == value`",
+    )
 
 
 class _Header(dict[str, Any]):

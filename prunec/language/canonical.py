@@ -9,10 +9,11 @@ comments together to a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from prunec.language.syntax import (
     MAXIMUM_DIGITS,
+    Alternative,
     Arithmetic,
     Attribute,
     Axis,
@@ -142,23 +143,41 @@ def print_axis_expression(item: AxisExpression) -> str:
     return _call(item)
 
 
-def print_tensor(tensor: Tensor) -> str:
-    """A slot with its axes, or without where it carries a value."""
+def print_tensor(tensor: Tensor, before: Sequence[Alternative] = ()) -> str:
+    """A slot with its axes, or without where it carries a value.
+
+    A condition is left out that the alternative in the same place of ``before`` has: those of the tensor
+    before it.
+    """
     if tensor.value:
         return f"{tensor.name}{_MARKS[tensor.kind]}"
-    return f"{tensor.name}{_MARKS[tensor.kind]}[{', '.join(print_axis(axis) for axis in tensor.axes)}]"
+    lists = [_axes(tensor.axes)]
+    for place, other in enumerate(tensor.alternatives):
+        known = [again.when for again in before[place : place + 1]] == [other.when]
+        lists.append(_axes(other.axes) + ("" if known else _when(other.when)))
+    return f"{tensor.name}{_MARKS[tensor.kind]}[{' | '.join(text.strip() for text in lists)}]"
+
+
+def _axes(axes: Sequence[Axis]) -> str:
+    return ", ".join(print_axis(axis) for axis in axes)
 
 
 def print_signature(signature: Signature) -> str:
     """``data; parameters -> outputs`` on one line."""
-    text = _tensors(signature.data)
-    if signature.parameters:
-        text += f"; {_tensors(signature.parameters)}"
-    return f"{text} -> {_tensors(signature.outputs)}".strip()
+    return " ".join(_signature(signature)).strip()
 
 
-def _tensors(tensors: Sequence[Tensor]) -> str:
-    return ", ".join(print_tensor(tensor) for tensor in tensors)
+def _signature(signature: Signature) -> tuple[str, str]:
+    """The inputs, and the outputs with their arrow."""
+    texts: list[list[str]] = []
+    before: Sequence[Alternative] = ()
+    for tensors in (signature.data, signature.parameters, signature.outputs):
+        texts.append([])
+        for tensor in tensors:
+            texts[-1].append(print_tensor(tensor, before))
+            before = tensor.alternatives or before
+    data, parameters, outputs = (", ".join(part) for part in texts)
+    return data + (f"; {parameters}" if parameters else ""), f"-> {outputs}"
 
 
 # --- statements ----------------------------------------------------------------------------
@@ -272,14 +291,17 @@ def print_body_signature(signature: Signature) -> list[str]:
     text = print_signature(signature)
     if len(text) + 2 <= WIDTH:
         return [f"  {text}"]
-    outputs = f"-> {_tensors(signature.outputs)}"
-    inputs = text[: len(text) - len(outputs)].rstrip()
+    inputs, outputs = _signature(signature)
     return [*wrap(inputs, "  ", "    "), *wrap(outputs, "    ", "      ")]
 
 
 def print_body_statement(statement: Statement) -> list[str]:
-    """The statement as lines of a body."""
-    return wrap(print_statement(statement), "  ", "    ")
+    """The statement as lines of a body; its condition on a line of its own where one line is too short."""
+    text = print_statement(statement)
+    if len(text) + 2 <= WIDTH or statement.when is None:
+        return wrap(text, "  ", "    ")
+    guard = _when(statement.when).strip()
+    return [*wrap(_statement(statement), "  ", "    "), *wrap(guard, "    ", "      ")]
 
 
 def _header(rule: Rule) -> str:
@@ -351,7 +373,7 @@ def wrap(text: str, first: str, others: str) -> list[str]:
     of brackets, and before the words that join conditions."""
     lines: list[str] = []
     line = first
-    for piece in _breakable(text):
+    for piece in _pieces(text, len(others)):
         if len((line + piece).rstrip()) > WIDTH and line.strip():
             lines.append(line.rstrip())
             line = others
@@ -361,17 +383,29 @@ def wrap(text: str, first: str, others: str) -> list[str]:
     return lines
 
 
+def _pieces(text: str, indent: int) -> Iterator[str]:
+    """The text cut where a line can end; what is too long for a line also where another axis list begins."""
+    for piece in _breakable(text):
+        if len(piece.rstrip()) + indent <= WIDTH:
+            yield piece
+            continue
+        first, *others = piece.split(" | ")
+        yield first
+        yield from (f" | {other}" for other in others)
+
+
 def _breakable(text: str) -> list[str]:
     """The text cut at each place where a line can end."""
     pieces = [""]
-    depth = 0
+    depth = lists = 0
     for match in _PIECES.finditer(text):
         token = match.group()
         depth += (token in "[({") - (token in "])}")
+        lists += (token == "[") - (token == "]")
         if token in (", ", "; ") and depth == 0:
             pieces[-1] += token
             pieces.append("")
-        elif token == " " and _JOINING.match(text, match.end()):
+        elif token == " " and not lists and _JOINING.match(text, match.end()):
             pieces.append(" ")
         else:
             pieces[-1] += token

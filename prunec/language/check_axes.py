@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional, Union
 
+from prunec.language.choices import variants
+from prunec.language.overlap import overlap
 from prunec.language.places import (
     OUTPUTS,
     Place,
+    axes_of,
     compounds,
     places,
     slots,
@@ -31,21 +34,35 @@ from prunec.language.syntax import (
     Rule,
     Signature,
     Sum,
+    Tensor,
     VariadicSum,
 )
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
 def check_axes(rule: Rule) -> Iterator[Diagnostic]:
-    """Errors and warnings about a rule's signature: P205, P206, P212, P213, P217, P218 and P225."""
+    """Errors and warnings about a rule's signature: P205, P206, P212, P213, P217, P218, P225 and P227."""
     if rule.signature is None:
         return
     yield from _variadic_slots(rule.signature)
     for _, tensor in slots(rule.signature):
-        for axis in tensor.axes:
+        yield from _alternatives(tensor)
+        for axis in axes_of(tensor):
             yield from _misplaced(axis)
+    yield from _names_and_rests(places(rule.signature))
+    said: set[tuple[str, int]] = set()
+    for variant in variants(rule):
+        for diagnostic in _of_variant(variant):
+            key = (diagnostic.code, diagnostic.annotations[0].span.start)
+            if key not in said:
+                said.add(key)
+                yield diagnostic
+
+
+def _of_variant(rule: Rule) -> Iterator[Diagnostic]:
+    """What is wrong with a rule each of whose tensors has one axis list."""
+    assert rule.signature is not None
     found = places(rule.signature)
-    yield from _names_and_rests(found)
     yield from _rests_twice(found)
     yield from _variadic_sums(rule.signature, found)
     yield from _single_places(rule, found)
@@ -70,10 +87,23 @@ def _variadic_slots(signature: Signature) -> Iterator[Diagnostic]:
                 )
 
 
+def _alternatives(tensor: Tensor) -> Iterator[Diagnostic]:
+    for position, later in enumerate(tensor.alternatives):
+        for other in tensor.alternatives[:position]:
+            if overlap(other.when, later.when):
+                yield Diagnostic(
+                    "P227",
+                    f"two axis lists of `{tensor.name}` can hold at once",
+                    annotations=(Annotation(other.span, "this one"), Annotation(later.span, "and this one")),
+                    notes=("which one is meant is never guessed from their order",),
+                    help="let their conditions exclude each other",
+                )
+
+
 def _misplaced(axis: Axis) -> Iterator[Diagnostic]:
-    if axis.place is not None and isinstance(axis.item, (Rest, Each, Call)):
-        advice = "put `@` behind one axis"
-        headline = "only a single axis can have a place"
+    if axis.place is not None and isinstance(axis.item, (Each, Call)):
+        advice = "put `@` behind one axis, or behind a rest that starts there"
+        headline = "only an axis or a rest can have a place"
         yield _spelling(headline, axis.item.span, "stands for any number of axes", advice)
     yield from _misplaced_in(axis.item, None)
 

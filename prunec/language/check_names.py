@@ -32,6 +32,7 @@ from prunec.language.functions import (
 )
 from prunec.language.places import (
     OUTPUTS,
+    axes_of,
     axis_calls,
     guards,
     measures,
@@ -71,7 +72,7 @@ def check_names(rule: Rule) -> Iterator[Diagnostic]:
         for part, call in axis_calls(rule.signature):
             yield from names.call(call, AXIS if part == OUTPUTS else INPUT)
         for _, tensor in slots(rule.signature):
-            for axis in tensor.axes:
+            for axis in axes_of(tensor):
                 if isinstance(axis.place, Name):
                     yield from names.expression(axis.place, VALUE)
     for expression in guards(rule):

@@ -9,6 +9,7 @@ from typing import Union
 from prunec.language.functions import FUNCTIONS, ONE_AXIS, REST
 from prunec.language.syntax import (
     Arithmetic,
+    Axis,
     AxisExpression,
     Balanced,
     Broadcast,
@@ -69,11 +70,22 @@ def slots(signature: Signature) -> Iterator[tuple[str, Tensor]]:
             yield part, tensor
 
 
+def axis_lists(tensor: Tensor) -> tuple[tuple[Axis, ...], ...]:
+    """The axis lists of a tensor: the one it has where no condition holds, and its alternatives."""
+    return (tensor.axes, *(other.axes for other in tensor.alternatives))
+
+
+def axes_of(tensor: Tensor) -> Iterator[Axis]:
+    """The axes of all the axis lists of a tensor."""
+    for axes in axis_lists(tensor):
+        yield from axes
+
+
 def places(signature: Signature) -> tuple[Place, ...]:
     """Every occurrence of an axis name, in reading order."""
     found: list[Place] = []
     for part, tensor in slots(signature):
-        for axis in tensor.axes:
+        for axis in axes_of(tensor):
             found += _places(axis.item, Place("", False, part, tensor, axis.span))
     return tuple(found)
 
@@ -122,7 +134,7 @@ def compounds(signature: Signature) -> Iterator[tuple[str, Union[Product, Sum], 
             yield item, each
 
     for part, tensor in slots(signature):
-        for axis in tensor.axes:
+        for axis in axes_of(tensor):
             for item, each in walk(axis.item, False):
                 yield part, item, each
 
@@ -146,17 +158,15 @@ def subexpressions(expression: Expression) -> Iterator[Expression]:
 
 
 def guards(rule: Rule) -> Iterator[Expression]:
-    """The rule's guard and those of its statements."""
+    """The rule's guard and those of its axis lists and statements."""
     if rule.when is not None:
         yield rule.when
+    if rule.signature is not None:
+        for _, tensor in slots(rule.signature):
+            yield from (other.when for other in tensor.alternatives)
     for statement in rule.statements:
         if statement.when is not None:
             yield statement.when
-
-
-def conditions(rule: Rule) -> tuple[Expression, ...]:
-    """What the rule's statements depend on, each once."""
-    return tuple(dict.fromkeys(s.when for s in rule.statements if s.when is not None))
 
 
 def measures(rule: Rule) -> Iterator[Expression]:
@@ -184,7 +194,7 @@ def axis_calls(signature: Signature) -> Iterator[tuple[str, Call]]:
                 yield from walk(inner)
 
     for part, tensor in slots(signature):
-        for axis in tensor.axes:
+        for axis in axes_of(tensor):
             for call in walk(axis.item):
                 yield part, call
 
@@ -214,7 +224,7 @@ def names_used(rule: Rule) -> frozenset[str]:
         for _, call in axis_calls(rule.signature):
             note(call)
         for _, tensor in slots(rule.signature):
-            for axis in tensor.axes:
+            for axis in axes_of(tensor):
                 if isinstance(axis.place, Name):
                     used.add(axis.place.name)
     return frozenset(used)

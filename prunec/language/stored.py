@@ -187,6 +187,14 @@ def _fields(node: type) -> tuple[type, tuple[str, ...], tuple[_Reader, ...]]:
 
 #: The classes of nodes that rules consist of, by number.
 _CLASSES = (*get_args(syntax.Expression), *get_args(syntax.AxisExpression), *get_args(syntax.Statement))
-_CLASSES += (syntax.Axis, syntax.Tensor, syntax.Signature, syntax.ZeroCondition, syntax.Attribute, Rule)
+_CLASSES += (
+    syntax.Axis,
+    syntax.Alternative,
+    syntax.Tensor,
+    syntax.Signature,
+    syntax.ZeroCondition,
+    syntax.Attribute,
+    Rule,
+)
 _NUMBERS: Mapping[Any, int] = {node: number for number, node in enumerate(dict.fromkeys(_CLASSES))}
 _FIELDS = tuple(_fields(node) for node in _NUMBERS)

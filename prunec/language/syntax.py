@@ -170,11 +170,21 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """``name[axes]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"`` (``*``).
+class Alternative:
+    """``| axes when guard``: the axes of a tensor where the guard holds."""
 
-    ``value`` marks an input that is written without an axis list: what it holds is read as the attribute
-    of its name.
+    axes: tuple[Axis, ...]
+    when: Expression
+    span: Span = _span()
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """``name[axes | other axes when guard]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"``
+    (``*``).
+
+    ``axes`` are those where the guard of no alternative holds.  ``value`` marks an input that is written
+    without an axis list: what it holds is read as the attribute of its name.
     """
 
     name: str
@@ -182,6 +192,7 @@ class Tensor:
     axes: tuple[Axis, ...]
     span: Span = _span()
     value: bool = False
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)

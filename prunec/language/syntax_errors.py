@@ -18,6 +18,7 @@ _SYMBOLS = {
     "ARROW": "->",
     "LBRACE": "{",
     "LSQB": "[",
+    "VBAR": "|",
     "EQUAL": "=",
     "AT": "@",
     "OPTIONAL": "?",

@@ -25,7 +25,7 @@ _KEYWORDS = {
     "op": "Starts a rule: the operators it is for, the attributes it reads, its guard.",
     "as": "Names the rule; without it, it is called as its first operator.",
     "specialises": "Where this rule and the named one both match, this one is meant.",
-    "when": "The rule, or the equation before it, holds where this is true.",
+    "when": "The rule, the statement or the axis list before it holds where this is true.",
     "opaque": "Nothing is known of the outputs: everything the operator touches is kept.",
     "because": "The reason, for messages and explanations.",
     "keep": "Cannot be removed.",

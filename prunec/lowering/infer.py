@@ -120,7 +120,14 @@ class _Inference:
             if rule is None or rule.opaque is not None or self._lacks_value(index, rule, node):
                 return self._take_hints(index)
             outputs = tuple(self.shapes.get(Tensor(index, k)) for k in range(self.output_counts[index]))
-            bound = self._bind(rule, node, inputs, outputs, self.output_counts[index])
+            attributes = attributes_of(rule, node, self.known)
+            if self.chooser.asks(rule):
+                chosen = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
+                if chosen is None:
+                    self.opaque[index] = _no_rule(node, rule)
+                    return self._take_hints(index)
+                rule = chosen
+            bound = self._bind(rule, attributes, node, inputs, outputs, self.output_counts[index])
         except Contradiction as error:
             self.problems[index] = self._contradiction(index, error)
             return []
@@ -191,14 +198,12 @@ class _Inference:
     def _bind(
         self,
         rule: Rule,
+        attributes: Mapping[str, Value],
         node: Node,
         inputs: tuple[Optional[Shape], ...],
         outputs: tuple[Optional[Shape], ...],
         count: int,
     ) -> Bound:
-        attributes = attributes_of(rule, node, self.known)
-        if self.chooser.asks(rule):
-            rule = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
         key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
         bound = self.cache.get(key)
         if bound is None:
@@ -225,11 +230,7 @@ class _Inference:
             self.problems[index] = self._ambiguous(index, matching)
             return None
         if not matching:
-            self.opaque[index] = Opaque(
-                "no matching rule",
-                f"no rule of {node.operator} holds for these attributes and shapes",
-                candidates[0].span,
-            )
+            self.opaque[index] = _no_rule(node, candidates[0])
             return None
         self.opaque.pop(index, None)
         if matching[0].opaque is not None:
@@ -287,6 +288,12 @@ def guard_holds(
     except Contradiction:
         return False
     return holds(rule.when, attributes_of(rule, node, known), slots)
+
+
+def _no_rule(node: Node, rule: Rule) -> Opaque:
+    """No rule holds for a node, or which one does is not known."""
+    text = f"no rule of {node.operator} holds for these attributes and shapes"
+    return Opaque("no matching rule", text, rule.span)
 
 
 def _slot_shapes(

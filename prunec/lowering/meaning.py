@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Mapping, Sequence, Union
 
+from prunec.language.canonical import print_tensor
 from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander, Open
@@ -13,7 +14,6 @@ from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, s
 from prunec.lowering.guards import active_equations
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.stems import slots_of, stems
-from prunec.support.diagnostics import Span
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,11 @@ def meaning_of(
         if isinstance(statement, (Keep, Mixes)):
             for target in statement.targets:
                 _mark(rule, statement, target, expander, kept, mixed)
-    for name, span in _alone([*taken, *given], expander.regroupings):
+    written = {tensor.name: tensor for tensor in slots_of(rule.signature)}
+    for name, place in _alone([*taken, *given], expander.regroupings):
         if name not in made and name not in mixed and name not in in_values:
-            kept.setdefault(name, RuleReason(ReasonKind.ALONE, span, span.text))
+            text = print_tensor(written[place.slot])
+            kept.setdefault(name, RuleReason(ReasonKind.ALONE, place.span, text))
     for name in expander.fixed:
         kept.setdefault(name, RuleReason(ReasonKind.FIXED_SIZE, rule.signature.span))
     return Meaning(kept, made, mixed, held)
@@ -94,20 +96,22 @@ def _mark(
             mixed[name] = Mixing(because, unless, statement.span)
 
 
-def _alone(tensors: Sequence[BoundTensor], regroupings: Sequence[Regrouping]) -> list[tuple[str, Span]]:
+def _alone(
+    tensors: Sequence[BoundTensor], regroupings: Sequence[Regrouping]
+) -> list[tuple[str, BoundTensor]]:
     """Names that stand in one place only, but for parts of sums, with the slot they stand in."""
-    places: dict[str, tuple[int, bool, Span]] = {}
+    places: dict[str, tuple[int, bool, BoundTensor]] = {}
     for tensor in tensors:
         for axis in tensor.axes or ():
             for term in axis:
                 in_sum = isinstance(term, SumTerm)
                 for name in names_of((term,)):
                     count = places[name][0] if name in places else 0
-                    places[name] = (count + 1, in_sum, tensor.span)
+                    places[name] = (count + 1, in_sum, tensor)
     regrouped = {name for group in regroupings for name in group.before + group.after}
     return [
-        (name, span)
-        for name, (count, in_sum, span) in places.items()
+        (name, tensor)
+        for name, (count, in_sum, tensor) in places.items()
         if count == 1 and not in_sum and name not in regrouped
     ]
 

@@ -181,8 +181,14 @@ class RankSolver:
                 rank = fixed
         for position, axis in enumerate(tensor.axes):
             place = place_of(axis, self.attributes)
-            if place is None or (place < 0 and rank is None):
+            if place is None:
                 continue
+            if place < 0:
+                behind = self._count(tensor.axes[position:])
+                if behind is not None:
+                    self._learn(behind[0], behind[1], -place)
+                if rank is None:
+                    continue
             index = place if place >= 0 else place + (rank or 0)
             before = self._count(tensor.axes[:position])
             if before is not None and index >= 0:

@@ -192,7 +192,8 @@ class AttributeDraw:
                 if not isinstance(axis.place, Name) or axis.place.name in self.values:
                     continue
                 index, rank = before(tensor, position), before(tensor, len(tensor.axes))
-                negative = self.random.random() < 0.3
+                # Behind the last axis stands nothing that could be counted from the end.
+                negative = self.random.random() < 0.3 and index < rank
                 default = self.defaults.get(axis.place.name)
                 if isinstance(default, int) and default in (index, index - rank):
                     self.values[axis.place.name] = default

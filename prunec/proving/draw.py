@@ -6,6 +6,7 @@ the rest.  What is drawn need not be legal: the framework and the rule's guard d
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Mapping, Optional
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from prunec.frontends.operators import Operator
 from prunec.frontends.trial_templates import Templates
 from prunec.frontends.trials import SampledNode
+from prunec.graph import Shape
+from prunec.language.places import subexpressions
 from prunec.language.syntax import (
     Attribute,
     AxisExpression,
@@ -60,6 +63,8 @@ from prunec.proving.walking import (
 )
 from prunec.value import Value
 
+#: How often a node is drawn that is to meet conditions.
+_MOST_FORM_DRAWS = 40
 _WINDOWS = ("window", "window_up", "unwindow")
 
 
@@ -78,6 +83,45 @@ def draw(
         return _Drawing(rule, operator, templates, random).run(learned)
     except (Unspreadable, ViewError, IndexError, ZeroDivisionError) as error:
         raise NotDrawn(str(error)) from None
+
+
+def draw_form(
+    form: Rule,
+    rule: Rule,
+    operator: Operator,
+    templates: Templates,
+    random: np.random.Generator,
+    learned: bool = False,
+) -> SampledNode:
+    """A random node for one of the forms of a rule with conditions, as :func:`draw`: drawn again as long as
+    what the form holds under is not met."""
+    if form is rule:
+        return draw(form, operator, templates, random, learned)
+    for _ in range(_MOST_FORM_DRAWS):
+        with suppress(NotDrawn):
+            drawn = draw(form, operator, templates, random, learned)
+            if _fits(form, operator, drawn):
+                return drawn
+    raise NotDrawn("the conditions of this form are not met")
+
+
+def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
+    """Whether the guard of a form can hold for a draw, of which optional inputs may still be left out."""
+    assert form.signature is not None
+    attributes = {a.name: None if a.default is None else a.default.value for a in form.attributes}
+    attributes.update({**operator.version_attributes, **drawn.attributes})
+    slots: dict[str, list[Optional[Shape]]] = {}
+    for tensor in form.signature.data:
+        if tensor.kind != "optional":
+            slots[tensor.name] = [s for (name, _), s in drawn.shapes.items() if name == tensor.name]
+    guard = form.when
+    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+    asked = [part for part in parts if part is not None and not _asks_for_inputs(part)]
+    return all(holds(part, attributes, slots) is not False for part in asked)
+
+
+def _asks_for_inputs(guard: Expression) -> bool:
+    return any(isinstance(e, Call) and e.function in ("given", "count") for e in subexpressions(guard))
 
 
 def may_hold(rule: Rule, operator: Operator) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
 from prunec.frontends.trials import Alone, Illegal, SampledNode, Trials, WiringMismatch
-from prunec.graph import Tensor
+from prunec.graph import Shape, Tensor
 from prunec.language.syntax import Neutral, Rule
 from prunec.lowering.bound import axis_size, names_of
+from prunec.lowering.guards import holds
 from prunec.lowering.infer import lower_graph
 from prunec.lowering.lowered import LoweredRule
 from prunec.proving.framework import refuted
@@ -38,10 +39,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Node:
-    """A node that the framework accepts and whose shapes the rule knows: its inputs (``None``: left out), and
-    its outputs' shapes and types."""
+    """A node that the framework accepts and whose shapes the rule knows: whether the rule says that it is not
+    continuous, inputs (``None``: left out), and the shapes and types of its outputs."""
 
-    rule: Rule
+    discontinuous: bool
     operator: Operator
     attributes: Mapping[str, Any]
     inputs: tuple[Optional[Slot], ...]
@@ -110,7 +111,8 @@ def legal_node(
     if free:
         wrong(f"nothing in the rule tells the size of {', '.join(free)}, which may be removed")
     shapes = tuple(shape for shape in outputs if shape is not None)
-    return Node(rule, operator, alone.attributes, _inputs(rule, bound, alone), shapes, alone.kinds)
+    inputs = _inputs(rule, bound, alone)
+    return Node(bound.discontinuous, operator, alone.attributes, inputs, shapes, alone.kinds)
 
 
 def _bound(
@@ -128,8 +130,13 @@ def _bound(
         wrong(f"prunec refuses what {framework} accepts: {first.headline}{reasons}")
     except Exception as error:  # a bug of the compiler, to be told like any other failure
         wrong(f"prunec fails: {type(error).__name__}: {error}")
-    if bound is None or bound.header.span != rule.span:
+    if bound is None or (bound.header.label, bound.header.span) != (rule.label, rule.span):
         raise Illegal("the guard does not hold, or another rule is for it")
+    shapes: dict[str, list[Optional[Shape]]] = {}
+    for slot in bound.inputs:
+        shapes.setdefault(slot.slot, []).append(bound.shape(slot))
+    if holds(rule.when, bound.attributes, shapes) is False:
+        raise Illegal("another form of the rule is for it")
     return bound
 
 

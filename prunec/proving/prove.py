@@ -15,7 +15,8 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.trials import Illegal, SampledNode, Trials
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.proving.draw import draw, may_hold
+from prunec.proving.draw import draw_form, may_hold
+from prunec.proving.forms import forms
 from prunec.proving.framework import Refuted, trials_for
 from prunec.proving.node import Node, legal_node
 from prunec.proving.rules import RulesUnderTrial
@@ -27,6 +28,8 @@ from prunec.proving.worker import Crash, Notice, Worker
 
 #: How many draws may come to nothing for each case that is wanted.
 _DRAWS_PER_CASE = 30
+#: Draws in a row that do not meet the conditions of a form: it is given up.
+_MOST_IN_VAIN = 20
 #: What a network counts, in cases, whose pruning tests nothing of the operator.
 _IDLE = 0.2
 #: How often a rule is begun anew after the framework crashed.
@@ -191,27 +194,50 @@ class _Proof:
             elif not versions:
                 self.record.untried.append((name, f"{self.trials.framework} has no such operator"))
             else:
-                known[name] = tuple(own for own in versions if may_hold(rule, own))
+                known[name] = tuple(versions)
         for name, versions in known.items():
             self._try_operator(name, versions, max(2, -(-self.cases // len(known))))
         return self._verdict()
 
     def _try_operator(self, name: str, versions: Sequence[Operator], cases: int) -> None:
+        """``cases`` networks for each form of the rule."""
+        untried: list[tuple[str, str]] = []
+        found = forms(self.rule)
+        number = 0
+        for form in found:
+            before, reasons = self.record.cases, []
+            for rule in form.rules:
+                reasons += self._try_form(rule, number, name, versions, max(2, -(-cases // len(form.rules))))
+                number += 1
+            if self.record.cases == before:
+                untried.append((f"{name} when {form.words}" if form.words else name, _commonest(reasons)))
+        if len(untried) == len(found):
+            untried = [(name, _commonest([reason for _, reason in untried]))]
+        self.record.untried += untried
+
+    def _try_form(
+        self, form: Rule, number: int, name: str, versions: Sequence[Operator], cases: int
+    ) -> list[str]:
+        """Why nodes were not legal that were drawn for a form."""
+        versions = tuple(version for version in versions if may_hold(form, version))
         # Each operator has draws of its own, so that the same case comes whatever else is proved.
         text = f"{self.rule.label}/{name}"
-        random = np.random.default_rng([self.seed, zlib.crc32(text.encode()), self.task.salts.get(name, 0)])
-        done, reasons, before = 0.0, [], self.record.cases
+        salts = [self.task.salts.get(name, 0), *([number] if number else [])]
+        random = np.random.default_rng([self.seed, zlib.crc32(text.encode()), *salts])
+        done, reasons, in_vain = 0.0, [], 0
         for _ in range(cases * _DRAWS_PER_CASE):
-            if done >= cases or not versions:
+            if done >= cases or not versions or in_vain > _MOST_IN_VAIN:
                 break
             # Only several are drawn from: a framework without versions keeps the draws it had.
             operator = versions[int(random.integers(len(versions))) if len(versions) > 1 else 0]
             try:
                 templates = self.trials.templates(operator.version)
-                sampled = draw(self.rule, operator, templates, random, not self.trials.infers)
+                sampled = draw_form(form, self.rule, operator, templates, random, not self.trials.infers)
+                in_vain = 0
                 self.notice(name, _words(sampled))
-                node = legal_node(self.rule, self.rules, self.trials, operator, sampled, random)
+                node = legal_node(form, self.rules, self.trials, operator, sampled, random)
             except NotDrawn:
+                in_vain += form is not self.rule
                 continue
             except Illegal as error:
                 reasons.append(str(error))
@@ -222,8 +248,7 @@ class _Proof:
                 continue
             self.record.nodes.append(node)
             done += 1.0 if self._try_node(node, random) else _IDLE
-        if self.record.cases == before:
-            self.record.untried.append((name, _commonest(reasons)))
+        return reasons
 
     def _try_node(self, node: Node, random: np.random.Generator) -> bool:
         """One network around the node; whether the removal of channels was put to the test."""

@@ -56,6 +56,9 @@ def _wishes(tensors: Sequence[Tensor], header: Mapping[str, Attribute]) -> dict[
             if default is None or not isinstance(default.value, int):
                 continue
             index = default.value
+            if isinstance(axis.item, Rest) and index < 0 and axis is tensor.axes[-1]:
+                wishes.setdefault(axis.item.name, -index)
+                continue
             beside = tensor.axes[:position] if index >= 0 else tensor.axes[position + 1 :]
             if len(beside) == 1 and isinstance(beside[0].item, Rest):
                 wishes.setdefault(beside[0].item.name, index if index >= 0 else -1 - index)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Iterator, Sequence
+from typing import Iterable, Iterator, Sequence, Union
 
 import numpy as np
 
 from prunec.frontends.trials import Trials
+from prunec.language.places import axes_of, axis_lists
 from prunec.language.syntax import (
     Axis,
+    AxisExpression,
     Discontinuous,
     Each,
     Equation,
@@ -73,33 +75,45 @@ def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
     signature = rule.signature
     assert signature is not None
     tensors = signature.data + signature.parameters + signature.outputs
-    everywhere = [name for tensor in tensors for axis in tensor.axes for name in stems(axis.item)]
     for position, tensor in enumerate(signature.data):
-        for index, axis in enumerate(tensor.axes):
-            if not isinstance(axis.item, (Name, Rest)) or everywhere.count(axis.item.name) != 1:
+        others = [name for other in tensors if other is not tensor for name in _names_of(axes_of(other))]
+        for item, span in {axis.item: axis.span for axis in axes_of(tensor)}.items():
+            if not isinstance(item, (Name, Rest)) or item.name in others:
                 continue
-            freed, equation = _as_part(axis)
-            changed = replace(tensor, axes=tensor.axes[:index] + (freed,) + tensor.axes[index + 1 :])
+            if any(_names_of(axes).count(item.name) > 1 for axes in axis_lists(tensor)):
+                continue
+            freed, equation = _as_part(item)
+            alternatives = tuple(
+                replace(other, axes=_exchanged(other.axes, item, freed)) for other in tensor.alternatives
+            )
+            axes = _exchanged(tensor.axes, item, freed)
+            changed = replace(tensor, axes=axes, alternatives=alternatives)
             data: tuple[Tensor, ...] = signature.data[:position] + (changed,) + signature.data[position + 1 :]
-            name = axis.item.name
+            name = item.name
             statements = tuple(s for s in _unkept(rule.statements, name)) + (equation,)
-            star = "*" if isinstance(axis.item, Rest) else ""
+            star = "*" if isinstance(item, Rest) else ""
             yield (
-                f"line {axis.span.line}: {star}{name} of {tensor.name} can go",
+                f"line {span.line}: {star}{name} of {tensor.name} can go",
                 replace(rule, signature=replace(signature, data=data), statements=statements),
             )
 
 
-def _as_part(axis: Axis) -> tuple[Axis, Equation]:
-    item, span = axis.item, axis.span
-    assert isinstance(item, (Name, Rest))
+def _names_of(axes: Iterable[Axis]) -> list[str]:
+    return [name for axis in axes for name in stems(axis.item)]
+
+
+def _exchanged(axes: Sequence[Axis], old: Union[Name, Rest], new: AxisExpression) -> tuple[Axis, ...]:
+    return tuple(replace(axis, item=new) if axis.item == old else axis for axis in axes)
+
+
+def _as_part(item: Union[Name, Rest]) -> tuple[AxisExpression, Equation]:
+    span = item.span
     nothing = Name(f"{item.name}_unread", span)
     freed = Sum((nothing, Name(item.name, span)), span)
     zero = Literal(0, span)
     if isinstance(item, Rest):
-        left = Rest(nothing.name, span)
-        return replace(axis, item=Each(freed, span)), Equation(left, zero, None, span)
-    return replace(axis, item=freed), Equation(nothing, zero, None, span)
+        return Each(freed, span), Equation(Rest(nothing.name, span), zero, None, span)
+    return freed, Equation(nothing, zero, None, span)
 
 
 def _unkept(statements: Sequence[Statement], name: str) -> Iterator[Statement]:

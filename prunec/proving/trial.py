@@ -15,7 +15,6 @@ from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import Point
 from prunec.frontends.trial_templates import Template
 from prunec.frontends.trials import NODE, TrialModel, Trials
-from prunec.language.syntax import Discontinuous
 from prunec.proving.network import Network
 from prunec.proving.node import Node, Slot
 from prunec.proving.rules import AROUND, RulesUnderTrial
@@ -256,7 +255,7 @@ def _confirmed(built: Built, pruned: Pruned) -> bool:
     Where the rule says that the operator is not continuous, the last bit of one value can make a large
     difference, though hardly every time.
     """
-    if not any(isinstance(statement, Discontinuous) for statement in built.node.rule.statements):
+    if not built.node.discontinuous:
         return True
     for seed in (1, 2, 3):
         random = np.random.default_rng(seed)

@@ -78,7 +78,7 @@ def test_all_errors_are_found_in_one_run(tmp_path: Path, monkeypatch: Any, capsy
         ["my.prune:6:37", "warning[P217]"],
         ["my.prune:9:4", "error[P219]"],
     ]
-    assert lines[0].endswith("`*` cannot stand here: expected `]`, `,` or `@`")
+    assert lines[0].endswith("`*` cannot stand here: expected `]`, `,`, `|` or `@`")
 
 
 def test_full_form_counts(tmp_path: Path, capsys: Any) -> None:

@@ -154,7 +154,20 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[c] -> o[c]  mixes c unless zero o", ["P223 [o] `o` is not an input of this rule"]),
         ("d[c] -> o*[c], p[c]", ["P212 [o*[c]] the variadic tensor `o` is not the last one"]),
         ("d*[c]; w[c] -> o[c]", ["P212 [d*[c]] the variadic tensor `d` is not the last one"]),
-        ("d[*x @ 1] -> o[*x]", ["P225 [*x] only a single axis can have a place"]),
+        ("d[n, *x @ 1] -> o[n, *x]", []),
+        (
+            "d[reverse(c) @ 1], e[c] -> o[c]",
+            ["P211", "P225 [reverse(c)] only an axis or a rest can have a place"],
+        ),
+        (
+            "d[n, c | c, n when rank(d) > 1 | c, 1 when rank(d) == 2], e[n] -> o[n, c]",
+            ["P227 [| c, n when rank(d) > 1] two axis lists of `d` can hold at once"],
+        ),
+        (
+            "d[n, c | c, n, m when rank(d) == 3] -> o[n, c]",
+            ["P217 [m] the axis `m` stands in one place only"],
+        ),
+        ("d[n, c | n, e when rank(d) == 3] -> o[n, c]", ["P217 [e]", "P217 [c]"]),
         ("d[c, (~c *x)] -> o[c, *x]", ["P225 [~c] `~` cannot stand inside an axis"]),
         ("d[*x] -> o[*(*x 2)]", ["P225 [*x] a rest inside `*(…)`"]),
         ("d[*x] -> o[(*(x 2) *x)]", ["P225 [*(x 2)] `*(…)` cannot be part of an axis"]),

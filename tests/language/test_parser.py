@@ -236,7 +236,7 @@ def test_size_is_bounded(tmp_path: Path) -> None:
 def test_the_caret_stands_under_the_token() -> None:
     message = error("op A {\n\tdata[x y] -> out[x]\n}")
     lines = message.splitlines()
-    assert lines[3:5] == [" 2 | \tdata[x y] -> out[x]", "   | \t       ^ expected `]`, `,` or `@`"]
+    assert lines[3:5] == [" 2 | \tdata[x y] -> out[x]", "   | \t       ^ expected `]`, `,`, `|` or `@`"]
 
 
 def test_equality_leaves_spans_out() -> None:

@@ -104,7 +104,16 @@ axis_expressions = st.recursive(
 places = st.none() | names | st.builds(syntax.Literal, st.integers(-9, 9), st.just(NOWHERE))
 axes = st.builds(syntax.Axis, axis_expressions, places, st.just(NOWHERE))
 kinds = st.sampled_from(["one", "optional", "variadic"])
-tensors = st.builds(syntax.Tensor, words, kinds, st.lists(axes, max_size=3).map(tuple), st.just(NOWHERE))
+axis_lists = st.lists(axes, max_size=3).map(tuple)
+alternatives = st.builds(syntax.Alternative, axis_lists, guards, st.just(NOWHERE))
+tensors = st.builds(
+    syntax.Tensor,
+    words,
+    kinds,
+    axis_lists,
+    st.just(NOWHERE),
+    alternatives=st.just(()) | st.lists(alternatives, max_size=2).map(tuple),
+)
 
 
 values_carried = st.builds(
@@ -126,6 +135,7 @@ signatures = st.builds(syntax.Signature, inputs, slots(0), slots(1), st.just(NOW
 
 targets = st.lists(names | rests | calls(expressions), min_size=1, max_size=3).map(tuple)
 reasons = st.none() | texts
+whens = st.none() | guards
 
 
 @st.composite
@@ -136,16 +146,16 @@ def conditions(draw: st.DrawFn) -> syntax.ZeroCondition:
 
 
 statements = (
-    st.builds(syntax.Equation, left_sides(), expressions, st.none() | guards, st.just(NOWHERE))
-    | st.builds(syntax.Keep, targets, reasons, st.just(NOWHERE))
-    | st.builds(syntax.Mixes, targets, st.none() | conditions(), reasons, st.just(NOWHERE))
-    | st.builds(syntax.Zero, names, st.none() | conditions(), st.none() | guards, st.just(NOWHERE))
-    | st.builds(syntax.Balanced, names, st.just(NOWHERE))
-    | st.builds(syntax.Neutral, names, literals, st.just(NOWHERE))
-    | st.builds(syntax.Scales, names, st.none() | guards, st.just(NOWHERE))
-    | st.builds(syntax.Discontinuous, st.just(NOWHERE))
-    | st.builds(syntax.MultiplyAdds, expressions, st.just(NOWHERE))
-    | st.builds(syntax.Holds, names, expressions, st.just(NOWHERE))
+    st.builds(syntax.Equation, left_sides(), expressions, whens, st.just(NOWHERE))
+    | st.builds(syntax.Keep, targets, reasons, whens, st.just(NOWHERE))
+    | st.builds(syntax.Mixes, targets, st.none() | conditions(), reasons, whens, st.just(NOWHERE))
+    | st.builds(syntax.Zero, names, st.none() | conditions(), whens, st.just(NOWHERE))
+    | st.builds(syntax.Balanced, names, whens, st.just(NOWHERE))
+    | st.builds(syntax.Neutral, names, literals, whens, st.just(NOWHERE))
+    | st.builds(syntax.Scales, names, whens, st.just(NOWHERE))
+    | st.builds(syntax.Discontinuous, whens, st.just(NOWHERE))
+    | st.builds(syntax.MultiplyAdds, expressions, whens, st.just(NOWHERE))
+    | st.builds(syntax.Holds, names, expressions, whens, st.just(NOWHERE))
 )
 
 attributes = st.builds(syntax.Attribute, words, st.none() | literals, st.just(NOWHERE))

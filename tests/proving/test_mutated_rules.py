@@ -113,7 +113,36 @@ op moments(axes = None, keepdims = False) when keepdims {
 }
 """
 
+PRODUCTS = """
+op batch_dot(transpose_a = False, transpose_b = False) {
+  lhs[*b, i, k | *b, k, i when transpose_a], rhs[*b, k, j | *b, j, k when transpose_b] -> out[*b, i, j]
+  mixes k unless zero lhs or rhs because "a product sums over this axis"
+  zero out if lhs or rhs
+}
+"""
+SUMS = """
+op sum(axis = None, keepdims = False, exclude = False) {
+  data[*x] -> out[reduced(*x, axis, exclude) | ones(*x, axis, exclude) when keepdims]
+  mixes pick(*x, axis, exclude) unless zero data because "a sum runs over this axis"
+  zero out if data
+}
+"""
+LENGTHS = """
+op L2Normalization(mode = "instance") when mode in {channel, spatial} {
+  data[n, c, *x] -> out[n, c, *x]
+  mixes c unless zero data because "a length over channels" when mode == "channel"
+  mixes *x unless zero data because "a length over positions" when mode == "spatial"
+  zero out if data
+}
+"""
+
 MUTATIONS = [
+    Mutation("an alternative in the wrong order", PRODUCTS, "*b, k, i when", "*b, i, k when"),
+    Mutation("an alternative under a wrong condition", PRODUCTS, "when transpose_b", "when transpose_a"),
+    Mutation("an alternative for the other nodes", SUMS, "when keepdims", "when not keepdims"),
+    Mutation("an alternative left out", SUMS, " | ones(*x, axis, exclude) when keepdims", ""),
+    Mutation("a condition that is never met", LENGTHS, 'when mode == "spatial"', 'when mode == "space"'),
+    Mutation("a condition of other nodes", LENGTHS, 'when mode == "channel"', 'when mode == "instance"'),
     Mutation("swapped factors of a product", CONVOLUTION, "weight[(g o), i", "weight[(o g), i"),
     Mutation("a factor left out of an equation", CONVOLUTION, "num_filter = g * o", "num_filter = o"),
     Mutation("an equation left out", CONVOLUTION, "  num_filter = g * o\n", ""),

@@ -1,0 +1,112 @@
+"""What a rule says where its conditions have given answers: a rule without conditions.
+
+The conditions of a rule stand behind its statements and in its axis lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice, product
+from typing import Optional
+
+from prunec.language.overlap import overlap
+from prunec.language.syntax import (
+    Alternative,
+    Discontinuous,
+    Expression,
+    Keep,
+    Logic,
+    Mixes,
+    Not,
+    Rule,
+    Signature,
+    Statement,
+    Tensor,
+)
+
+#: What conditions come to; ``None`` where that is not known yet.
+Answers = Mapping[Expression, Optional[bool]]
+
+#: Statements that do no harm where they do not hold.
+_CAUTIOUS = (Keep, Mixes, Discontinuous)
+#: Of more combinations of answers than these, no others are looked at.
+_MOST_VARIANTS = 256
+
+
+def alternatives(signature: Signature) -> Iterator[Alternative]:
+    """The alternative axis lists of all tensors."""
+    for tensor in signature.data + signature.parameters + signature.outputs:
+        yield from tensor.alternatives
+
+
+def conditions(rule: Rule) -> tuple[Expression, ...]:
+    """The conditions of a rule's axis lists and statements, each once; not that of the rule itself."""
+    return tuple(dict.fromkeys((*_of_axes(rule), *(s.when for s in rule.statements if s.when is not None))))
+
+
+def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
+    """The rule where its conditions have these answers; ``None`` where it is not known which axes hold.
+
+    Statements that do not hold are left out.  Where it is not known whether one holds, it does if it keeps
+    channels, and does not if it claims anything else.  One whose condition is not asked keeps it.
+    """
+    signature = rule.signature
+    if signature is not None:
+        parts = (signature.data, signature.parameters, signature.outputs)
+        found = [[_tensor(tensor, answers) for tensor in part] for part in parts]
+        known = [tuple(tensor for tensor in part if tensor is not None) for part in found]
+        if list(map(len, known)) != list(map(len, found)):
+            return None
+        signature = Signature(known[0], known[1], known[2], signature.span)
+    return replace(rule, signature=signature, statements=tuple(_statements(rule, answers)))
+
+
+def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
+    """The rule for each way in which the conditions of its axis lists, and of ``also`` (conditions of
+    statements), can be answered.  The guard of each says what it holds under."""
+    asked = tuple(dict.fromkeys((*_of_axes(rule), *also)))
+    if not asked:
+        yield rule
+        return
+    for values in islice(product((False, True), repeat=len(asked)), _MOST_VARIANTS):
+        answers = dict(zip(asked, values))
+        guard = _all_of(rule, [c if answer else Not(c, c.span) for c, answer in answers.items()])
+        one = chosen(rule, answers)
+        if one is not None and overlap(guard, None) is not False:
+            yield replace(one, when=guard)
+
+
+def _of_axes(rule: Rule) -> Iterable[Expression]:
+    return () if rule.signature is None else (other.when for other in alternatives(rule.signature))
+
+
+def _tensor(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
+    """The tensor with the axes that hold."""
+    axes = tensor.axes
+    for other in tensor.alternatives:
+        answer = answers[other.when]
+        if answer is None:
+            return None
+        if answer:
+            axes = other.axes
+            break
+    return replace(tensor, axes=axes, alternatives=()) if tensor.alternatives else tensor
+
+
+def _statements(rule: Rule, answers: Answers) -> Iterator[Statement]:
+    for statement in rule.statements:
+        if statement.when is None or statement.when not in answers:
+            yield statement
+            continue
+        answer = answers[statement.when]
+        if answer or (answer is None and isinstance(statement, _CAUTIOUS)):
+            yield replace(statement, when=None)
+
+
+def _all_of(rule: Rule, guards: Sequence[Expression]) -> Expression:
+    """The rule's guard and others in one."""
+    parts: list[Expression] = []
+    for guard in guards if rule.when is None else (rule.when, *guards):
+        parts += guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+    return parts[0] if len(parts) == 1 else Logic("and", tuple(parts), rule.span)
