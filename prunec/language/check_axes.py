@@ -12,6 +12,7 @@ from prunec.language.places import (
     Place,
     axes_of,
     compounds,
+    is_unread,
     places,
     slots,
 )
@@ -45,10 +46,14 @@ def check_axes(rule: Rule) -> Iterator[Diagnostic]:
     if rule.signature is None:
         return
     yield from _variadic_slots(rule.signature)
-    for _, tensor in slots(rule.signature):
+    for part, tensor in slots(rule.signature):
         yield from _alternatives(tensor)
         for axis in axes_of(tensor):
             yield from _misplaced(axis)
+            if part == OUTPUTS and is_unread(axis.item):
+                advice = "give the axis a name"
+                headline = "an output has no axes that are not read"
+                yield _spelling(headline, axis.item.span, "`_` is an axis of an input", advice)
     yield from _names_and_rests(places(rule.signature))
     said: set[tuple[str, int]] = set()
     for variant in variants(rule):
@@ -118,6 +123,9 @@ def _misplaced_in(item: AxisExpression, outer: Union[Product, Sum, Each, None]) 
             yield _spelling("`*(…)` cannot be part of an axis", item.span, "gives any number of axes", advice)
         for inner in item.item.items:
             yield from _misplaced_in(inner, item)
+    elif outer is not None and is_unread(item):
+        advice = "write it in the axis list, or give it a name"
+        yield _spelling("`_` cannot be part of an axis", item.span, "nothing is said of it", advice)
     elif isinstance(item, Broadcast) and outer is not None:
         advice = "put the `~` into an axis list of its own name"
         yield _spelling("`~` cannot stand inside an axis", item.span, "part of a compound", advice)

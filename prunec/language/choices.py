@@ -1,6 +1,7 @@
 """What a rule says where its conditions have given answers: a rule without conditions.
 
-The conditions of a rule stand behind its statements and in its axis lists.
+The conditions of a rule stand behind its statements and in its axis lists.  Axes that are not read, ``_``,
+are written out here as well: as the part of a sum that stands nowhere else, beside a part of size zero.
 """
 
 from __future__ import annotations
@@ -11,17 +12,26 @@ from itertools import islice, product
 from typing import Optional
 
 from prunec.language.overlap import overlap
+from prunec.language.places import axis_lists, is_unread
 from prunec.language.syntax import (
     Alternative,
+    Axis,
+    AxisExpression,
     Discontinuous,
+    Each,
+    Equation,
     Expression,
     Keep,
+    Literal,
     Logic,
     Mixes,
+    Name,
     Not,
+    Rest,
     Rule,
     Signature,
     Statement,
+    Sum,
     Tensor,
 )
 
@@ -36,8 +46,21 @@ _MOST_VARIANTS = 256
 
 def alternatives(signature: Signature) -> Iterator[Alternative]:
     """The alternative axis lists of all tensors."""
-    for tensor in signature.data + signature.parameters + signature.outputs:
+    for tensor in _tensors(signature):
         yield from tensor.alternatives
+
+
+def is_plain(rule: Rule) -> bool:
+    """Whether a rule says the same for all nodes, and reads all axes."""
+    return not conditions(rule) and (rule.signature is None or not any(map(_skips, _tensors(rule.signature))))
+
+
+def _tensors(signature: Signature) -> tuple[Tensor, ...]:
+    return signature.data + signature.parameters + signature.outputs
+
+
+def _skips(tensor: Tensor) -> bool:
+    return any(is_unread(axis.item) for axes in axis_lists(tensor) for axis in axes)
 
 
 def conditions(rule: Rule) -> tuple[Expression, ...]:
@@ -52,14 +75,17 @@ def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
     channels, and does not if it claims anything else.  One whose condition is not asked keeps it.
     """
     signature = rule.signature
+    unread: list[Equation] = []
     if signature is not None:
         parts = (signature.data, signature.parameters, signature.outputs)
-        found = [[_tensor(tensor, answers) for tensor in part] for part in parts]
-        known = [tuple(tensor for tensor in part if tensor is not None) for part in found]
+        found = [[_with_axes(tensor, answers) for tensor in part] for part in parts]
+        known = [[tensor for tensor in part if tensor is not None] for part in found]
         if list(map(len, known)) != list(map(len, found)):
             return None
-        signature = Signature(known[0], known[1], known[2], signature.span)
-    return replace(rule, signature=signature, statements=tuple(_statements(rule, answers)))
+        for part in known[:2]:
+            part[:] = [_read(tensor, unread) for tensor in part]
+        signature = Signature(tuple(known[0]), tuple(known[1]), tuple(known[2]), signature.span)
+    return replace(rule, signature=signature, statements=(*_statements(rule, answers), *unread))
 
 
 def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
@@ -67,7 +93,9 @@ def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
     statements), can be answered.  The guard of each says what it holds under."""
     asked = tuple(dict.fromkeys((*_of_axes(rule), *also)))
     if not asked:
-        yield rule
+        plain = rule if is_plain(rule) else chosen(rule, {})
+        assert plain is not None
+        yield plain
         return
     for values in islice(product((False, True), repeat=len(asked)), _MOST_VARIANTS):
         answers = dict(zip(asked, values))
@@ -81,7 +109,7 @@ def _of_axes(rule: Rule) -> Iterable[Expression]:
     return () if rule.signature is None else (other.when for other in alternatives(rule.signature))
 
 
-def _tensor(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
+def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
     """The tensor with the axes that hold."""
     axes = tensor.axes
     for other in tensor.alternatives:
@@ -92,6 +120,26 @@ def _tensor(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
             axes = other.axes
             break
     return replace(tensor, axes=axes, alternatives=()) if tensor.alternatives else tensor
+
+
+def _read(tensor: Tensor, unread: list[Equation]) -> Tensor:
+    """The tensor, its axes that are not read written out; ``unread`` gains an equation for each."""
+    if not any(is_unread(axis.item) for axis in tensor.axes):
+        return tensor
+    axes = tuple(_written_out(axis, unread) if is_unread(axis.item) else axis for axis in tensor.axes)
+    return replace(tensor, axes=axes)
+
+
+def _written_out(axis: Axis, unread: list[Equation]) -> Axis:
+    # No name that is written has a blank in it.
+    span, name = axis.item.span, f"_ {len(unread)}"
+    nothing = Name(f"{name} none", span)
+    item: AxisExpression = Sum((nothing, Name(name, span)), span)
+    left: Expression = nothing
+    if isinstance(axis.item, Rest):
+        item, left = Each(item, span), Rest(nothing.name, span)  # type: ignore[arg-type]
+    unread.append(Equation(left, Literal(0, span), None, span))
+    return replace(axis, item=item)
 
 
 def _statements(rule: Rule, answers: Answers) -> Iterator[Statement]:

@@ -36,6 +36,8 @@ from prunec.language.syntax import (
 )
 from prunec.support.diagnostics import Span
 
+#: What an axis is called that is not read; it stands for another one in each place.
+UNREAD = "_"
 #: The parts of a signature.
 DATA, PARAMETERS, OUTPUTS = "data", "parameters", "outputs"
 
@@ -70,6 +72,11 @@ def slots(signature: Signature) -> Iterator[tuple[str, Tensor]]:
             yield part, tensor
 
 
+def is_unread(item: AxisExpression) -> bool:
+    """``_`` or ``*_``: axes that the operator does not read."""
+    return isinstance(item, (Name, Rest)) and item.name == UNREAD
+
+
 def axis_lists(tensor: Tensor) -> tuple[tuple[Axis, ...], ...]:
     """The axis lists of a tensor: the one it has where no condition holds, and its alternatives."""
     return (tensor.axes, *(other.axes for other in tensor.alternatives))
@@ -82,12 +89,12 @@ def axes_of(tensor: Tensor) -> Iterator[Axis]:
 
 
 def places(signature: Signature) -> tuple[Place, ...]:
-    """Every occurrence of an axis name, in reading order."""
+    """Every occurrence of an axis name, in reading order, but for those of axes that are not read."""
     found: list[Place] = []
     for part, tensor in slots(signature):
         for axis in axes_of(tensor):
             found += _places(axis.item, Place("", False, part, tensor, axis.span))
-    return tuple(found)
+    return tuple(place for place in found if place.name != UNREAD)
 
 
 def _places(item: AxisExpression, outer: Place) -> Iterator[Place]:

@@ -121,7 +121,7 @@ class _Inference:
                 return self._take_hints(index)
             outputs = tuple(self.shapes.get(Tensor(index, k)) for k in range(self.output_counts[index]))
             attributes = attributes_of(rule, node, self.known)
-            if self.chooser.asks(rule):
+            if not self.chooser.is_plain(rule):
                 chosen = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
                 if chosen is None:
                     self.opaque[index] = _no_rule(node, rule)

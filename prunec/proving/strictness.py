@@ -8,7 +8,7 @@ from typing import Iterable, Iterator, Sequence, Union
 import numpy as np
 
 from prunec.frontends.trials import Trials
-from prunec.language.places import axes_of, axis_lists
+from prunec.language.places import axes_of, axis_lists, is_unread
 from prunec.language.syntax import (
     Axis,
     AxisExpression,
@@ -78,7 +78,7 @@ def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
     for position, tensor in enumerate(signature.data):
         others = [name for other in tensors if other is not tensor for name in _names_of(axes_of(other))]
         for item, span in {axis.item: axis.span for axis in axes_of(tensor)}.items():
-            if not isinstance(item, (Name, Rest)) or item.name in others:
+            if not isinstance(item, (Name, Rest)) or item.name in others or is_unread(item):
                 continue
             if any(_names_of(axes).count(item.name) > 1 for axes in axis_lists(tensor)):
                 continue

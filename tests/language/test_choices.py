@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunec.language.canonical import print_expression, print_rule
+from prunec.language.canonical import print_expression, print_rule, print_signature, print_statement
 from prunec.language.choices import chosen, conditions, variants
 from prunec.language.parser import parse
 from prunec.language.syntax import Rule
@@ -105,3 +105,19 @@ def test_a_node_chooses_by_attributes_and_shapes(groups: int, shape: object, kee
     assert found is not None
     assert any(line.startswith("keep") for line in told(found)) is keeps
     assert chooser.choose(one, {"groups": groups, "last": False}, slots) is found  # type: ignore[arg-type]
+
+
+def test_axes_that_are_not_read_are_parts_of_sums_that_may_go() -> None:
+    one = rule("op like { d[n, *x], e[_, *_, *y] -> o[n, *y] }")
+    (found,) = variants(one)
+    assert found != one and found == chosen(one, {})
+    assert told_on_one_line(found) == [
+        "d[n, *x], e[(_ 0 none + _ 0), *(_ 1 none + _ 1), *y] -> o[n, *y]",
+        "_ 0 none = 0",
+        "*_ 1 none = 0",
+    ]
+
+
+def told_on_one_line(found: Rule) -> list[str]:
+    assert found.signature is not None
+    return [print_signature(found.signature), *map(print_statement, found.statements)]
