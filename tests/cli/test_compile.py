@@ -244,7 +244,7 @@ def test_the_shapes_of_inputs_are_seldom_needed(tmp_path: Path, capsys: Any) -> 
     assert (code, err) == (0, "")
     assert "multiply-adds need the inputs' sizes: --input data=1,3,224,224" in out
     script = (tmp_path / "net-pruned" / "slice_params.py").read_text()
-    assert '"conv1_weight": Slice("", (8, None, 3, 3), (4, None, 3, 3), [' in script
+    assert '"conv1_weight": ("", (8, None, 3, 3), (4, None, 3, 3), [' in script
     groups = json.loads((tmp_path / "net-pruned" / "groups.json").read_text())
     assert groups["parameter_views"]["conv1_weight"]["shape"] == [8, None, 3, 3]
     assert groups["groups"][0]["cost"] == {"parameters": None}

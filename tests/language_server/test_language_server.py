@@ -50,7 +50,7 @@ def test_messages_have_places() -> None:
     ("marked", "within", "holds"),
     [
         ("my_scale, Conv", 2, "Scales each channel."),
-        ("Convolution {", 0, "Convolution, channels first"),
+        ("Convolution {", 0, "Convolution, any number of spatial axes"),
         ("permute(", 3, "the axes in another order"),
         ("zero out", 1, "The tensor is zero in a removed channel."),
         ("data[n, c", 8, "`c`: on data and parameters and outputs"),
