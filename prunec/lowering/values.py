@@ -26,6 +26,8 @@ Sizes = Mapping[str, Optional[int]]
 _Origins = list[frozenset[tuple[int, int]]]
 #: What open sizes are taken to be, from here on: no size of a model stands out.
 _FIRST_SUPPOSED = 1009
+#: No size that a model computes with is larger.
+_LARGEST = np.iinfo(np.int64).max
 _NOTHING: frozenset[tuple[int, int]] = frozenset()
 
 
@@ -49,8 +51,9 @@ def held_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
     arrays: dict[int, Known] = {}
     for index, scalars in rule.held.items():
         values = [evaluate(scalar, sizes) for scalar in scalars]
-        if None not in values and len(values) <= MAXIMUM_KNOWN:
-            array = np.array(values, dtype=np.int64)
+        known = [value for value in values if value is not None and abs(value) <= _LARGEST]
+        if len(known) == len(values) <= MAXIMUM_KNOWN:
+            array = np.array(known, dtype=np.int64)
             axes = rule.outputs[index].axes
             arrays[index] = array if axes is None or axes else array.reshape(())
     return arrays

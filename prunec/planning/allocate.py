@@ -127,7 +127,7 @@ def _meet_targets(
         goals.append((target, functions[target.cost], target.goal(now)))
 
     def load(steps: Atoms) -> float:
-        return max((function(steps) or 0.0) / goal for _, function, goal in goals)
+        return max(_load(function(steps) or 0.0, goal) for _, function, goal in goals)
 
     try:
         found = meet(order, allowed, load)
@@ -135,6 +135,14 @@ def _meet_targets(
         raise PrunecError(*_out_of_reach(goals, model, error.steps)) from None
     reached = {target.cost: float(function(found.steps) or 0.0) for target, function, _ in goals}
     return Allocation(found.steps, reached, _remarks(goals, model, found, reached))
+
+
+def _load(cost: float, goal: float) -> float:
+    """The share of a goal that a cost is.  Of a model that costs nothing, as one for empty batches, any share
+    is reached."""
+    if goal:
+        return cost / goal
+    return float("inf") if cost else 0.0
 
 
 def _out_of_reach(
@@ -166,7 +174,7 @@ def _remarks(
     found: Reached,
     reached: Mapping[str, float],
 ) -> tuple[Diagnostic, ...]:
-    tight = max(goals, key=lambda goal: reached[goal[0].cost] / goal[2])
+    tight = max(goals, key=lambda goal: _load(reached[goal[0].cost], goal[2]))
     target, function, goal = tight
     if found.met:
         return ()

@@ -29,6 +29,7 @@ class Random:
             for name, shape in shapes.items()
         }
         self.shapes = dict(shapes)
+        self.byte_count = None
 
     def array(self, name: str) -> np.ndarray:
         return self.arrays[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
@@ -54,7 +53,7 @@ class MXNetModel:
     @property
     def parameter_bytes(self) -> Optional[int]:
         """The size of the parameter file."""
-        return None if self.parameters is None else os.path.getsize(self.parameters.path)
+        return None if self.parameters is None else self.parameters.byte_count
 
     @property
     def usual_parameter_file(self) -> str:

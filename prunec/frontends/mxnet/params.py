@@ -74,6 +74,11 @@ class ParameterFile:
         """The shapes by name without prefix; records that hold no array are left out."""
         return {record.name: record.shape for record in self.records if not record.empty}
 
+    @property
+    def byte_count(self) -> Optional[int]:
+        """The size of the file, where it was read from one."""
+        return None if self._map is None else len(self._map)
+
     def array(self, name: str) -> Array:
         """The array called ``name`` (without prefix): a read-only view on the file, not a copy.
 

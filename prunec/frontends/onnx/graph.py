@@ -211,7 +211,7 @@ class _Builder:
         where = f'the node "{printable(name)}"'
         extra = [value for value in captured(node) if value in self.tensors]
         inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
-        given = tuple(bool(value) for value in node.input)
+        given = (*(bool(value) for value in node.input), *(True for _ in extra))
         number = len(self.nodes)
         for position, value in enumerate(node.output):
             if value:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -323,3 +325,57 @@ def test_sparse_tensors_that_cannot_be():
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [1 << 40, 1 << 40]))
     text = message(model)
     assert "error[P333]: a tensor that cannot be read" in text and "tensor 's'" in text
+
+
+def _groups(tmp_path, nodes, initializers=(), shape=(2, 6), command=("groups",)):
+    """The exit status of a command on a model of some nodes from ``x`` to ``y``, and what it said."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        initializers,
+    )
+    path = tmp_path / "net.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    command, *options = command
+    words = [sys.executable, "-m", "prunec", command, str(path), *options]
+    ran = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert "P999" not in ran.stderr, ran.stderr
+    return ran
+
+
+def _weight(name, *shape):
+    return numpy_helper.from_array(np.ones(shape, np.float32), name)
+
+
+def test_a_size_that_no_number_of_the_model_holds(tmp_path):
+    """How many elements a tensor has may be more than any integer of a model."""
+    count = [helper.make_node("Size", ["x"], ["n"]), helper.make_node("Reshape", ["w", "n"], ["y"])]
+    ran = _groups(tmp_path, count, [_weight("w", 4)], shape=(1 << 40, 1 << 40))
+    assert ran.returncode in (0, 1)
+
+
+def test_an_operator_that_has_no_body_with_one(tmp_path):
+    """What the body takes from outside counts as an input of the node, whatever the operator."""
+    inner = helper.make_graph(
+        [helper.make_node("Relu", ["h"], ["r"])],
+        "inner",
+        [],
+        [helper.make_tensor_value_info("r", TensorProto.FLOAT, None)],
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("Max", ["x"], ["y"], then_branch=inner),
+    ]
+    ran = _groups(tmp_path, nodes, [_weight("w", 6, 6)])
+    assert ran.returncode in (0, 1)
+
+
+def test_a_target_for_a_model_that_costs_nothing(tmp_path):
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "v"], ["y"])]
+    weights = [_weight("w", 6, 8), _weight("v", 8, 4)]
+    ran = _groups(tmp_path, nodes, weights, (0, 6), ("plan", "--target", "macs=0.6"))
+    assert ran.returncode == 0 and "warning[P524]: the target macs=0.6 asks for nothing" in ran.stderr
+    ran = _groups(tmp_path, nodes, weights, (0, 6), ("compile", "--target", "macs=0.6", "--report"))
+    assert ran.returncode == 0, ran.stderr
