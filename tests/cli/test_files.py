@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli.tools import DIGITS, FILES, bytes_of, run, run_process, write_network
-from prunec.rewriting import artefacts
+from prunec.cli import artefacts
 from prunec.rewriting.diff import unified_diff
 
 pytestmark = pytest.mark.slow
@@ -133,7 +133,7 @@ def test_an_interrupted_run_leaves_nothing(
 
 
 def test_a_stopped_process_leaves_nothing(tmp_path: Path) -> None:
-    before = "import os, signal\nfrom prunec.rewriting import artefacts\n"
+    before = "import os, signal\nfrom prunec.cli import artefacts\n"
     before += f"artefacts._move = lambda *_: os.kill(os.getpid(), {int(signal.SIGTERM)})"
     result = run_process(tmp_path, "compile", "net-symbol.json", before=before)
     assert (result.returncode, result.stdout, result.stderr) == (143, "", "")
