@@ -1,7 +1,8 @@
 """Do two versions of prunec write the same?  ``python bench/same.py BEFORE [--onnx FOLDER] [WORD…]``
 
 BEFORE is another checkout.  Both compile every network of the corpus, and every ONNX model in a folder; what
-they write and print is compared byte for byte, but of slicing scripts the tables only.  Differences are
+they write and print is compared byte for byte, but of slicing scripts the positions
+kept only, and of plans and groups without the digest of the rules.  Differences are
 listed, a line for each file; exit status 1 where there is any.
 """
 
@@ -131,22 +132,25 @@ def _compile(command: Any, path: str, options: Sequence[str], scratch: Path) -> 
     (scratch / "printed").write_text(f"status {status}\n{text}", encoding="utf-8")
     script = scratch / "out" / "slice_params.py"
     if script.is_file():
-        tables = "\n".join(_tables(script.read_text(encoding="utf-8")))
-        (scratch / "tables").write_text(tables, encoding="utf-8")
+        kept = "\n".join(_kept(script.read_text(encoding="utf-8")))
+        (scratch / "kept").write_text(kept, encoding="utf-8")
         script.unlink()
+    for document in (scratch / "out" / "groups.json", scratch / "out" / "plan.json"):
+        if document.is_file():
+            content = json.loads(document.read_text(encoding="utf-8"))
+            del content["rules"]
+            document.write_text(json.dumps(content), encoding="utf-8")
     shutil.rmtree(scratch / "out" / "report", ignore_errors=True)
 
 
-def _tables(script: str) -> list[str]:
-    """The values that a script is given: what it assigns that is a literal."""
+def _kept(script: str) -> list[str]:
+    """The positions that a script keeps."""
     found = []
     for node in ast.parse(script).body:
-        if isinstance(node, ast.Assign):
-            try:
-                found.append(repr(ast.literal_eval(node.value)))
-            except ValueError:
-                continue
-    return sorted(found)
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == "KEPT":
+            found.append(repr(ast.literal_eval(node.value)))  # type: ignore[attr-defined]
+    return found
 
 
 def _digest(file: Path) -> str:
