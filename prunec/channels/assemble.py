@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterator, Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 from prunec.channels.layout import Layout, Reason, TensorResult, unsized
 from prunec.channels.scope import Array, FactorScope, places_of
@@ -12,9 +12,9 @@ from prunec.lowering.bound import (
     Reversed,
     SumTerm,
     Taken,
-    Term,
     axis_size,
     names_of,
+    terms_of,
 )
 from prunec.lowering.reasons import ReasonKind, RuleReason
 
@@ -80,7 +80,7 @@ class Assembler:
     ) -> tuple[list[Array], dict[int, int]]:
         """Arrays with what the tensor reverses turned round, and the factors that stand for what is; a name
         that stands there as it is too has arrays of both kinds."""
-        terms = [term for axis in tensor.axes or () for term in _terms(axis)]
+        terms = [term for axis in tensor.axes or () for term in terms_of(axis)]
         names = {term.name for term in terms if isinstance(term, Reversed)}
         straight = {f for term in terms if isinstance(term, str) and term in names for f in self.ids(term)}
         mirrored: dict[int, int] = {}
@@ -379,13 +379,3 @@ class Assembler:
         array.value = scope.step("reshape", value, (*scope.shape(rows), scope.sizes[flat] or 0))
         array.factors = [*rows, flat]
         scope.hold(array)
-
-
-def _terms(axis: PlainAxis) -> Iterator[Term]:
-    """The terms of an axis, in sums as well."""
-    for term in axis:
-        if isinstance(term, SumTerm):
-            for part in term.parts:
-                yield from _terms(part)
-        else:
-            yield term

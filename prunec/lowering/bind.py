@@ -10,13 +10,19 @@ from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, R
 from prunec.lowering.bound import Bound, BoundTensor, PlainAxis, Regrouping
 from prunec.lowering.expansion import Expander, Open, variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, attribute_length, spread
-from prunec.lowering.guards import active_equations
 from prunec.lowering.letters import Letters, letters_of
 from prunec.lowering.meaning import is_open, meaning_of
 from prunec.lowering.ranks import RankSolver, own_rests
 from prunec.lowering.sizes import SizeSolver
 from prunec.lowering.slots import Contradiction, Slots, assign_slots
-from prunec.lowering.stems import axis_names, is_broadcast_list, is_broadcast_rest, may_be_one, slots_of
+from prunec.lowering.stems import (
+    axis_names,
+    equations,
+    is_broadcast_list,
+    is_broadcast_rest,
+    may_be_one,
+    slots_of,
+)
 from prunec.lowering.views import ViewError
 from prunec.value import Value
 
@@ -174,7 +180,7 @@ class _Binder:
 
     def _scalar_equations(self, scope: Scope) -> list[tuple[Scalar, Scalar, Equation]]:
         scalars: list[tuple[Scalar, Scalar, Equation]] = []
-        for equation in active_equations(self.rule, self.attributes):
+        for equation in equations(self.rule):
             try:
                 left, right = spread(equation.left, scope), spread(equation.right, scope)
             except Unspreadable:
@@ -233,7 +239,8 @@ def bind(
     output_count: int,
     given: Sequence[bool] = (),
 ) -> Bound:
-    """Binds a rule to a node's attributes (defaults filled in) and what is known of its shapes.
+    """Binds a rule without conditions to a node's attributes (defaults filled in) and what is known of its
+    shapes; see :mod:`prunec.lowering.choosing`.
 
     ``output_count`` is the number of outputs that the graph uses, ``given`` says which inputs are
     connected where some are left out.  Raises :class:`Contradiction`

@@ -170,15 +170,18 @@ def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
     return total
 
 
+def terms_of(axis: PlainAxis) -> list[Union[str, Reversed, Taken]]:
+    """The terms of an axis, those of the parts of sums in their place, in order."""
+    terms: list[Union[str, Reversed, Taken]] = []
+    for term in axis:
+        if isinstance(term, SumTerm):
+            for part in term.parts:
+                terms += terms_of(part)
+        else:
+            terms.append(term)
+    return terms
+
+
 def names_of(axis: PlainAxis) -> list[str]:
     """Every name of an axis, in order, repeated where it is repeated."""
-    names: list[str] = []
-    for term in axis:
-        if isinstance(term, str):
-            names.append(term)
-        elif isinstance(term, (Reversed, Taken)):
-            names.append(term.name)
-        else:
-            for part in term.parts:
-                names += names_of(part)
-    return names
+    return [term if isinstance(term, str) else term.name for term in terms_of(axis)]

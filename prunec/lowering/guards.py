@@ -9,14 +9,12 @@ from prunec.language.syntax import (
     Arithmetic,
     Call,
     Comparison,
-    Equation,
     Expression,
     Literal,
     Logic,
     Membership,
     Name,
     Not,
-    Rule,
 )
 from prunec.lowering.expressions import attribute_length
 from prunec.value import Value
@@ -54,13 +52,6 @@ def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: S
         return _compare(guard, attributes, slots)
     value = _value(guard, attributes, slots)
     return None if isinstance(value, _Unknown) else bool(value)
-
-
-def active_equations(rule: Rule, attributes: Mapping[str, Value]) -> list[Equation]:
-    """The equations of a rule that hold for these attributes."""
-    return [
-        s for s in rule.statements if isinstance(s, Equation) and holds(s.when, attributes, {}) is not False
-    ]
 
 
 def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Iterator, Mapping, Optional, Sequence
+from dataclasses import replace
+from typing import Container, Iterator, Mapping, Optional, Sequence
 
 from prunec.graph import Shape
 from prunec.language.syntax import (
-    Axis,
     Call,
     Discontinuous,
     Equation,
@@ -25,11 +25,10 @@ from prunec.language.syntax import (
 from prunec.lowering.bound import Bound
 from prunec.lowering.expansion import variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, listed_positions, spread
-from prunec.lowering.guards import active_equations, holds
 from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
 from prunec.lowering.meaning import zero_inputs
 from prunec.lowering.reasons import RuleReason
-from prunec.lowering.stems import axis_names, slots_of
+from prunec.lowering.stems import axis_names, equations, slots_of
 from prunec.lowering.views import VIEWS
 from prunec.value import Value
 
@@ -46,8 +45,9 @@ def lower(
 ) -> LoweredRule:
     """The rule of a node as the stages behind read it; ``value_inputs`` are the attributes that inputs carry,
     ``kept`` are names that must stay for what the rest of the graph does, with reasons."""
-    rule, signature = bound.rule, signature_of(bound.rule)
-    scope = Scope(bound.attributes, axis_names(rule), bound.ranks, bound.counts, _variadic(signature))
+    rule = bound.rule
+    variadic = variadic_names(slots_of(signature_of(rule)))
+    scope = Scope(bound.attributes, axis_names(rule), bound.ranks, bound.counts, variadic)
     costs = [s for s in rule.statements if isinstance(s, MultiplyAdds)]
     return LoweredRule(
         attributes=bound.attributes,
@@ -67,12 +67,12 @@ def lower(
         edits=tuple(_edits(bound, scope)),
         codes=() if bound.open else tuple(_codes(bound)),
         vanishing=tuple(_vanishing(bound)),
-        zeros=_zeros(bound),
+        zeros=_zeros(rule),
         neutral=_neutral(rule),
-        scales=_scales(bound),
+        scales=frozenset(s.tensor.name for s in rule.statements if isinstance(s, Scales)),
         value_inputs=value_inputs,
         costly=bool(costs),
-        multiply_adds=_multiply_adds(bound, costs[0]) if costs else None,
+        multiply_adds=_multiply_adds(bound, costs[0], scope) if costs else None,
         discontinuous=is_discontinuous(rule),
     )
 
@@ -94,15 +94,11 @@ def is_discontinuous(rule: Rule) -> bool:
     return any(isinstance(statement, Discontinuous) for statement in rule.statements)
 
 
-def _variadic(signature: Signature) -> dict[str, str]:
-    return variadic_names(slots_of(signature))
-
-
 # --- attributes ------------------------------------------------------------------------------
 
 
 def _edits(bound: Bound, scope: Scope) -> Iterator[AttributeEdit]:
-    for equation in active_equations(bound.rule, bound.attributes):
+    for equation in equations(bound.rule):
         with suppress(Unspreadable):
             edit = _edit(equation, bound, scope)
             if edit is not None:
@@ -172,28 +168,22 @@ def _vanishing(bound: Bound) -> Iterator[str]:
             yield from (indexed(rest.name, i) for i in range(bound.ranks.get(rest.name, 0)))
 
 
-def _calls(bound: Bound, functions: object) -> Iterator[Call]:
+def _calls(bound: Bound, functions: Container[str]) -> Iterator[Call]:
     """The axes of outputs that one of some functions makes."""
     for tensor in signature_of(bound.rule).outputs:
         for axis in tensor.axes:
-            call = _call(axis)
-            if call is not None and call.function in functions:  # type: ignore[operator]
-                yield call
-
-
-def _call(axis: Axis) -> Optional[Call]:
-    return axis.item if isinstance(axis.item, Call) else None
+            if isinstance(axis.item, Call) and axis.item.function in functions:
+                yield axis.item
 
 
 # --- statements ------------------------------------------------------------------------------
 
 
-def _zeros(bound: Bound) -> tuple[ZeroClaim, ...]:
-    connected: dict[str, list[Optional[Shape]]] = {tensor.slot: [None] for tensor in bound.inputs}
+def _zeros(rule: Rule) -> tuple[ZeroClaim, ...]:
     return tuple(
         ZeroClaim(s.tensor.name, None if s.condition is None else zero_inputs(s.condition))
-        for s in bound.rule.statements
-        if isinstance(s, Zero) and holds(s.when, bound.attributes, connected) is not False
+        for s in rule.statements
+        if isinstance(s, Zero)
     )
 
 
@@ -207,21 +197,11 @@ def _neutral(rule: Rule) -> dict[str, float]:
     return found
 
 
-def _scales(bound: Bound) -> frozenset[str]:
-    return frozenset(
-        s.tensor.name
-        for s in bound.rule.statements
-        if isinstance(s, Scales) and holds(s.when, bound.attributes, {}) is not False
-    )
-
-
-def _multiply_adds(bound: Bound, statement: MultiplyAdds) -> Scalar:
+def _multiply_adds(bound: Bound, statement: MultiplyAdds, scope: Scope) -> Scalar:
     """What one run costs, ``None`` where the sizes it needs are not known."""
     declared = {attribute.name for attribute in bound.rule.attributes}
     names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
-    variadic = _variadic(signature_of(bound.rule))
-    scope = Scope(bound.attributes, names, bound.ranks, bound.counts, variadic)
     entries: Sequence[Scalar] = ()
     with suppress(Unspreadable):
-        entries = spread(statement.count, scope)
+        entries = spread(statement.count, replace(scope, axis_names=names))
     return entries[0] if len(entries) == 1 else None

@@ -11,9 +11,8 @@ from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, R
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander, Open
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
-from prunec.lowering.guards import active_equations
 from prunec.lowering.reasons import ReasonKind, RuleReason
-from prunec.lowering.stems import slots_of, stems
+from prunec.lowering.stems import equations, slots_of, stems
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _made(
     used = {name for t in taken for axis in t.axes or () for name in names_of(axis)}
     out = {name for t in given for axis in t.axes or () for name in names_of(axis)} - used
     made: set[str] = set()
-    for equation in active_equations(rule, scope.attributes) if out else ():
+    for equation in equations(rule) if out else ():
         for side, other in ((equation.left, equation.right), (equation.right, equation.left)):
             if _is_attribute_side(side, scope.axis_names):
                 with suppress(Unspreadable):

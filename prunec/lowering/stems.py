@@ -6,6 +6,7 @@ from prunec.language.syntax import (
     Broadcast,
     Call,
     Each,
+    Equation,
     Name,
     Product,
     Rest,
@@ -28,6 +29,11 @@ def axis_names(rule: Rule) -> frozenset[str]:
     return frozenset(
         name for tensor in slots_of(rule.signature) for axis in tensor.axes for name in stems(axis.item)
     )
+
+
+def equations(rule: Rule) -> list[Equation]:
+    """The equations of a rule."""
+    return [statement for statement in rule.statements if isinstance(statement, Equation)]
 
 
 def stems(item: object) -> set[str]:

@@ -12,6 +12,7 @@ from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.language.syntax import Rule
 from prunec.lowering.bind import bind
 from prunec.lowering.bound import Bound
+from prunec.lowering.choosing import Chooser
 
 #: A node: its name, its operator (``None``: a variable), the names of its inputs, its attributes.
 Words = tuple[Any, ...]
@@ -67,7 +68,9 @@ def bound(
     """A rule bound to a node with inputs of these shapes; attributes not given take their defaults."""
     rule = one_rule(text)
     values = {a.name: a.default.value if a.default is not None else None for a in rule.attributes}
-    return bind(rule, {**values, **attributes}, inputs, outputs, len(outputs))
+    chosen = Chooser().choose(rule, {**values, **attributes}, {})
+    assert chosen is not None
+    return bind(chosen, {**values, **attributes}, inputs, outputs, len(outputs))
 
 
 def shapes_of(found: Bound) -> list[Optional[Shape]]:

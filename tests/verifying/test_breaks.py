@@ -29,7 +29,7 @@ def branch(x, name, width=5):
     return dense(mx.sym.relu(dense(x, f"{name}_inner", 12)), f"{name}_outer", width)
 
 
-def test_of_the_input(x):
+def beside_a_test_of_the_input(x):
     total = mx.sym.sum(x, axis=1, keepdims=True)
     return mx.sym.broadcast_add(branch(x, "a"), mx.sym.broadcast_equal(total, mx.sym.zeros_like(total)))
 
@@ -61,8 +61,7 @@ def behind_a_softmax(x):
     return dense(mx.sym.softmax(dense(x, "a", 12), axis=1), "b", 5)
 
 
-EXACT = [test_of_the_input, gate, choice, rounded_beside, behind_rounding, behind_the_largest]
-test_of_the_input.__test__ = False  # type: ignore[attr-defined]  # a network, and no test
+EXACT = [beside_a_test_of_the_input, gate, choice, rounded_beside, behind_rounding, behind_the_largest]
 
 
 def trial(build: Callable, strict: bool = True) -> Trial:
@@ -93,7 +92,7 @@ def test_every_damage_is_refused(build):
 
 
 def test_a_break_is_one_only_where_what_is_sliced_arrives():
-    assert trial(test_of_the_input).verdict().restarts == ()
+    assert trial(beside_a_test_of_the_input).verdict().restarts == ()
     assert trial(rounded_beside).verdict().restarts == ()
     (restart,) = trial(behind_rounding).verdict().restarts
     assert restart.why == "it is not continuous" and not restart.statistics
