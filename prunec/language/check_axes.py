@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Optional, Union
 
 from prunec.language.choices import variants
+from prunec.language.functions import function_of
+from prunec.language.functions.base import COUNTED, SIZE
 from prunec.language.overlap import overlap
 from prunec.language.places import (
     OUTPUTS,
@@ -325,9 +328,9 @@ def _mentioned(expression: Expression, wholes: frozenset[_Whole] = frozenset()) 
             return set()
         return _mentioned(expression.left, wholes) | _mentioned(expression.right, wholes)
     if isinstance(expression, Call):
-        # The rest that `on` names only says how many axes there are.
-        arguments = expression.arguments[:2] if expression.function == "on" else expression.arguments
-        return set().union(*(_mentioned(argument, wholes) for argument in arguments))
+        form = function_of(expression).form(len(expression.arguments), SIZE) or ()
+        read = [a for a, kind in zip_longest(expression.arguments, form) if kind != COUNTED]
+        return set().union(*(_mentioned(argument, wholes) for argument in read))
     return set()
 
 
@@ -348,4 +351,4 @@ def _unknowns(equation: Equation) -> set[str]:
 
 def _is_row(expression: Expression) -> bool:
     """Whether the value is a row of numbers, one for each of the sizes it is made of."""
-    return isinstance(expression, Call) and expression.function in ("interleave", "join", "offsets", "cuts")
+    return isinstance(expression, Call) and function_of(expression).one_by_one

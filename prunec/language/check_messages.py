@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from prunec.language.functions import (
+from prunec.language.functions.base import (
+    AXES,
     AXIS,
+    CODES,
+    COUNTED,
+    FORMULA,
     GUARD,
     INPUT,
+    LIST,
     MEASURE,
     ONE_AXIS,
     PARTS,
+    POSITIONS,
     REST,
     SIZE,
     TARGET,
@@ -33,6 +39,7 @@ _PLACES_OF_KINDS = {
 _ARGUMENTS = {
     ONE_AXIS: "the name of an axis",
     REST: "a rest such as `*x`",
+    COUNTED: "a rest such as `*x`",
     PARTS: "an axis that a variadic sum `(+ c)` adds up",
     TENSOR: "the name of a tensor",
     VARIADIC: "the name of a variadic tensor",
@@ -40,6 +47,12 @@ _ARGUMENTS = {
 _EXAMPLES = {
     ONE_AXIS: "c",
     REST: "*x",
+    COUNTED: "*x",
+    LIST: "list",
+    AXES: "axes",
+    CODES: "codes",
+    POSITIONS: "positions",
+    FORMULA: "formula",
     PARTS: "c",
     TENSOR: "tensor",
     VARIADIC: "tensor",

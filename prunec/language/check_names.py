@@ -14,19 +14,21 @@ from prunec.language.check_messages import (
     usage,
     wrong_argument,
 )
-from prunec.language.functions import (
+from prunec.language.functions import FUNCTIONS
+from prunec.language.functions.base import (
     AXIS,
-    FUNCTIONS,
     GUARD,
     INPUT,
+    LIST,
     MEASURE,
     ONE_AXIS,
     PARTS,
-    REST,
+    RESTS,
     SIZE,
     TARGET,
     TENSOR,
     VALUE,
+    VALUES,
     VARIADIC,
     Function,
 )
@@ -258,10 +260,11 @@ class _Names:
             yield from self._argument(function, argument, kind)
 
     def _argument(self, function: Function, argument: Expression, kind: str) -> Iterator[Diagnostic]:
-        if kind in (VALUE, MEASURE):
-            yield from self.expression(argument, SIZE if kind == MEASURE else VALUE)
+        if kind in (*VALUES, LIST, MEASURE):
+            sizes = kind == MEASURE or (kind == LIST and isinstance(argument, Call))
+            yield from self.expression(argument, SIZE if sizes else VALUE)
             return
-        wanted = Rest if kind == REST else Name
+        wanted = Rest if kind in RESTS else Name
         if not isinstance(argument, (Name, Rest)):
             yield wrong_argument(function, argument, kind)
         elif not isinstance(argument, wanted):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Union
 
-from prunec.language.functions import FUNCTIONS, ONE_AXIS, REST
+from prunec.language.functions import function_of
+from prunec.language.functions.base import ONE_AXIS, RESTS
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
@@ -119,12 +120,11 @@ def _places(item: AxisExpression, outer: Place) -> Iterator[Place]:
 
 def axis_arguments(call: Call) -> tuple[Union[Name, Rest], ...]:
     """The arguments of an axis function that are axes; none where the function is not known."""
-    function = FUNCTIONS.get(call.function)
-    form = function.form(len(call.arguments)) if function else None
+    form = function_of(call).form(len(call.arguments)) or ()
     return tuple(
         argument
-        for argument, kind in zip(call.arguments, form or ())
-        if (kind == ONE_AXIS and isinstance(argument, Name)) or (kind == REST and isinstance(argument, Rest))
+        for argument, kind in zip(call.arguments, form)
+        if (kind == ONE_AXIS and isinstance(argument, Name)) or (kind in RESTS and isinstance(argument, Rest))
     )
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
 from prunec.graph import Shape, shape_text
+from prunec.language.functions import function_of
+from prunec.language.functions.base import ArgumentError, Open
+from prunec.language.functions.positions import attribute_length
 from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor
 from prunec.lowering.bound import Bound, BoundTensor, PlainAxis, Regrouping
-from prunec.lowering.expansion import Expander, Open, variadic_names
-from prunec.lowering.expressions import Scalar, Scope, Unspreadable, attribute_length, spread
+from prunec.lowering.expansion import Expander, variadic_names
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, spread
 from prunec.lowering.letters import Letters, letters_of
 from prunec.lowering.meaning import is_open, meaning_of
 from prunec.lowering.ranks import RankSolver, own_rests
@@ -23,7 +26,6 @@ from prunec.lowering.stems import (
     may_be_one,
     slots_of,
 )
-from prunec.lowering.views import ViewError
 from prunec.value import Value
 
 #: More axes than any tensor has, and more tensors than any node gives.
@@ -80,7 +82,7 @@ class _Binder:
         ranks = [None if shape is None else len(shape) for shape in self.input_shapes]
         try:
             return letters_of(self.rule, self.attributes, ranks)
-        except ViewError as error:
+        except ArgumentError as error:
             raise Contradiction(str(error), self.rule.span, self._shapes_note()) from None
 
     def _firm(self, tensor: Tensor) -> bool:
@@ -113,13 +115,12 @@ class _Binder:
                 if not isinstance(other, Call):
                     continue
                 target = other.arguments[0]
-                if value is None or not isinstance(target, Name):
+                stands_for = function_of(other).stands_for
+                if value is None or stands_for is None or not isinstance(target, Name):
                     continue
-                if other.function == "count" and target.name == slot and isinstance(value, int):
-                    return value
-                if other.function in ("offsets", "cuts") and self.variadic.get(target.name) == slot:
-                    length = len(value) if isinstance(value, tuple) else 1
-                    return length + (other.function == "cuts")
+                count = stands_for(value)
+                if count is not None and slot in (target.name, self.variadic.get(target.name)):
+                    return count
         return self.output_count
 
     def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> None:
@@ -163,7 +164,7 @@ class _Binder:
                         axes[n] = self.expander.tensor(tensor, index, shape, tensor in learned, n)
                     except Open:
                         continue
-                    except ViewError as error:
+                    except ArgumentError as error:
                         raise Contradiction(str(error), tensor.span, self._shapes_note()) from None
                 if shape is not None:
                     solver.match(tensor, axes[n], shape)

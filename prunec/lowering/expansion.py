@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 from prunec.graph import Shape
+from prunec.language.functions import function_of
+from prunec.language.functions.base import AXIS, MEASURE, REST, TARGET, ArgumentError, Making, Open
+from prunec.language.functions.codes import Dialect, read_codes
 from prunec.language.syntax import (
     Axis,
     AxisExpression,
@@ -23,19 +26,21 @@ from prunec.language.syntax import (
     Tensor,
     VariadicSum,
 )
-from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term
-from prunec.lowering.expressions import Scope, chosen_positions, indexed, listed_positions, spread
-from prunec.lowering.functions import in_steps
+from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term, axis_size
+from prunec.lowering.expressions import Scope, indexed, spread_optional
 from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import each_rests
 from prunec.lowering.slots import holds_name
 from prunec.lowering.stems import is_broadcast_list, is_lettered
-from prunec.lowering.views import VIEWS, ViewError
 from prunec.value import Value
 
 
-class Open(Exception):
-    """An axis list cannot be written out yet: a rank or a size it needs is not known."""
+def _making(sizes: Mapping[str, Optional[int]]) -> Making[PlainAxis]:
+    return Making(
+        one=(),
+        reverse=lambda axis: tuple(Reversed(term) if isinstance(term, str) else term for term in axis),
+        size=lambda axis: axis_size(axis, sizes),
+    )
 
 
 @dataclass
@@ -90,12 +95,10 @@ class Expander:
             return [target.name]
         if isinstance(target, Rest):
             return self._rest(target.name)
-        if target.function == "summed":
+        if function_of(target).formula is not None:
             return [] if self.letters is None else self.letters.summed
-        names = self._rest_of(target)
-        if target.function == "stepped":
-            return [names[i] for i in self._in_steps(target, len(names))]
-        return [names[i] for i in self._positions(target, 1, len(names), default_all=True)]
+        picked = set(self._rearranged(target, TARGET))
+        return [name for name in self._rest_of(target) if (name,) in picked]
 
     def _axis(self, item: AxisExpression, index: int) -> list[PlainAxis]:
         if isinstance(item, Rest):
@@ -127,9 +130,8 @@ class Expander:
             if count is None:
                 raise Open
             return [SumTerm(tuple((indexed(name, i),) for i in range(count)))]
-        if isinstance(item, Call) and item.function == "reverse":
-            argument = item.arguments[0]
-            return [Reversed(argument.name)] if isinstance(argument, Name) else []
+        if isinstance(item, Call):
+            return [term for axis in self._rearranged(item, AXIS) for term in axis]
         raise Open
 
     def _leaf(self, name: str, index: int, each: Optional[int]) -> str:
@@ -197,126 +199,51 @@ class Expander:
             raise Open
         return self._rest(first.name)
 
-    def _argument(self, call: Call, position: int) -> Value:
-        if position >= len(call.arguments):
-            return None
-        argument: Expression = call.arguments[position]
+    def _value(self, argument: Expression) -> Value:
         if isinstance(argument, Literal):
             return argument.value
         if isinstance(argument, Name):
             return self.attributes.get(argument.name)
         raise Open
 
-    def _positions(self, call: Call, position: int, rank: int, default_all: bool) -> list[int]:
-        value = self._argument(call, position)
-        exclude = bool(self._argument(call, position + 1))
-        return chosen_positions(value, exclude, rank, default_all)
-
     def _call(self, call: Call) -> list[PlainAxis]:
-        if call.function in VIEWS:
-            return self._view(call)
-        if call.function == "reverse" and isinstance(call.arguments[0], Name):
-            return [(Reversed(call.arguments[0].name),)]
-        if call.function == "take":
-            return self._taken(call)
-        names = self._rest_of(call)
-        rank = len(names)
+        function = function_of(call)
+        if function.view is not None:
+            return self._view(call, function.view)
+        if function.elements is not None:
+            return self._taken(call, function.elements)
+        return self._rearranged(call, AXIS)
+
+    def _rearranged(self, call: Call, context: str) -> list[PlainAxis]:
+        """The axes that a function makes of others."""
+        function = function_of(call)
+        first, *others = call.arguments
+        form = function.form(len(call.arguments), context)
+        if function.rearrange is None or form is None:
+            raise Open
+        names = [first.name] if isinstance(first, Name) else self._rest_of(call)
+        arguments = [self._rearranging(other, kind) for other, kind in zip(others, form[1:])]
         axes: list[PlainAxis] = [(name,) for name in names]
-        if call.function == "permute":
-            order = self._argument(call, 1)
-            if not isinstance(order, tuple) or not order:
-                return axes[::-1]
-            if len(order) != rank or sorted(listed_positions(order, rank)) != list(range(rank)):
-                raise ViewError(f"{order} is not an order of {rank} axes")
-            return [axes[i] for i in listed_positions(order, rank)]
-        if call.function == "swap":
-            first, second = (self._argument(call, i) for i in (1, 2))
-            if not isinstance(first, int) or not isinstance(second, int):
-                raise Open
-            if not (-rank <= first < rank and -rank <= second < rank):
-                raise ViewError(f"there are no axes {first} and {second} among {rank}")
-            axes[first], axes[second] = axes[second], axes[first]
-            return axes
-        if call.function in ("squeeze", "squeezed"):
-            squeezed = self._squeeze(call, names)
-            return squeezed or [()] if call.function == "squeezed" else squeezed
-        if call.function == "insert":
-            return self._insert(call, axes)
-        if call.function == "put":
-            return self._put(call, axes)
-        if call.function == "stepped":
-            return self._stepped(call, axes)
-        chosen = set(self._positions(call, 1, rank, default_all=True))
-        if call.function in ("drop", "reduced"):
-            left = [axis for i, axis in enumerate(axes) if i not in chosen]
-            return left or [()] if call.function == "reduced" else left
-        if call.function == "ones":
-            return [() if i in chosen else axis for i, axis in enumerate(axes)]
-        if call.function == "reverse":
-            return [(Reversed(name),) if i in chosen else (name,) for i, name in enumerate(names)]
-        raise Open
+        return list(function.rearrange(axes, arguments, _making(self.sizes)))
 
-    def _insert(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
-        """Axes of size one, at indices of the result."""
-        value = self._argument(call, 1)
-        entries = value if isinstance(value, tuple) else (value,)
-        rank = len(axes) + len(entries)
-        places = listed_positions(tuple(entries), rank)
-        if len(set(places)) != len(entries):
-            raise ViewError(f"{value} is not a list of places for new axes")
-        rest = iter(axes)
-        return [() if position in places else next(rest) for position in range(rank)]
-
-    def _put(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
-        """Other axes in the place of some."""
-        value = self._argument(call, 1)
-        others = call.arguments[2]
-        if not isinstance(others, Rest):
-            raise Open
-        names = self._rest(others.name)
-        places = list(range(len(axes))) if value is None else listed_positions(value, len(axes))
-        if len(places) != len(names):
-            raise ViewError(f"{len(names)} axes cannot be put at {value}")
-        result = list(axes)
-        for place, name in zip(places, names):
-            result[place] = (name,)
-        return result
-
-    def _stepped(self, call: Call, axes: list[PlainAxis]) -> list[PlainAxis]:
-        """The axes that are gone over in steps, or all with others in the place of those."""
-        places = self._in_steps(call, len(axes))
-        if len(call.arguments) == 2:
-            return [axes[place] for place in places]
-        others = call.arguments[2]
-        if not isinstance(others, Rest):
-            raise Open
-        names = self._rest(others.name)
-        return [(names[place],) if place in places else axis for place, axis in enumerate(axes)]
-
-    def _in_steps(self, call: Call, rank: int) -> list[int]:
-        steps = call.arguments[1]
-        if isinstance(steps, Call):
+    def _rearranging(self, argument: Expression, kind: str) -> Value | Sequence[object]:
+        """An argument of such a function: other axes, the entries of a list, or a value."""
+        if kind == REST and isinstance(argument, Rest):
+            return [(name,) for name in self._rest(argument.name)]
+        if kind == MEASURE:
             scope = Scope(self.attributes, frozenset(), self.ranks, self.counts, self.variadic)
-            entries: list[object] = [*spread(steps, scope)]
-        else:
-            value = self._argument(call, 1)
-            entries = list(value) if isinstance(value, tuple) else [value] * rank
-        return [i for i, step in enumerate(entries[:rank]) if isinstance(step, int) and in_steps(step)]
+            return spread_optional(argument, scope)
+        return self._value(argument)
 
-    def _taken(self, call: Call) -> list[PlainAxis]:
-        """Some elements of an axis, on the axes of the list; negative positions count from its end."""
+    def _taken(self, call: Call, elements: Callable[[Value, int], tuple[int, ...]]) -> list[PlainAxis]:
+        """Some elements of an axis, on the axes of the list."""
         name, listed = call.arguments
         if not isinstance(name, Name) or not isinstance(listed, Name):
             raise Open
         size = self.sizes.get(name.name)
-        value = self._argument(call, 1)
         if size is None:
             raise Open
-        entries = value if isinstance(value, tuple) else (value,)
-        positions = tuple(entry for entry in entries if isinstance(entry, int) and -size <= entry < size)
-        if len(positions) != len(entries):
-            raise ViewError(f"{value} are not positions among {size}")
-        positions = tuple(position % size for position in positions)
+        positions = elements(self._value(listed), size)
         shape = self._list_shape(listed.name, len(positions))
         table = [axis for axis, length in enumerate(shape) if length != 1] or [0]
         sizes = tuple(shape[axis] for axis in table)
@@ -335,24 +262,15 @@ class Expander:
             raise Open
         return shape
 
-    def _squeeze(self, call: Call, names: list[str]) -> list[PlainAxis]:
-        if self._argument(call, 1) is None:
-            if any(self.sizes.get(name) is None for name in names):
-                raise Open
-            return [(name,) for name in names if self.sizes[name] != 1]
-        chosen = set(self._positions(call, 1, len(names), default_all=False))
-        return [(name,) for i, name in enumerate(names) if i not in chosen]
-
-    def _view(self, call: Call) -> list[PlainAxis]:
+    def _view(self, call: Call, dialect: Dialect) -> list[PlainAxis]:
         names = self._rest_of(call)
-        codes = self._argument(call, 1)
+        codes, flag = (*map(self._value, call.arguments[1:]), None)[:2]
         if isinstance(codes, int):
             codes = (codes,)
         if not isinstance(codes, tuple) or not all(isinstance(code, int) for code in codes):
-            raise ViewError(f"{codes} is not a list of reshape codes")
+            raise ArgumentError(f"{codes} is not a list of reshape codes")
         shape = tuple(self.sizes.get(name) for name in names)
-        reverse = bool(self._argument(call, 2))
-        view = VIEWS[call.function]([int(code) for code in codes], shape, reverse)  # type: ignore[arg-type]
+        view = read_codes(dialect, [int(code) for code in codes], shape, bool(flag))  # type: ignore[arg-type]
         after = [indexed("=view", i) for i in range(len(view.sizes))]
         self.sizes.update(zip(after, view.sizes))
         for start, end, first, last in view.segments:

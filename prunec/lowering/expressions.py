@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence, Union
 
+from prunec.language.functions import ELEMENTWISE, FUNCTIONS, function_of
+from prunec.language.functions.base import SIZE, VALUES, VARIADIC
 from prunec.language.syntax import Arithmetic, Call, Expression, Literal, Name, Rest
-from prunec.lowering.functions import ELEMENTWISE
 from prunec.value import Value
 
 
@@ -97,125 +98,40 @@ def _number(value: Value) -> Scalar:
 
 
 def _spread_call(call: Call, scope: Scope) -> list[Scalar]:
-    if call.function in ("count", "length", "rank"):
-        return [_measure(call, scope)]
-    if call.function == "pick":
-        return _pick(call, scope)
-    if call.function in ("before", "after", "skip", "on", "between"):
-        return _entries(call, scope)
-    if call.function in ELEMENTWISE:
-        return _zip(call.function, tuple(_spread_optional(argument, scope) for argument in call.arguments))
-    arguments = [spread(argument, scope) for argument in call.arguments]
-    if call.function == "interleave":
-        return [entry for pair in zip(*arguments) for entry in pair]
-    if call.function in ("offsets", "cuts"):
-        starts: list[Scalar] = [0]
-        for part in arguments[0][:-1]:
-            starts.append(Operation("+", (starts[-1], part)) if len(starts) > 1 else part)
-        return starts if call.function == "offsets" else starts[1:]
-    if call.function == "join":
-        return [entry for argument in arguments for entry in argument]
-    if call.function == "prod":
-        return [_fold("*", [entry for argument in arguments for entry in argument])]
-    raise Unspreadable(call.function)
+    function = function_of(call)
+    if function.elementwise is not None:
+        return _zip(call.function, tuple(spread_optional(argument, scope) for argument in call.arguments))
+    form = function.form(len(call.arguments), SIZE)
+    if function.entries is None or form is None:
+        raise Unspreadable(call.function)
+    spread_list = spread_optional if function.lenient else spread
+    arguments = [
+        _argument(argument, kind, scope) if kind in (*VALUES, VARIADIC) else spread_list(argument, scope)
+        for argument, kind in zip(call.arguments, form)
+    ]
+    return list(function.entries(arguments, _operation))
 
 
-def _entries(call: Call, scope: Scope) -> list[Scalar]:
-    """Some of the entries of a list, or its entries in other places."""
-    values = _spread_optional(call.arguments[0], scope)
-    if call.function in ("before", "after"):
-        # One number stands for all axes and both sides.
-        half = len(values) // 2 if len(values) > 1 else 0
-        return (values[:half] if call.function == "before" else values[half:]) if half else values
-    if call.function == "skip":
-        count = _plain_value(call.arguments[1], scope)
-        return values[count:] if isinstance(count, int) else values
-    if call.function == "between":
-        start, stop = (_plain_value(argument, scope) for argument in call.arguments[1:3])
-        return values[slice(_whole(start), _whole(stop))]
-    rank = len(spread(call.arguments[2], scope))
-    axes = _plain_value(call.arguments[1], scope)
-    default = _plain_value(call.arguments[3], scope) if len(call.arguments) > 3 else None
-    positions = listed_positions(axes, rank) if axes is not None else list(range(rank))
-    placed: list[Scalar] = [_number(default)] * rank
-    for position, value in zip(positions, values):
-        placed[position] = value
-    return placed
+def _operation(operator: str, left: Scalar, right: Scalar) -> Scalar:
+    return Operation(operator, (left, right))
 
 
-def listed_positions(axes: Value, rank: int) -> list[int]:
-    """The axes of ``rank`` that a list names, in its order; negative ones count from the end."""
-    entries = axes if isinstance(axes, tuple) else (axes,)
-    return [int(entry) % rank for entry in entries if isinstance(entry, int)] if rank else []
+def _argument(argument: Expression, kind: str, scope: Scope) -> Value:
+    """What an argument is that is taken as it is: a value, or how many tensors a slot holds."""
+    if isinstance(argument, Literal):
+        return argument.value
+    if not isinstance(argument, Name):
+        return None
+    return scope.counts[argument.name] if kind == VARIADIC else scope.attributes.get(argument.name)
 
 
-def _plain_value(expression: Expression, scope: Scope) -> Value:
-    if isinstance(expression, Literal):
-        return expression.value
-    return scope.attributes.get(expression.name) if isinstance(expression, Name) else None
-
-
-def _whole(value: Value) -> Optional[int]:
-    return value if isinstance(value, int) else None
-
-
-def _measure(call: Call, scope: Scope) -> Scalar:
-    """How many tensors a slot holds, entries an attribute has, or axes a rest stands for."""
-    argument = call.arguments[0]
-    if isinstance(argument, Rest) and argument.name in scope.ranks:
-        return scope.ranks[argument.name]
-    if isinstance(argument, Name) and call.function == "count":
-        return scope.counts[argument.name]
-    if isinstance(argument, Name):
-        return attribute_length(scope.attributes.get(argument.name))
-    raise Unspreadable(call.function)
-
-
-def attribute_length(value: Value) -> int:
-    """How many entries an attribute has: none if it is not given, one for a single value."""
-    if value is None:
-        return 0
-    return len(value) if isinstance(value, tuple) else 1
-
-
-def chosen_positions(value: Value, exclude: bool, rank: int, default_all: bool) -> list[int]:
-    """The axes of ``rank`` that an attribute names (negative from the end), or all the others."""
-    if value is None or value == ():
-        return list(range(rank)) if default_all else []
-    entries = value if isinstance(value, tuple) else (value,)
-    chosen = {int(entry) % rank for entry in entries if isinstance(entry, int)} if rank else set()
-    return [i for i in range(rank) if (i in chosen) != exclude]
-
-
-def _pick(call: Call, scope: Scope) -> list[Scalar]:
-    names = spread(call.arguments[0], scope)
-    values: list[Value] = []
-    for argument in call.arguments[1:]:
-        if isinstance(argument, Literal):
-            values.append(argument.value)
-        elif isinstance(argument, Name):
-            values.append(scope.attributes.get(argument.name))
-    exclude = len(values) > 1 and bool(values[1])
-    if isinstance(values[0], tuple) and values[0] and not exclude and names:
-        # In the attribute's order, so that what stands beside it goes to the axis it names.
-        return [names[int(entry) % len(names)] for entry in values[0] if isinstance(entry, int)]
-    return [names[i] for i in chosen_positions(values[0], exclude, len(names), default_all=True)]
-
-
-def _spread_optional(expression: Expression, scope: Scope) -> list[Scalar]:
+def spread_optional(expression: Expression, scope: Scope) -> list[Scalar]:
     """Like :func:`spread`, but an attribute that is not given is the number "not given"."""
     if isinstance(expression, Name) and expression.name not in scope.axis_names:
         value = scope.attributes.get(expression.name)
         if value is None or value == ():
             return [None]
     return spread(expression, scope)
-
-
-def _fold(function: str, entries: list[Scalar]) -> Scalar:
-    result: Scalar = entries[0] if entries else 1
-    for entry in entries[1:]:
-        result = Operation(function, (result, entry))
-    return result
 
 
 def _zip(function: str, columns: tuple[list[Scalar], ...]) -> list[Scalar]:
@@ -237,7 +153,7 @@ def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int
     if isinstance(scalar, str):
         return sizes.get(scalar)
     if scalar.function in ELEMENTWISE:
-        takes_fractions = scalar.function == "scaled"
+        takes_fractions = FUNCTIONS[scalar.function].fractions
         return ELEMENTWISE[scalar.function](
             *(a if takes_fractions and isinstance(a, float) else evaluate(a, sizes) for a in scalar.arguments)
         )
@@ -304,9 +220,10 @@ def least_size(scalar: Scalar) -> int:
     somewhere at least, else zero."""
     if not isinstance(scalar, Operation):
         return 0
-    if scalar.function == "min":
-        return max(map(least_size, scalar.arguments))
-    return int(scalar.function in ("window", "window_up"))
+    function = FUNCTIONS.get(scalar.function)
+    if function is None or function.least is None:
+        return 0
+    return function.least([least_size(argument) for argument in scalar.arguments])
 
 
 def names_in(scalar: Scalar) -> frozenset[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Mapping, Optional
 
 from prunec.graph import Shape
+from prunec.language.functions import function_of
+from prunec.language.functions.base import GUARD, TENSOR, UNKNOWN, VARIADIC, Unknown
 from prunec.language.syntax import (
     Arithmetic,
     Call,
@@ -16,18 +18,10 @@ from prunec.language.syntax import (
     Name,
     Not,
 )
-from prunec.lowering.expressions import attribute_length
 from prunec.value import Value
 
 #: Shapes of a rule's slots by name (of a variadic slot, a list); a slot that is not connected is absent.
 SlotShapes = Mapping[str, list[Optional[Shape]]]
-
-
-class _Unknown:
-    """Stands for a value that is not known yet."""
-
-
-_UNKNOWN = _Unknown()
 
 
 def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
@@ -45,19 +39,19 @@ def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: S
         return None if None in answers else not decisive
     if isinstance(guard, Membership):
         item = _value(guard.item, attributes, slots)
-        if isinstance(item, _Unknown):
+        if isinstance(item, Unknown):
             return None
         return any(_equal(item, choice.value) for choice in guard.choices) != guard.negated
     if isinstance(guard, Comparison):
         return _compare(guard, attributes, slots)
     value = _value(guard, attributes, slots)
-    return None if isinstance(value, _Unknown) else bool(value)
+    return None if isinstance(value, Unknown) else bool(value)
 
 
 def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
     left = _value(guard.left, attributes, slots)
     right = _value(guard.right, attributes, slots)
-    if isinstance(left, _Unknown) or isinstance(right, _Unknown):
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
         return None
     if guard.operator in ("==", "!="):
         return _equal(left, right) == (guard.operator == "==")
@@ -85,7 +79,7 @@ def _equal(left: Value, right: Value) -> bool:
     return left == right
 
 
-def _value(expression: Expression, attributes: Mapping[str, Value], slots: SlotShapes) -> Value | _Unknown:
+def _value(expression: Expression, attributes: Mapping[str, Value], slots: SlotShapes) -> Value | Unknown:
     if isinstance(expression, Literal):
         return expression.value
     if isinstance(expression, Name):
@@ -93,7 +87,7 @@ def _value(expression: Expression, attributes: Mapping[str, Value], slots: SlotS
     if isinstance(expression, Arithmetic):
         left, right = (_value(side, attributes, slots) for side in (expression.left, expression.right))
         if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
-            return _UNKNOWN
+            return UNKNOWN
         return {"+": left + right, "-": left - right, "*": left * right, "/": left // right if right else 0}[
             expression.operator
         ]
@@ -102,34 +96,15 @@ def _value(expression: Expression, attributes: Mapping[str, Value], slots: SlotS
     return holds(expression, attributes, slots)
 
 
-def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Value | _Unknown:
-    first = call.arguments[0]
-    shapes = slots.get(first.name, []) if isinstance(first, Name) else []
-    if call.function == "given":
-        return bool(shapes)
-    if call.function == "count":
-        return len(shapes)
-    if call.function == "entry":
-        return _entry(call, attributes)
-    if call.function == "length":
-        return attribute_length(attributes.get(first.name) if isinstance(first, Name) else None)
-    if not shapes or shapes[0] is None:
-        return _UNKNOWN
-    shape = shapes[0]
-    if call.function == "rank":
-        return len(shape)
-    index = _value(call.arguments[1], attributes, slots)
-    if not isinstance(index, int) or not -len(shape) <= index < len(shape):
-        return None
-    size = shape[index]
-    return _UNKNOWN if size is None else size
-
-
-def _entry(call: Call, attributes: Mapping[str, Value]) -> Value:
-    """One entry of a list; nothing where it has none there."""
-    first, second = call.arguments
-    value = attributes.get(first.name) if isinstance(first, Name) else None
-    index = second.value if isinstance(second, Literal) else None
-    if not isinstance(value, tuple) or not isinstance(index, int) or not -len(value) <= index < len(value):
-        return None
-    return value[index]
+def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Value | Unknown:
+    function = function_of(call)
+    form = function.form(len(call.arguments), GUARD)
+    if function.guard is None or form is None:
+        return UNKNOWN
+    arguments = [
+        slots.get(argument.name, ())
+        if kind in (TENSOR, VARIADIC) and isinstance(argument, Name)
+        else _value(argument, attributes, slots)
+        for argument, kind in zip(call.arguments, form)
+    ]
+    return function.guard(*arguments)

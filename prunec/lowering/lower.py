@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Container, Iterator, Mapping, Optional, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.graph import Shape
+from prunec.language.functions import function_of
+from prunec.language.functions.codes import read_codes
+from prunec.language.functions.positions import listed_positions
 from prunec.language.syntax import (
     Call,
     Discontinuous,
@@ -24,18 +27,12 @@ from prunec.language.syntax import (
 )
 from prunec.lowering.bound import Bound
 from prunec.lowering.expansion import variadic_names
-from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, listed_positions, spread
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, spread
 from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
 from prunec.lowering.meaning import zero_inputs
 from prunec.lowering.reasons import RuleReason
 from prunec.lowering.stems import axis_names, equations, slots_of
-from prunec.lowering.views import VIEWS
 from prunec.value import Value
-
-#: Functions that say how an entry of an attribute is written, besides what it is.
-_STYLES = ("start", "stop", "copy_zero", "stretch")
-#: Functions that take away axes of size one, all of them where no attribute names any.
-_SQUEEZES = ("squeeze", "squeezed")
 
 
 def lower(
@@ -122,9 +119,9 @@ def _edit(equation: Equation, bound: Bound, scope: Scope) -> Optional[AttributeE
 
 
 def _attribute(side: Expression, bound: Bound) -> Optional[str]:
-    if isinstance(side, Call) and side.function in _STYLES:
+    if isinstance(side, Call) and function_of(side).restyle is not None:
         side = side.arguments[0]
-    if isinstance(side, Call) and side.function == "on":
+    if isinstance(side, Call) and function_of(side).places_entries:
         side = side.arguments[0]
     if isinstance(side, Name) and bound.attributes.get(side.name) is not None:
         return side.name
@@ -140,13 +137,16 @@ def _places(on: Call, bound: Bound, rank: int) -> tuple[int, ...]:
 
 def _codes(bound: Bound) -> Iterator[CodesEdit]:
     """The reshape codes in which numbers stand for sizes."""
-    for call in _calls(bound, VIEWS):
+    for call in _calls(bound):
+        dialect = function_of(call).view
+        if dialect is None:
+            continue
         rest, attribute = call.arguments[:2]
         assert isinstance(rest, Rest) and isinstance(attribute, Name)
         codes = bound.attributes[attribute.name]
         shape: Shape = tuple(bound.sizes.get(indexed(rest.name, i)) for i in range(bound.ranks[rest.name]))
         reverse = bool(_flag(call, bound))
-        view = VIEWS[call.function](codes if isinstance(codes, tuple) else (codes,), shape, reverse)
+        view = read_codes(dialect, codes if isinstance(codes, tuple) else (codes,), shape, reverse)  # type: ignore[arg-type]
         literals = [(code, indexed("=view", n)) for n, code in enumerate(view.literal) if code is not None]
         yield CodesEdit(attribute.name, tuple(literals))
 
@@ -161,18 +161,20 @@ def _flag(call: Call, bound: Bound) -> Value:
 
 
 def _vanishing(bound: Bound) -> Iterator[str]:
-    for call in _calls(bound, _SQUEEZES):
+    for call in _calls(bound):
+        if not function_of(call).takes_ones_away:
+            continue
         rest, argument = call.arguments[:2]
         assert isinstance(rest, Rest)
         if isinstance(argument, Name) and bound.attributes.get(argument.name) is None:
             yield from (indexed(rest.name, i) for i in range(bound.ranks.get(rest.name, 0)))
 
 
-def _calls(bound: Bound, functions: Container[str]) -> Iterator[Call]:
-    """The axes of outputs that one of some functions makes."""
+def _calls(bound: Bound) -> Iterator[Call]:
+    """The axis functions of outputs."""
     for tensor in signature_of(bound.rule).outputs:
         for axis in tensor.axes:
-            if isinstance(axis.item, Call) and axis.item.function in functions:
+            if isinstance(axis.item, Call):
                 yield axis.item
 
 

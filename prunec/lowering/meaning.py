@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence, Union
 
 from prunec.language.canonical import print_tensor
+from prunec.language.functions import function_of
+from prunec.language.functions.base import Open
 from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
-from prunec.lowering.expansion import Expander, Open
+from prunec.lowering.expansion import Expander
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.stems import equations, slots_of, stems
@@ -143,6 +145,6 @@ def _made(
 
 
 def _is_attribute_side(side: Expression, axis_names: frozenset[str]) -> bool:
-    if isinstance(side, Call) and side.function in ("start", "stop", "copy_zero"):
+    if isinstance(side, Call) and function_of(side).makes_axes:
         return _is_attribute_side(side.arguments[0], axis_names)
     return isinstance(side, Name) and side.name not in axis_names

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.graph import Shape
+from prunec.language.functions import function_of
+from prunec.language.functions.base import ITS_OWN, LIKE_LISTS
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
@@ -39,20 +41,12 @@ def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
         yield from each_rests(item.item)
     elif isinstance(item, Broadcast):
         yield from rests_in(item.item)
-    elif isinstance(item, Call) and item.function not in _OTHER_LENGTH:
+    elif isinstance(item, Call) and function_of(item).length != ITS_OWN:
         for argument in item.arguments:
             yield from rests_in(argument)
     elif isinstance(item, Arithmetic):
         yield from rests_in(item.left)
         yield from rests_in(item.right)
-
-
-#: Functions that give fewer or more values than their rest has axes.
-_OTHER_LENGTH = ("prod", "pick", "join", "rank", "on", "between", "skip", "before", "after")
-
-
-#: Functions that give as many values as an attribute among their arguments has entries.
-_LENGTH_OF_ARGUMENTS = ("window", "window_up", "unwindow", "copy_zero", "stretch", "strided")
 
 
 def each_rests(item: AxisExpression) -> Iterator[str]:
@@ -122,7 +116,7 @@ class RankSolver:
                 continue
             for side, other in ((statement.left, statement.right), (statement.right, statement.left)):
                 length = self._tuple_length(side)
-                if length is not None and isinstance(other, Call) and other.function == "join":
+                if length is not None and isinstance(other, Call) and function_of(other).concatenates:
                     single = sum(not isinstance(a, Rest) for a in other.arguments)
                     rests = [a.name for a in other.arguments if isinstance(a, Rest)]
                     self.joined.append((rests, length - single))
@@ -130,12 +124,12 @@ class RankSolver:
                 rests = list(dict.fromkeys(rests_in(other)))
                 if length is None or not rests:
                     continue
-                if isinstance(other, Call) and other.function == "interleave":
-                    length //= 2
+                if isinstance(other, Call):
+                    length //= function_of(other).values_per_axis
                 self.ranks.update((name, length) for name in rests if name not in self.ranks)
 
     def _from_rank(self, side: Expression, other: Expression) -> None:
-        """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end, as
+        """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end,
         ``attribute = 0 - rank(*b)``.  In place of the attribute may stand the last axis of an input."""
         if not isinstance(side, Name):
             return
@@ -144,18 +138,20 @@ class RankSolver:
             return
         if isinstance(other, Arithmetic) and other.operator == "-" and other.left == Literal(0, other.span):
             value, other = -value, other.right
-        if isinstance(other, Call) and other.function == "rank" and value >= 0:
-            rest = other.arguments[0]
-            if isinstance(rest, Rest):
-                self.ranks.setdefault(rest.name, value)
+        stands_for = function_of(other).stands_for if isinstance(other, Call) else None
+        if stands_for is None or not isinstance(other, Call) or value < 0:
+            return
+        rest, rank = other.arguments[0], stands_for(value)
+        if isinstance(rest, Rest) and rank is not None:
+            self.ranks.setdefault(rest.name, rank)
 
     def _tuple_length(self, side: Expression) -> Optional[int]:
         if isinstance(side, Name):
             value = self.attributes.get(side.name)
             return len(value) if isinstance(value, tuple) and value else None
-        if isinstance(side, Call) and side.function in _LENGTH_OF_ARGUMENTS:
-            # Ranges may speak of the first axes only.
-            if side.function == "strided" and any(rests_in(side)):
+        if isinstance(side, Call) and function_of(side).elementwise is not None:
+            # An attribute that speaks of the first axes only does not say how many there are.
+            if function_of(side).length != LIKE_LISTS and any(rests_in(side)):
                 return None
             lengths = [self._tuple_length(argument) for argument in side.arguments]
             return next((length for length in lengths if length is not None), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prunec.language.functions import function_of
 from prunec.language.syntax import (
     Broadcast,
     Call,
@@ -50,8 +51,8 @@ def stems(item: object) -> set[str]:
 
 
 def is_lettered(item: object) -> bool:
-    """``letters(*x, formula)``."""
-    return isinstance(item, Call) and item.function == "letters"
+    """Whether a formula names the axes."""
+    return isinstance(item, Call) and function_of(item).formula is not None
 
 
 def may_be_one(item: object) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 
 from prunec.frontends.operators import Argument, Operator
 from prunec.frontends.trial_templates import Templates
+from prunec.language.functions import function_of
+from prunec.language.functions.base import AXES, CODES, FORMULA, POSITIONS, Function
 from prunec.language.syntax import (
     Axis,
     Call,
@@ -28,12 +30,13 @@ from prunec.language.syntax import (
 )
 from prunec.lowering.expressions import indexed
 from prunec.lowering.guards import holds
-from prunec.lowering.views import VIEWS
 from prunec.proving.codes import reshape_codes
 from prunec.proving.walking import calls
 from prunec.value import Value
 
 _MOST_GUARD_DRAWS = 40
+#: Attributes of these kinds are drawn once ranks or sizes are known.
+_OF_AXES = (AXES, CODES, POSITIONS, FORMULA)
 
 
 class AttributeDraw:
@@ -72,12 +75,10 @@ class AttributeDraw:
         for call in calls(
             *(s for e in self.rule.statements if isinstance(e, Equation) for s in (e.left, e.right))
         ):
-            if call.function == "on" and isinstance(call.arguments[1], Name):
+            if function_of(call).places_entries and isinstance(call.arguments[1], Name):
                 yield call.arguments[1].name
         for call in axis_calls(self.rule):
-            if call.function == "stepped":
-                continue
-            for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:
+            for argument in _of_kinds(call, _OF_AXES):
                 if isinstance(argument, Name):
                     yield argument.name
 
@@ -205,25 +206,23 @@ class AttributeDraw:
         sizes: dict[str, Optional[int]] = {}
         for call in axis_calls(self.rule):
             rest = call.arguments[0]
-            if not isinstance(rest, Rest) or call.function in VIEWS or call.function == "stepped":
+            if not isinstance(rest, Rest):
                 continue
             rank = ranks.get(rest.name, 0)
-            for argument in call.arguments[1:3] if call.function == "swap" else call.arguments[1:2]:
+            for argument in _of_kinds(call, (AXES,)):
                 if isinstance(argument, Name) and argument.name not in self.values:
-                    self.values[argument.name] = self._axes(call.function, argument.name, rank)
-            if call.function == "squeeze" and isinstance(call.arguments[1], Name):
-                sizes.update(self._squeezed(rest.name, rank, self.values[call.arguments[1].name]))
+                    self.values[argument.name] = self._axes(function_of(call), argument.name, rank)
+                if isinstance(argument, Name) and function_of(call).takes_ones_away:
+                    sizes.update(self._squeezed(rest.name, rank, self.values[argument.name]))
         return sizes
 
-    def _axes(self, function: str, name: str, rank: int) -> Value:
+    def _axes(self, function: Function, name: str, rank: int) -> Value:
         argument = self.operator.argument(name)
         single = argument is not None and argument.kind == "integer"
-        if function == "swap":
-            return int(self.random.integers(max(rank, 1)))
         if name in self.optional and self.random.random() < 0.2:
             return self.defaults[name]
-        if function == "permute":
-            return tuple(int(i) for i in self.random.permutation(rank))
+        if function.draw_axes is not None:
+            return function.draw_axes(rank, self.random)
         count = 1 if single or rank < 2 else int(self.random.integers(1, rank + 1))
         chosen = sorted(int(i) for i in self.random.permutation(rank)[:count])
         if self.random.random() < 0.3:
@@ -244,19 +243,20 @@ class AttributeDraw:
         """The codes of a reshape, once the sizes are known."""
         for call in axis_calls(self.rule):
             rest, codes = call.arguments[0], call.arguments[1] if len(call.arguments) > 1 else None
-            if call.function in VIEWS and isinstance(rest, Rest) and isinstance(codes, Name):
+            dialect = function_of(call).view
+            if dialect is not None and isinstance(rest, Rest) and isinstance(codes, Name):
                 shape = [int(sizes[indexed(rest.name, i)]) for i in range(ranks[rest.name])]
                 third = call.arguments[2] if len(call.arguments) > 2 else None
-                reverse = isinstance(third, Name) and bool(self.values.get(third.name))
+                flag = isinstance(third, Name) and bool(self.values.get(third.name))
                 self.values[codes.name] = reshape_codes(
-                    call.function, shape, reverse, self.random, self.templates.codes
+                    dialect, shape, flag, self.random, self.templates.codes
                 )
 
     def positions(self, tensors: Sequence[Tensor], sizes: Mapping[str, Optional[int]]) -> None:
         """Lists of elements to take, once the sizes are known; those that inputs carry may be tables."""
         carried = {tensor.name for tensor in tensors if tensor.value}
         for call in axis_calls(self.rule):
-            if call.function != "take":
+            if function_of(call).elements is None:
                 continue
             name, listed = call.arguments
             if isinstance(name, Name) and isinstance(listed, Name):
@@ -318,6 +318,12 @@ class AttributeDraw:
         """Whether the operator takes an attribute that it does not list."""
         operator = self.operator
         return not operator.arguments or name in guard_values(self.rule.when) or operator.takes_any
+
+
+def _of_kinds(call: Call, kinds: Sequence[str]) -> list[Expression]:
+    """The arguments of a call that are of some kinds."""
+    form = function_of(call).form(len(call.arguments)) or ()
+    return [argument for argument, kind in zip(call.arguments, form) if kind in kinds]
 
 
 def _as_tuples(entries: Any) -> Value:

@@ -7,22 +7,24 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-#: The codes of each reshape function: copy one, copy the rest, merge two, split one.
-_CODES = {"view": (0, -2, -3, -4), "view_np": (-2, -4, -5, -6)}
+from prunec.language.functions.codes import Dialect
 
 
 def reshape_codes(
-    function: str,
+    dialect: Dialect,
     shape: Sequence[int],
-    reverse: bool,
+    flag: bool,
     random: np.random.Generator,
     allowed: Optional[Sequence[int]] = None,
 ) -> tuple[int, ...]:
-    """Codes for a tensor of that shape; with ``reverse`` they are read from the right.  ``allowed`` are the
-    codes below zero but ``-1`` that the operator has; ``None`` stands for all that the function reads."""
-    if function == "view_old":
-        return _old_sizes(shape, reverse, random)
-    copy, rest, merge, split = _CODES[function]
+    """Codes for a tensor of that shape; ``flag`` reads them from the right, or copies the first axis.
+
+    ``allowed`` are the codes below zero but ``-1`` that the operator has; ``None`` stands for all that the
+    function reads."""
+    if not dialect.tried:
+        return _old_sizes(shape, flag, random)
+    copy, rest, merge, split = dialect.copy, dialect.copy_rest, dialect.merge, dialect.split
+    reverse = flag and dialect.reversible
     sizes = list(reversed(shape)) if reverse else list(shape)
     codes: list[int] = []
     inferred = False

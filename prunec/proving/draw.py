@@ -15,6 +15,9 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.trial_templates import Templates
 from prunec.frontends.trials import SampledNode
 from prunec.graph import Shape
+from prunec.language.functions import function_of
+from prunec.language.functions.base import ArgumentError
+from prunec.language.functions.positions import listed_positions
 from prunec.language.places import subexpressions
 from prunec.language.syntax import (
     Attribute,
@@ -39,33 +42,29 @@ from prunec.lowering.expressions import (
     Unspreadable,
     evaluate,
     indexed,
-    listed_positions,
     names_in,
     solve,
     spread,
 )
 from prunec.lowering.guards import holds
 from prunec.lowering.ranks import rests_in
-from prunec.lowering.views import ViewError
 from prunec.proving.attributes import AttributeDraw, guard_values
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
 from prunec.proving.walking import (
-    WRAPPERS,
     attribute_of,
     calls,
+    entries_for,
     names_of_expression,
     placing,
     sides,
-    skipped,
     stems,
 )
 from prunec.value import Value
 
 #: How often a node is drawn that is to meet conditions.
 _MOST_FORM_DRAWS = 40
-_WINDOWS = ("window", "window_up", "unwindow")
 
 
 def draw(
@@ -81,7 +80,7 @@ def draw(
     """
     try:
         return _Drawing(rule, operator, templates, random).run(learned)
-    except (Unspreadable, ViewError, IndexError, ZeroDivisionError) as error:
+    except (Unspreadable, ArgumentError, IndexError, ZeroDivisionError) as error:
         raise NotDrawn(str(error)) from None
 
 
@@ -121,7 +120,7 @@ def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
 
 
 def _asks_for_inputs(guard: Expression) -> bool:
-    return any(isinstance(e, Call) and e.function in ("given", "count") for e in subexpressions(guard))
+    return any(isinstance(e, Call) and function_of(e).asks_what_is_connected for e in subexpressions(guard))
 
 
 def may_hold(rule: Rule, operator: Operator) -> bool:
@@ -161,7 +160,7 @@ class _Drawing:
         )
         self.drawn = AttributeDraw(rule, operator, templates, random, self.derived)
         self.attributes: dict[str, Value] = self.drawn.values
-        self.halves: dict[str, dict[str, list[Optional[int]]]] = {}
+        self.halves: dict[str, dict[int, list[Optional[int]]]] = {}
         self.header: Mapping[str, Attribute] = header
 
     def run(self, learned: bool) -> SampledNode:
@@ -217,10 +216,8 @@ class _Drawing:
                 within = [rest for side in (equation.left, equation.right) for rest in rests_in(side)]
                 if beside:
                     return self.ranks.get(beside[0], 2)
-                if call.function in ("before", "after") and within:
-                    return 2 * self.ranks.get(within[0], 1)
-                if call.function == "skip" and within:
-                    return skipped(call) + self.ranks.get(within[0], 2)
+                if function_of(call).entries_for is not None and within:
+                    return entries_for(call, self.ranks.get(within[0], 2))
         return 2
 
     def _ranks_before(self, tensor: Tensor, position: int) -> int:
@@ -231,12 +228,14 @@ class _Drawing:
     def _place_entries(self) -> None:
         """Which axes the entries of lists speak of; what speaks of none has the size that leaves it alone."""
         for call in calls(*(side for e in self.equations for side in (e.left, e.right))):
-            if call.function == "skip" and isinstance(call.arguments[0], Name):
-                value = self.attributes.get(call.arguments[0].name)
+            listed = call.arguments[0]
+            if function_of(call).entries_for is not None and isinstance(listed, Name):
+                value = self.attributes.get(listed.name)
                 if isinstance(value, tuple):
-                    count = skipped(call)
-                    self.attributes[call.arguments[0].name] = (1,) * count + value[count:]
-            if call.function == "on" and isinstance(call.arguments[1], Name):
+                    # Entries that are not read say that nothing is done.
+                    count = entries_for(call, 0)
+                    self.attributes[listed.name] = (1,) * count + value[count:]
+            if function_of(call).places_entries and isinstance(call.arguments[1], Name):
                 axes = call.arguments[1].name
                 if axes not in self.attributes:
                     rank = len(spread(call.arguments[2], self._scope()))
@@ -257,7 +256,7 @@ class _Drawing:
             if position in listed:
                 continue
             nothing = names_in(part)
-            if isinstance(side, Call) and side.function == "stop":
+            if isinstance(side, Call) and function_of(side).whole_by_default:
                 nothing = names_in(wholes[position]) - nothing
             self.sizes.update(dict.fromkeys(sorted(nothing), 0))
 
@@ -322,13 +321,17 @@ class _Drawing:
             return int(self.random.choice((0, 1, 2, 3, 4), p=(0.12, 0.13, 0.3, 0.25, 0.2)))
         if any(isinstance(item, Product) and name in stems(item) for item in items):
             return int(self.random.choice((1, 2, 3, 4), p=(0.08, 0.37, 0.3, 0.25)))
-        if any(
-            name in rests_in(call.arguments[0])
-            for e in self.equations
-            for call in calls(e.right)
-            if call.function in _WINDOWS
-        ):
-            return int(self.random.choice((3, 4, 5, 6, 8)))
+        computed = next(
+            (
+                function_of(call).trial_sizes
+                for e in self.equations
+                for call in calls(e.right)
+                if function_of(call).trial_sizes and name in rests_in(call.arguments[0])
+            ),
+            (),
+        )
+        if computed:
+            return int(self.random.choice(computed))
         slots = {t.name for t in self.tensors for a in t.axes if name in stems(a.item)}
         if slots <= {t.name for t in self.signature.parameters} and name in self.ranks:
             return int(self.random.choice((1, 2, 3)))
@@ -370,38 +373,28 @@ class _Drawing:
         if any(value is None for value in values):
             return False
         numbers: list[Optional[int]] = list(values)
-        if isinstance(side, Call) and side.function in WRAPPERS:
+        styles = function_of(side).styles if isinstance(side, Call) else None
+        if styles is not None and isinstance(side, Call):
             argument = self.operator.argument(name)
             nullable = argument is None or argument.nullable
             wholes = [evaluate(s, self.sizes) for s in spread(side.arguments[1], self._scope())]
             if None in wholes:
                 return False
-            numbers = [self._styled(side.function, v or 0, w or 0, nullable) for v, w in zip(numbers, wholes)]
+            ways = [styles(value or 0, whole or 0, nullable) for value, whole in zip(numbers, wholes)]
+            numbers = [way[int(self.random.integers(len(way)))] for way in ways]
             side = side.arguments[0]
-        if isinstance(side, Call) and side.function == "on":
+        if isinstance(side, Call) and function_of(side).places_entries:
             numbers = [numbers[position] for position in self._positions(side, len(numbers))]
             side = side.arguments[0]
-        if isinstance(side, Call) and side.function in ("before", "after"):
+        half = function_of(side).half if isinstance(side, Call) else None
+        if half is not None:
             halves = self.halves.setdefault(name, {})
-            halves[side.function] = numbers
+            halves[half] = numbers
             if len(halves) < 2:
                 return False
-            numbers = [*halves["before"], *halves["after"]]
+            numbers = [*halves[0], *halves[1]]
         self.attributes[name] = self.drawn.shaped(name, numbers)
         return True
-
-    def _styled(self, function: str, value: int, whole: int, nullable: bool) -> Optional[int]:
-        """One of the ways to write a number that a wrapper reads as ``value``."""
-        ways: list[Optional[int]] = [value, value]
-        if function == "stretch":
-            return ways[0] if self.random.random() < 0.6 else 1
-        if function == "copy_zero":
-            ways += [0] if value == whole else []
-        elif value < whole:
-            ways.append(value - whole)
-        if nullable and function != "copy_zero" and value == (0 if function == "start" else whole):
-            ways.append(None)
-        return ways[int(self.random.integers(len(ways)))]
 
 
 def _bare(expression: Expression) -> bool:

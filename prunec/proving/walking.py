@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Iterator, Optional, Union
 
+from prunec.language.functions import function_of
+from prunec.language.functions.base import Function
 from prunec.language.syntax import (
     Arithmetic,
     AxisExpression,
@@ -20,11 +22,6 @@ from prunec.language.syntax import (
     Sum,
     VariadicSum,
 )
-
-#: Functions of an entry of an attribute that an equation can be solved for,
-WRAPPERS = ("start", "stop", "copy_zero", "stretch")
-#: and functions that say which entries speak of which axes.
-PLACING = ("on", "before", "after")
 
 
 def stems(item: Union[AxisExpression, Expression]) -> list[str]:
@@ -66,22 +63,28 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
 
 def attribute_of(side: Expression) -> Optional[str]:
     """The attribute that a side of an equation is, or reads entry by entry."""
-    while isinstance(side, Call) and side.function in (*WRAPPERS, *PLACING):
+    while isinstance(side, Call) and _reads_entries(function_of(side)):
         side = side.arguments[0]
     return side.name if isinstance(side, Name) else None
 
 
+def _reads_entries(function: Function) -> bool:
+    return function.restyle is not None or function.places_entries or function.half is not None
+
+
 def placing(side: Expression) -> Optional[Call]:
-    """The call of ``on`` that says which axes the entries of a side speak of."""
-    if isinstance(side, Call) and side.function in WRAPPERS:
+    """The call that says which axes the entries of a side speak of."""
+    if isinstance(side, Call) and function_of(side).restyle is not None:
         side = side.arguments[0]
-    return side if isinstance(side, Call) and side.function == "on" else None
+    return side if isinstance(side, Call) and function_of(side).places_entries else None
 
 
-def skipped(call: Call) -> int:
-    """How many entries a call of ``skip`` leaves out."""
-    count = call.arguments[1]
-    return count.value if isinstance(count, Literal) and isinstance(count.value, int) else 0
+def entries_for(call: Call, count: int) -> int:
+    """How many entries a list needs of which a call is to give ``count``; as many where nothing else is
+    known of the function."""
+    needed = function_of(call).entries_for
+    others = [argument.value if isinstance(argument, Literal) else None for argument in call.arguments[1:]]
+    return count if needed is None else needed(count, others)
 
 
 def sides(equation: Equation) -> tuple[tuple[Expression, Expression], ...]:

@@ -7,8 +7,8 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.language.functions import FUNCTIONS
 from prunec.lowering.expressions import evaluate
-from prunec.lowering.functions import restyle
 from prunec.lowering.lowered import AttributeEdit, LoweredRule
 from prunec.value import Value
 
@@ -59,7 +59,8 @@ def _entry(style: str, previous: Value, change: _Change) -> Value:
     before, value, old_size, size = change
     if value is None or (before, old_size) == (value, size):
         return previous
-    return restyle(style, _integer(previous), old_size, size, value)
+    restyle = FUNCTIONS[style].restyle
+    return value if restyle is None else restyle(_integer(previous), old_size, size, value)
 
 
 def _integer(value: Value) -> Optional[int]:

@@ -25,8 +25,8 @@ COMMANDS = [
     for line in text.splitlines()
     if line.startswith("prunec ")
 ]
-RULE = next(text for language, text in BLOCKS if language == "prune")
-SCORE, ENTRY = (text for language, text in BLOCKS if language == "python")
+RULE, HEAD_RULE = (text for language, text in BLOCKS if language == "prune")
+HEAD, HEAD_ENTRY, SCORE, ENTRY = (text for language, text in BLOCKS if language == "python")
 KEEP = '  keep i, j because "where a row meets a column decides what is left"\n'
 
 needs_mxnet = pytest.mark.skipif(find_spec("mxnet") is None, reason="needs MXNet")
@@ -61,6 +61,13 @@ def add_rule(copy: Path, rule: str = RULE) -> None:
         file.write(f"\n{rule}")
 
 
+def add_function(copy: Path) -> None:
+    family = copy / "prunec" / "language" / "functions" / "selections.py"
+    before, line, after = family.read_text(encoding="utf-8").partition("FUNCTIONS = (\n")
+    family.write_text(f"{before}{HEAD}\n\n{line}{HEAD_ENTRY}{after}", encoding="utf-8")
+    (copy / "head.prune").write_text(HEAD_RULE, encoding="utf-8")
+
+
 def add_criterion(copy: Path) -> None:
     functions = copy / "prunec" / "scoring" / "magnitude.py"
     functions.write_text(f"{functions.read_text(encoding='utf-8')}\n\n{SCORE}", encoding="utf-8")
@@ -74,8 +81,8 @@ def add_criterion(copy: Path) -> None:
 @pytest.mark.slow
 def test_a_newcomer_walks_through(copy: Path) -> None:
     """Without MXNet, what runs it is left out."""
-    assert len(COMMANDS) == 6
-    unknown, *operator, criterion = COMMANDS
+    assert len(COMMANDS) == 7
+    unknown, *operator, function, criterion = COMMANDS
     done = run(unknown, copy)
     assert done.returncode == 0 and "no rule knows the operator _npi_tril" in done.stdout + done.stderr
     add_rule(copy)
@@ -95,6 +102,10 @@ def test_a_newcomer_walks_through(copy: Path) -> None:
     assert '"num_filter": "4"' in (copy / "mask-pruned" / "mask-symbol.json").read_text(encoding="utf-8")
     done = run("prunec rules doc default", copy)
     assert RULE.splitlines()[0].removeprefix("## ") in done.stdout
+    assert run(function, copy).returncode != 0
+    add_function(copy)
+    done = run(function, copy)
+    assert done.returncode == 0, done.stdout + done.stderr
     add_criterion(copy)
     done = run(criterion, copy)
     assert done.returncode == 0, done.stderr

@@ -10,9 +10,10 @@ from core.sketch import bound, one_rule
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prunec.language.functions.base import ArgumentError
+from prunec.language.functions.formulas import Formula
 from prunec.lowering.letters import Letters, letters_of
 from prunec.lowering.slots import Contradiction
-from prunec.lowering.views import ViewError
 
 RULE = """
 op Formula(equation) {
@@ -57,9 +58,11 @@ def test_formulas_say_what_numpy_reads(case, seed):
     arrays = [random.standard_normal(shape) for shape in shapes]
     letters = read(formula, *map(len, shapes))
     assert letters is not None
-    places = [part for array, own in zip(arrays, letters.inputs) for part in (array, list(own))]
+    places = [part for array, own in zip(arrays, letters.formula.inputs) for part in (array, list(own))]
     expected = np.einsum(formula, *arrays)
-    np.testing.assert_allclose(np.einsum(*places, list(letters.output)), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        np.einsum(*places, list(letters.formula.output)), expected, rtol=1e-9, atol=1e-12
+    )
     summed = {f"x.{place}" for place in range(letters.count)} - set(letters.names(len(shapes)))
     assert set(letters.summed) == summed
 
@@ -81,14 +84,14 @@ def test_formulas_say_what_numpy_reads(case, seed):
     ],
 )
 def test_what_is_no_formula(formula, ranks, message):
-    with pytest.raises(ViewError) as caught:
+    with pytest.raises(ArgumentError) as caught:
         read(formula, *ranks)
     assert str(caught.value) == message
 
 
 def test_an_ellipsis_waits_for_the_ranks():
     assert read("...i,ij->...j", None, 2) is None
-    assert read("bi,ij->bj", None, 2) == Letters("x", ((0, 1), (1, 2)), (0, 2), 3)
+    assert read("bi,ij->bj", None, 2) == Letters("x", Formula(((0, 1), (1, 2)), (0, 2), 3))
 
 
 def test_ones_stand_in_the_place_of_any_axis():

@@ -1,10 +1,8 @@
-"""Size functions on numbers, guards with three answers, and expressions spread over axes."""
+"""Guards with three answers, and expressions spread over axes."""
 
 from __future__ import annotations
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import given
 
 from prunec.language.parser import parse
 from prunec.lowering.expressions import (
@@ -17,98 +15,12 @@ from prunec.lowering.expressions import (
     spread,
     sum_key,
 )
-from prunec.lowering.functions import ELEMENTWISE, restyle
 from prunec.lowering.guards import holds
 from prunec.support.diagnostics import Source
 
 
 def _rule(text):
     return parse(Source("test.prune", text)).rules[0]
-
-
-# --- functions -----------------------------------------------------------------------------
-
-
-@given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(1, 3))
-def test_window_counts_positions(size, kernel, stride, pad, dilate):
-    span = dilate * (kernel - 1) + 1
-    padded = size + 2 * pad
-    if span > padded:
-        return
-    expected = len([start for start in range(0, padded, stride) if start + span <= padded])
-    assert ELEMENTWISE["window"](size, kernel, stride, pad, dilate) == expected
-    rounded_up = ELEMENTWISE["window_up"](size, kernel, stride, pad, dilate)
-    assert rounded_up == expected + ((padded - span) % stride != 0)
-
-
-@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(1, 3))
-def test_unwindow_is_the_least_size_of_a_window(size, kernel, stride, pad, dilate):
-    before = ELEMENTWISE["unwindow"](size, kernel, stride, pad, dilate, 0)
-    if before < 1:
-        return
-    assert ELEMENTWISE["window"](before, kernel, stride, pad, dilate) == size
-    assert ELEMENTWISE["unwindow"](size, kernel, stride, pad, dilate, 1) == before + 1
-
-
-def test_functions_of_what_is_not_known():
-    for name in ("window", "window_up"):
-        assert ELEMENTWISE[name](None, 3, 1, 0, 1) is None
-        assert ELEMENTWISE[name](5, None, 1, 0, 1) is None
-        # Stride, padding and dilation that are not given mean one, none and one.
-        assert ELEMENTWISE[name](5, 3, None, None, None) == 3
-    assert ELEMENTWISE["unwindow"](None, 3, 2, 0, 1, 0) is None
-    assert ELEMENTWISE["unwindow"](4, 3, 2, None, None, None) == 9
-    assert ELEMENTWISE["max"](3, None) is None and ELEMENTWISE["min"](3, None) is None
-    assert ELEMENTWISE["max"](3, 5) == 5 and ELEMENTWISE["min"](3, 5) == 3
-    assert ELEMENTWISE["start"](-2, None) is None and ELEMENTWISE["stop"](-2, None) is None
-    # An end may lie behind that of the axis.
-    assert ELEMENTWISE["stop"](5, None) is None
-    assert ELEMENTWISE["start"](2, None) == 2 and ELEMENTWISE["stop"](None, 7) == 7
-
-
-@given(
-    st.integers(1, 12), st.one_of(st.none(), st.integers(-15, 15)), st.one_of(st.none(), st.integers(-15, 15))
-)
-def test_start_and_stop_are_those_of_python(size, begin, end):
-    start, stop, _ = slice(begin, end).indices(size)
-    assert ELEMENTWISE["start"](begin, size) == start
-    assert ELEMENTWISE["stop"](end, size) == stop
-
-
-def test_what_is_gone_over_in_steps_counts_as_taken_whole():
-    assert (ELEMENTWISE["start"](3, 8, 2), ELEMENTWISE["stop"](-2, 8, 2)) == (0, 8)
-    assert (ELEMENTWISE["start"](-1, 8, -1), ELEMENTWISE["stop"](0, 8, -1)) == (0, 8)
-    assert (ELEMENTWISE["start"](3, 8, 1), ELEMENTWISE["stop"](-2, 8, None)) == (3, 6)
-
-
-@given(st.data())
-def test_restyled_indices_mean_the_new_value(data):
-    """An index is written anew in its own style, and is read back as the value it was written for."""
-    size = data.draw(st.integers(1, 12))
-    function = data.draw(st.sampled_from(["start", "stop"]))
-    old = data.draw(st.one_of(st.none(), st.integers(-15, 15)))
-    value = ELEMENTWISE[function](old, size)
-    # Some of what stands before the index goes, and some of what stands behind it.
-    before, behind = data.draw(st.integers(0, value)), data.draw(st.integers(0, size - value))
-    if before + behind == 0:
-        return
-    new = restyle(function, old, size, before + behind, before)
-    if old is not None and old >= 0 and value == size and function == "start":
-        return  # a start at the end: an empty stretch, which nothing can follow
-    assert ELEMENTWISE[function](new, before + behind) == before
-    if old is None:
-        assert new is None
-    elif 0 <= old <= size:
-        assert new == before
-    elif new is not None and before < before + behind and old >= -size and old < 0:
-        assert new < 0
-
-
-def test_restyle_copies_zero():
-    assert restyle("copy_zero", 0, 8, 4, 4) == 0
-    assert restyle("copy_zero", 8, 8, 4, 4) == 4
-    assert ELEMENTWISE["copy_zero"](0, 8) == 8 and ELEMENTWISE["copy_zero"](5, 8) == 5
-    assert ELEMENTWISE["copy_zero"](None, 8) == 8
 
 
 # --- guards --------------------------------------------------------------------------------

@@ -9,13 +9,9 @@ does not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Optional, Sequence
 
-from prunec.graph import Shape
-
-
-class ViewError(Exception):
-    """The codes do not fit the shape."""
+from prunec.language.functions.base import ArgumentError, Shape
 
 
 @dataclass(frozen=True)
@@ -34,45 +30,33 @@ class ViewCodes:
 
 
 @dataclass(frozen=True)
-class _Dialect:
-    copy: Optional[int]
+class Dialect:
+    """What stands for what in the codes of a reshape; all other numbers above zero are sizes."""
+
+    copy: int
     infer: int
     skip: Optional[int]
     copy_rest: int
     merge: int
     split: int
+    reversible: bool = True
+    """Whether its flag says that codes are read from the right, not that the first axis is copied."""
+    tried: bool = True
+    """Whether models write its codes, besides the one that infers a size."""
 
 
-_USUAL = _Dialect(copy=0, infer=-1, skip=None, copy_rest=-2, merge=-3, split=-4)
-_OLD = _Dialect(copy=-1, infer=0, skip=None, copy_rest=-2, merge=-3, split=-4)
-_NUMPY = _Dialect(copy=-2, infer=-1, skip=-3, copy_rest=-4, merge=-5, split=-6)
+def read_codes(dialect: Dialect, codes: Sequence[int], shape: Shape, flag: bool = False) -> ViewCodes:
+    """What codes say of a shape.  ``flag`` reads them from the right, or copies the first axis.
+
+    Raises :class:`ArgumentError` where they do not fit.
+    """
+    if not dialect.reversible:
+        codes = [dialect.copy, *codes[1:]] if flag else codes
+        return _walk(dialect, list(enumerate(codes)), shape)
+    return _read(dialect, codes, shape, flag)
 
 
-def read_view(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
-    """Codes ``0 -1 -2 -3 -4`` as MXNet's Reshape documents them."""
-    return _read(_USUAL, codes, shape, reverse)
-
-
-def read_view_np(codes: Sequence[int], shape: Shape, reverse: bool = False) -> ViewCodes:
-    """Codes ``-1 … -6`` as MXNet's numpy-style reshape documents them."""
-    return _read(_NUMPY, codes, shape, reverse)
-
-
-def read_view_old(codes: Sequence[int], shape: Shape, keep_first: bool = False) -> ViewCodes:
-    """Sizes as MXNet's oldest reshape takes them: zero infers; the first is copied with ``keep_first``."""
-    first = [_OLD.copy or 0] if keep_first else list(codes[:1])
-    return _read(_OLD, [*first, *codes[1:]], shape, False)
-
-
-#: The reshape functions of the rule language by name.
-VIEWS: dict[str, Callable[..., ViewCodes]] = {
-    "view": read_view,
-    "view_np": read_view_np,
-    "view_old": read_view_old,
-}
-
-
-def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) -> ViewCodes:
+def _read(dialect: Dialect, codes: Sequence[int], shape: Shape, reverse: bool) -> ViewCodes:
     if not reverse:
         return _walk(dialect, list(enumerate(codes)), shape)
     # Read from the right: the codes and the shape are mirrored, and so is what comes out.  The two
@@ -94,7 +78,7 @@ def _read(dialect: _Dialect, codes: Sequence[int], shape: Shape, reverse: bool) 
     return ViewCodes(tuple(reversed(walked.sizes)), tuple(reversed(walked.literal)), segments)
 
 
-def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
+def _walk(dialect: Dialect, codes: list[tuple[int, int]], shape: Shape) -> ViewCodes:
     walker = _Walker(dialect, codes, shape)
     while walker.position < len(codes):
         walker.step()
@@ -104,7 +88,7 @@ def _walk(dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> View
 class _Walker:
     """Goes through the codes of a reshape from left to right."""
 
-    def __init__(self, dialect: _Dialect, codes: list[tuple[int, int]], shape: Shape) -> None:
+    def __init__(self, dialect: Dialect, codes: list[tuple[int, int]], shape: Shape) -> None:
         self.dialect, self.codes, self.shape = dialect, codes, shape
         self.sizes: list[Optional[int]] = []
         self.literal: list[Optional[int]] = []
@@ -127,7 +111,7 @@ class _Walker:
             self._put(self._take())
         elif code == dialect.skip:
             if self._take() not in (1, None):
-                raise ViewError("an axis to be left out is not of size one")
+                raise ArgumentError("an axis to be left out is not of size one")
         elif code == dialect.copy_rest:
             while self.source < len(self.shape):
                 self._put(self._take())
@@ -137,12 +121,12 @@ class _Walker:
             self._split()
         elif code == dialect.infer:
             if self.inferred is not None:
-                raise ViewError("more than one size is to be inferred")
+                raise ArgumentError("more than one size is to be inferred")
             self.inferred = len(self.sizes)
             self._put(None)
             self.source += 1
         elif code < 0:
-            raise ViewError(f"{code} is not a reshape code")
+            raise ArgumentError(f"{code} is not a reshape code")
         else:
             self._put(code, index)
             self.source += 1
@@ -165,7 +149,7 @@ class _Walker:
 
     def _take(self) -> Optional[int]:
         if self.source >= len(self.shape):
-            raise ViewError("the codes name more axes than the input has")
+            raise ArgumentError("the codes name more axes than the input has")
         self.source += 1
         return self.shape[self.source - 1]
 
@@ -183,7 +167,7 @@ class _Walker:
 
     def _split(self) -> None:
         if self.position + 2 > len(self.codes):
-            raise ViewError("a split code needs two sizes behind it")
+            raise ArgumentError("a split code needs two sizes behind it")
         parts = self.codes[self.position : self.position + 2]
         self.position += 2
         whole = self._take()
@@ -195,7 +179,7 @@ class _Walker:
 
 def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
     if first == -1 and second == -1:
-        raise ViewError("a split cannot infer both its sizes")
+        raise ArgumentError("a split cannot infer both its sizes")
     if size is None:
         return [first if first != -1 else None, second if second != -1 else None]
     if first == -1:
@@ -203,7 +187,7 @@ def _split(size: Optional[int], first: int, second: int) -> list[Optional[int]]:
     if second == -1:
         second = size // first if first else 0
     if first * second != size:
-        raise ViewError(f"an axis of size {size} cannot be split into {first} by {second}")
+        raise ArgumentError(f"an axis of size {size} cannot be split into {first} by {second}")
     return [first, second]
 
 
@@ -220,7 +204,7 @@ def _infer(sizes: list[Optional[int]], at: int, shape: Shape, before: int, after
     for size in rest:
         known *= 1 if size is None else size
     if not known or total % known:
-        raise ViewError(f"a size cannot be inferred: {total} elements do not divide by {known}")
+        raise ArgumentError(f"a size cannot be inferred: {total} elements do not divide by {known}")
     return total // known
 
 
@@ -245,4 +229,4 @@ def _check_total(sizes: Sequence[Optional[int]], shape: Shape) -> None:
     for size in sizes:
         after *= size or 0
     if before != after:
-        raise ViewError(f"{before} elements cannot be seen as {after}")
+        raise ArgumentError(f"{before} elements cannot be seen as {after}")

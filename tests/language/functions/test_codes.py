@@ -8,7 +8,17 @@ import pytest
 from core.operators import viewed
 from hypothesis import given, settings
 
-from prunec.lowering.views import ViewError, read_view, read_view_np
+from prunec.language.functions import FUNCTIONS
+from prunec.language.functions.base import ArgumentError
+from prunec.language.functions.codes import ViewCodes, read_codes
+
+
+def read_view(codes, shape, reverse=False) -> ViewCodes:
+    return read_codes(FUNCTIONS["view"].view, codes, shape, reverse)
+
+
+def read_view_np(codes, shape) -> ViewCodes:
+    return read_codes(FUNCTIONS["view_np"].view, codes, shape)
 
 
 @st.composite
@@ -147,12 +157,12 @@ def test_codes_in_the_manner_of_numpy(codes, shape, sizes):
     ],
 )
 def test_codes_that_do_not_fit(codes, shape, message):
-    with pytest.raises(ViewError) as error:
+    with pytest.raises(ArgumentError) as error:
         read_view(codes, shape)
     assert str(error.value) == message
 
 
 def test_numpy_codes_leave_out_axes_of_size_one_only():
-    with pytest.raises(ViewError) as error:
+    with pytest.raises(ArgumentError) as error:
         read_view_np((-2, -3), (2, 3))
     assert str(error.value) == "an axis to be left out is not of size one"

@@ -1,0 +1,113 @@
+"""The axes in another order, or others in the place of some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prunec.language.functions.base import (
+    AXES,
+    AXIS,
+    ITS_OWN,
+    MEASURE,
+    ONE_AXIS,
+    REST,
+    TARGET,
+    ArgumentError,
+    Function,
+    Making,
+    Open,
+    Random,
+    T,
+)
+from prunec.language.functions.positions import chosen_positions, listed_positions
+from prunec.language.functions.ranges import in_steps
+from prunec.value import Value
+
+
+def _permute(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    (order,) = arguments
+    if not isinstance(order, tuple) or not order:
+        return axes[::-1]
+    positions = listed_positions(order, len(axes))
+    if len(order) != len(axes) or sorted(positions) != list(range(len(axes))):
+        raise ArgumentError(f"{order} is not an order of {len(axes)} axes")
+    return [axes[position] for position in positions]
+
+
+def _swap(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    first, second = arguments
+    rank = len(axes)
+    if not isinstance(first, int) or not isinstance(second, int):
+        raise Open
+    if not (-rank <= first < rank and -rank <= second < rank):
+        raise ArgumentError(f"there are no axes {first} and {second} among {rank}")
+    swapped = list(axes)
+    swapped[first], swapped[second] = axes[second], axes[first]
+    return swapped
+
+
+def _reverse(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    chosen = chosen_positions(arguments[0] if arguments else None, False, len(axes), default_all=True)
+    return [making.reverse(axis) if i in chosen else axis for i, axis in enumerate(axes)]
+
+
+def _put(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    value, others = arguments
+    places = list(range(len(axes))) if value is None else listed_positions(value, len(axes))
+    if len(places) != len(others):
+        raise ArgumentError(f"{len(others)} axes cannot be put at {value}")
+    result = list(axes)
+    for place, other in zip(places, others):
+        result[place] = other
+    return result
+
+
+def _stepped(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    steps, *others = arguments
+    steps = steps * len(axes) if len(steps) == 1 else steps
+    places = [i for i, step in enumerate(steps[: len(axes)]) if isinstance(step, int) and in_steps(step)]
+    if not others:
+        return [axes[place] for place in places]
+    return [others[0][i] if i in places else axis for i, axis in enumerate(axes)]
+
+
+def _draw_order(rank: int, random: Random) -> Value:
+    return tuple(int(position) for position in random.permutation(rank))
+
+
+def _draw_axis(rank: int, random: Random) -> Value:
+    return int(random.integers(max(rank, 1)))
+
+
+FUNCTIONS = (
+    Function(
+        "permute",
+        (AXIS,),
+        ((REST, AXES),),
+        "the axes in another order",
+        rearrange=_permute,
+        draw_axes=_draw_order,
+    ),
+    Function(
+        "swap", (AXIS,), ((REST, AXES, AXES),), "two axes exchanged", rearrange=_swap, draw_axes=_draw_axis
+    ),
+    Function(
+        "reverse",
+        (AXIS,),
+        ((ONE_AXIS,), (REST, AXES)),
+        "the elements in the opposite order",
+        rearrange=_reverse,
+    ),
+    Function(
+        "put", (AXIS,), ((REST, AXES, REST),), "the axes with others in the place of some", rearrange=_put
+    ),
+    Function(
+        "stepped",
+        (AXIS, TARGET),
+        ((REST, MEASURE), (REST, MEASURE, REST)),
+        "the axes that are gone over in steps, or all axes with others in the place of those",
+        rearrange=_stepped,
+        length=ITS_OWN,
+    ),
+)
