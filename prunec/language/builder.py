@@ -154,7 +154,7 @@ class _Builder:
             label=header.get("label", operators[0].name),
             specialises=header.get("specialises", ()),
             when=header.get("when"),
-            signature=header.get("signature"),
+            signature=header.get("signature", syntax.Signature((), (), (), span)),
             statements=header.get("statements", ()),
             opaque=header.get("opaque"),
             documentation="\n".join(_documentation_line(token) for token in documentation),

@@ -238,7 +238,7 @@ def print_rule(rule: Rule) -> str:
     if one_line is not None:
         return "\n".join([*print_documentation(rule.documentation), one_line])
     lines = [*print_documentation(rule.documentation), *print_header(rule)]
-    if rule.signature is not None:
+    if rule.opaque is None:
         lines += print_body_signature(rule.signature)
         for statement in rule.statements:
             lines += print_body_statement(statement)
@@ -251,11 +251,11 @@ def print_on_one_line(rule: Rule) -> str | None:
     if len(rule.statements) > 1:
         return None
     text = _header(rule)
-    if rule.signature is not None:
+    if rule.opaque is None:
         body = [print_signature(rule.signature), *map(print_statement, rule.statements)]
         text = f"{text} {{ {'  '.join(body)} }}"
     else:
-        text += f" opaque{_because(rule.opaque or '')}"
+        text += f" opaque{_because(rule.opaque)}"
     return text if len(text) <= WIDTH else None
 
 
@@ -266,7 +266,7 @@ def print_documentation(text: str) -> list[str]:
 
 def print_header(rule: Rule) -> list[str]:
     """The lines from ``op`` to the opening brace, or to the reason of an opaque rule."""
-    end = " {" if rule.signature is not None else f" opaque{_because(rule.opaque or '')}"
+    end = " {" if rule.opaque is None else f" opaque{_because(rule.opaque)}"
     header = _header(rule) + end
     if len(header) <= WIDTH:
         return [header]

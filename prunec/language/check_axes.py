@@ -22,13 +22,11 @@ from prunec.language.places import (
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
-    AxisExpression,
     Broadcast,
     Call,
     Each,
     Equation,
     Expression,
-    Fixed,
     Holds,
     Keep,
     Mixes,
@@ -39,15 +37,13 @@ from prunec.language.syntax import (
     Signature,
     Sum,
     Tensor,
-    VariadicSum,
 )
+from prunec.language.tree import Item, children
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
 def check_axes(rule: Rule) -> Iterator[Diagnostic]:
     """Errors and warnings about a rule's signature: P205, P206, P212, P213, P217, P218, P225 and P227."""
-    if rule.signature is None:
-        return
     yield from _variadic_slots(rule.signature)
     for part, tensor in slots(rule.signature):
         yield from _alternatives(tensor)
@@ -69,7 +65,6 @@ def check_axes(rule: Rule) -> Iterator[Diagnostic]:
 
 def _of_variant(rule: Rule) -> Iterator[Diagnostic]:
     """What is wrong with a rule each of whose tensors has one axis list."""
-    assert rule.signature is not None
     found = places(rule.signature)
     yield from _rests_twice(found)
     yield from _variadic_sums(rule.signature, found)
@@ -116,15 +111,12 @@ def _misplaced(axis: Axis) -> Iterator[Diagnostic]:
     yield from _misplaced_in(axis.item, None)
 
 
-def _misplaced_in(item: AxisExpression, outer: Union[Product, Sum, Each, None]) -> Iterator[Diagnostic]:
-    if isinstance(item, (Product, Sum)):
-        for inner in item.items:
-            yield from _misplaced_in(inner, item)
-    elif isinstance(item, Each):
-        if outer is not None:
-            advice = "write it in the axis list, not inside another compound"
-            yield _spelling("`*(…)` cannot be part of an axis", item.span, "gives any number of axes", advice)
-        for inner in item.item.items:
+def _misplaced_in(item: Item, outer: Union[Product, Sum, Each, None]) -> Iterator[Diagnostic]:
+    if isinstance(item, Each) and outer is not None:
+        advice = "write it in the axis list, not inside another compound"
+        yield _spelling("`*(…)` cannot be part of an axis", item.span, "gives any number of axes", advice)
+    if isinstance(item, (Product, Sum, Each)):
+        for inner in children(item.item if isinstance(item, Each) else item):
             yield from _misplaced_in(inner, item)
     elif outer is not None and is_unread(item):
         advice = "write it in the axis list, or give it a name"
@@ -281,21 +273,13 @@ def _key(place: Place) -> str:
     return f"*{place.name}" if place.rest else place.name
 
 
-def _leaves(item: AxisExpression, each: bool) -> Iterator[tuple[str, Span]]:
+def _leaves(item: Item, each: bool) -> Iterator[tuple[str, Span]]:
     """The names a compound is made of; a call's result is not looked into."""
-    if isinstance(item, (Product, Sum)):
-        for inner in item.items:
-            yield from _leaves(inner, each)
-    elif isinstance(item, Each):
-        yield from _leaves(item.item, True)
-    elif isinstance(item, Name):
-        yield (f"*{item.name}" if each else item.name), item.span
-    elif isinstance(item, Rest):
-        yield f"*{item.name}", item.span
-    elif isinstance(item, (Broadcast, VariadicSum)):
-        yield from _leaves(item.item, each)
-    else:
-        assert isinstance(item, (Fixed, Call))
+    if isinstance(item, (Name, Rest)):
+        yield (f"*{item.name}" if each or isinstance(item, Rest) else item.name), item.span
+    elif not isinstance(item, Call):
+        for part in children(item):
+            yield from _leaves(part, each or isinstance(item, Each))
 
 
 def _equations(rule: Rule) -> Iterator[Equation]:

@@ -44,7 +44,6 @@ from prunec.language.places import (
     targets,
 )
 from prunec.language.syntax import (
-    Arithmetic,
     Balanced,
     Call,
     Comparison,
@@ -62,6 +61,7 @@ from prunec.language.syntax import (
     Tensor,
     Zero,
 )
+from prunec.language.tree import Item, children
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
@@ -70,13 +70,12 @@ def check_names(rule: Rule) -> Iterator[Diagnostic]:
     P221 and P224."""
     names = _Names(rule)
     yield from names.declarations()
-    if rule.signature is not None:
-        for part, call in axis_calls(rule.signature):
-            yield from names.call(call, AXIS if part == OUTPUTS else INPUT)
-        for _, tensor in slots(rule.signature):
-            for axis in axes_of(tensor):
-                if isinstance(axis.place, Name):
-                    yield from names.expression(axis.place, VALUE)
+    for part, call in axis_calls(rule.signature):
+        yield from names.call(call, AXIS if part == OUTPUTS else INPUT)
+    for _, tensor in slots(rule.signature):
+        for axis in axes_of(tensor):
+            if isinstance(axis.place, Name):
+                yield from names.expression(axis.place, VALUE)
     for expression in guards(rule):
         yield from names.expression(expression, GUARD)
     for expression in measures(rule):
@@ -90,13 +89,13 @@ class _Names:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.attributes = {attribute.name for attribute in rule.attributes}
-        found = places(rule.signature) if rule.signature else ()
+        found = places(rule.signature)
         self.axes = {place.name for place in found if not place.rest}
         self.rests = {place.name for place in found if place.rest}
         self.parts = {place.name for place in found if place.variadic_sum}
         self.tensors: dict[str, Tensor] = {}
         self.part_of: dict[str, str] = {}
-        for part, tensor in slots(rule.signature) if rule.signature else ():
+        for part, tensor in slots(rule.signature):
             self.tensors.setdefault(tensor.name, tensor)
             self.part_of.setdefault(tensor.name, part)
 
@@ -136,7 +135,6 @@ class _Names:
         return name in self.tensors and self.tensors[name].value
 
     def _first_place(self, name: str) -> tuple[Annotation, ...]:
-        assert self.rule.signature is not None
         for place in places(self.rule.signature):
             if place.name == name and not place.rest:
                 return (Annotation(place.span, "the axis"),)
@@ -144,7 +142,7 @@ class _Names:
 
     def _tensor_names(self) -> Iterator[Diagnostic]:
         seen: dict[str, Span] = {}
-        for _, tensor in slots(self.rule.signature) if self.rule.signature else ():
+        for _, tensor in slots(self.rule.signature):
             if tensor.value and tensor.name not in self.attributes:
                 headline = f"the input `{tensor.name}` carries a value, and no attribute has its name"
                 default = f"write `op {self.rule.operators[0].name}({tensor.name})`, or give the input axes"
@@ -156,7 +154,7 @@ class _Names:
 
     # --- expressions ---
 
-    def expression(self, expression: Expression, context: str) -> Iterator[Diagnostic]:
+    def expression(self, expression: Item, context: str) -> Iterator[Diagnostic]:
         """``context`` is ``SIZE``, ``GUARD`` or (attributes and numbers only) ``VALUE``."""
         if isinstance(expression, Name):
             yield from self._name(expression, context)
@@ -167,9 +165,6 @@ class _Names:
                 yield from self._rest(expression)
         elif isinstance(expression, Call):
             yield from self.call(expression, context)
-        elif isinstance(expression, Arithmetic):
-            yield from self.expression(expression.left, context)
-            yield from self.expression(expression.right, context)
         elif context != GUARD and isinstance(expression, (Comparison, Membership, Logic, Not)):
             yield Diagnostic(
                 "P222",
@@ -177,14 +172,9 @@ class _Names:
                 annotations=(Annotation(expression.span, "this is true or false"),),
                 help="put conditions behind `when`",
             )
-        elif isinstance(expression, Comparison):
-            yield from self.expression(expression.left, context)
-            yield from self.expression(expression.right, context)
-        elif isinstance(expression, (Membership, Not)):
-            yield from self.expression(expression.item, context)
-        elif isinstance(expression, Logic):
-            for item in expression.items:
-                yield from self.expression(item, context)
+        else:
+            for part in children(expression):
+                yield from self.expression(part, context)
 
     def _name(self, name: Name, context: str) -> Iterator[Diagnostic]:
         if name.name in self.attributes or (context == SIZE and name.name in self.axes):
@@ -227,7 +217,7 @@ class _Names:
         if name.name in self.tensors:
             return
         default = "name a tensor of the signature"
-        if self.rule.signature is None:
+        if self.rule.opaque is not None:
             default = "an opaque rule has no tensors"
         headline = f"this rule has no tensor `{name.name}`"
         yield unknown("P210", headline, name.span, name.name, self.tensors, default)

@@ -52,7 +52,7 @@ def alternatives(signature: Signature) -> Iterator[Alternative]:
 
 def is_plain(rule: Rule) -> bool:
     """Whether a rule says the same for all nodes, and reads all axes."""
-    return not conditions(rule) and (rule.signature is None or not any(map(_skips, _tensors(rule.signature))))
+    return not conditions(rule) and not any(map(_skips, _tensors(rule.signature)))
 
 
 def _tensors(signature: Signature) -> tuple[Tensor, ...]:
@@ -76,15 +76,14 @@ def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
     """
     signature = rule.signature
     unread: list[Equation] = []
-    if signature is not None:
-        parts = (signature.data, signature.parameters, signature.outputs)
-        found = [[_with_axes(tensor, answers) for tensor in part] for part in parts]
-        known = [[tensor for tensor in part if tensor is not None] for part in found]
-        if list(map(len, known)) != list(map(len, found)):
-            return None
-        for part in known[:2]:
-            part[:] = [_read(tensor, unread) for tensor in part]
-        signature = Signature(tuple(known[0]), tuple(known[1]), tuple(known[2]), signature.span)
+    parts = (signature.data, signature.parameters, signature.outputs)
+    found = [[_with_axes(tensor, answers) for tensor in part] for part in parts]
+    known = [[tensor for tensor in part if tensor is not None] for part in found]
+    if list(map(len, known)) != list(map(len, found)):
+        return None
+    for part in known[:2]:
+        part[:] = [_read(tensor, unread) for tensor in part]
+    signature = Signature(tuple(known[0]), tuple(known[1]), tuple(known[2]), signature.span)
     return replace(rule, signature=signature, statements=(*_statements(rule, answers), *unread))
 
 
@@ -106,7 +105,7 @@ def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
 
 
 def _of_axes(rule: Rule) -> Iterable[Expression]:
-    return () if rule.signature is None else (other.when for other in alternatives(rule.signature))
+    return (other.when for other in alternatives(rule.signature))
 
 
 def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:

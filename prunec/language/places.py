@@ -9,24 +9,17 @@ from typing import Union
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ONE_AXIS, RESTS
 from prunec.language.syntax import (
-    Arithmetic,
     Axis,
-    AxisExpression,
     Balanced,
-    Broadcast,
     Call,
-    Comparison,
     Each,
     Equation,
     Expression,
     Holds,
     Keep,
-    Logic,
-    Membership,
     Mixes,
     MultiplyAdds,
     Name,
-    Not,
     Product,
     Rest,
     Rule,
@@ -35,6 +28,7 @@ from prunec.language.syntax import (
     Tensor,
     VariadicSum,
 )
+from prunec.language.tree import Item, children, walk
 from prunec.support.diagnostics import Span
 
 #: What an axis is called that is not read; it stands for another one in each place.
@@ -73,7 +67,7 @@ def slots(signature: Signature) -> Iterator[tuple[str, Tensor]]:
             yield part, tensor
 
 
-def is_unread(item: AxisExpression) -> bool:
+def is_unread(item: Item) -> bool:
     """``_`` or ``*_``: axes that the operator does not read."""
     return isinstance(item, (Name, Rest)) and item.name == UNREAD
 
@@ -98,24 +92,27 @@ def places(signature: Signature) -> tuple[Place, ...]:
     return tuple(place for place in found if place.name != UNREAD)
 
 
-def _places(item: AxisExpression, outer: Place) -> Iterator[Place]:
+def _places(item: Item, outer: Place) -> Iterator[Place]:
     if isinstance(item, Name):
         yield replace(outer, name=item.name, rest=outer.in_each, span=item.span)
     elif isinstance(item, Rest):
         yield replace(outer, name=item.name, rest=True, span=item.span)
-    elif isinstance(item, Broadcast):
-        yield from _places(item.item, outer)
-    elif isinstance(item, VariadicSum):
-        yield from _places(item.item, replace(outer, compound=True, in_sum=True, variadic_sum=True))
-    elif isinstance(item, Each):
-        yield from _places(item.item, replace(outer, in_each=True))
-    elif isinstance(item, (Product, Sum)):
-        inside = replace(outer, compound=True, in_sum=outer.in_sum or isinstance(item, Sum))
-        for part in item.items:
-            yield from _places(part, inside)
     elif isinstance(item, Call):
         for argument in axis_arguments(item):
             yield from _places(argument, outer)
+    else:
+        for part in children(item):
+            yield from _places(part, _inside(item, outer))
+
+
+def _inside(item: Item, outer: Place) -> Place:
+    if isinstance(item, VariadicSum):
+        return replace(outer, compound=True, in_sum=True, variadic_sum=True)
+    if isinstance(item, Each):
+        return replace(outer, in_each=True)
+    if isinstance(item, (Product, Sum)):
+        return replace(outer, compound=True, in_sum=outer.in_sum or isinstance(item, Sum))
+    return outer
 
 
 def axis_arguments(call: Call) -> tuple[Union[Name, Rest], ...]:
@@ -132,45 +129,25 @@ def compounds(signature: Signature) -> Iterator[tuple[str, Union[Product, Sum], 
     """Every product and sum with the part of the signature it stands in, inner ones first, and
     whether it stands for each axis of rests."""
 
-    def walk(item: AxisExpression, each: bool) -> Iterator[tuple[Union[Product, Sum], bool]]:
-        if isinstance(item, Each):
-            yield from walk(item.item, True)
-        elif isinstance(item, (Product, Sum)):
-            for inner in item.items:
-                yield from walk(inner, each)
-            yield item, each
-
     for part, tensor in slots(signature):
         for axis in axes_of(tensor):
-            for item, each in walk(axis.item, False):
+            for item, each in _compounds(axis.item, False):
                 yield part, item, each
 
 
-def subexpressions(expression: Expression) -> Iterator[Expression]:
-    """The expression and everything in it, in reading order."""
-    yield expression
-    parts: tuple[Expression, ...] = ()
-    if isinstance(expression, Call):
-        parts = expression.arguments
-    elif isinstance(expression, (Arithmetic, Comparison)):
-        parts = (expression.left, expression.right)
-    elif isinstance(expression, Membership):
-        parts = (expression.item, *expression.choices)
-    elif isinstance(expression, Logic):
-        parts = expression.items
-    elif isinstance(expression, Not):
-        parts = (expression.item,)
-    for part in parts:
-        yield from subexpressions(part)
+def _compounds(item: Item, each: bool) -> Iterator[tuple[Union[Product, Sum], bool]]:
+    for child in children(item):
+        yield from _compounds(child, each or isinstance(item, Each))
+    if isinstance(item, (Product, Sum)):
+        yield item, each
 
 
 def guards(rule: Rule) -> Iterator[Expression]:
     """The rule's guard and those of its axis lists and statements."""
     if rule.when is not None:
         yield rule.when
-    if rule.signature is not None:
-        for _, tensor in slots(rule.signature):
-            yield from (other.when for other in tensor.alternatives)
+    for _, tensor in slots(rule.signature):
+        yield from (other.when for other in tensor.alternatives)
     for statement in rule.statements:
         if statement.when is not None:
             yield statement.when
@@ -191,19 +168,11 @@ def measures(rule: Rule) -> Iterator[Expression]:
 def axis_calls(signature: Signature) -> Iterator[tuple[str, Call]]:
     """The calls in axis lists, each with the part of the signature it stands in."""
 
-    def walk(item: AxisExpression) -> Iterator[Call]:
-        if isinstance(item, Call):
-            yield item
-        elif isinstance(item, Each):
-            yield from walk(item.item)
-        elif isinstance(item, (Product, Sum)):
-            for inner in item.items:
-                yield from walk(inner)
-
     for part, tensor in slots(signature):
         for axis in axes_of(tensor):
-            for call in walk(axis.item):
-                yield part, call
+            for item in walk(axis.item, (Call,)):
+                if isinstance(item, Call):
+                    yield part, item
 
 
 def targets(rule: Rule) -> Iterator[Union[Name, Rest, Call]]:
@@ -220,18 +189,17 @@ def names_used(rule: Rule) -> frozenset[str]:
     used: set[str] = set()
 
     def note(expression: Expression) -> None:
-        used.update(part.name for part in subexpressions(expression) if isinstance(part, Name))
+        used.update(part.name for part in walk(expression) if isinstance(part, Name))
 
     for expression in (*guards(rule), *measures(rule)):
         note(expression)
     for target in targets(rule):
         if isinstance(target, Call):
             note(target)
-    if rule.signature is not None:
-        for _, call in axis_calls(rule.signature):
-            note(call)
-        for _, tensor in slots(rule.signature):
-            for axis in axes_of(tensor):
-                if isinstance(axis.place, Name):
-                    used.add(axis.place.name)
+    for _, call in axis_calls(rule.signature):
+        note(call)
+    for _, tensor in slots(rule.signature):
+        for axis in axes_of(tensor):
+            if isinstance(axis.place, Name):
+                used.add(axis.place.name)
     return frozenset(used)

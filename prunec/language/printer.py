@@ -56,7 +56,7 @@ class _Block:
 
 def _of_rule(rule: Rule) -> _Block:
     items = None
-    if rule.signature is not None:
+    if rule.opaque is None:
         items = [(rule.signature.span, print_body_signature(rule.signature))]
         items += [(statement.span, print_body_statement(statement)) for statement in rule.statements]
     inside = rule.span.start if items is not None else rule.span.end

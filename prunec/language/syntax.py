@@ -330,8 +330,8 @@ class Attribute:
 class Rule:
     """One ``op`` block.
 
-    An opaque rule (``opaque because "reason"``) has no signature and no statements: ``opaque``
-    holds the reason.
+    An opaque rule (``opaque because "reason"``) has no slots and no statements: ``opaque`` holds the
+    reason.
     """
 
     operators: tuple[Name, ...]
@@ -339,7 +339,7 @@ class Rule:
     label: str
     specialises: tuple[Name, ...]
     when: Optional[Expression]
-    signature: Optional[Signature]
+    signature: Signature
     statements: tuple[Statement, ...]
     opaque: Optional[str]
     documentation: str

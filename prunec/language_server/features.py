@@ -121,14 +121,12 @@ class Document:
             return Hover(start, end, "\n\n---\n\n".join(_about_rule(found) for found in rules[:6]))
         if text in _KEYWORDS and not self._is_axis(text, rule):
             return Hover(start, end, _KEYWORDS[text])
-        if rule is not None and rule.signature is not None and self._is_axis(text, rule):
+        if rule is not None and self._is_axis(text, rule):
             return Hover(start, end, _about_axis(text, rule.signature))
         return None
 
     def _is_axis(self, name: str, rule: Optional[Rule]) -> bool:
-        if rule is None or rule.signature is None:
-            return False
-        return any(place.name == name for place in places(rule.signature))
+        return rule is not None and any(place.name == name for place in places(rule.signature))
 
     # --- definition ---
 
@@ -157,13 +155,12 @@ class Document:
         for attribute in rule.attributes:
             if attribute.name == name:
                 return attribute.span
-        if signature is not None:
-            for tensor in signature.data + signature.parameters + signature.outputs:
-                if tensor.name == name:
-                    return Span(tensor.span.source, tensor.span.start, tensor.span.start + len(name))
-            for place in places(signature):
-                if place.name == name:
-                    return place.span
+        for tensor in signature.data + signature.parameters + signature.outputs:
+            if tensor.name == name:
+                return Span(tensor.span.source, tensor.span.start, tensor.span.start + len(name))
+        for place in places(signature):
+            if place.name == name:
+                return place.span
         return None
 
     # --- completion ---
@@ -225,7 +222,7 @@ class Document:
 def _about_rule(rule: Rule) -> str:
     header = " ".join(line.strip() for line in print_header(rule))
     lines = ["```prune", header]
-    if rule.signature is not None:
+    if rule.opaque is None:
         lines.append(f"  {print_signature(rule.signature)}")
     lines.append("```")
     if rule.documentation.strip():

@@ -45,7 +45,6 @@ class _Binder:
 
     def bind(self, output_shapes: Sequence[Optional[Shape]]) -> Bound:
         signature = self.rule.signature
-        assert signature is not None
         self.variadic = variadic_names(slots_of(signature))
         self.counts = {**self.slots.counts, **self._output_counts(signature.outputs)}
         outputs = [(t, i) for t in signature.outputs for i in range(self.counts.get(t.name, 1))]
@@ -86,7 +85,7 @@ class _Binder:
             raise Contradiction(str(error), self.rule.span, self._shapes_note()) from None
 
     def _firm(self, tensor: Tensor) -> bool:
-        learned = tensor in self.rule.signature.parameters  # type: ignore[union-attr]
+        learned = tensor in self.rule.signature.parameters
         return learned or not any(may_be_one(axis.item) for axis in tensor.axes)
 
     # --- counts and ranks ---
@@ -151,7 +150,7 @@ class _Binder:
         solver = self.solver
         equations = self._scalar_equations(scope)
         solver.learn_broadcast(slots, ones=False)
-        learned = self.rule.signature.parameters  # type: ignore[union-attr]
+        learned = self.rule.signature.parameters
         before = (-1, -1)
         while True:
             after = (len(axes), sum(size is not None for size in solver.sizes.values()))
@@ -209,7 +208,6 @@ class _Binder:
 
     def _finish(self, scope: Scope, taken: list[BoundTensor], given: list[BoundTensor]) -> Bound:
         signature = self.rule.signature
-        assert signature is not None
         meaning = meaning_of(self.rule, scope, self.expander, taken, given)
         count = len(self.slots.inputs)
         return Bound(

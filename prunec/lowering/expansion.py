@@ -11,7 +11,6 @@ from prunec.language.functions import function_of
 from prunec.language.functions.base import AXIS, MEASURE, REST, TARGET, ArgumentError, Making, Open
 from prunec.language.functions.codes import Dialect, read_codes
 from prunec.language.syntax import (
-    Axis,
     AxisExpression,
     Broadcast,
     Call,
@@ -26,6 +25,7 @@ from prunec.language.syntax import (
     Tensor,
     VariadicSum,
 )
+from prunec.language.tree import walk
 from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term, axis_size
 from prunec.lowering.expressions import Scope, indexed, spread_optional
 from prunec.lowering.letters import Letters
@@ -283,7 +283,8 @@ def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
     indexed_names: set[str] = set()
     for tensor in tensors:
         for axis in tensor.axes:
-            indexed_names |= _variadic_in(axis)
+            sums = (part for part in walk(axis.item) if isinstance(part, VariadicSum))
+            indexed_names |= {part.item.name for part in sums}
     slots: dict[str, str] = {}
     for tensor in tensors:
         if tensor.kind == "variadic":
@@ -294,20 +295,6 @@ def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
     return slots
 
 
-def _variadic_in(axis: Axis) -> set[str]:
-    def walk(item: AxisExpression) -> set[str]:
-        if isinstance(item, VariadicSum):
-            return {item.item.name}
-        if isinstance(item, (Product, Sum)):
-            return set().union(*(walk(part) for part in item.items))
-        return set()
-
-    return walk(axis.item)
-
-
 def _plain_names(item: AxisExpression) -> set[str]:
-    if isinstance(item, Name):
-        return {item.name}
-    if isinstance(item, (Product, Sum)):
-        return set().union(*(_plain_names(part) for part in item.items))
-    return set()
+    """The names of an axis but for those that a variadic sum indexes."""
+    return {part.name for part in walk(item, (VariadicSum,)) if isinstance(part, Name)}

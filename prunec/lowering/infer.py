@@ -301,7 +301,7 @@ def _slot_shapes(
 ) -> dict[str, list[Optional[Shape]]]:
     """The shapes of the tensors in each slot that is connected."""
     slots: dict[str, list[Optional[Shape]]] = {}
-    if rule.signature is not None:
+    if rule.opaque is None:
         filled = assign_slots(rule, len(inputs), node.given)
         for (tensor, _), shape in zip(filled.inputs, inputs):
             slots.setdefault(tensor.name, []).append(shape)

@@ -48,7 +48,6 @@ def letters_of(
 
     Raises :class:`ArgumentError` where the attribute is no formula, or is one for other inputs.
     """
-    assert rule.signature is not None
     call = next(filter(None, map(formula_of, slots_of(rule.signature))), None)
     if call is None:
         return None

@@ -76,7 +76,6 @@ def lower(
 
 def signature_of(rule: Rule) -> Signature:
     """The signature of a rule that is bound; an opaque rule, which has none, never is."""
-    assert rule.signature is not None
     return rule.signature
 
 

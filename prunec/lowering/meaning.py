@@ -10,11 +10,12 @@ from prunec.language.canonical import print_tensor
 from prunec.language.functions import function_of
 from prunec.language.functions.base import Open
 from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
+from prunec.language.tree import axis_names
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
 from prunec.lowering.reasons import ReasonKind, RuleReason
-from prunec.lowering.stems import equations, slots_of, stems
+from prunec.lowering.stems import equations, slots_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ def meaning_of(
     given: Sequence[BoundTensor],
 ) -> Meaning:
     """What names mean, from the slots that take tensors, those that give them, and the statements."""
-    assert rule.signature is not None
     made = _made(rule, scope, taken, given)
     held = _held(rule, scope, given)
     in_values = {name for scalars in held.values() for scalar in scalars for name in names_in(scalar)}
@@ -61,8 +61,10 @@ def is_open(rule: Rule, taken: Sequence[BoundTensor], given: Sequence[BoundTenso
     shares a name with another slot."""
     if any(tensor.axes is None for tensor in given):
         return True
-    assert rule.signature is not None
-    names = {t.name: set().union(*(stems(axis.item) for axis in t.axes)) for t in slots_of(rule.signature)}
+    names = {
+        tensor.name: {name for axis in tensor.axes for name in axis_names(axis.item)}
+        for tensor in slots_of(rule.signature)
+    }
     for tensor in taken:
         others = set().union(*(own for slot, own in names.items() if slot != tensor.slot))
         if tensor.axes is None and names[tensor.slot] & others:

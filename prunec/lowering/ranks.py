@@ -18,44 +18,31 @@ from prunec.language.syntax import (
     Expression,
     Literal,
     Name,
-    Product,
     Rest,
     Rule,
-    Sum,
     Tensor,
 )
+from prunec.language.tree import Item, children, walk
 from prunec.lowering.letters import Letters
 from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest
 from prunec.value import Value
 
 
-def rests_in(item: AxisExpression | Expression) -> Iterator[str]:
+def rests_in(item: Item) -> Iterator[str]:
     """The rests that an axis or an expression names, except inside functions whose result has a length of
     its own."""
     if isinstance(item, Rest):
         yield item.name
-    elif isinstance(item, (Product, Sum)):
-        for part in item.items:
-            yield from rests_in(part)
     elif isinstance(item, Each):
         yield from each_rests(item.item)
-    elif isinstance(item, Broadcast):
-        yield from rests_in(item.item)
-    elif isinstance(item, Call) and function_of(item).length != ITS_OWN:
-        for argument in item.arguments:
-            yield from rests_in(argument)
-    elif isinstance(item, Arithmetic):
-        yield from rests_in(item.left)
-        yield from rests_in(item.right)
+    elif not isinstance(item, Call) or function_of(item).length != ITS_OWN:
+        for child in children(item):
+            yield from rests_in(child)
 
 
 def each_rests(item: AxisExpression) -> Iterator[str]:
     """The rests that a compound written once for each axis, ``*(p + c + q)``, goes over."""
-    if isinstance(item, (Name, Rest)):
-        yield item.name
-    elif isinstance(item, (Product, Sum)):
-        for part in item.items:
-            yield from each_rests(part)
+    return (part.name for part in walk(item) if isinstance(part, (Name, Rest)))
 
 
 def place_of(axis: Axis, attributes: Mapping[str, Value]) -> Optional[int]:
@@ -246,7 +233,6 @@ def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[Shape]]]) -> dict[str, 
 def own_rests(rule: Rule) -> frozenset[str]:
     """Rests that stand in one variadic slot and nowhere else: each of its tensors has its own."""
     signature = rule.signature
-    assert signature is not None
     slots: dict[str, set[str]] = {}
     variadic: set[str] = set()
     for tensor in signature.data + signature.parameters + signature.outputs:
@@ -268,7 +254,6 @@ def own_rests(rule: Rule) -> frozenset[str]:
 def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:
     sets: list[tuple[str, ...]] = []
     signature = rule.signature
-    assert signature is not None
     for tensor in signature.data + signature.parameters + signature.outputs:
         for axis in tensor.axes:
             if isinstance(axis.item, Each):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
 from prunec.graph import Shape, shape_text
+from prunec.language import tree
 from prunec.language.syntax import Broadcast, Equation, Rule, Tensor
 from prunec.lowering.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.lowering.expressions import (
@@ -21,7 +22,7 @@ from prunec.lowering.expressions import (
 from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import rests_in
 from prunec.lowering.slots import Contradiction
-from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one, stems
+from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.support.diagnostics import Span
 
 
@@ -79,14 +80,13 @@ class SizeSolver:
         """Whether another slot may still show a larger size, so that a one settles nothing."""
         stem = plain.split(".")[0]
         signature = self.rule.signature
-        assert signature is not None
         for number, (tensor, _, shape) in enumerate(slots):
             if tensor in signature.outputs:
                 continue
-            if any(may_be_one(axis.item) and stem in stems(axis.item) for axis in tensor.axes):
+            if any(may_be_one(axis.item) and stem in tree.axis_names(axis.item) for axis in tensor.axes):
                 if shape is None or (plain, None) in self._broadcast_sizes(tensor, shape, number):
                     return True
-            elif any(stem in stems(axis.item) for axis in tensor.axes):
+            elif any(stem in tree.axis_names(axis.item) for axis in tensor.axes):
                 return True
         return False
 

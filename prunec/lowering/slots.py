@@ -33,7 +33,6 @@ def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Sl
     counts those that are.  Raises :class:`Contradiction` where the number of inputs does not fit.
     """
     signature = rule.signature
-    assert signature is not None
     tensors = tuple(map(_with_axes, signature.data + signature.parameters))
     if given:
         return _by_position(rule, tensors, given)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from prunec.language import tree
 from prunec.language.functions import function_of
 from prunec.language.syntax import (
     Broadcast,
     Call,
-    Each,
     Equation,
     Name,
-    Product,
     Rest,
     Rule,
     Signature,
-    Sum,
     Tensor,
-    VariadicSum,
 )
 
 
@@ -26,28 +23,17 @@ def slots_of(signature: Signature) -> tuple[Tensor, ...]:
 
 def axis_names(rule: Rule) -> frozenset[str]:
     """The names and rests of all axis lists of a rule."""
-    assert rule.signature is not None
     return frozenset(
-        name for tensor in slots_of(rule.signature) for axis in tensor.axes for name in stems(axis.item)
+        name
+        for tensor in slots_of(rule.signature)
+        for axis in tensor.axes
+        for name in tree.axis_names(axis.item)
     )
 
 
 def equations(rule: Rule) -> list[Equation]:
     """The equations of a rule."""
     return [statement for statement in rule.statements if isinstance(statement, Equation)]
-
-
-def stems(item: object) -> set[str]:
-    """The names and rests of an axis."""
-    if isinstance(item, (Name, Rest)):
-        return {item.name}
-    if isinstance(item, (Product, Sum)):
-        return set().union(*(stems(part) for part in item.items))
-    if isinstance(item, (Each, Broadcast, VariadicSum)):
-        return stems(item.item)
-    if isinstance(item, Call):
-        return set().union(*(stems(part) for part in item.arguments[:1]))
-    return set()
 
 
 def is_lettered(item: object) -> bool:

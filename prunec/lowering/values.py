@@ -34,7 +34,7 @@ _NOTHING: frozenset[tuple[int, int]] = frozenset()
 def carried(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
     """The attributes that inputs of a node carry, each with the position of its input among
     ``node.inputs``; none where the inputs do not fit the rule."""
-    if rule.signature is None or not any(tensor.value for tensor in rule.signature.data):
+    if not any(tensor.value for tensor in rule.signature.data):
         return ()
     try:
         slots = assign_slots(rule, len(node.inputs), node.given)

@@ -28,10 +28,10 @@ from prunec.language.syntax import (
     Rule,
     Tensor,
 )
+from prunec.language.tree import calls
 from prunec.lowering.expressions import indexed
 from prunec.lowering.guards import holds
 from prunec.proving.codes import reshape_codes
-from prunec.proving.walking import calls
 from prunec.value import Value
 
 _MOST_GUARD_DRAWS = 40
@@ -67,7 +67,6 @@ class AttributeDraw:
     def _placed(self) -> Iterator[str]:
         """Attributes that name axes: places, and arguments of axis functions."""
         signature = self.rule.signature
-        assert signature is not None
         for tensor in signature.data + signature.parameters + signature.outputs:
             for axis in tensor.axes:
                 if isinstance(axis.place, Name):
@@ -333,7 +332,6 @@ def _as_tuples(entries: Any) -> Value:
 def axis_calls(rule: Rule) -> Iterator[Call]:
     """The axis functions of a rule: in its signature, and behind ``keep`` and ``mixes``."""
     signature = rule.signature
-    assert signature is not None
     axes: list[Axis] = [a for t in signature.data + signature.parameters + signature.outputs for a in t.axes]
     for axis in axes:
         if isinstance(axis.item, Call):

@@ -18,7 +18,6 @@ from prunec.graph import Shape
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ArgumentError
 from prunec.language.functions.positions import listed_positions
-from prunec.language.places import subexpressions
 from prunec.language.syntax import (
     Attribute,
     AxisExpression,
@@ -36,6 +35,7 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
 )
+from prunec.language.tree import axis_names, calls, walk
 from prunec.lowering.expansion import variadic_names
 from prunec.lowering.expressions import (
     Scope,
@@ -49,18 +49,10 @@ from prunec.lowering.expressions import (
 from prunec.lowering.guards import holds
 from prunec.lowering.ranks import rests_in
 from prunec.proving.attributes import AttributeDraw, guard_values
+from prunec.proving.equations import attribute_of, entries_for, placing, sides
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
-from prunec.proving.walking import (
-    attribute_of,
-    calls,
-    entries_for,
-    names_of_expression,
-    placing,
-    sides,
-    stems,
-)
 from prunec.value import Value
 
 #: How often a node is drawn that is to meet conditions.
@@ -106,7 +98,6 @@ def draw_form(
 
 def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
     """Whether the guard of a form can hold for a draw, of which optional inputs may still be left out."""
-    assert form.signature is not None
     attributes = {a.name: None if a.default is None else a.default.value for a in form.attributes}
     attributes.update({**operator.version_attributes, **drawn.attributes})
     slots: dict[str, list[Optional[Shape]]] = {}
@@ -120,7 +111,7 @@ def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
 
 
 def _asks_for_inputs(guard: Expression) -> bool:
-    return any(isinstance(e, Call) and function_of(e).asks_what_is_connected for e in subexpressions(guard))
+    return any(isinstance(e, Call) and function_of(e).asks_what_is_connected for e in walk(guard))
 
 
 def may_hold(rule: Rule, operator: Operator) -> bool:
@@ -139,12 +130,11 @@ class _Drawing:
     def __init__(
         self, rule: Rule, operator: Operator, templates: Templates, random: np.random.Generator
     ) -> None:
-        assert rule.signature is not None
         self.rule, self.operator, self.templates, self.random = rule, operator, templates, random
         self.signature: Signature = rule.signature
         self.tensors = self.signature.data + self.signature.parameters + self.signature.outputs
         self.variadic = variadic_names(self.tensors)
-        self.names = list(dict.fromkeys(n for t in self.tensors for a in t.axes for n in stems(a.item)))
+        self.names = list(dict.fromkeys(n for t in self.tensors for a in t.axes for n in axis_names(a.item)))
         self.equations = [s for s in rule.statements if isinstance(s, Equation)]
         self.balanced = frozenset(s.name.name for s in rule.statements if isinstance(s, Balanced))
         self.sizes: dict[str, Optional[int]] = {}
@@ -317,9 +307,11 @@ class _Drawing:
 
     def _size(self, name: str) -> int:
         items = [axis.item for tensor in self.tensors for axis in tensor.axes]
-        if any(isinstance(item, Sum) and name in stems(item) or _in_each_sum(item, name) for item in items):
+        if any(
+            isinstance(item, Sum) and name in axis_names(item) or _in_each_sum(item, name) for item in items
+        ):
             return int(self.random.choice((0, 1, 2, 3, 4), p=(0.12, 0.13, 0.3, 0.25, 0.2)))
-        if any(isinstance(item, Product) and name in stems(item) for item in items):
+        if any(isinstance(item, Product) and name in axis_names(item) for item in items):
             return int(self.random.choice((1, 2, 3, 4), p=(0.08, 0.37, 0.3, 0.25)))
         computed = next(
             (
@@ -332,7 +324,7 @@ class _Drawing:
         )
         if computed:
             return int(self.random.choice(computed))
-        slots = {t.name for t in self.tensors for a in t.axes if name in stems(a.item)}
+        slots = {t.name for t in self.tensors for a in t.axes if name in axis_names(a.item)}
         if slots <= {t.name for t in self.signature.parameters} and name in self.ranks:
             return int(self.random.choice((1, 2, 3)))
         return int(self.random.choice((1, 2, 3, 4, 5, 6), p=(0.05, 0.15, 0.2, 0.25, 0.15, 0.2)))
@@ -363,11 +355,11 @@ class _Drawing:
 
     def _unset(self, equation: Equation) -> bool:
         """Whether an attribute that another equation has to give is still missing, or is not given."""
-        named = {*names_of_expression(equation.left), *names_of_expression(equation.right)} & self.derived
+        named = {*_names(equation.left), *_names(equation.right)} & self.derived
         return any(self.attributes.get(name) in (None, ()) for name in named)
 
     def _derive(self, name: str, side: Expression, other: Expression) -> bool:
-        if (self.derived - self.attributes.keys()) & set(names_of_expression(other)):
+        if (self.derived - self.attributes.keys()) & _names(other):
             return False
         values = [evaluate(scalar, self.sizes) for scalar in spread(other, self._scope())]
         if any(value is None for value in values):
@@ -401,9 +393,14 @@ def _bare(expression: Expression) -> bool:
     return isinstance(expression, Name)
 
 
+def _names(expression: Expression) -> set[str]:
+    """All names in an expression, of axes and of attributes."""
+    return {part.name for part in walk(expression) if isinstance(part, (Name, Rest))}
+
+
 def _single(expression: Expression) -> list[str]:
     return [expression.name] if isinstance(expression, (Name, Rest)) else []
 
 
 def _in_each_sum(item: AxisExpression, name: str) -> bool:
-    return isinstance(item, Each) and isinstance(item.item, Sum) and name in stems(item.item)
+    return isinstance(item, Each) and isinstance(item.item, Sum) and name in axis_names(item.item)

@@ -32,7 +32,6 @@ class DrawnFormula:
 def draw_formula(rule: Rule, random: np.random.Generator) -> Optional[DrawnFormula]:
     """A formula for up to three tensors; ``None`` where the rule has none."""
     signature = rule.signature
-    assert signature is not None
     slots = [tensor for tensor in signature.data if formula_of(tensor) is not None]
     call = formula_of(slots[0]) if slots else None
     if call is None or not isinstance(call.arguments[1], Name):

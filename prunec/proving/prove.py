@@ -180,7 +180,7 @@ class _Proof:
 
     def run(self) -> RuleVerdict:
         rule = self.rule
-        if rule.signature is None:
+        if rule.opaque is not None:
             reason = "an opaque rule keeps everything and claims nothing"
             return RuleVerdict(rule.label, span_of(rule), NOT_TRIED, 0, 0, reason=reason)
         names = list(dict.fromkeys(name.name for name in rule.operators))

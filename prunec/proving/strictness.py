@@ -25,11 +25,11 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
 )
+from prunec.language.tree import axis_names
 from prunec.lowering.ranks import rests_in
 from prunec.proving.node import Node
 from prunec.proving.rules import RulesUnderTrial
 from prunec.proving.trial import build, prune_and_compare
-from prunec.proving.walking import stems
 
 #: So many networks must have lost more, and be exact, before a rule is called too strict,
 _ENOUGH = 10
@@ -73,7 +73,6 @@ def relaxed(rule: Rule) -> Iterator[tuple[str, Rule]]:
 def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """A name that stands in one place of the data only, as a part of a sum that may be dropped."""
     signature = rule.signature
-    assert signature is not None
     tensors = signature.data + signature.parameters + signature.outputs
     for position, tensor in enumerate(signature.data):
         others = [name for other in tensors if other is not tensor for name in _names_of(axes_of(other))]
@@ -99,7 +98,7 @@ def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
 
 
 def _names_of(axes: Iterable[Axis]) -> list[str]:
-    return [name for axis in axes for name in stems(axis.item)]
+    return [name for axis in axes for name in axis_names(axis.item)]
 
 
 def _exchanged(axes: Sequence[Axis], old: Union[Name, Rest], new: AxisExpression) -> tuple[Axis, ...]:
@@ -119,7 +118,7 @@ def _as_part(item: Union[Name, Rest]) -> tuple[AxisExpression, Equation]:
 def _unkept(statements: Sequence[Statement], name: str) -> Iterator[Statement]:
     for statement in statements:
         if isinstance(statement, Keep):
-            targets = tuple(t for t in statement.targets if name not in [*stems(t), *rests_in(t)])
+            targets = tuple(t for t in statement.targets if name not in [*axis_names(t), *rests_in(t)])
             if targets:
                 yield replace(statement, targets=targets)
         else:
@@ -164,7 +163,6 @@ def _exact(
 
 def _optional_slots(rule: Rule) -> set[str]:
     signature = rule.signature
-    assert signature is not None
     return {tensor.name for tensor in signature.data if tensor.kind == "optional"}
 
 

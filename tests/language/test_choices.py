@@ -119,5 +119,4 @@ def test_axes_that_are_not_read_are_parts_of_sums_that_may_go() -> None:
 
 
 def told_on_one_line(found: Rule) -> list[str]:
-    assert found.signature is not None
     return [print_signature(found.signature), *map(print_statement, found.statements)]

@@ -43,7 +43,6 @@ def error(text: str) -> str:
 
 def axes(text: str) -> str:
     rule = one_rule(f"op A {{ data[{text}] -> out[c] }}")
-    assert rule.signature is not None
     return repr(rule.signature.data[0].axes)
 
 
@@ -61,14 +60,12 @@ def test_a_rule_and_its_parts() -> None:
         ("num_filter", None),
     ]
     assert isinstance(rule.when, syntax.Not)
-    assert rule.signature is not None
     assert [tensor.kind for tensor in rule.signature.parameters] == ["one", "optional"]
     assert [type(statement).__name__ for statement in rule.statements] == ["Equation", "Equation", "Zero"]
 
 
 def test_spans_point_into_the_text() -> None:
     rule = one_rule(CONVOLUTION)
-    assert rule.signature is not None
     assert rule.span.text == CONVOLUTION[CONVOLUTION.index("op C") :].rstrip()
     assert rule.signature.span.text.startswith("data[n") and rule.signature.span.text.endswith("*y]")
     assert rule.signature.parameters[1].span.text == "bias?[(g o)]"

@@ -174,7 +174,7 @@ def rules(draw: st.DrawFn) -> syntax.Rule:
         label=draw(st.just(operators[0].name) | words),
         specialises=draw(st.lists(names, max_size=2).map(tuple)),
         when=draw(st.none() | guards),
-        signature=None if opaque else draw(signatures),
+        signature=syntax.Signature((), (), (), NOWHERE) if opaque else draw(signatures),
         statements=() if opaque else draw(st.lists(statements, max_size=4).map(tuple)),
         opaque=draw(texts) if opaque else None,
         documentation="\n".join(draw(st.lists(lines, max_size=3))),

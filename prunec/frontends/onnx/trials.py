@@ -148,7 +148,6 @@ class _Wanted:
     """A sampled node, put to a version of the operator."""
 
     def __init__(self, rule: Rule, schema: Schema, sampled: SampledNode, kinds: Mapping[str, str]) -> None:
-        assert rule.signature is not None
         self.schema, self.sampled, self.kinds = schema, sampled, kinds
         self.slots = rule.signature.data + rule.signature.parameters
         self.results = rule.signature.outputs

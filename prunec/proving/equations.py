@@ -1,64 +1,18 @@
-"""Walking over the axes and expressions of a rule."""
+"""How the equations of a rule speak of attributes."""
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Union
+from typing import Optional
 
 from prunec.language.functions import function_of
 from prunec.language.functions.base import Function
 from prunec.language.syntax import (
-    Arithmetic,
-    AxisExpression,
-    Broadcast,
     Call,
-    Comparison,
-    Each,
     Equation,
     Expression,
     Literal,
     Name,
-    Product,
-    Rest,
-    Sum,
-    VariadicSum,
 )
-
-
-def stems(item: Union[AxisExpression, Expression]) -> list[str]:
-    """The names and rests of an axis, in order."""
-    if isinstance(item, (Name, Rest)):
-        return [item.name]
-    if isinstance(item, (Product, Sum)):
-        return [name for part in item.items for name in stems(part)]
-    if isinstance(item, (Each, Broadcast, VariadicSum)):
-        return stems(item.item)
-    if isinstance(item, Call):
-        return [name for part in item.arguments[:1] for name in stems(part)]
-    return []
-
-
-def calls(*expressions: Expression) -> Iterator[Call]:
-    """All calls in expressions, outer ones first."""
-    for expression in expressions:
-        if isinstance(expression, Call):
-            yield expression
-        yield from calls(*_parts(expression))
-
-
-def names_of_expression(expression: Expression) -> Iterator[str]:
-    """All names in an expression, of axes and of attributes."""
-    if isinstance(expression, (Name, Rest)):
-        yield expression.name
-    for part in _parts(expression):
-        yield from names_of_expression(part)
-
-
-def _parts(expression: Expression) -> tuple[Expression, ...]:
-    if isinstance(expression, Call):
-        return expression.arguments
-    if isinstance(expression, (Arithmetic, Comparison)):
-        return (expression.left, expression.right)
-    return ()
 
 
 def attribute_of(side: Expression) -> Optional[str]:

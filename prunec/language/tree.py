@@ -1,0 +1,61 @@
+"""Going over the axes and expressions of a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Union
+
+from prunec.language.syntax import (
+    Arithmetic,
+    AxisExpression,
+    Broadcast,
+    Call,
+    Comparison,
+    Each,
+    Expression,
+    Logic,
+    Membership,
+    Name,
+    Not,
+    Product,
+    Rest,
+    Sum,
+    VariadicSum,
+)
+
+#: What stands in an axis list, or in an expression.
+Item = Union[AxisExpression, Expression]
+
+
+def children(item: Item) -> tuple[Item, ...]:
+    """What an axis or an expression is made of, in reading order."""
+    if isinstance(item, (Product, Sum, Logic)):
+        return item.items
+    if isinstance(item, (Each, Broadcast, VariadicSum, Not)):
+        return (item.item,)
+    if isinstance(item, Call):
+        return item.arguments
+    if isinstance(item, (Arithmetic, Comparison)):
+        return (item.left, item.right)
+    return (item.item, *item.choices) if isinstance(item, Membership) else ()
+
+
+def walk(item: Item, whole: tuple[type, ...] = ()) -> Iterator[Item]:
+    """The item and everything in it, in reading order; those of the types ``whole`` are not looked into."""
+    yield item
+    if not isinstance(item, whole):
+        for child in children(item):
+            yield from walk(child, whole)
+
+
+def calls(*items: Item) -> Iterator[Call]:
+    """All calls in axes or expressions, outer ones first."""
+    return (part for item in items for part in walk(item) if isinstance(part, Call))
+
+
+def axis_names(item: Item) -> list[str]:
+    """The names and rests of an axis, in order; those of an axis function are what it is applied to."""
+    if isinstance(item, (Name, Rest)):
+        return [item.name]
+    inner = item.arguments[:1] if isinstance(item, Call) else children(item)
+    return [name for child in inner for name in axis_names(child)]
