@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Protocol
 
 from numpy.typing import NDArray
 
@@ -11,8 +11,7 @@ from prunec.graph import Graph, Shape
 
 if TYPE_CHECKING:
     from prunec.frontends.runtime import Runtime
-    from prunec.rewriting.slicing import ParameterSlice
-    from prunec.rewriting.values import Changes
+    from prunec.rewriting.edits import Edits
 
 
 class Model(Protocol):
@@ -51,14 +50,8 @@ class Model(Protocol):
     def missing(self, node: int, attribute: str) -> bool:
         """Whether a node lacks an attribute that it cannot be given."""
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
-        """The smaller model: the file with ``changes`` made and nothing else.
-
-        ``shapes`` are the new ones of variables, by node; ``slices`` are for formats that hold parameters in
-        the model itself.
-        """
+    def rewrite(self, edits: Edits) -> bytes:
+        """The smaller model: the file with the edits made and nothing else."""
 
 
 class FileModel(Model, Protocol):

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, NoReturn, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NoReturn, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Sour
 from prunec.value import Value
 
 if TYPE_CHECKING:
-    from prunec.rewriting.slicing import ParameterSlice
-    from prunec.rewriting.values import Changes
+    from prunec.rewriting.edits import Edits
 
 #: Largest example, in lines, and largest size of an axis: examples are small.
 MAXIMUM_LINES = 1000
@@ -68,9 +67,7 @@ class ExampleModel:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
+    def rewrite(self, edits: Edits) -> bytes:
         """There is no file to write."""
         return b""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from prunec.cli.options import add_model_options
+
+if TYPE_CHECKING:
+    from prunec.cli.inputs import Inputs
+    from prunec.rewriting.edits import Edits
 
 DESCRIPTION = """Explains a parameter or a node of a model: the group its channels are in, what else goes with
 them, and the chain of nodes and rule lines that ties them; or, for what stays, the shortest way to the
@@ -32,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rule", action="store_true", help="print what the rule became for this node, and stop"
     )
+    parser.add_argument("--plan", metavar="FILE", help="with --rule: also what this plan does to the node")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
 
 
@@ -89,16 +94,19 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("--rule speaks of a whole node: leave out --kept, --channel and --axis")
     if options.rule and options.format != "text":
         options.parser.error("--rule is text only")
+    if options.plan is not None and not options.rule:
+        options.parser.error("--plan goes with --rule")
     from prunec.cli.inputs import read_inputs
     from prunec.explaining import diagrams, text
     from prunec.explaining.explain import explain
     from prunec.explaining.kept import kept, unread
 
-    analysis = read_inputs(options).analysis
+    inputs = read_inputs(options, options.plan)
+    analysis = inputs.analysis
     if options.rule:
         from prunec.explaining.records import records_text
 
-        shown = records_text(analysis, options.name)
+        shown = records_text(analysis, options.name, _edits(inputs))
     elif options.kept:
         layers, whole = kept(analysis), unread(analysis)
         shown = {
@@ -119,9 +127,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _edits(inputs: Inputs) -> Optional[Edits]:
+    """What the plan does, where there is one."""
+    from prunec.cli.inputs import edits_checked
+    from prunec.planning.planfile import plan_for
+
+    if inputs.plan is None:
+        return None
+    return edits_checked(inputs.analysis, plan_for(inputs.plan, inputs.analysis, inputs.origin).removed)
+
+
 def _explain_code(options: argparse.Namespace) -> int:
-    if options.channel is not None or options.axis is not None or options.rule:
-        options.parser.error("a message has no channels and axes: leave out --channel, --axis and --rule")
+    if options.channel is not None or options.axis is not None or options.rule or options.plan is not None:
+        options.parser.error("a message has no node: leave out --channel, --axis, --rule and --plan")
     if options.format not in ("text", "json"):
         options.parser.error(f"a message is no diagram: leave out --format {options.format}")
     from prunec.support.codes import pages, record_of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed
@@ -19,8 +20,9 @@ from prunec.model import FileModel
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.staleness import has_other_groups
+from prunec.rewriting.edits import Edits, edits_for
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.shrink import Unbalanced
+from prunec.rewriting.shrink import Shrinker, Unbalanced
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: Options that name files which commands read.
@@ -149,8 +151,20 @@ def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:
 
 def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:
     """The smaller model; raises PrunecError P506 where what stays of a table is not rectangular."""
-    try:
+    with _balanced():
         return emit(analysis, removed)
+
+
+def edits_checked(analysis: Analysis, removed: Removed) -> Edits:
+    """What makes the smaller model; raises PrunecError P506 as :func:`emit_checked` does."""
+    with _balanced():
+        return edits_for(analysis, Shrinker(analysis.solution, removed))
+
+
+@contextmanager
+def _balanced() -> Iterator[None]:
+    try:
+        yield
     except Unbalanced:
         raise PrunecError(
             Diagnostic(

@@ -28,7 +28,7 @@ class NodeCopy(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Edits:
+class MessageEdits:
     """All changes of a graph but for the slices of its parameters.
 
     ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its
@@ -60,7 +60,7 @@ def nodes_by_key(graph: Any) -> dict[str, Any]:
     return {key_of(node): node for node in graph.node if key_of(node)}
 
 
-def apply_edits(model: Any, edits: Edits) -> None:
+def apply_edits(model: Any, edits: MessageEdits) -> None:
     """Makes the changes in a model's message."""
     graph = model.graph
     nodes = nodes_by_key(graph)

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any, Mapping
 
 from prunec.embedded.command import check_output
-from prunec.embedded.onnx_edits import Edits, apply_edits, nodes_by_key
+from prunec.embedded.onnx_edits import MessageEdits, apply_edits, nodes_by_key
 from prunec.embedded.onnx_slicing import external_data, full_check, layout, slice_constants
 from prunec.embedded.onnx_tensors import constants_of, path_of, place_of, rows_of, type_of
 from prunec.embedded.slices import ParameterSlice, Problem, misfits
@@ -20,7 +20,7 @@ CHECK = "--full-check"
 
 
 def prune_file(
-    options: argparse.Namespace, name: str, slices: Mapping[str, ParameterSlice], edits: Edits
+    options: argparse.Namespace, name: str, slices: Mapping[str, ParameterSlice], edits: MessageEdits
 ) -> None:
     """Prunes a model, or only checks that it fits; ``name`` is the one that all this was made for."""
     check_output(options)
@@ -69,7 +69,9 @@ def check_places(graph: Any, folder: str, output: str) -> None:
             raise Problem(f"{location!a} would leave the folder by a link; write into another folder")
 
 
-def find_problems(graph: Any, folder: str, slices: Mapping[str, ParameterSlice], edits: Edits) -> list[str]:
+def find_problems(
+    graph: Any, folder: str, slices: Mapping[str, ParameterSlice], edits: MessageEdits
+) -> list[str]:
     """All that keeps a model from being pruned; nothing if all is well."""
     tensors, rows, nodes = dict(constants_of(graph)), dict(rows_of(graph)), nodes_by_key(graph)
     problems = []
@@ -112,7 +114,7 @@ def write_whole(
     options: argparse.Namespace,
     folder: str,
     slices: Mapping[str, ParameterSlice],
-    edits: Edits,
+    edits: MessageEdits,
 ) -> None:
     """Writes into a folder beside the final names and moves when complete; on any failure leaves nothing."""
     beside, name = os.path.split(os.path.realpath(options.output))

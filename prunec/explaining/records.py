@@ -1,6 +1,9 @@
-"""What a rule became for one node: the lowered rule, and the program it makes of the node's channels."""
+"""What a rule became for one node: the lowered rule, the program it makes of the node's channels, and what a
+choice of units makes of the node."""
 
 from __future__ import annotations
+
+from typing import Optional
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.layout import Layout
@@ -9,11 +12,13 @@ from prunec.explaining.explain import Explainer
 from prunec.graph import Tensor
 from prunec.lowering.infer import describe
 from prunec.lowering.record_text import rule_text
+from prunec.rewriting.edits import Edits
+from prunec.rewriting.edits_text import edits_text
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 
-def records_text(analysis: Analysis, name: str) -> str:
-    """The records of a node, as text.
+def records_text(analysis: Analysis, name: str, edits: Optional[Edits] = None) -> str:
+    """The records of a node, as text; its edits where there are any.
 
     Raises PrunecError P410 for an unknown name, and for one that is no operator's.
     """
@@ -38,6 +43,10 @@ def records_text(analysis: Analysis, name: str) -> str:
     atoms = analysis.solution.propagation.nodes[index]
     if atoms is not None:
         parts.append(program_text(atoms.program, _input_layouts(analysis, index)))
+    if edits is not None:
+        slots = () if rule is None else rule.implied
+        implied = {slot.label: analysis.model.implied_name(index, slot.slot) for slot in slots}
+        parts.append(edits_text(edits, lowered, index, implied))
     return "\n".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from core.operators import RULES, Array, run
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed, illegal
 from prunec.graph import Graph, Node, Shape, Tensor
+from prunec.rewriting.edits import Edits
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import ParameterSlice, apply, mask
-from prunec.rewriting.values import Changes
+from prunec.rewriting.slicing import apply, mask
 
 
 @dataclass
@@ -139,12 +139,8 @@ class SmallModel:
     def implied_name(self, node: int, slot: str) -> str:
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
-        return json.dumps(
-            [[node, name, value] for (node, name), value in changes.attributes.items()]
-        ).encode()
+    def rewrite(self, edits: Edits) -> bytes:
+        return json.dumps([[node, name, value] for (node, name), value in edits.attributes.items()]).encode()
 
     def missing(self, node: int, attribute: str) -> bool:
         return attribute not in self.graph.nodes[node].attributes

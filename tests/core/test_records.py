@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from core.operators import TEXT, SmallRules
 from core.sketch import sketch
 from core.small import Builder, solved
@@ -15,6 +17,9 @@ from prunec.explaining.records import records_text
 from prunec.lowering.expressions import Operation
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.record_text import rule_text, scalar_text
+from prunec.rewriting.edits import edits_for
+from prunec.rewriting.edits_text import edits_text
+from prunec.rewriting.shrink import Shrinker
 
 
 def _without_places(text: str) -> str:
@@ -58,6 +63,29 @@ def test_a_layer() -> None:
         "  name i = 3\n"
         "  name o = 6 (%0 along 0)\n"
     )
+
+
+def test_what_units_that_go_do_to_a_node() -> None:
+    b = Builder()
+    layer = b.grouped(b.input(2, 3), 6, groups=1)
+    analysis = solved(b.finish(b.grouped(layer, 4, groups=2)))
+    index = len(analysis.bound.graph.nodes) - 1
+    removed = np.isin(np.arange(analysis.solution.unit_count), (0, 5))
+    edits = edits_for(analysis, Shrinker(analysis.solution, removed))
+    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.bound, index, {})) == (
+        "edits\n"
+        "  input data: (2, 6) to (2, 4)\n"
+        "  parameter weight 'p': (4, 3) to (4, 2) as (2, 2, 3), axis 2 at 1:3 | 0:2 for rows of axis 0\n"
+    )
+    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.bound, layer.node, {})) == (
+        "edits\n"
+        "  units = 4 instead of 6\n"
+        "  parameter weight 'p': (6, 3) to (4, 3), axis 0 at 1:5\n"
+        "  parameter bias 'p': (6) to (4), axis 0 at 1:5\n"
+        "  output out: (2, 6) to (2, 4)\n"
+    )
+    nothing = edits_for(analysis, Shrinker(analysis.solution, np.zeros_like(removed)))
+    assert edits_text(nothing, analysis.bound, index, {}) == "edits\n  none\n"
 
 
 def test_everything_a_rule_can_say() -> None:

@@ -53,3 +53,14 @@ def test_the_document_shows_what_is_printed(number: int, capsys: Any, monkeypatc
         DOCUMENT.write_text(text[: block.start()] + new + text[block.end() :], encoding="utf-8")
     block = blocks()[number]
     assert steady(block["shown"]) == steady(printed(block["command"], capsys, monkeypatch))
+
+
+def test_what_it_shows_of_a_plan(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    """The commands of a session, one after the other; of the last one the end is shown."""
+    found = re.search(r"^```console\n(.*?)…\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.M | re.S)
+    assert found is not None
+    commands = re.findall(r"^\$ (.*)", found[1], re.M)
+    assert len(commands) == 2
+    for command in commands:
+        out = printed(command.replace(" smaller", f" {tmp_path / 'smaller'}"), capsys, monkeypatch)
+    assert out.endswith("\n\n" + found[2])

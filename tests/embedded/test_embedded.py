@@ -15,7 +15,7 @@ import pytest
 from rewriting.slice_examples import example
 
 import prunec.embedded
-from prunec.embedded.onnx_edits import Edits
+from prunec.embedded.onnx_edits import MessageEdits
 from prunec.rewriting.script import embedded, render, render_script
 
 ROOM = Path(prunec.embedded.__file__).parent
@@ -39,7 +39,9 @@ def scripts() -> dict[str, tuple[str, list[str]]]:
     """Scripts with the modules they hold, in order."""
     slices = example()[0]
     mxnet = render_script(slices, "net-symbol.json", "ab" * 32)
-    onnx = render("slice_onnx.py.j2", slices, {}, edits=Edits(), model_name="net.onnx", model_digest="ab")
+    onnx = render(
+        "slice_onnx.py.j2", slices, {}, edits=MessageEdits(), model_name="net.onnx", model_digest="ab"
+    )
     inner = ["onnx_tensors", "onnx_slicing", "onnx_edits"]
     return {
         "mxnet": (mxnet, ["slices", "mxnet_params", "command", "mxnet_script"]),

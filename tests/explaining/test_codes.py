@@ -73,8 +73,8 @@ def test_a_code_there_is_not(code: str, near: str, capsys: Any) -> None:
     ("options", "complaint"),
     [
         (["--format", "dot"], "a message is no diagram: leave out --format dot"),
-        (["--axis", "0"], "a message has no channels and axes: leave out --channel, --axis and --rule"),
-        (["--channel", "0"], "a message has no channels and axes: leave out --channel, --axis and --rule"),
+        (["--axis", "0"], "a message has no node: leave out --channel, --axis, --rule and --plan"),
+        (["--channel", "0"], "a message has no node: leave out --channel, --axis, --rule and --plan"),
     ],
 )
 def test_options_that_say_nothing_of_a_message(options: list[str], complaint: str, capsys: Any) -> None:

@@ -82,6 +82,24 @@ def test_what_a_rule_became(capsys: Any) -> None:
     assert "\n  edit num_filter = g * o\n" in text and "\n  output 0 [?, 32, ?, ?]; %0 over 1 zero\n" in text
 
 
+def test_what_a_plan_does_to_a_node(tmp_path: Path, capsys: Any) -> None:
+    folder = str(tmp_path / "out")
+    assert main(["compile", MODEL, "--ratio", "0.5", "--criterion", "l2", "--out", folder]) == 0
+    plan = str(tmp_path / "out" / "plan.json")
+    capsys.readouterr()
+    assert explain("stem_conv", "--rule") == 0
+    without = capsys.readouterr().out
+    assert explain("stem_conv", "--rule", "--plan", plan) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(without + "\nedits\n  num_filter = 16 instead of 32\n  parameter weight ")
+    assert explain("stem_conv", "--plan", plan) == 2
+    assert "--plan goes with --rule" in capsys.readouterr().err
+    document = json.loads(Path(plan).read_text(encoding="utf-8"))
+    Path(plan).write_text(json.dumps({**document, "model": "0" * 64}), encoding="utf-8")
+    assert explain("stem_conv", "--rule", "--plan", plan) == 1
+    assert "the plan was made for something else" in capsys.readouterr().err
+
+
 def test_what_no_rule_became(capsys: Any) -> None:
     assert explain("stem_conv_weight", "--rule") == 1
     assert "error[P410]: 'stem_conv_weight' is no operator" in capsys.readouterr().err

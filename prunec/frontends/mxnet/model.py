@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunec.frontends.mxnet.params import ParameterFile, read_params
 from prunec.frontends.mxnet.running import MXNetRuntime
-from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, same_variables, to_graph
+from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, rewrite, to_graph
 from prunec.graph import Graph, Shape
-from prunec.rewriting.slicing import ParameterSlice
-from prunec.rewriting.values import Changes
+from prunec.rewriting.edits import Edits
 
 _SHAPE_HINT = "__shape__"
 _SUFFIXES = ("-symbol.json", ".json")
@@ -75,15 +74,14 @@ class MXNetModel:
         """What a parameter that the graph does not mention is called in the parameter file."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
+    def rewrite(self, edits: Edits) -> bytes:
         """The symbol file with attributes changed, and the shape hints of variables with them."""
-        attributes = dict(changes.attributes)
-        again = same_variables(self.file.nodes).items()
-        alike = {other: shapes[first] for other, first in again if first in shapes}
-        for node, shape in {**shapes, **alike}.items():
-            hint = self.file.attributes(node).get(_SHAPE_HINT)
+        attributes = dict(edits.attributes)
+        shapes = {piece.name: piece.new_shape for piece in edits.slices}
+        for node, variable in enumerate(self.graph.nodes):
+            if variable.operator is not None or variable.name not in shapes:
+                continue
+            shape, hint = shapes[variable.name], self.file.attributes(node).get(_SHAPE_HINT)
             if isinstance(hint, tuple) and len(hint) == len(shape):
                 new = tuple(old if size is None or old in (0, -1) else size for old, size in zip(hint, shape))
                 if new != hint:

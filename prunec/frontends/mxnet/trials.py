@@ -23,8 +23,7 @@ from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, W
 from prunec.graph import Graph, Shape, Tensor
 from prunec.language.syntax import Rule
 from prunec.lowering.slots import Contradiction, assign_slots
-from prunec.rewriting.slicing import ParameterSlice
-from prunec.rewriting.values import Changes
+from prunec.rewriting.edits import Edits
 from prunec.support.diagnostics import PrunecError
 
 Shapes = Sequence[Optional[tuple[int, ...]]]
@@ -120,11 +119,9 @@ class SymbolModel:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
+    def rewrite(self, edits: Edits) -> bytes:
         """The symbol file with attributes changed."""
-        return rewrite(self.file, changes.attributes)
+        return rewrite(self.file, edits.attributes)
 
     def missing(self, node: int, attribute: str) -> bool:
         """Whether a node lacks an attribute."""

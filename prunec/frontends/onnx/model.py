@@ -9,16 +9,16 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.embedded.onnx_edits import Edits
+from prunec.embedded.onnx_edits import MessageEdits
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.graph import GraphOfFile, to_graph
 from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
-from prunec.frontends.onnx.rewriting import edits_for
+from prunec.frontends.onnx.rewriting import message_edits
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
+from prunec.rewriting.edits import Edits
 from prunec.rewriting.slicing import ParameterSlice
-from prunec.rewriting.values import Changes
 
 _SUFFIX = ".onnx"
 
@@ -77,15 +77,13 @@ class OnnxModel:
         """Whether a node lacks an attribute that it cannot be given."""
         return False
 
-    def edits(self, changes: Changes) -> Edits:
-        """What the changes of a graph are in the message."""
-        return edits_for(self.content, self.file.proto, changes)
+    def message_edits(self, edits: Edits) -> MessageEdits:
+        """What the edits of a graph are in the message."""
+        return message_edits(self.content, self.file.proto, edits)
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
+    def rewrite(self, edits: Edits) -> bytes:
         """The message of the smaller model, its parameters sliced; see :meth:`write_external`."""
-        return pruned_message(self.file, self.edits(changes), slices)
+        return pruned_message(self.file, self.message_edits(edits), edits.slices)
 
     def runtime(self) -> OnnxRuntime:
         """What runs the model."""

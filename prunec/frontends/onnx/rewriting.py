@@ -1,4 +1,4 @@
-"""From the changes of a graph to changes of its message.
+"""From the edits of a graph to those of its message.
 
 A value that an input must carry is written where it comes from: into the constant, or into the constants that
 it was computed from, so that what follows from the sizes of tensors still does.  Where others use the same
@@ -12,10 +12,10 @@ from typing import AbstractSet, Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from prunec.embedded.onnx_edits import Edits, Elements, NodeCopy, key_of
+from prunec.embedded.onnx_edits import Elements, MessageEdits, NodeCopy, key_of
 from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
 from prunec.graph import Graph, Known, Tensor, same
-from prunec.rewriting.values import Changes
+from prunec.rewriting.edits import Edits
 from prunec.value import Value
 
 #: Computations tried to find the constant behind an element.
@@ -24,16 +24,16 @@ _MOST_TRIALS = 400
 Held = dict[Tensor, Known]
 
 
-def edits_for(content: GraphOfFile, proto: Any, changes: Changes) -> Edits:
-    """The edits of a message that make the changes of its graph."""
-    return _Rewriting(content, proto, changes).edits()
+def message_edits(content: GraphOfFile, proto: Any, edits: Edits) -> MessageEdits:
+    """The edits of a message that make those of its graph."""
+    return _Rewriting(content, proto, edits).edits()
 
 
 @dataclass
 class _Rewriting:
     content: GraphOfFile
     proto: Any
-    changes: Changes
+    changed: Edits
     elements: dict[str, Elements] = field(default_factory=dict)
     constants: dict[str, Elements] = field(default_factory=dict)
     copies: list[NodeCopy] = field(default_factory=list)
@@ -41,24 +41,24 @@ class _Rewriting:
 
     def __post_init__(self) -> None:
         self.graph: Graph = self.content.graph
-        self.values = _Values(self.graph, dict(self.changes.held))
+        self.values = _Values(self.graph, dict(self.changed.held))
         self.names = {tensor: name for name, tensor in self.content.tensors.items()}
         self.taken = _all_names(self.proto.graph)
         self.outputs = set(self.graph.outputs)
         values = (*self.proto.graph.value_info, *self.proto.graph.input)
         self.stated = {value.name for value in values if declared_shape(value)}
 
-    def edits(self) -> Edits:
+    def edits(self) -> MessageEdits:
         attributes: dict[str, dict[str, Value]] = {}
-        for (node, name), value in self.changes.attributes.items():
+        for (node, name), value in self.changed.attributes.items():
             attributes.setdefault(self._key(node), {})[name] = value
         by_tensor: dict[tuple[Tensor, object], list[tuple[int, int]]] = {}
-        for (node, position), wanted in self.changes.inputs.items():
+        for (node, position), wanted in self.changed.inputs.items():
             tensor = self.graph.nodes[node].inputs[position]
             by_tensor.setdefault((tensor, (wanted.shape, wanted.tobytes())), []).append((node, position))
         for (tensor, _), places in by_tensor.items():
-            self._carry(tensor, self.changes.inputs[places[0]], places)
-        return Edits(
+            self._carry(tensor, self.changed.inputs[places[0]], places)
+        return MessageEdits(
             attributes,
             self.elements,
             self.constants,
@@ -71,7 +71,7 @@ class _Rewriting:
 
     def _sizes(self) -> dict[str, dict[int, Optional[int]]]:
         """The axes that shrink, and their new sizes, of the values whose shapes the message states."""
-        before = self.changes.held
+        before = self.changed.held
         # Lists of positions get shorter.
         listed = {
             tensor: {n: size for n, size in enumerate(array.shape) if size != before[tensor].shape[n]}
@@ -80,13 +80,13 @@ class _Rewriting:
         }
         return {
             self.names[tensor]: dict(axes)
-            for tensor, axes in {**self.changes.shapes, **listed}.items()
+            for tensor, axes in {**self.changed.shapes, **listed}.items()
             if self.names.get(tensor) in self.stated
         }
 
     def _unstated(self) -> tuple[str, ...]:
         """The values of whose shapes the message can say nothing any more."""
-        names = {self.names[tensor] for tensor in self.changes.unknown if tensor in self.names}
+        names = {self.names[tensor] for tensor in self.changed.unknown if tensor in self.names}
         return tuple(sorted(names & self.stated))
 
     def _functions(self) -> tuple[tuple[str, str], ...]:
@@ -98,7 +98,7 @@ class _Rewriting:
             else [
                 (message.domain, message.op_type)
                 for node, source in zip(self.graph.nodes, self.content.sources)
-                if source.kind == "node" and any(tensor in self.changes.shapes for tensor in node.inputs)
+                if source.kind == "node" and any(tensor in self.changed.shapes for tensor in node.inputs)
                 for message in (self.proto.graph.node[source.index],)
             ]
         )
@@ -182,7 +182,7 @@ class _Rewriting:
 
     def _shrinks_to(self, tensor: Tensor, shape: tuple[int, ...]) -> bool:
         """Whether a tensor shrinks, and to this shape."""
-        axes, before = self.changes.shapes.get(tensor), self.changes.held[tensor].shape
+        axes, before = self.changed.shapes.get(tensor), self.changed.held[tensor].shape
         return axes is not None and shape == tuple(axes.get(n, size) for n, size in enumerate(before))
 
     def _agrees(self, index: int, different: AbstractSet[Tensor], after: Held) -> bool:
@@ -192,7 +192,7 @@ class _Rewriting:
         if Tensor(index, 0) in held and all(tensor in held for tensor in inputs):
             return True
         for position, tensor in enumerate(inputs):
-            wanted = self.changes.inputs.get((index, position))
+            wanted = self.changed.inputs.get((index, position))
             if tensor in different and (wanted is None or not same(wanted, after[tensor])):
                 return False
         return True

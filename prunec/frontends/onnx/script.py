@@ -19,7 +19,7 @@ def render_script(model: OnnxModel, pruned: Pruned) -> str:
         "slice_onnx.py.j2",
         pruned.slices,
         types,
-        edits=model.edits(pruned.changes),
+        edits=model.message_edits(pruned.edits),
         model_name=model.path.name,
         model_digest=model.digest,
     )

@@ -8,7 +8,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.embedded.onnx_edits import Edits, apply_edits
+from prunec.embedded.onnx_edits import MessageEdits, apply_edits
 from prunec.embedded.onnx_slicing import BLOCK, Placed, external_data, layout, slice_constants
 from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
@@ -17,7 +17,7 @@ from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.support.files import cannot_write, written
 
 
-def pruned_message(file: OnnxFile, edits: Edits, slices: Sequence[ParameterSlice]) -> bytes:
+def pruned_message(file: OnnxFile, edits: MessageEdits, slices: Sequence[ParameterSlice]) -> bytes:
     """The smaller model's message.  Its external data, where it has any, still have to be written."""
     proto = onnx_package().ModelProto()
     proto.CopyFrom(file.proto)

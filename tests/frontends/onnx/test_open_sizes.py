@@ -19,7 +19,7 @@ from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.channels.layout import Layout  # noqa: E402
 from prunec.channels.propagate import Channels  # noqa: E402
 from prunec.channels.removal import uniform  # noqa: E402
-from prunec.embedded.onnx_edits import Edits, apply_edits  # noqa: E402
+from prunec.embedded.onnx_edits import MessageEdits, apply_edits  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.rewriting.emit import emit  # noqa: E402
@@ -118,7 +118,7 @@ def test_sizes_that_are_not_known_are_left_out_and_none_is_added():
     value = proto.graph.value_info[0]
     dims = value.type.tensor_type.shape.dim
     dims[2].Clear()
-    apply_edits(proto, Edits(shapes={value.name: {0: None, 1: 3, 2: 4, 9: 5}}, unstated=["Relu_0"]))
+    apply_edits(proto, MessageEdits(shapes={value.name: {0: None, 1: 3, 2: 4, 9: 5}}, unstated=["Relu_0"]))
     assert [dim.WhichOneof("value") for dim in dims] == [None, "dim_value", None, "dim_param"]
     assert dims[1].dim_value == 3
     assert "Relu_0" not in [value.name for value in proto.graph.value_info]

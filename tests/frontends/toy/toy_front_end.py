@@ -24,8 +24,8 @@ from prunec.frontends.operators import Registered
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.rewriting.diff import unified_diff
-from prunec.rewriting.slicing import ParameterSlice, apply
-from prunec.rewriting.values import Changes
+from prunec.rewriting.edits import Edits
+from prunec.rewriting.slicing import apply
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
@@ -96,14 +96,12 @@ class ToyModel:
     def missing(self, node: int, attribute: str) -> bool:
         return attribute not in self.graph.nodes[node].attributes
 
-    def rewrite(
-        self, changes: Changes, shapes: Mapping[int, Shape], slices: Sequence[ParameterSlice]
-    ) -> bytes:
+    def rewrite(self, edits: Edits) -> bytes:
         smaller = copy.deepcopy(self.document)
         first = len(self.document["inputs"]) + len(self.document["weights"])
-        for (node, name), value in changes.attributes.items():
+        for (node, name), value in edits.attributes.items():
             smaller["nodes"][node - first]["attributes"][name] = value
-        for piece in slices:
+        for piece in edits.slices:
             smaller["weights"][piece.name] = apply(piece, self.parameter(piece.name)).tolist()
         return text_of(smaller)
 

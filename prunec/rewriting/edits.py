@@ -1,29 +1,37 @@
-"""What inputs that carry values must hold in the smaller model, and what they will hold by themselves."""
+"""What a choice of units does to a model: the record that front ends write the smaller model from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Container, Mapping, MutableMapping, Optional
+from typing import Container, Iterator, Mapping, MutableMapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.analysis.analyse import Analysis
+from prunec.embedded.slices import ParameterSlice
 from prunec.graph import Known, Tensor, as_value, same
+from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
 from prunec.lowering.values import held_arrays
+from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker, cut
+from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
 
 
 @dataclass(frozen=True)
-class Changes:
-    """All that changes in a model's graph.
+class Edits:
+    """All that a choice of units changes in a model.
 
     ``attributes`` by node and name; ``inputs``, what an input must hold that carries a value, by node and the
     position among its inputs; ``shapes``, for each tensor that shrinks, its axes that do and their new sizes
     (``None`` where a size is not known); ``unknown``, the tensors that come from some that shrink without a
     rule that says how they do; ``held``, what tensors hold in the smaller model before any input is
-    changed, where that is known.
+    changed, where that is known; ``slices``, how parameters are cut.
+
+    ``prunec explain MODEL NODE --rule --plan PLAN`` prints the part of a node; see
+    :mod:`prunec.rewriting.edits_text`.
     """
 
     attributes: Mapping[tuple[int, str], Value]
@@ -31,14 +39,77 @@ class Changes:
     shapes: Mapping[Tensor, Mapping[int, Optional[int]]]
     unknown: frozenset[Tensor]
     held: Mapping[Tensor, Known]
+    slices: tuple[ParameterSlice, ...]
 
 
-def changes(
-    bound: LoweredGraph, shrinker: Shrinker, attributes: MutableMapping[tuple[int, str], Value]
-) -> Changes:
-    """The changes of a graph; ``attributes`` are all new values, those that inputs carry among them (which
-    are taken out of it)."""
+def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
+    """The edits that remove units of a model.
+
+    Raises PrunecError P504 where an operator would take away an axis that is left with one channel, and
+    :class:`prunec.rewriting.shrink.Unbalanced` where what stays of a table is not rectangular.
+    """
+    bound = analysis.bound
+    attributes = _attributes(analysis, shrinker)
     held = _held(bound, shrinker)
+    inputs = _inputs(bound, shrinker, held, attributes)
+    shapes = {
+        tensor: axes
+        for tensor, channels in shrinker.solution.propagation.channels.items()
+        if (axes := shrinker.shrunk_axes(channels))
+    }
+    unknown = _unknown(bound, shrinker, shapes)
+    slices = tuple(_slices(analysis, shrinker))
+    return Edits(attributes, inputs, shapes, unknown, {**bound.known, **held}, slices)
+
+
+def _attributes(analysis: Analysis, shrinker: Shrinker) -> dict[tuple[int, str], Value]:
+    """All new values, those that inputs carry among them."""
+    attributes: dict[tuple[int, str], Value] = {}
+    # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
+    known: dict[tuple[int, tuple[Optional[int], ...]], dict[str, Value]] = {}
+    for index, node in enumerate(analysis.solution.propagation.nodes):
+        rule = analysis.bound.rules[index]
+        if node is None or rule is None or not shrinker.touched(node):
+            continue
+        sizes = shrinker.named(node, rule.sizes)
+        key = (id(rule), tuple(sizes.values()))
+        if key not in known:
+            vanished = squeezed_away(rule, sizes)
+            if vanished:
+                raise PrunecError(_vanished(analysis, index, vanished))
+            known[key] = new_attributes(rule, sizes)
+        changed = {**known[key], **new_positions(rule, shrinker.gone(node))}
+        attributes.update(((index, name), value) for name, value in changed.items())
+    return attributes
+
+
+def _vanished(analysis: Analysis, index: int, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "P504",
+        "an axis would be left with one channel, and this node takes away axes of size one",
+        where=describe(analysis.model.graph, index, analysis.bound.shapes),
+        notes=(f"in the rule the axis is called {', '.join(names)}",),
+        help="leave at least two channels there, or name the axes that the node takes away in the model",
+    )
+
+
+def _slices(analysis: Analysis, shrinker: Shrinker) -> Iterator[ParameterSlice]:
+    """How the parameters are cut that change."""
+    for parameter in analysis.parameters:
+        channels = parameter.channels
+        if shrinker.shape(channels) != parameter.shape and any(
+            shrinker.cut(array).dimension is not None for array in channels.arrays
+        ):
+            yield shrinker.parameter(parameter.name, channels, parameter.shape, parameter.neutral)
+
+
+def _inputs(
+    bound: LoweredGraph,
+    shrinker: Shrinker,
+    held: Mapping[Tensor, Known],
+    attributes: MutableMapping[tuple[int, str], Value],
+) -> dict[tuple[int, int], Known]:
+    """What inputs must hold that carry values; these are taken out of ``attributes``."""
     inputs: dict[tuple[int, int], Known] = {}
     for index, rule in enumerate(bound.rules):
         if rule is None or index in bound.opaque:
@@ -51,12 +122,7 @@ def changes(
             if wanted != as_value(held.get(tensor, old)):
                 gone = {} if atoms is None else shrinker.gone(atoms)
                 inputs[index, position] = _array(wanted, old, gone.get(name))
-    shapes = {
-        tensor: axes
-        for tensor, channels in shrinker.solution.propagation.channels.items()
-        if (axes := shrinker.shrunk_axes(channels))
-    }
-    return Changes(attributes, inputs, shapes, _unknown(bound, shrinker, shapes), {**bound.known, **held})
+    return inputs
 
 
 def _unknown(bound: LoweredGraph, shrinker: Shrinker, shapes: Container[Tensor]) -> frozenset[Tensor]:
