@@ -63,7 +63,8 @@ def read_data(path: Union[str, os.PathLike[str]], wanted: Mapping[str, Shape]) -
     number of examples that the model takes at a time, ``None`` where it takes any.
 
     Raises PrunecError: P530 where the file cannot be read or is no such file, P531 where its arrays are not
-    those of the model's inputs, P532 where they have other shapes, P533 where they hold no numbers.
+    those of the model's inputs, P532 where they have other shapes, P533 where they hold no numbers, P538 for
+    labels that are no classes.
     """
     name = os.fspath(path)
     arrays = _read_arrays(name)
@@ -134,7 +135,7 @@ def _assigned(
             note = (
                 f"labels are whole numbers from 0 on, one for each example; these have shape {labels.shape}"
             )
-            _fail("P532", "the labels are no classes", name, note)
+            _fail("P538", "the labels are no classes", name, note)
         labels = labels[:, 0].astype(np.int64)
     if len(wanted) == 1 and len(left) == 1:
         left = {wanted[0]: next(iter(left.values()))}

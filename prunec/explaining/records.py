@@ -20,7 +20,7 @@ from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 def records_text(analysis: Analysis, name: str, edits: Optional[Edits] = None) -> str:
     """The records of a node, as text; its edits where there are any.
 
-    Raises PrunecError P410 for an unknown name, and for one that is no operator's.
+    Raises PrunecError P410 for an unknown name, P417 for one that is no operator's.
     """
     carrier, _ = Explainer(analysis).find(name)
     index = carrier[0]
@@ -28,7 +28,7 @@ def records_text(analysis: Analysis, name: str, edits: Optional[Edits] = None) -
     if graph.nodes[index].operator is None:
         raise PrunecError(
             Diagnostic(
-                "P410",
+                "P417",
                 f"{printable(name)!r} is no operator, and has no rule",
                 help="name a node that takes it; `prunec groups` lists these",
             )

@@ -194,7 +194,7 @@ def grammar(start: str = "start") -> Lark:
     except OSError:
         raise PrunecError(
             Diagnostic(
-                "P107",
+                "P711",
                 f"cannot read the grammar of the rule language, {path}",
                 notes=("the file comes with prunec, so the installation is incomplete",),
                 help="install prunec anew",

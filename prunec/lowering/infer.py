@@ -18,7 +18,7 @@ from prunec.lowering.guards import holds
 from prunec.lowering.lower import is_discontinuous, lower
 from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
 from prunec.lowering.reasons import ReasonKind, RuleReason
-from prunec.lowering.slots import Contradiction, assign_slots
+from prunec.lowering.slots import Contradiction, NothingLeft, assign_slots
 from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
 from prunec.value import Value
@@ -249,14 +249,16 @@ class _Inference:
         )
 
     def _contradiction(self, index: int, error: Contradiction) -> Diagnostic:
-        return Diagnostic(
-            "P404",
-            error.headline,
-            where=describe(self.graph, index, self.shapes),
-            annotations=(Annotation(error.span, "this part of the rule"),),
-            notes=tuple(error.notes),
-            help="if the model runs as it is, the rule, or a shape given with --input or --params, is wrong",
+        where = describe(self.graph, index, self.shapes)
+        part = (Annotation(error.span, "this part of the rule"),)
+        notes = tuple(error.notes)
+        if isinstance(error, NothingLeft):
+            help_text = "give a larger input with --input; if the model runs as it is, the rule is wrong"
+            return Diagnostic("P416", error.headline, where, part, notes, help_text)
+        help_text = (
+            "if the model runs as it is, the rule, or a shape given with --input or --params, is wrong"
         )
+        return Diagnostic("P404", error.headline, where, part, notes, help_text)
 
 
 def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) -> dict[str, Value]:

@@ -21,7 +21,7 @@ from prunec.lowering.expressions import (
 )
 from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import rests_in
-from prunec.lowering.slots import Contradiction
+from prunec.lowering.slots import Contradiction, NothingLeft
 from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.support.diagnostics import Span
 
@@ -164,7 +164,7 @@ class SizeSolver:
         for known, own, other in ((left_value, left, right), (right_value, right, left)):
             if known is not None:
                 if isinstance(other, str) and known < least_size(own):
-                    raise Contradiction(
+                    raise NothingLeft(
                         f"{equation.span.text.strip()} leaves nothing: {known}",
                         equation.span,
                         f"it is larger than what it is taken from: {self._told(own)}",

@@ -17,6 +17,10 @@ class Contradiction(Exception):
         self.headline, self.span, self.notes = headline, span, notes
 
 
+class NothingLeft(Contradiction):
+    """By its rule, a node leaves nothing of an axis: a window is larger than what it slides over."""
+
+
 @dataclass(frozen=True)
 class Slots:
     """How a node's inputs fill a rule's slots."""

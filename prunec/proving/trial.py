@@ -190,7 +190,7 @@ def prune_and_compare(
         pruned = emit(analysis, removed)
     except PrunecError as error:
         first = error.diagnostics[0]
-        if first.code in ("P503", "P504"):  # what cannot be written: refused by intention
+        if first.code in ("P503", "P517"):  # what cannot be written: refused by intention
             return Outcome(None, False, False, 0)
         notes = "".join(f" ({note})" for note in first.notes)
         failure = node.failure(f"prunec refuses the network: {first.headline}{notes}", built.words)

@@ -45,7 +45,7 @@ class Edits:
 def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
     """The edits that remove units of a model.
 
-    Raises PrunecError P504 where an operator would take away an axis that is left with one channel, and
+    Raises PrunecError P517 where an operator would take away an axis that is left with one channel, and
     :class:`prunec.rewriting.shrink.Unbalanced` where what stays of a table is not rectangular.
     """
     bound = analysis.bound
@@ -85,7 +85,7 @@ def _attributes(analysis: Analysis, shrinker: Shrinker) -> dict[tuple[int, str],
 
 def _vanished(analysis: Analysis, index: int, names: Sequence[str]) -> Diagnostic:
     return Diagnostic(
-        "P504",
+        "P517",
         "an axis would be left with one channel, and this node takes away axes of size one",
         where=describe(analysis.model.graph, index, analysis.bound.shapes),
         notes=(f"in the rule the axis is called {', '.join(names)}",),

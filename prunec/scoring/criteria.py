@@ -162,7 +162,8 @@ class UnknownCriterion(PrunecError, ValueError):
 def find_criterion(name: str) -> Criterion:
     """A criterion by name, built in or brought by an installed package.
 
-    Raises UnknownCriterion P520 for a name there is not, PrunecError P521 for one that cannot be loaded.
+    Raises UnknownCriterion P520 for a name there is not and P537 for ``sensitivity``, PrunecError P521 where
+    one cannot be loaded.
     """
     if name in CRITERIA:
         return CRITERIA[name]
@@ -172,7 +173,7 @@ def find_criterion(name: str) -> Criterion:
     if name == SENSITIVITY:
         raise UnknownCriterion(
             Diagnostic(
-                "P520",
+                "P537",
                 "the criterion sensitivity orders no channels",
                 notes=("it goes by a table of measurements, made with the channels in the order of another",),
                 help="choose another, such as l1, and plan with --criterion sensitivity --sensitivity FILE",
@@ -193,8 +194,8 @@ def find_criterion(name: str) -> Criterion:
 def unit_scores(analysis: Analysis, name: str, settings: Settings) -> Scores:
     """The scores of all units by a criterion.
 
-    Raises PrunecError: P520, P521 as :func:`find_criterion`, P507 where the criterion needs parameters or
-    data that are not there, P522 where it gives no usable scores, P612 for parameters with NaN or infinity.
+    Raises PrunecError: as :func:`find_criterion`, P507 where the criterion needs parameters or data that are
+    not there, P522 where it gives no usable scores, P612 for parameters with NaN or infinity.
     """
     criterion = find_criterion(name)
     check_needs(analysis, name, criterion, settings.data is not None)

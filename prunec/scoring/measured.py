@@ -86,7 +86,7 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
 
     Molchanov, Mallya, Tyree, Frosio and Kautz, "Importance Estimation for Neural Network Pruning", CVPR 2019.
     Raises PrunecError P535 where no gradient comes back: operators that stop it, or a loss that ignores it,
-    P536 where the framework gives none, and P532 for labels that are none of the model's classes.
+    P536 where the framework gives none, and P538 for labels that are none of the model's classes.
     """
     model = analysis.model
     data = _data(settings)
@@ -125,7 +125,7 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
 
 
 def _check_labels(analysis: Analysis, data: Data) -> None:
-    """Raises PrunecError P532 where labels count beyond the classes of every output that has some."""
+    """Raises PrunecError P538 where labels count beyond the classes of every output that has some."""
     shapes = [analysis.bound.shapes.get(tensor) for tensor in analysis.model.graph.outputs]
     classes = [shape[1] for shape in shapes if shape is not None and len(shape) == 2 and shape[1] is not None]
     if data.labels is None or not classes or max(classes) > data.labels.max():
@@ -133,7 +133,7 @@ def _check_labels(analysis: Analysis, data: Data) -> None:
     note = f"the labels go up to {data.labels.max()}, the model has {max(classes)} classes, from 0 on"
     raise PrunecError(
         Diagnostic(
-            "P532",
+            "P538",
             "a label is none of the model's classes",
             printable(data.name),
             notes=(note,),

@@ -102,5 +102,5 @@ def test_what_a_plan_does_to_a_node(tmp_path: Path, capsys: Any) -> None:
 
 def test_what_no_rule_became(capsys: Any) -> None:
     assert explain("stem_conv_weight", "--rule") == 1
-    assert "error[P410]: 'stem_conv_weight' is no operator" in capsys.readouterr().err
+    assert "error[P417]: 'stem_conv_weight' is no operator" in capsys.readouterr().err
     assert explain("stem_conv", "--rule", "--axis", "0") == 2

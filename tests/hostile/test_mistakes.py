@@ -88,5 +88,5 @@ def test_an_input_too_small_for_its_windows(
         if convention == "full" and size == 2:
             assert code == 0  # the framework rounds up: the window stands there once
         else:
-            assert code == 1 and err.startswith("error[P404]: *y = window") and "leaves nothing" in err
+            assert code == 1 and err.startswith("error[P416]: *y = window") and "leaves nothing" in err
             assert "'pool' (Pooling)" in err and f"x.0 = {size}" in err

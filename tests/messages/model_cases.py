@@ -69,6 +69,12 @@ MODELS = (
         "p.params",
         p_params=WEIGHTS.replace(struct.pack("<q", 8), struct.pack("<q", 1 << 60), 1),
     ),
+    model("window_larger_than_its_input", GOOD, "--input", "data=1,3,2,8"),
+    Case(
+        "rule_of_a_parameter",
+        {"net-symbol.json": GOOD},
+        ("explain", "net-symbol.json", "conv_weight", "--rule"),
+    ),
     Case("explain_a_slip", {"net-symbol.json": GOOD}, ("explain", "net-symbol.json", "conv_wieght")),
     Case(
         "explain_no_axis",

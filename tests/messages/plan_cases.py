@@ -141,6 +141,7 @@ PLANS = (
     Case("examples_are_text", data("hello"), on_data()),
     Case("examples_of_another_input", data(examples(image=ONES, mask=ONES)), on_data()),
     Case("examples_of_another_size", data(examples(data=ONES[:, :, :4])), on_data()),
+    Case("labels_between_classes", data(examples(data=ONES, label=np.full(len(ONES), 0.5))), on_data()),
     Case("examples_with_nan", data(examples(data=ONES * np.nan)), on_data()),
     Case(
         "sensitivities_are_text",

@@ -128,7 +128,7 @@ def test_parameters_that_hold_infinities(model: Path, capsys: Any) -> None:
         ({"data": images().reshape(12, -1)}, "error[P532]: the examples of 'data' have the wrong shape"),
         ({"data": np.full((2, 3, 8, 8), np.nan)}, "error[P533]: the examples of 'data' hold NaN or infinity"),
         ({"data": images().astype("complex64")}, "the array data.npy holds no numbers, but complex64"),
-        ({"data": images(), "label": np.eye(12)}, "error[P532]: the labels are no classes"),
+        ({"data": images(), "label": np.eye(12)}, "error[P538]: the labels are no classes"),
         ({"data": images(), "label": np.arange(5)}, "note: data: 12, the labels: 5"),
         ({"a": images(), "b": images()}, "note: the model has the inputs data; the file has a, b"),
     ],
@@ -142,7 +142,7 @@ def test_examples_that_do_not_fit(model: Path, capsys: Any, arrays: Any, message
 def test_labels_that_are_no_class_of_the_model(model: Path, capsys: Any) -> None:
     np.savez("d.npz", data=images(), label=np.arange(12))
     code, err = planned(capsys, model, "--criterion", "taylor", "--data", "d.npz")
-    assert code == 1 and "error[P532]: a label is none of the model's classes\n  --> d.npz\n" in err
+    assert code == 1 and "error[P538]: a label is none of the model's classes\n  --> d.npz\n" in err
     assert "note: the labels go up to 11, the model has 4 classes, from 0 on\n" in err
 
 
@@ -194,7 +194,7 @@ def test_sensitivities_that_make_no_sense(model: Path, capsys: Any) -> None:
     code, _, err = run(capsys, "sensitivity", model, *SHAPE, *given, "--criterion", "l3")
     assert code == 1 and err.startswith("error[P520]: no criterion is called 'l3'\n")
     code, _, err = run(capsys, "sensitivity", model, *SHAPE, *given, "--criterion", "sensitivity")
-    assert code == 1 and err.startswith("error[P520]: the criterion sensitivity orders no channels\n")
+    assert code == 1 and err.startswith("error[P537]: the criterion sensitivity orders no channels\n")
     assert not Path("sensitivity.csv").exists()
 
 

@@ -251,7 +251,7 @@ def _check_inputs(
     free = [name for name in arguments if name not in parameters and not name.endswith(PARAMETER_ENDINGS)]
     raise PrunecError(
         Diagnostic(
-            "P705",
+            "P307",
             f"the model has no input {_quoted(unknown)}",
             notes=(f"its inputs are {_quoted(free)}" if free else "it has no inputs",),
             help="name the inputs as the model does",

@@ -186,7 +186,7 @@ def test_parameters_of_a_wrong_shape_are_named(chain, parameters, data):
 def test_unknown_input_is_named(chain, parameters, data):
     with pytest.raises(PrunecError) as error:
         run(chain.json, parameters, {"picture": data["data"]})
-    assert 'error[P705]: the model has no input "picture"' in message(error)
+    assert 'error[P307]: the model has no input "picture"' in message(error)
     assert 'its inputs are "data"' in message(error)
 
 
