@@ -13,7 +13,8 @@ sys.path.insert(0, str(ROOT))
 from bench.measure import measure  # noqa: E402
 from bench.networks import CORPUS, Network, networks  # noqa: E402
 from prunec.frontends.mxnet.params import read_params, write_params  # noqa: E402
-from prunec.frontends.mxnet.symbol import read_symbol_file, rewrite  # noqa: E402
+from prunec.frontends.mxnet.symbol import read_symbol_file  # noqa: E402
+from prunec.frontends.mxnet.symbol_writing import rewrite  # noqa: E402
 from prunec.support.diagnostics import PrunecError  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="needs the corpus beside the checkout")

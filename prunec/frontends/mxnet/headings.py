@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from prunec.frontends.mxnet.json_spans import elements
-from prunec.frontends.mxnet.symbol import SymbolFile, nodes_start
+from prunec.frontends.mxnet.symbol import SymbolFile
+from prunec.frontends.mxnet.symbol_writing import nodes_start
 
 
 def headings(file: SymbolFile) -> list[tuple[int, str]]:

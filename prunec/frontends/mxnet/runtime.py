@@ -5,18 +5,16 @@ MXNet is imported inside the functions, so that nothing else of prunec needs it.
 
 from __future__ import annotations
 
-import json
-import re
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from prunec.frontends.mxnet.failures import failures
 from prunec.frontends.mxnet.library import mxnet
-from prunec.frontends.mxnet.symbol import same_variables
+from prunec.frontends.mxnet.loading import check_outputs, document_of, heads_of, load, output_counts
 from prunec.graph import Tensor
-from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.support.environment import environment
 
 #: How the names of learned arguments end, by MXNet's own convention.  A model read from JSON does not
@@ -30,8 +28,6 @@ PURPOSE = "a model can be run in MXNet only; importing it gave"
 #: outputs then.  The backend called "default" fuses nothing, and can be told
 #: not to write about itself on the terminal; "NONE" cannot.
 _NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"}
-_UNREGISTERED = "Cannot find custom operator "
-_SOURCE_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +47,7 @@ class Session:
 
         Raises :class:`PrunecError` (P701) where MXNet fails.
         """
-        with _failures("MXNet cannot run the model"):
+        with failures("MXNet cannot run the model"):
             for name, value in inputs.items():
                 for place in self.places[name]:
                     _set(place, _plain(value))
@@ -71,8 +67,8 @@ def run(
     the model's outputs.
 
     Raises :class:`PrunecError`: P700 without MXNet, P701 where MXNet refuses the model, P702 for missing
-    parameters, P703 for parameters of a wrong shape, P704 for an output that does not exist, P705 for
-    unknown inputs and for arguments whose shape cannot be known.
+    parameters, P703 for parameters of a wrong shape, P704 for an output that does not exist, P307 for
+    unknown inputs, P705 for arguments whose shape cannot be known.
     """
     return open_session(symbol_json, parameters, inputs, outputs).run(inputs)
 
@@ -86,7 +82,7 @@ def open_session(
     """Bind a model to its parameters; arguments, outputs and errors are those of :func:`run`."""
     mx = mxnet(PURPOSE)
     document = document_of(symbol_json)
-    heads = _heads(document)
+    heads = heads_of(document)
     wanted = heads if outputs is None else [Tensor(*output) for output in outputs]
     check_outputs(document, output_counts(mx, document), heads + wanted)
     # Shapes are inferred over the whole model: a part of it may not say enough.
@@ -115,7 +111,7 @@ def bound(
 def _executor(mx: Any, symbol: Any, values: Mapping[str, Any]) -> Any:
     arguments = [values[name] for name in symbol.list_arguments()]
     states = [values[name] for name in symbol.list_auxiliary_states()]
-    with _failures("MXNet cannot bind the model"), environment(_NO_FUSION):
+    with failures("MXNet cannot bind the model"), environment(_NO_FUSION):
         return symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=states)
 
 
@@ -136,7 +132,7 @@ def infer_shapes(symbol_json: bytes, inputs: Mapping[str, tuple[int, ...]]) -> d
     return {tensor: shape for tensor, shape in zip(tensors, shapes) if _known(shape)}
 
 
-# --- loading -------------------------------------------------------------------------------
+# --- binding -------------------------------------------------------------------------------
 
 
 def _set(place: Any, value: np.ndarray[Any, Any]) -> None:
@@ -146,93 +142,10 @@ def _set(place: Any, value: np.ndarray[Any, Any]) -> None:
     mx.nd.array(value, dtype=place.dtype).copyto(place)
 
 
-def document_of(symbol_json: bytes) -> dict[str, Any]:
-    """The JSON of a symbol file.  Raises PrunecError P701 where it is none."""
-    try:
-        document = json.loads(symbol_json)
-        if isinstance(document, dict) and isinstance(document["nodes"], list):
-            return document
-        reason = "it has no list of nodes"
-    except KeyError:
-        reason = "it has no list of nodes"
-    except (ValueError, RecursionError) as error:
-        reason = str(error)
-    raise PrunecError(
-        Diagnostic(
-            "P701",
-            "this is not an MXNet symbol file",
-            notes=(reason,),
-            help="give the JSON file that MXNet's `save` or `export` wrote",
-        )
-    )
-
-
-def _heads(document: Mapping[str, Any]) -> list[Tensor]:
-    """The model's outputs; entries hold two numbers, or three with a version."""
-    try:
-        return [Tensor(int(entry[0]), int(entry[1])) for entry in document["heads"]]
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise PrunecError(
-            Diagnostic(
-                "P701",
-                "the model does not say what its outputs are",
-                notes=('"heads" must be a list of pairs: the index of a node and of its output',),
-                help="export the model again",
-            )
-        ) from None
-
-
-def load(mx: Any, document: Mapping[str, Any], heads: Sequence[Tensor]) -> Any:
-    """The symbol with other outputs.  They are set in the JSON, since names of inner values can repeat."""
-    # It counts variables of one name as several, and cannot bind them.
-    again = same_variables(document["nodes"])
-    nodes = [
-        {**node, "inputs": [[again.get(entry[0], entry[0]), *entry[1:]] for entry in node["inputs"]]}
-        for node in document["nodes"]
-    ]
-    outputs = [[again.get(head.node, head.node), head.output, 0] for head in heads]
-    changed = {**document, "nodes": nodes if again else document["nodes"], "heads": outputs}
-    with _failures("MXNet cannot load the model"):
-        return mx.sym.load_json(json.dumps(changed))
-
-
-def output_counts(mx: Any, document: Mapping[str, Any]) -> list[int]:
-    """How many outputs each node has, hidden ones included, as MXNet counts them."""
-    first = [Tensor(index, 0) for index in range(len(document["nodes"]))]
-    loaded = json.loads(load(mx, document, first).tojson())
-    # Loading an old file adds nodes for auxiliary states; the heads tell where each node went.
-    rows = loaded["node_row_ptr"]
-    return [rows[head[0] + 1] - rows[head[0]] for head in loaded["heads"]]
-
-
-def check_outputs(document: Mapping[str, Any], counts: Sequence[int], outputs: Sequence[Tensor]) -> None:
-    """Raises PrunecError P704 for outputs that do not exist; ``counts`` are how many each node has."""
-    # MXNet itself does not check, and reads beyond its arrays.
-    for node, output in outputs:
-        if not 0 <= node < len(counts):
-            reason = f"the model has {len(counts)} nodes, counted from 0"
-        elif not 0 <= output < counts[node]:
-            name = document["nodes"][node].get("name")
-            reason = f'node {node}, "{name}", has {counts[node]} output(s), counted from 0'
-        else:
-            continue
-        raise PrunecError(
-            Diagnostic(
-                "P704",
-                f"output {output} of node {node} does not exist",
-                notes=(reason,),
-                help="count nodes in the order of the model's JSON file",
-            )
-        )
-
-
-# --- binding -------------------------------------------------------------------------------
-
-
 def _infer_shape(symbol: Any, known: Mapping[str, tuple[int, ...]]) -> tuple[Any, Any, Any]:
     # By name: by position MXNet 1.9 fails.
     named = {name: known[name] for name in symbol.list_arguments() if name in known}
-    with _failures("MXNet cannot infer the model's shapes"):
+    with failures("MXNet cannot infer the model's shapes"):
         arguments, outputs, states = symbol.infer_shape_partial(**named)
     return arguments or (), outputs or (), states or ()
 
@@ -309,7 +222,7 @@ def _values(
     types = _types(symbol, inputs)
     values: dict[str, Any] = {}
     zeroed = []
-    with _failures("MXNet cannot take the parameters"):
+    with failures("MXNet cannot take the parameters"):
         for name, shape in zip(arguments, shapes):
             if name in given:
                 values[name] = mx.nd.array(given[name], dtype=types.get(name) or given[name].dtype)
@@ -351,50 +264,6 @@ def _plain(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """An input as the model takes it: numbers with a point in float32."""
     array = np.asarray(value)
     return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-# --- MXNet's manners -----------------------------------------------------------------------
-
-
-@contextmanager
-def _failures(headline: str) -> Iterator[None]:
-    """Turn MXNet's errors, whatever their class, into one message."""
-    try:
-        yield
-    except PrunecError:
-        raise
-    except Exception as error:
-        if _UNREGISTERED in str(error):
-            raise PrunecError(_unregistered(headline, str(error))) from None
-        raise PrunecError(
-            Diagnostic(
-                "P701",
-                headline,
-                notes=(_first_line(str(error)),),
-                help="check that the model, its parameters and the input shapes belong together,"
-                " and that this MXNet has all of the model's operators",
-            )
-        ) from None
-
-
-def _unregistered(headline: str, message: str) -> Diagnostic:
-    name = message.partition(_UNREGISTERED)[2].split("\n")[0].strip()
-    return Diagnostic(
-        "P701",
-        headline,
-        notes=(f"the operator {printable(name, 100)} is written in Python, and nothing has registered it",),
-        help="give the Python file that registers it, --register my_ops.py",
-    )
-
-
-def _first_line(message: str) -> str:
-    """The first line of an MXNet error that says something: no traceback, no C++ file names."""
-    for line in message.splitlines():
-        text = _SOURCE_PLACE.sub("", line.strip())
-        text = re.sub(r"^(MXNetError|Error): ", "", text)
-        if text and not text.startswith(("Traceback", "File ", "Stack trace", "[bt]")):
-            return text[:500]
-    return "no reason given"
 
 
 def _quoted(names: Sequence[str], limit: int = 10) -> str:

@@ -8,15 +8,8 @@ from typing import Any, Iterable, Mapping, Sequence
 import numpy as np
 
 from prunec.frontends.mxnet.library import mxnet
-from prunec.frontends.mxnet.runtime import (
-    PURPOSE,
-    Session,
-    bound,
-    check_outputs,
-    document_of,
-    load,
-    output_counts,
-)
+from prunec.frontends.mxnet.loading import check_outputs, document_of, load, output_counts
+from prunec.frontends.mxnet.runtime import PURPOSE, Session, bound
 from prunec.frontends.runtime import Array, Feeds
 from prunec.graph import Tensor
 

@@ -1,8 +1,7 @@
-"""MXNet symbol files (``…-symbol.json``): read into the graph, and written back with attributes changed.
+"""MXNet symbol files (``…-symbol.json``), read into the graph.
 
 Every dialect since 2016 is read: attributes under ``attrs``, ``attr`` or ``param``, entries of two or
-three numbers, with and without ``node_row_ptr``.  A file that is written back is byte for byte the
-one that was read, except for the values that changed.
+three numbers, with and without ``node_row_ptr``.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Collection, Mapping, NoReturn, Optional, Sequence, Union
 
-from prunec.frontends.attribute_text import read_value, write_value
-from prunec.frontends.mxnet.json_spans import elements, members, skip_space
+from prunec.frontends.attribute_text import read_value
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.value import Value
@@ -25,15 +23,14 @@ MAXIMUM_BYTES = 32 << 20
 #: Outputs of one node; beyond any operator there is.
 _MAXIMUM_OUTPUTS = 1 << 16
 _VARIABLE = "null"
-_DICTIONARIES = ("param", "attr", "attrs")
+#: What attributes of a node stand under.
+DICTIONARIES = ("param", "attr", "attrs")
 # Hints for training and placement that old front ends stored without the underscores; also with
 # an input's name in front (weight_lr_mult).  The framework takes them off before it parses the rest.
 _HINTS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
 # What front ends write on the variables they create for parameters, and never on inputs.
 _PARAMETER_MARKS = frozenset(("__init__", "__lr_mult__", "__wd_mult__"))
 _SHAPE_HINT = "__shape__"
-
-_Edit = tuple[int, int, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,34 +143,6 @@ def to_graph(
     return Graph(tuple(nodes), heads, frozenset(parameters), shapes)
 
 
-def rewrite(file: SymbolFile, changes: Mapping[tuple[int, str], Value]) -> bytes:
-    """The bytes of the file with attributes changed: (node index, attribute name) -> new value.
-
-    A value is changed in every dictionary of its node that holds it and keeps the style of its text;
-    all other bytes stay.  Raises ValueError for an attribute that its node does not have.
-    """
-    if not changes:
-        return file.data
-    wanted: dict[int, dict[str, Value]] = {}
-    for (node, attribute), value in changes.items():
-        wanted.setdefault(node, {})[attribute] = value
-    text = file.data.decode("utf-8")
-    edits: list[_Edit] = []
-    try:
-        for index, (start, _) in enumerate(elements(text, nodes_start(text))):
-            if index in wanted:
-                edits += _node_edits(text, start, wanted.pop(index), file.describe(index))
-    except RecursionError:
-        _too_deep(file.name)
-    if wanted:
-        raise ValueError(f"{file.name} has no node {min(wanted)}")
-    pieces, position = [], 0
-    for start, end, replacement in edits:
-        pieces += [text[position:start], replacement]
-        position = end
-    return "".join([*pieces, text[position:]]).encode("utf-8")
-
-
 def same_variables(nodes: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     """For each variable whose name an earlier one has, by index, the first of that name: they are one, whose
     value is given by name."""
@@ -203,7 +172,7 @@ def _parse(data: bytes, name: str) -> Any:
             json.dumps(document, ensure_ascii=False).encode("utf-8")
         return document
     except RecursionError:
-        _too_deep(name)
+        too_deep(name)
     except UnicodeDecodeError as error:
         note = f"it is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
         _fail("P303", "not a JSON file", name, note, _HELP_FILE)
@@ -243,7 +212,7 @@ def _check_node(name: str, nodes: Sequence[Any], index: int) -> None:
             _check_order(name, nodes, index, entry[0])
         if entry[1] and nodes[entry[0]]["op"] == _VARIABLE:
             _reference(_describe(name, nodes, index), _VARIABLE_NOTE.format("an input", entry[1], entry[0]))
-    for key in _DICTIONARIES:
+    for key in DICTIONARIES:
         if key in node:
             _check_dictionary(name, nodes, index, key)
     if not isinstance(node.get("subgraphs", []), list):
@@ -342,43 +311,6 @@ def _check_inputs(file: SymbolFile, input_shapes: Mapping[str, Shape], variables
         _fail("P307", headline, file.name, note, "give an input the name it has in the model")
 
 
-# --- writing back --------------------------------------------------------------------------
-
-
-def nodes_start(text: str) -> int:
-    """Where the list of nodes opens; of two, the last one counts, as in reading."""
-    opening = skip_space(text, 1 if text.startswith("\ufeff") else 0)
-    return [start for key, start, _ in members(text, opening) if key == "nodes"][-1]
-
-
-def _node_edits(text: str, position: int, changes: Mapping[str, Value], where: str) -> list[_Edit]:
-    edits: list[_Edit] = []
-    missing = set(changes)
-    for key, start, _ in members(text, position):
-        # A key that stands twice can be a dictionary once and something else before.
-        if key not in _DICTIONARIES or text[start] != "{":
-            continue
-        for attribute, begin, end in members(text, start):
-            if attribute in changes:
-                missing.discard(attribute)
-                edits.append((begin, end, _new_token(text[begin:end], changes[attribute])))
-    if missing:
-        raise ValueError(f"{where} has no attribute {min(missing)}")
-    return edits
-
-
-def _new_token(token: str, value: Value) -> str:
-    """The JSON token for a new value, in the style of the old one; the same token where nothing changes."""
-    old = json.loads(token)
-    if isinstance(old, str):
-        new_text = write_value(old, value)
-        return token if new_text == old else json.dumps(new_text, ensure_ascii=False)
-    if old == value:
-        return token
-    plain = value is None or isinstance(value, (bool, int, float))
-    return json.dumps(value if plain else write_value(token, value), ensure_ascii=False)
-
-
 # --- messages ------------------------------------------------------------------------------
 
 _HELP_FILE = "give the file that ends in -symbol.json, as the framework saved it"
@@ -406,7 +338,8 @@ def _reference(where: str, note: str) -> NoReturn:
     )
 
 
-def _too_deep(name: str) -> NoReturn:
+def too_deep(name: str) -> NoReturn:
+    """Raises PrunecError P304."""
     note = "real models nest a handful of levels: this one exceeds what can be read"
     _fail("P304", "the model file is nested too deeply", name, note, _HELP_FILE)
 

@@ -14,7 +14,8 @@ from prunec.frontends.mxnet.library import mxnet
 from prunec.frontends.mxnet.operators import PURPOSE, Signature, find_operator, signature
 from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.runtime import infer_shapes
-from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, rewrite, to_graph
+from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, to_graph
+from prunec.frontends.mxnet.symbol_writing import rewrite
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import Point, SmallNetwork

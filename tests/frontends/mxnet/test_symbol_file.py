@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunec.frontends.mxnet import symbol
-from prunec.frontends.mxnet.symbol import is_hidden, read_symbol, read_symbol_file, rewrite, to_graph
+from prunec.frontends.mxnet.symbol import is_hidden, read_symbol, read_symbol_file, to_graph
+from prunec.frontends.mxnet.symbol_writing import rewrite
 from prunec.graph import Tensor
 from prunec.support.diagnostics import PrunecError, render
 
