@@ -108,7 +108,7 @@ def sizes_used(
 ) -> dict[int, frozenset[str]]:
     """The names of axes that must stay because the model computes with their sizes, by node."""
     supposed = _supposed(graph, bounds, known, shapes)
-    origins = _origins(graph, bounds, supposed)
+    origins = _origins(graph, bounds, known, supposed)
     used: set[tuple[int, int]] = set()
     for tensor in _escaping(graph, bounds, known, supposed, origins):
         used |= frozenset().union(*origins[tensor])
@@ -175,35 +175,47 @@ def _escaping(
 
 
 def _origins(
-    graph: Graph, bounds: Sequence[Optional[Bound]], known: Mapping[Tensor, Known]
+    graph: Graph,
+    bounds: Sequence[Optional[Bound]],
+    known: Mapping[Tensor, Known],
+    supposed: Mapping[Tensor, Known],
 ) -> dict[Tensor, _Origins]:
-    """Which sizes each element of a tensor follows from, for the tensors where some does."""
+    """Which sizes each element of a tensor follows from, for the tensors where some does.
+
+    What an input carries whose value is known is for the rule to say, and is given the value that it wants
+    in the smaller model: no element behind it follows from a size for that.
+    """
     origins: dict[Tensor, _Origins] = {}
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
         outputs = [Tensor(index, k) for k in range(len(bound.outputs))] if bound is not None else []
         held = bound.held if bound is not None else {}
         for k, scalars in held.items():
-            if Tensor(index, k) in known:
+            if Tensor(index, k) in supposed:
                 origins[Tensor(index, k)] = [frozenset([(index, n)]) for n in range(len(scalars))]
-        if held or not any(tensor in origins for tensor in node.inputs):
+        if held or bound is None or not any(tensor in origins for tensor in node.inputs):
             continue
-        if outputs and all(tensor in known for tensor in (*node.inputs, *outputs)):
-            origins.update(_through(graph, index, outputs, known, origins))
+        carriers = {n for _, n in carried(bound.rule, node) if node.inputs[n] in known}
+        free = [n for n, t in enumerate(node.inputs) if n not in carriers and t in origins]
+        if free and all(tensor in supposed for tensor in (*node.inputs, *outputs)):
+            origins.update(_through(graph, index, free, outputs, supposed, origins))
     return origins
 
 
 def _through(
     graph: Graph,
     index: int,
+    positions: Sequence[int],
     outputs: Sequence[Tensor],
     known: Mapping[Tensor, Known],
     origins: Mapping[Tensor, _Origins],
 ) -> dict[Tensor, _Origins]:
-    """The origins behind a node: an element follows from those that change it when they change."""
+    """The origins behind a node, for some of its inputs: an element follows from those that change it when
+    they change."""
     inputs = [known[tensor] for tensor in graph.nodes[index].inputs]
     found: dict[Tensor, _Origins] = {t: [_NOTHING] * known[t].size for t in outputs}
-    for position, tensor in enumerate(graph.nodes[index].inputs):
+    for position in positions:
+        tensor = graph.nodes[index].inputs[position]
         # What follows from the same sizes changes together.
         together: dict[frozenset[tuple[int, int]], list[int]] = {}
         for element, sources in enumerate(origins.get(tensor, ())):

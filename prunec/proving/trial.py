@@ -12,7 +12,7 @@ import numpy.typing as npt
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import uniform
 from prunec.frontends.runtime import Array
-from prunec.frontends.trial_networks import Point
+from prunec.frontends.trial_networks import USUAL, Point
 from prunec.frontends.trial_templates import Template
 from prunec.frontends.trials import NODE, TrialModel, Trials
 from prunec.proving.network import Network
@@ -117,6 +117,9 @@ def _input(
     if pattern is not None and slot.shape[-1:] == (len(pattern),):
         words.append(f"{slot.name} is an input of rows like {pattern}")
         return network.add_rows(name, slot.shape, pattern)
+    if slot.name in templates.whole and slot.kind != USUAL and random.random() < 0.4:
+        words.append(f"{slot.name} is a constant of whole numbers")
+        return network.add_constant(name, random.integers(0, 3, slot.shape).astype(slot.kind))
     if slot.name in templates.whole:
         words.append(f"{slot.name} is an input of whole numbers")
         return network.add_input(name, slot.shape, 3)

@@ -85,5 +85,6 @@ FUNCTIONS = (
         length=LIKE_LISTS,
         restyle=_restyle_one,
         styles=_one_styles,
+        makes_axes=True,
     ),
 )

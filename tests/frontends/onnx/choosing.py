@@ -156,3 +156,32 @@ def biases_by_position() -> Pattern:
         (*START, ("d1_w", 1), ("d1_b", 0), *outputs("c2"), *inputs("c2"), ("fc_w", 0)),
         (("table", 0),),
     )
+
+
+@pattern
+def messages_between_rows() -> Pattern:
+    """A graph network: rows are gathered along its edges and added up at their ends, three ways; channels
+    pass through all of them."""
+    net = Net(opset=16)
+    x = net.op("Relu", net.dense(net.input("x", 6, 5), "d1", 5, 8))
+    ends = [1, 2, 3, 4, 5, 0, 2]
+    taken = net.op("Gather", x, net.numbers("starts", [0, 1, 2, 3, 4, 5, 0]), axis=0)
+    zeros = net.op("Mul", x, net.numbers("zero", 0, dtype="f"))
+    by_blocks = net.op("ScatterND", zeros, net.numbers("ends", [[end] for end in ends]), taken, reduction="add")
+    table = net.op("Expand", net.numbers("column", [[end] for end in ends]), net.op("Shape", taken))
+    by_elements = net.op("ScatterElements", x, table, taken, axis=-2, reduction="add")
+    fixed = net.numbers("fixed", np.arange(24).reshape(3, 8) % 6)
+    by_fixed = net.op("GatherElements", by_elements, fixed)
+    x = net.op("Concat", by_blocks, by_elements, by_fixed, axis=0)
+    net.output(net.dense(x, "fc", 8, 5), 2)
+    return Pattern(net.proto(), (("d1_w", 1), ("d1_b", 0), ("fixed", 1), ("fc_w", 0)), (("fixed", 0),))
+
+
+@pattern
+def positions_along_which_elements_are_chosen() -> Pattern:
+    """Numbers that speak of fewer elements than the other axes have: which are meant depends on the place."""
+    net = Net(opset=16)
+    x = net.op("Relu", net.dense(net.input("x", 6, 5), "d1", 5, 8))
+    some = net.op("GatherElements", x, net.numbers("some", np.arange(12).reshape(3, 4) % 6))
+    net.output(net.dense(net.op("Relu", net.dense(some, "d2", 4, 6)), "fc", 6, 5), 2)
+    return Pattern(net.proto(), (("d2_w", 1), ("fc_w", 0)), (("d1_w", 1), ("d2_w", 0)))

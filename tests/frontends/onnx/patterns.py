@@ -575,3 +575,26 @@ def where_and_comparisons() -> Pattern:
     x = net.op("Where", mask, x, net.op("Mul", x, net.weight("small", 1, 8, 1, 1)))
     net.head(net.conv(net.op("Max", x, net.op("Neg", x)), "c2", 8, 6), 6)
     return Pattern(net.proto(), (*START, ("level", 0), ("small", 1), *outputs("c2"), *inputs("c2", "fc")))
+
+
+@pattern
+def stretched_to_the_shape_of_another() -> Pattern:
+    """``expand_as``: a scale for each channel and one for all, stretched to the sizes of what they scale."""
+    net = Net()
+    x = start(net)
+    sizes = net.op("Shape", x)
+    x = net.op("Mul", x, net.op("Expand", net.weight("scale", 1, 8, 1, 1), sizes))
+    x = net.op("Mul", x, net.op("Expand", net.weight("number", 1, 1, 1, 1), sizes))
+    net.head(net.conv(x, "c2", 8, 6), 6)
+    return Pattern(net.proto(), (*START, ("scale", 1), *outputs("c2"), *inputs("c2", "fc")))
+
+
+@pattern
+def divided_by_a_length_that_is_stretched() -> Pattern:
+    """A norm over channels, which the exporter stretches by a constant before it divides."""
+    net = Net(opset=18)
+    x = net.op("Relu", net.dense(net.input("x", 2, 8), "d1", 8, 12))
+    length = net.op("Expand", net.op("ReduceL2", x, net.numbers("axes", [1])), net.numbers("sizes", [2, 12]))
+    d = net.op("Div", net.op("MatMul", x, net.weight("d2_w", 12, 12)), length)
+    net.output(net.op("MatMul", d, net.weight("fc_w", 12, 5)), 2)
+    return Pattern(net.proto(), (("d2_w", 1), ("fc_w", 0)))
