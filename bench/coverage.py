@@ -244,7 +244,7 @@ def _operators() -> Iterator[str]:
 def _rule(rule: Rule) -> str:
     names = ", ".join(f"`{operator.name}`" for operator in rule.operators)
     documentation = " ".join(rule.documentation.split())
-    if rule.signature is None:
+    if rule.opaque is not None:
         return f"| {names} | {escaped(documentation)} *Nothing goes:* {escaped(rule.opaque or '')}. |"
     span = rule.signature.span
     signature = " ".join(span.source.text[span.start : span.end].split())

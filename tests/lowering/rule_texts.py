@@ -26,15 +26,14 @@ from prunec.frontends.trials import SampledNode
 from prunec.graph import Graph, Known, Node, Shape, Tensor
 from prunec.language.library import RuleSet, load
 from prunec.language.parser import parse
-from prunec.language.places import subexpressions
 from prunec.language.syntax import Equation, Name, Rest, Rule
 from prunec.language.syntax import Tensor as Slot
+from prunec.language.tree import calls, walk
 from prunec.lowering.guards import holds
 from prunec.proving.draw import draw_form
 from prunec.proving.forms import Form, forms
 from prunec.proving.rules import AROUND
 from prunec.proving.shapes import NotDrawn
-from prunec.proving.walking import calls
 from prunec.rewriting.edits import edits_for
 from prunec.rewriting.shrink import Shrinker
 from prunec.support.diagnostics import PrunecError, Source
@@ -88,7 +87,7 @@ def entries(library: str) -> Iterator[Entry]:
     """The forms of all rules that say anything, in their order."""
     rules = load([library])
     for rule in rules.all_rules():
-        if rule.signature is None:
+        if rule.opaque is not None:
             continue
         headings = list(_HEADING.finditer(rule.span.source.text, 0, rule.span.start))
         family = re.sub(r"\W+", "_", headings[-1][1])
@@ -150,7 +149,6 @@ def _check(entry: Entry, analysis: Analysis, index: int) -> None:
 def _model(entry: Entry, trial: Trial) -> SmallModel:
     """The node with a source for each input and a sink for each output."""
     signature = entry.rule.signature
-    assert signature is not None
     nodes: list[Node] = []
     arrays: dict[int, tuple[int, ...]] = {}
     known: dict[Tensor, Known] = {}
@@ -192,7 +190,6 @@ def _model(entry: Entry, trial: Trial) -> SmallModel:
 def _slot(rule: Rule, position: int) -> Slot:
     """The slot of an input; a variadic one stands last among the data where there is one."""
     signature = rule.signature
-    assert signature is not None
     slots = signature.data + signature.parameters
     return slots[min(position, len(slots) - 1)]
 
@@ -226,7 +223,6 @@ def draw_trial(entry: Entry, rules: Neighbours) -> Optional[Trial]:
 
 def _trial(entry: Entry, sampled: SampledNode, random: np.random.Generator) -> Trial:
     signature, attributes, counts = entry.rule.signature, sampled.attributes, sampled.counts
-    assert signature is not None
     defaults = {a.name: None if a.default is None else a.default.value for a in entry.rule.attributes}
     inputs: list[Input] = []
     carried: set[str] = set()
@@ -260,7 +256,7 @@ def _operator(rule: Rule, name: str, templates: Templates) -> Operator:
     lists: set[str] = set()
     for statement in rule.statements:
         if isinstance(statement, Equation):
-            parts = [*subexpressions(statement.left), *subexpressions(statement.right)]
+            parts = [*walk(statement.left), *walk(statement.right)]
             if any(isinstance(part, Rest) for part in parts):
                 lists.update(part.name for part in parts if isinstance(part, Name))
     for call in calls(*([] if rule.when is None else [rule.when])):

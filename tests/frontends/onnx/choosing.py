@@ -167,7 +167,9 @@ def messages_between_rows() -> Pattern:
     ends = [1, 2, 3, 4, 5, 0, 2]
     taken = net.op("Gather", x, net.numbers("starts", [0, 1, 2, 3, 4, 5, 0]), axis=0)
     zeros = net.op("Mul", x, net.numbers("zero", 0, dtype="f"))
-    by_blocks = net.op("ScatterND", zeros, net.numbers("ends", [[end] for end in ends]), taken, reduction="add")
+    by_blocks = net.op(
+        "ScatterND", zeros, net.numbers("ends", [[end] for end in ends]), taken, reduction="add"
+    )
     table = net.op("Expand", net.numbers("column", [[end] for end in ends]), net.op("Shape", taken))
     by_elements = net.op("ScatterElements", x, table, taken, axis=-2, reduction="add")
     fixed = net.numbers("fixed", np.arange(24).reshape(3, 8) % 6)
