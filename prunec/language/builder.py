@@ -231,6 +231,9 @@ class _Builder:
     def make_each(self, children: _Children, span: Span) -> syntax.Each:
         return syntax.Each(children[-1], span)
 
+    def make_element(self, children: _Children, span: Span) -> syntax.Element:
+        return syntax.Element(children[0], children[1], span)
+
     def make_axis_call(self, children: _Children, span: Span) -> syntax.Call:
         return syntax.Call(str(children[0]), tuple(children[1]), span)
 

@@ -24,6 +24,7 @@ from prunec.language.syntax import (
     Comparison,
     Discontinuous,
     Each,
+    Element,
     Equation,
     Expression,
     Fixed,
@@ -140,6 +141,8 @@ def print_axis_expression(item: AxisExpression) -> str:
         return f"(+ {item.item.name})"
     if isinstance(item, Each):
         return f"*{print_axis_expression(item.item)}"
+    if isinstance(item, Element):
+        return f"{item.item.name}[{item.positions.name}]"
     return _call(item)
 
 

@@ -19,12 +19,14 @@ from prunec.language.places import (
     places,
     slots,
 )
+from prunec.language.shorthand import is_short
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
     Broadcast,
     Call,
     Each,
+    Element,
     Equation,
     Expression,
     Holds,
@@ -38,7 +40,7 @@ from prunec.language.syntax import (
     Sum,
     Tensor,
 )
-from prunec.language.tree import Item, children
+from prunec.language.tree import Item, axis_names, children
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
@@ -49,10 +51,14 @@ def check_axes(rule: Rule) -> Iterator[Diagnostic]:
         yield from _alternatives(tensor)
         for axis in axes_of(tensor):
             yield from _misplaced(axis)
+            if part != OUTPUTS and isinstance(axis.item, Element):
+                headline, advice = "elements are taken in an output", "give the whole axis a name"
+                yield _spelling(headline, axis.item.span, "stands in an input", advice)
             if part == OUTPUTS and is_unread(axis.item):
                 advice = "give the axis a name"
                 headline = "an output has no axes that are not read"
                 yield _spelling(headline, axis.item.span, "`_` is an axis of an input", advice)
+    yield from _taken_twice(rule.signature)
     yield from _names_and_rests(places(rule.signature))
     said: set[tuple[str, int]] = set()
     for variant in variants(rule):
@@ -103,6 +109,17 @@ def _alternatives(tensor: Tensor) -> Iterator[Diagnostic]:
                 )
 
 
+def _taken_twice(signature: Signature) -> Iterator[Diagnostic]:
+    taken: set[str] = set()
+    for item in (axis.item for tensor in signature.outputs for axis in tensor.axes):
+        if is_short(item):
+            (name,) = axis_names(item)
+            if name in taken:
+                advice = "give a rule two forms, with `when` behind axis lists, or say which parts there are"
+                yield _spelling(f"part of `{name}` is taken twice", item.span, "again here", advice)
+            taken.add(name)
+
+
 def _misplaced(axis: Axis) -> Iterator[Diagnostic]:
     if axis.place is not None and isinstance(axis.item, (Each, Call)):
         advice = "put `@` behind one axis, or behind a rest that starts there"
@@ -118,6 +135,9 @@ def _misplaced_in(item: Item, outer: Union[Product, Sum, Each, None]) -> Iterato
     if isinstance(item, (Product, Sum, Each)):
         for inner in children(item.item if isinstance(item, Each) else item):
             yield from _misplaced_in(inner, item)
+    elif outer is not None and is_short(item):
+        advice = "write it in the axis list of an output, not inside a compound"
+        yield _spelling("only part of an axis is taken here", item.span, "cannot be part of one", advice)
     elif outer is not None and is_unread(item):
         advice = "write it in the axis list, or give it a name"
         yield _spelling("`_` cannot be part of an axis", item.span, "nothing is said of it", advice)

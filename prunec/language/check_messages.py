@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from prunec.language.functions.base import (
+    ANY_AXES,
     AXES,
     AXIS,
     CODES,
@@ -39,6 +40,7 @@ _PLACES_OF_KINDS = {
 _ARGUMENTS = {
     ONE_AXIS: "the name of an axis",
     REST: "a rest such as `*x`",
+    ANY_AXES: "an axis, or a rest such as `*x`",
     COUNTED: "a rest such as `*x`",
     PARTS: "an axis that a variadic sum `(+ c)` adds up",
     TENSOR: "the name of a tensor",
@@ -47,6 +49,7 @@ _ARGUMENTS = {
 _EXAMPLES = {
     ONE_AXIS: "c",
     REST: "*x",
+    ANY_AXES: "*x",
     COUNTED: "*x",
     LIST: "list",
     AXES: "axes",
@@ -95,6 +98,16 @@ def axis_where_attribute(span: Span, text: str, context: str) -> Diagnostic:
         f"`{text}` is an axis, and only attributes can stand here",
         annotations=(Annotation(span),),
         help=advice,
+    )
+
+
+def replaced(call: Call, function: Function) -> Diagnostic:
+    """A function that rules say in another way."""
+    return Diagnostic(
+        "P201",
+        f"there is no function `{function.name}`",
+        annotations=(Annotation(function_span(call), function.summary),),
+        help=f"write `{function.instead}`",
     )
 
 

@@ -8,14 +8,16 @@ from prunec.language.check_messages import (
     axis_where_attribute,
     function_out_of_place,
     function_span,
+    replaced,
     rest_or_name,
     twice,
     unknown,
     usage,
     wrong_argument,
 )
-from prunec.language.functions import FUNCTIONS
+from prunec.language.functions import FUNCTIONS, WRITTEN
 from prunec.language.functions.base import (
+    ANY_AXES,
     AXIS,
     GUARD,
     INPUT,
@@ -47,6 +49,7 @@ from prunec.language.syntax import (
     Balanced,
     Call,
     Comparison,
+    Element,
     Expression,
     Holds,
     Logic,
@@ -76,6 +79,9 @@ def check_names(rule: Rule) -> Iterator[Diagnostic]:
         for axis in axes_of(tensor):
             if isinstance(axis.place, Name):
                 yield from names.expression(axis.place, VALUE)
+            if isinstance(axis.item, Element):
+                yield from names.axis(axis.item.item)
+                yield from names.expression(axis.item.positions, VALUE)
     for expression in guards(rule):
         yield from names.expression(expression, GUARD)
     for expression in measures(rule):
@@ -203,7 +209,8 @@ class _Names:
             headline = f"no tensor of this rule has axes `*{rest.name}`"
             yield unknown("P204", headline, rest.span, rest.name, self.rests, default)
 
-    def _axis(self, name: Name) -> Iterator[Diagnostic]:
+    def axis(self, name: Name) -> Iterator[Diagnostic]:
+        """Whether a name is one of an axis."""
         if name.name in self.axes:
             return
         if name.name in self.rests:
@@ -227,13 +234,16 @@ class _Names:
     def call(self, call: Call, context: str) -> Iterator[Diagnostic]:
         """``context`` is where the call stands: a kind of function, or nothing that allows one."""
         function = FUNCTIONS.get(call.function)
+        if function is not None and function.instead:
+            yield replaced(call, function)
+            return
         if function is None:
-            here = [name for name, known in FUNCTIONS.items() if context in known.kinds]
+            here = [name for name, known in WRITTEN.items() if context in known.kinds]
             default = "known here: " + ", ".join(here) if here else "no function can stand here"
             if context in (AXIS, INPUT):
                 default += f"; for a product, put a space behind the name: `{call.function} (…)`"
             headline = f"there is no function `{call.function}`"
-            yield unknown("P201", headline, function_span(call), call.function, here or FUNCTIONS, default)
+            yield unknown("P201", headline, function_span(call), call.function, here or WRITTEN, default)
             return
         if context not in function.kinds:
             yield function_out_of_place(call, function, context)
@@ -254,7 +264,8 @@ class _Names:
             sizes = kind == MEASURE or (kind == LIST and isinstance(argument, Call))
             yield from self.expression(argument, SIZE if sizes else VALUE)
             return
-        wanted = Rest if kind in RESTS else Name
+        rests = kind in RESTS or (kind == ANY_AXES and isinstance(argument, Rest))
+        wanted = Rest if rests else Name
         if not isinstance(argument, (Name, Rest)):
             yield wrong_argument(function, argument, kind)
         elif not isinstance(argument, wanted):
@@ -268,10 +279,10 @@ class _Names:
                 yield rest_or_name(argument.span, headline, f"write `*{argument.name}`")
         elif isinstance(argument, Rest):
             yield from self._rest(argument)
-        elif kind == ONE_AXIS:
-            yield from self._axis(argument)
+        elif kind in (ONE_AXIS, ANY_AXES):
+            yield from self.axis(argument)
         elif kind == PARTS:
-            found = tuple(self._axis(argument))
+            found = tuple(self.axis(argument))
             yield from found
             if not found and argument.name not in self.parts:
                 yield wrong_argument(function, argument, kind)
@@ -290,7 +301,7 @@ class _Names:
             elif isinstance(target, Rest):
                 yield from self._rest(target)
             else:
-                yield from self._axis(target)
+                yield from self.axis(target)
         for statement in self.rule.statements:
             if isinstance(statement, (Zero, Holds)):
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")

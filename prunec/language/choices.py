@@ -1,7 +1,7 @@
-"""What a rule says where its conditions have given answers: a rule without conditions.
+"""What a rule says where its conditions have given answers: a rule without conditions, and at length.
 
-The conditions of a rule stand behind its statements and in its axis lists.  Axes that are not read, ``_``,
-are written out here as well: as the part of a sum that stands nowhere else, beside a part of size zero.
+The conditions of a rule stand behind its statements and in its axis lists; whether one element of an axis is
+taken, or several, is one as well.
 """
 
 from __future__ import annotations
@@ -12,26 +12,20 @@ from itertools import islice, product
 from typing import Optional
 
 from prunec.language.overlap import overlap
-from prunec.language.places import axis_lists, is_unread
+from prunec.language.places import axes_of
+from prunec.language.shorthand import at_length, is_at_length, is_single
 from prunec.language.syntax import (
     Alternative,
-    Axis,
-    AxisExpression,
     Discontinuous,
-    Each,
-    Equation,
+    Element,
     Expression,
     Keep,
-    Literal,
     Logic,
     Mixes,
-    Name,
     Not,
-    Rest,
     Rule,
     Signature,
     Statement,
-    Sum,
     Tensor,
 )
 
@@ -51,16 +45,12 @@ def alternatives(signature: Signature) -> Iterator[Alternative]:
 
 
 def is_plain(rule: Rule) -> bool:
-    """Whether a rule says the same for all nodes, and reads all axes."""
-    return not conditions(rule) and not any(map(_skips, _tensors(rule.signature)))
+    """Whether a rule says the same for all nodes, and nothing for short."""
+    return not conditions(rule) and is_at_length(rule)
 
 
 def _tensors(signature: Signature) -> tuple[Tensor, ...]:
     return signature.data + signature.parameters + signature.outputs
-
-
-def _skips(tensor: Tensor) -> bool:
-    return any(is_unread(axis.item) for axes in axis_lists(tensor) for axis in axes)
 
 
 def conditions(rule: Rule) -> tuple[Expression, ...]:
@@ -75,16 +65,21 @@ def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
     channels, and does not if it claims anything else.  One whose condition is not asked keeps it.
     """
     signature = rule.signature
-    unread: list[Equation] = []
     parts = (signature.data, signature.parameters, signature.outputs)
     found = [[_with_axes(tensor, answers) for tensor in part] for part in parts]
     known = [[tensor for tensor in part if tensor is not None] for part in found]
     if list(map(len, known)) != list(map(len, found)):
         return None
-    for part in known[:2]:
-        part[:] = [_read(tensor, unread) for tensor in part]
     signature = Signature(tuple(known[0]), tuple(known[1]), tuple(known[2]), signature.span)
-    return replace(rule, signature=signature, statements=(*_statements(rule, answers), *unread))
+    plain = replace(rule, signature=signature, statements=tuple(_statements(rule, answers)))
+
+    def single(element: Element) -> Optional[bool]:
+        condition = is_single(element, rule)
+        return False if condition is None else answers[condition]
+
+    if any(single(element) is None for element in _elements(plain.signature)):
+        return None
+    return plain if is_at_length(plain) else at_length(plain, single)
 
 
 def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
@@ -105,7 +100,17 @@ def variants(rule: Rule, also: Sequence[Expression] = ()) -> Iterator[Rule]:
 
 
 def _of_axes(rule: Rule) -> Iterable[Expression]:
-    return (other.when for other in alternatives(rule.signature))
+    yield from (other.when for other in alternatives(rule.signature))
+    for element in _elements(rule.signature):
+        condition = is_single(element, rule)
+        if condition is not None:
+            yield condition
+
+
+def _elements(signature: Signature) -> Iterator[Element]:
+    """The elements of axes in any of the axis lists."""
+    for tensor in signature.outputs:
+        yield from (axis.item for axis in axes_of(tensor) if isinstance(axis.item, Element))
 
 
 def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
@@ -119,26 +124,6 @@ def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
             axes = other.axes
             break
     return replace(tensor, axes=axes, alternatives=()) if tensor.alternatives else tensor
-
-
-def _read(tensor: Tensor, unread: list[Equation]) -> Tensor:
-    """The tensor, its axes that are not read written out; ``unread`` gains an equation for each."""
-    if not any(is_unread(axis.item) for axis in tensor.axes):
-        return tensor
-    axes = tuple(_written_out(axis, unread) if is_unread(axis.item) else axis for axis in tensor.axes)
-    return replace(tensor, axes=axes)
-
-
-def _written_out(axis: Axis, unread: list[Equation]) -> Axis:
-    # No name that is written has a blank in it.
-    span, name = axis.item.span, f"_ {len(unread)}"
-    nothing = Name(f"{name} none", span)
-    item: AxisExpression = Sum((nothing, Name(name, span)), span)
-    left: Expression = nothing
-    if isinstance(axis.item, Rest):
-        item, left = Each(item, span), Rest(nothing.name, span)  # type: ignore[arg-type]
-    unread.append(Equation(left, Literal(0, span), None, span))
-    return replace(axis, item=item)
 
 
 def _statements(rule: Rule, answers: Answers) -> Iterator[Statement]:

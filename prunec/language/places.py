@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Union
 
 from prunec.language.functions import function_of
-from prunec.language.functions.base import ONE_AXIS, RESTS
+from prunec.language.functions.base import ANY_AXES, ONE_AXIS, RESTS
 from prunec.language.syntax import (
     Axis,
     Balanced,
     Call,
     Each,
+    Element,
     Equation,
     Expression,
     Holds,
@@ -100,6 +101,8 @@ def _places(item: Item, outer: Place) -> Iterator[Place]:
     elif isinstance(item, Call):
         for argument in axis_arguments(item):
             yield from _places(argument, outer)
+    elif isinstance(item, Element):
+        yield from _places(item.item, outer)
     else:
         for part in children(item):
             yield from _places(part, _inside(item, outer))
@@ -121,7 +124,8 @@ def axis_arguments(call: Call) -> tuple[Union[Name, Rest], ...]:
     return tuple(
         argument
         for argument, kind in zip(call.arguments, form)
-        if (kind == ONE_AXIS and isinstance(argument, Name)) or (kind in RESTS and isinstance(argument, Rest))
+        if (kind in (ONE_AXIS, ANY_AXES) and isinstance(argument, Name))
+        or (kind in (*RESTS, ANY_AXES) and isinstance(argument, Rest))
     )
 
 
@@ -202,4 +206,6 @@ def names_used(rule: Rule) -> frozenset[str]:
         for axis in axes_of(tensor):
             if isinstance(axis.place, Name):
                 used.add(axis.place.name)
+            elements = (item for item in walk(axis.item) if isinstance(item, Element))
+            used.update(element.positions.name for element in elements)
     return frozenset(used)

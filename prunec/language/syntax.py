@@ -157,7 +157,19 @@ class Each:
     span: Span = _span()
 
 
-AxisExpression = Union[Name, Rest, Fixed, Broadcast, Product, Sum, VariadicSum, Each, Call]
+@dataclass(frozen=True)
+class Element:
+    """``c[positions]``: the elements of ``c`` at the positions that an attribute lists.
+
+    Where an input carries a single one, that element, without an axis.
+    """
+
+    item: Name
+    positions: Name
+    span: Span = _span()
+
+
+AxisExpression = Union[Name, Rest, Fixed, Broadcast, Product, Sum, VariadicSum, Each, Element, Call]
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ _WORDS = {
 def expected_words(accepted: Collection[str]) -> str:
     """The terminals that could stand somewhere, in plain words: ``"a, b or c"``."""
     left = set(accepted)
+    if "TILDE" in left:
+        left.discard("LSQB")  # behind the name of an axis; not what is meant where another axis can stand
     if "STRING" in left and "INT" not in left:
         left.remove("STRING")
         left.add("a text")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Union
+from dataclasses import fields, replace
+from typing import Any, Union
 
 from prunec.language.syntax import (
     Arithmetic,
@@ -12,6 +13,7 @@ from prunec.language.syntax import (
     Call,
     Comparison,
     Each,
+    Element,
     Expression,
     Logic,
     Membership,
@@ -35,6 +37,8 @@ def children(item: Item) -> tuple[Item, ...]:
         return (item.item,)
     if isinstance(item, Call):
         return item.arguments
+    if isinstance(item, Element):
+        return (item.item, item.positions)
     if isinstance(item, (Arithmetic, Comparison)):
         return (item.left, item.right)
     return (item.item, *item.choices) if isinstance(item, Membership) else ()
@@ -48,14 +52,26 @@ def walk(item: Item, whole: tuple[type, ...] = ()) -> Iterator[Item]:
             yield from walk(child, whole)
 
 
+def exchanged(item: Any, old: Item, new: Item) -> Any:
+    """The item with another in the place of each that is equal to ``old``."""
+    if item == old:
+        return new
+    if isinstance(item, tuple):
+        return tuple(exchanged(part, old, new) for part in item)
+    if not children(item):
+        return item
+    changes = {field.name: getattr(item, field.name) for field in fields(item)}
+    return replace(item, **{name: exchanged(value, old, new) for name, value in changes.items()})
+
+
 def calls(*items: Item) -> Iterator[Call]:
     """All calls in axes or expressions, outer ones first."""
     return (part for item in items for part in walk(item) if isinstance(part, Call))
 
 
 def axis_names(item: Item) -> list[str]:
-    """The names and rests of an axis, in order; those of an axis function are what it is applied to."""
+    """The names and rests of an axis, in order; those of a function are what it is applied to."""
     if isinstance(item, (Name, Rest)):
         return [item.name]
-    inner = item.arguments[:1] if isinstance(item, Call) else children(item)
+    inner = children(item)[:1] if isinstance(item, (Call, Element)) else children(item)
     return [name for child in inner for name in axis_names(child)]

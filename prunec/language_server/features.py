@@ -12,7 +12,7 @@ from prunec.authoring.formatting import format_source
 from prunec.authoring.registry import Registry
 from prunec.language.canonical import print_header, print_signature
 from prunec.language.check_messages import usage
-from prunec.language.functions import FUNCTIONS
+from prunec.language.functions import WRITTEN
 from prunec.language.library import RuleSet, built_in, header_names, load
 from prunec.language.parser import chunks, holds_policies
 from prunec.language.places import places
@@ -113,8 +113,8 @@ class Document:
         start, end, text = word
         rule = self._rule_at(offset)
         called = self.source.text[end : end + 1] == "("
-        if called and text in FUNCTIONS:
-            function = FUNCTIONS[text]
+        if called and text in WRITTEN:
+            function = WRITTEN[text]
             return Hover(start, end, f"{usage(function)}\n\n{function.summary}")
         rules = self._rules_named(text, rule, start)
         if rules:
@@ -181,9 +181,9 @@ class Document:
             return tuple(Completion(name, "rule") for name in names)
         word = self._word(offset)
         code = re.sub(r'"[^"\n]*"|#[^\n]*', "", text[start : word[0] if word else offset] + text[offset:end])
-        inside = {match.group() for match in _WORD.finditer(code)} - _KEYWORDS.keys() - FUNCTIONS.keys()
+        inside = {match.group() for match in _WORD.finditer(code)} - _KEYWORDS.keys() - WRITTEN.keys()
         found = [Completion(name, "name") for name in sorted(inside)]
-        found += [Completion(name, "function", usage(function)) for name, function in FUNCTIONS.items()]
+        found += [Completion(name, "function", usage(function)) for name, function in WRITTEN.items()]
         found += [Completion(keyword, "keyword", about) for keyword, about in _KEYWORDS.items()]
         return tuple(found)
 

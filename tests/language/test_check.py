@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prunec.language.check import check
-from prunec.language.functions import FUNCTIONS
+from prunec.language.functions import WRITTEN
 from prunec.language.parser import parse
 from prunec.support.diagnostics import Diagnostic, Severity, Source, render
 
@@ -99,13 +99,25 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
     text = (DOCS / "language.md").read_text("utf-8")
     calls = re.findall(r"`(?:[^`|]*?[ ,=])??([a-z_]+)\(", text[text.index("## The header") :])
     documented = set(calls) - {"f"}
-    assert documented == set(FUNCTIONS)
+    assert documented == set(WRITTEN)
 
 
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
         ("d[reverse(c)] -> o[c]", ["P211 [reverse(c)] `reverse` cannot stand here"]),
+        ("d[c] -> o[take(c, 1)]", ["P201 [take] there is no function `take` | write `c[positions]`"]),
+        (
+            "d[*x] -> o[stepped(*x, 1)]",
+            ["P201 [stepped] there is no function `stepped` | write `range(*x, starts, ends, axes, steps)`"],
+        ),
+        (
+            "d[*x] -> o[range(*x, 0, 1)], u[range(*x, 1, 2)]",
+            ["P225 [range(*x, 1, 2)] part of `x` is taken twice"],
+        ),
+        ("d[*x] -> o[range(3, 1, 2)]", ["P203 [3] `range` cannot take this argument"]),
+        ("d[*x] -> o[range(*x, 1)]", ["P202 [range(*x, 1)] `range` takes 3 or 4 or 5 arguments, not 2"]),
+        ("d[c] -> o[c[m]]", ["P204 [m] `m` is no attribute of this rule"]),
         ("d[*x] -> o[pick(*x, 1)]", ["P211 [pick(*x, 1)] `pick` cannot stand here"]),
         ("d[*x] -> o[prod(*x)]", ["P211 [prod(*x)] `prod` cannot stand here"]),
         ("d[*x] -> o[*x]  keep reverse(*x, 1)", ["P211 [reverse(*x, 1)] `reverse` cannot stand here"]),
@@ -207,6 +219,19 @@ def test_messages_about_one_rule(text: str, messages: list[str]) -> None:
     assert len(printed) == len(messages), printed
     for line, start in zip(printed, messages):
         assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("d[c[k]] -> o[c]", "P225 [c[k]] elements are taken in an output"),
+        ("d[c] -> o[(c[k] 2)]", "P225 [c[k]] only part of an axis is taken here"),
+        ("d[c] -> o[(range(c, k, 1) 2)]", "P225 [range(c, k, 1)] only part of an axis is taken here"),
+    ],
+)
+def test_parts_of_axes_are_taken_in_axis_lists_of_outputs(text: str, message: str) -> None:
+    (printed,) = body(text, "op A(k)")
+    assert printed.startswith(message)
 
 
 def test_an_opaque_rule_has_no_tensors() -> None:

@@ -118,5 +118,47 @@ def test_axes_that_are_not_read_are_parts_of_sums_that_may_go() -> None:
     ]
 
 
+def test_a_range_has_parts_before_and_behind_it() -> None:
+    one = rule("op cut(a, b, s) { d[n, *x], e[*(x + q)] -> o[n, range(*x, a, b)]  keep *x  *x = s }")
+    (found,) = variants(one)
+    assert told_on_one_line(found) == [
+        "d[n, *(x before + x taken + x behind)], e[*((x before + x taken + x behind) + q)] -> o[n, *x taken]",
+        "keep *x before, *x taken, *x behind",
+        "*x before + *x taken + *x behind = s",
+        "start(a, *x before + *x taken + *x behind) = *x before",
+        "stop(b, *x before + *x taken + *x behind) = *x before + *x taken",
+    ]
+
+
+def test_a_range_in_steps_keeps_what_is_stepped_over() -> None:
+    one = rule("op cut(a, b, axes, s) { d[*x] -> o[range(*x, a, b, axes, s)] }")
+    (found,) = variants(one)
+    whole, steps = "*x before + *x taken + *x behind", "on(s, axes, *x taken)"
+    assert told_on_one_line(found) == [
+        f"d[*(x before + x taken + x behind)] -> o[stepped(*x taken, {steps}, *x stepped)]",
+        f"start(on(a, axes, *x taken), {whole}, {steps}) = *x before",
+        f"stop(on(b, axes, *x taken), {whole}, {steps}) = *x before + *x taken",
+        f"*x stepped = strided({whole}, on(a, axes, *x taken), on(b, axes, *x taken), {steps})",
+        f"keep stepped(*x taken, {steps}), *x stepped"
+        ' because "elements are taken by their position, in steps"',
+    ]
+
+
+def test_an_element_is_one_of_several_or_a_single_one() -> None:
+    one = rule("op pick(i, k) { d[c @ k, n], i -> o[c[i], n] }")
+    assert [print_expression(condition) for condition in conditions(one)] == ["rank(i) == 0"]
+    several, single = variants(one)
+    assert told_on_one_line(several) == ["d[c @ k, n], i -> o[take(c, i), n]"]
+    assert told_on_one_line(single) == [
+        "d[(c before + c taken + c behind) @ k, n], i -> o[n]",
+        "start(i, c before + c taken + c behind) = c before",
+        "c taken = 1",
+    ]
+    assert chosen(one, {conditions(one)[0]: None}) is None
+    # Without an input, a number is a list of one.
+    (listed,) = variants(rule("op pick(i) { d[c, n] -> o[c[i], n] }"))
+    assert told_on_one_line(listed) == ["d[c, n] -> o[take(c, i), n]"]
+
+
 def told_on_one_line(found: Rule) -> list[str]:
     return [print_signature(found.signature), *map(print_statement, found.statements)]

@@ -97,6 +97,7 @@ axis_expressions = st.recursive(
     | st.builds(syntax.Fixed, st.integers(0, 10**17), st.just(NOWHERE))
     | st.builds(syntax.Broadcast, names | rests, st.just(NOWHERE))
     | st.builds(syntax.VariadicSum, names, st.just(NOWHERE))
+    | st.builds(syntax.Element, names, names, st.just(NOWHERE))
     | calls(expressions),
     _compounds,
     max_leaves=5,

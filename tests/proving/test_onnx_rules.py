@@ -115,8 +115,8 @@ op Einsum(equation) {
 """
 GATHER = """
 op Gather(axis = 0, indices = None)
-  when indices not in {None, ()} and rank(indices) > 0 and size(data, axis) > 0 {
-  data[*p, c @ axis, *q], indices -> output[*p, take(c, indices), *q]
+  when indices not in {None, ()} and size(data, axis) > 0 {
+  data[*p, c @ axis, *q], indices -> output[*p, c[indices], *q]
   zero output if data
 }
 """
@@ -155,7 +155,7 @@ MUTATIONS = [
     Mutation("an output that is said to be zero", SOFTMAX, "  mixes c", "  zero output if input\n  mixes c"),
     Mutation("a running sum that is said to be zero", CUMSUM, "y[*x]\n", "y[*x]\n  zero y if x\n"),
     Mutation("a formula whose sums are not told", EINSUM, MIXES_EINSUM, ""),
-    Mutation("elements on the wrong axis", GATHER, "take(c, indices), *q]", "*q, take(c, indices)]"),
+    Mutation("elements on the wrong axis", GATHER, "c[indices], *q]", "*q, c[indices]]"),
     Mutation(
         "a complement that is said to be zero", BITWISE_NOT, "  discontinuous", "  zero Y if X  discontinuous"
     ),

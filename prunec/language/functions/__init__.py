@@ -32,6 +32,9 @@ FUNCTIONS: Mapping[str, Function] = by_name(
     guards.FUNCTIONS,
 )
 
+#: The functions that rules can call: all but those that stand only in what others are written out as.
+WRITTEN: Mapping[str, Function] = {name: f for name, f in FUNCTIONS.items() if not f.instead}
+
 #: Those that work on one number each of their arguments.
 ELEMENTWISE: Mapping[str, Callable[..., Number]] = {
     name: function.elementwise for name, function in FUNCTIONS.items() if function.elementwise is not None

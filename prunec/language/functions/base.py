@@ -11,6 +11,7 @@ from prunec.value import Value
 if TYPE_CHECKING:
     from prunec.language.functions.codes import Dialect
     from prunec.language.functions.formulas import Formula
+    from prunec.language.syntax import AxisExpression, Call, Name, Rest, Statement
 
 #: Where a call can stand.
 AXIS = "axis"  #: in the axis list of an output
@@ -22,6 +23,7 @@ GUARD = "guard"  #: behind ``when``
 #: What an argument can be.
 ONE_AXIS = "axis"  #: the name of an axis
 REST = "rest"  #: ``*x``
+ANY_AXES = "axis or rest"  #: the name of an axis, or ``*x``
 COUNTED = "counted rest"  #: ``*x``, of which it matters only how many axes it stands for
 PARTS = "parts"  #: the name of an axis of a variadic slot
 VALUE = "value"  #: made of attributes and numbers
@@ -112,6 +114,20 @@ class Random(Protocol):
 
 
 @dataclass(frozen=True)
+class WrittenOut:
+    """What an axis function, or an element of an axis, is short for.
+
+    Everywhere else ``name`` stands for its ``parts``, one behind the other; here stand ``axes``, and the rule
+    has ``statements`` besides.  Without parts the name stays as it is.
+    """
+
+    name: Union[Name, Rest]
+    parts: tuple[Union[Name, Rest], ...]
+    axes: tuple[AxisExpression, ...]
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
 class Function:
     """A function of the language.
 
@@ -125,6 +141,11 @@ class Function:
     forms: tuple[tuple[str, ...], ...] = ()
     summary: str = ""
     size_forms: tuple[tuple[str, ...], ...] = ()
+
+    instead: str = ""
+    """What rules say where they mean this function, which stands only in what they are written out as."""
+    written_out: Optional[Callable[[Call], WrittenOut]] = None
+    """What a rule with a call says at length."""
 
     # --- in axis lists, and behind `keep` and `mixes` ---
 

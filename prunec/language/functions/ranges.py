@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Optional, Union
 
 from prunec.language.functions.base import (
+    ANY_AXES,
+    AXES,
     AXIS,
+    LIST,
     MEASURE,
     ONE_AXIS,
     POSITIONS,
+    REST,
     SIZE,
     ArgumentError,
     Function,
     Number,
+    WrittenOut,
 )
+from prunec.language.syntax import (
+    Arithmetic,
+    Call,
+    Comparison,
+    Element,
+    Equation,
+    Expression,
+    Keep,
+    Literal,
+    Name,
+    Rest,
+    Statement,
+)
+from prunec.support.diagnostics import Span
 from prunec.value import Value
 
 
@@ -75,11 +96,91 @@ def _elements(value: Value, size: int) -> tuple[int, ...]:
     return tuple(position % size for position in positions)
 
 
+# --- at length ---
+
+_IN_STEPS = "elements are taken by their position, in steps"
+
+
+def _range_at_length(call: Call) -> WrittenOut:
+    """An axis of which a range is taken has a part before it and one behind it."""
+    axis, starts, ends, axes, steps = (*call.arguments, None, None)[:5]
+    assert isinstance(axis, (Name, Rest)) and starts is not None and ends is not None
+    before, taken, behind = parts = _parts(axis, call.span)
+    whole = sum_of(parts)
+    starts, ends = (_at(entries, axes, taken) for entries in (starts, ends))
+    if steps is None:
+        return WrittenOut(axis, parts, (taken,), _bounds(before, taken, starts, ends, (whole,)))
+    steps = _at(steps, axes, taken)
+    stepped = _part(axis, "stepped", call.span)
+    moved = Call("stepped", (taken, steps), call.span)
+    counted = Call("strided", (whole, starts, ends, steps), call.span)
+    statements: tuple[Statement, ...] = (
+        *_bounds(before, taken, starts, ends, (whole, steps)),
+        Equation(stepped, counted, None, call.span),
+        Keep((moved, stepped), _IN_STEPS, None, call.span),
+    )
+    return WrittenOut(axis, parts, (Call("stepped", (taken, steps, stepped), call.span),), statements)
+
+
+def _bounds(
+    before: Union[Name, Rest],
+    taken: Union[Name, Rest],
+    starts: Expression,
+    ends: Expression,
+    behind: tuple[Expression, ...],
+) -> tuple[Equation, ...]:
+    span = taken.span
+    start, stop = Call("start", (starts, *behind), span), Call("stop", (ends, *behind), span)
+    return Equation(start, before, None, span), Equation(stop, sum_of((before, taken)), None, span)
+
+
+def takes_one(element: Element) -> Expression:
+    """Whether an input that lists elements holds a single one."""
+    rank = Call("rank", (element.positions,), element.span)
+    return Comparison("==", rank, Literal(0, element.span), element.span)
+
+
+def element_at_length(element: Element, single: bool) -> WrittenOut:
+    """What ``c[positions]`` is short for, where that is a ``single`` element, and where it is not."""
+    span = element.span
+    if not single:
+        taken = Call("take", (element.item, element.positions), span)
+        return WrittenOut(element.item, (), (taken,), ())
+    before, taken_one, _ = parts = _parts(element.item, span)
+    start = Call("start", (element.positions, sum_of(parts)), span)
+    one = Equation(taken_one, Literal(1, span), None, span)
+    return WrittenOut(element.item, parts, (), (Equation(start, before, None, span), one))
+
+
+def _parts(axis: Union[Name, Rest], span: Span) -> tuple[Union[Name, Rest], ...]:
+    return tuple(_part(axis, which, span) for which in ("before", "taken", "behind"))
+
+
+def _part(axis: Union[Name, Rest], which: str, span: Span) -> Union[Name, Rest]:
+    # No name that is written has a blank in it.
+    return replace(axis, name=f"{axis.name} {which}", span=span)
+
+
+def sum_of(parts: Sequence[Union[Name, Rest]]) -> Expression:
+    """The sizes of parts together."""
+    total: Expression = parts[0]
+    for part in parts[1:]:
+        total = Arithmetic("+", total, part, part.span)
+    return total
+
+
+def _at(entries: Expression, axes: Optional[Expression], frame: Expression) -> Expression:
+    """A list whose entries speak of some axes, or of all in order."""
+    if axes is None or (isinstance(axes, Literal) and axes.value is None):
+        return entries
+    return Call("on", (entries, axes, frame), frame.span)
+
+
 FUNCTIONS = (
     Function(
         "start",
         (SIZE,),
-        ((MEASURE, MEASURE), (MEASURE, MEASURE, MEASURE)),
+        ((MEASURE, MEASURE),),
         "an index that starts a range on an axis of a given size",
         elementwise=_start,
         restyle=_restyle,
@@ -89,7 +190,7 @@ FUNCTIONS = (
     Function(
         "stop",
         (SIZE,),
-        ((MEASURE, MEASURE), (MEASURE, MEASURE, MEASURE)),
+        ((MEASURE, MEASURE),),
         "an index that ends a range on an axis of a given size",
         elementwise=_stop,
         restyle=_restyle,
@@ -98,17 +199,30 @@ FUNCTIONS = (
         makes_axes=True,
     ),
     Function(
+        "range",
+        (AXIS,),
+        (
+            (ANY_AXES, LIST, LIST),
+            (REST, LIST, LIST, AXES),
+            (REST, LIST, LIST, AXES, LIST),
+        ),
+        "the elements of axes from where lists of starts say to where lists of ends do",
+        written_out=_range_at_length,
+    ),
+    Function(
         "strided",
-        (SIZE,),
+        (),
         ((MEASURE, MEASURE, MEASURE, MEASURE),),
         "how many elements a range in steps takes from an axis",
+        instead="range(*x, starts, ends, axes, steps)",
         elementwise=_strided,
     ),
     Function(
         "take",
-        (AXIS,),
+        (),
         ((ONE_AXIS, POSITIONS),),
         "the elements of an axis at listed positions",
+        instead="c[positions]",
         elements=_elements,
     ),
 )

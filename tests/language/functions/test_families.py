@@ -153,7 +153,7 @@ def test_positions_count_from_the_end_and_can_be_excluded() -> None:
 def test_a_function_can_be_applied_where_it_can_stand(name: str) -> None:
     function = FUNCTIONS[name]
     asked = {
-        "axis": (function.rearrange, function.view, function.elements, function.formula),
+        "axis": (function.rearrange, function.view, function.formula, function.written_out),
         "input": (function.formula,),
         "target": (function.rearrange, function.formula),
         "size": (function.elementwise, function.entries),
