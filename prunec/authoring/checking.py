@@ -12,9 +12,10 @@ from prunec.frontends.registry import libraries
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
+from prunec.language.policy_syntax import Policy
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
-from prunec.language.syntax import Policy, Rule, RuleFile
+from prunec.language.syntax import Rule, RuleFile
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, Span
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Iterator, Union
 
 from prunec.language.canonical import print_setting
-from prunec.language.syntax import Literal, Policy, Setting
+from prunec.language.policy_syntax import Policy, Setting
+from prunec.language.syntax import Literal
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 

@@ -9,8 +9,9 @@ comments together to a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
+from prunec.language.policy_syntax import Policy, Setting
 from prunec.language.syntax import (
     MAXIMUM_DIGITS,
     Alternative,
@@ -28,6 +29,7 @@ from prunec.language.syntax import (
     Equation,
     Expression,
     Fixed,
+    Hint,
     Holds,
     Keep,
     Literal,
@@ -37,12 +39,10 @@ from prunec.language.syntax import (
     MultiplyAdds,
     Name,
     Neutral,
-    Policy,
     Product,
     Rest,
     Rule,
     Scales,
-    Setting,
     Signature,
     Statement,
     Sum,
@@ -51,9 +51,7 @@ from prunec.language.syntax import (
     Zero,
     ZeroCondition,
 )
-
-#: Longest line that is written where the text allows a break.
-WIDTH = 100
+from prunec.language.wrapping import WIDTH, wrap
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _MARKS = {"one": "", "optional": "?", "variadic": "*"}
@@ -186,12 +184,12 @@ def _signature(signature: Signature) -> tuple[str, str]:
 # --- statements ----------------------------------------------------------------------------
 
 
-def print_statement(statement: Statement) -> str:
-    """A statement on one line."""
+def print_statement(statement: Statement | Hint) -> str:
+    """A statement or a hint on one line."""
     return _statement(statement) + _when(statement.when)
 
 
-def _statement(statement: Statement) -> str:
+def _statement(statement: Statement | Hint) -> str:
     if isinstance(statement, Equation):
         return f"{print_expression(statement.left, _SUM)} = {print_expression(statement.right, _SUM)}"
     if isinstance(statement, Keep):
@@ -204,16 +202,16 @@ def _statement(statement: Statement) -> str:
         return f"zero {statement.tensor.name}{condition}"
     if isinstance(statement, Balanced):
         return f"balanced {statement.name.name}"
-    if isinstance(statement, Neutral):
-        return f"neutral {statement.tensor.name} = {print_literal(statement.value)}"
-    if isinstance(statement, Scales):
-        return f"scales {statement.tensor.name}"
-    if isinstance(statement, Discontinuous):
-        return "discontinuous"
     if isinstance(statement, Holds):
         return f"{statement.tensor.name} holds {print_expression(statement.value, _SUM)}"
+    if isinstance(statement, Neutral):
+        return f"hint neutral {statement.tensor.name} = {print_literal(statement.value)}"
+    if isinstance(statement, Scales):
+        return f"hint scales {statement.tensor.name}"
+    if isinstance(statement, Discontinuous):
+        return "hint discontinuous"
     assert isinstance(statement, MultiplyAdds)
-    return f"macs = {print_expression(statement.count, _SUM)}"
+    return f"hint macs = {print_expression(statement.count, _SUM)}"
 
 
 def _targets(targets: Iterable[AxisExpression]) -> str:
@@ -243,7 +241,7 @@ def print_rule(rule: Rule) -> str:
     lines = [*print_documentation(rule.documentation), *print_header(rule)]
     if rule.opaque is None:
         lines += print_body_signature(rule.signature)
-        for statement in rule.statements:
+        for statement in (*rule.statements, *rule.hints):
             lines += print_body_statement(statement)
         lines.append("}")
     return "\n".join(lines)
@@ -251,11 +249,11 @@ def print_rule(rule: Rule) -> str:
 
 def print_on_one_line(rule: Rule) -> str | None:
     """The rule without its documentation, where it is short enough for one line."""
-    if len(rule.statements) > 1:
+    if len(rule.statements) + len(rule.hints) > 1:
         return None
     text = _header(rule)
     if rule.opaque is None:
-        body = [print_signature(rule.signature), *map(print_statement, rule.statements)]
+        body = [print_signature(rule.signature), *map(print_statement, (*rule.statements, *rule.hints))]
         text = f"{text} {{ {'  '.join(body)} }}"
     else:
         text += f" opaque{_because(rule.opaque)}"
@@ -298,7 +296,7 @@ def print_body_signature(signature: Signature) -> list[str]:
     return [*wrap(inputs, "  ", "    "), *wrap(outputs, "    ", "      ")]
 
 
-def print_body_statement(statement: Statement) -> list[str]:
+def print_body_statement(statement: Statement | Hint) -> list[str]:
     """The statement as lines of a body; its condition on a line of its own where one line is too short."""
     text = print_statement(statement)
     if len(text) + 2 <= WIDTH or statement.when is None:
@@ -362,54 +360,3 @@ def _number(number: float | None) -> str:
 
 def _patterns(policy: Policy) -> str:
     return ", ".join(print_literal(pattern) for pattern in policy.patterns)
-
-
-# --- broken lines --------------------------------------------------------------------------
-
-
-_PIECES = re.compile(r'"[^"]*"|[,;] |.', re.DOTALL)
-_JOINING = re.compile(r"(?:and|or|when|because|specialises|as|unless)\b")
-
-
-def wrap(text: str, first: str, others: str) -> list[str]:
-    """The text in lines of at most ``WIDTH`` columns where it can be broken: behind commas outside
-    of brackets, and before the words that join conditions."""
-    lines: list[str] = []
-    line = first
-    for piece in _pieces(text, len(others)):
-        if len((line + piece).rstrip()) > WIDTH and line.strip():
-            lines.append(line.rstrip())
-            line = others
-            piece = piece.lstrip()
-        line += piece
-    lines.append(line.rstrip())
-    return lines
-
-
-def _pieces(text: str, indent: int) -> Iterator[str]:
-    """The text cut where a line can end; what is too long for a line also where another axis list begins."""
-    for piece in _breakable(text):
-        if len(piece.rstrip()) + indent <= WIDTH:
-            yield piece
-            continue
-        first, *others = piece.split(" | ")
-        yield first
-        yield from (f" | {other}" for other in others)
-
-
-def _breakable(text: str) -> list[str]:
-    """The text cut at each place where a line can end."""
-    pieces = [""]
-    depth = lists = 0
-    for match in _PIECES.finditer(text):
-        token = match.group()
-        depth += (token in "[({") - (token in "])}")
-        lists += (token == "[") - (token == "]")
-        if token in (", ", "; ") and depth == 0:
-            pieces[-1] += token
-            pieces.append("")
-        elif token == " " and not lists and _JOINING.match(text, match.end()):
-            pieces.append(" ")
-        else:
-            pieces[-1] += token
-    return pieces

@@ -302,13 +302,14 @@ class _Names:
                 yield from self._rest(target)
             else:
                 yield from self.axis(target)
+        for hint in self.rule.hints:
+            if isinstance(hint, Neutral):
+                yield from self._tensor_of(hint.tensor, ("data", "parameters"), "an input")
+            if isinstance(hint, Scales):
+                yield from self._tensor_of(hint.tensor, ("parameters",), "a parameter")
         for statement in self.rule.statements:
             if isinstance(statement, (Zero, Holds)):
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")
-            if isinstance(statement, Neutral):
-                yield from self._tensor_of(statement.tensor, ("data", "parameters"), "an input")
-            if isinstance(statement, Scales):
-                yield from self._tensor_of(statement.tensor, ("parameters",), "a parameter")
             condition = None
             if isinstance(statement, Zero):
                 condition = statement.condition

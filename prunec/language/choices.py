@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
-from typing import Optional
+from typing import Optional, TypeVar
 
 from prunec.language.overlap import overlap
 from prunec.language.places import axes_of
@@ -19,6 +19,7 @@ from prunec.language.syntax import (
     Discontinuous,
     Element,
     Expression,
+    Hint,
     Keep,
     Logic,
     Mixes,
@@ -32,8 +33,9 @@ from prunec.language.syntax import (
 #: What conditions come to; ``None`` where that is not known yet.
 Answers = Mapping[Expression, Optional[bool]]
 
-#: Statements that do no harm where they do not hold.
+#: Statements, and a hint, that do no harm where they do not hold.
 _CAUTIOUS = (Keep, Mixes, Discontinuous)
+_Said = TypeVar("_Said", Statement, Hint)
 #: Of more combinations of answers than these, no others are looked at.
 _MOST_VARIANTS = 256
 
@@ -55,7 +57,11 @@ def _tensors(signature: Signature) -> tuple[Tensor, ...]:
 
 def conditions(rule: Rule) -> tuple[Expression, ...]:
     """The conditions of a rule's axis lists and statements, each once; not that of the rule itself."""
-    return tuple(dict.fromkeys((*_of_axes(rule), *(s.when for s in rule.statements if s.when is not None))))
+    return tuple(
+        dict.fromkeys(
+            (*_of_axes(rule), *(s.when for s in (*rule.statements, *rule.hints) if s.when is not None))
+        )
+    )
 
 
 def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
@@ -71,7 +77,8 @@ def chosen(rule: Rule, answers: Answers) -> Optional[Rule]:
     if list(map(len, known)) != list(map(len, found)):
         return None
     signature = Signature(tuple(known[0]), tuple(known[1]), tuple(known[2]), signature.span)
-    plain = replace(rule, signature=signature, statements=tuple(_statements(rule, answers)))
+    statements, hints = tuple(_holding(rule.statements, answers)), tuple(_holding(rule.hints, answers))
+    plain = replace(rule, signature=signature, statements=statements, hints=hints)
 
     def single(element: Element) -> Optional[bool]:
         condition = is_single(element, rule)
@@ -126,8 +133,9 @@ def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
     return replace(tensor, axes=axes, alternatives=()) if tensor.alternatives else tensor
 
 
-def _statements(rule: Rule, answers: Answers) -> Iterator[Statement]:
-    for statement in rule.statements:
+def _holding(said: Sequence[_Said], answers: Answers) -> Iterator[_Said]:
+    """The statements or hints that hold."""
+    for statement in said:
         if statement.when is None or statement.when not in answers:
             yield statement
             continue

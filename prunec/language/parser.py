@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunec.language.policy_syntax import PolicyFile
 from prunec.language.resources import data_folder
-from prunec.language.syntax import PolicyFile, Rule, RuleFile
+from prunec.language.syntax import Rule, RuleFile
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, printable
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def parse_policies(source: Source) -> PolicyFile:
     """All policies of a file. Raises ``PrunecError`` with the first syntax error."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
-    from prunec.language.builder import build_policies
+    from prunec.language.policy_builder import build_policies
     from prunec.language.syntax_errors import unexpected_character, unexpected_token
 
     span = Span(source, 0, len(source.text))

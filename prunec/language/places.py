@@ -152,7 +152,7 @@ def guards(rule: Rule) -> Iterator[Expression]:
         yield rule.when
     for _, tensor in slots(rule.signature):
         yield from (other.when for other in tensor.alternatives)
-    for statement in rule.statements:
+    for statement in (*rule.statements, *rule.hints):
         if statement.when is not None:
             yield statement.when
 
@@ -163,10 +163,9 @@ def measures(rule: Rule) -> Iterator[Expression]:
         if isinstance(statement, Equation):
             yield statement.left
             yield statement.right
-        elif isinstance(statement, MultiplyAdds):
-            yield statement.count
         elif isinstance(statement, Holds):
             yield statement.value
+    yield from (hint.count for hint in rule.hints if isinstance(hint, MultiplyAdds))
 
 
 def axis_calls(signature: Signature) -> Iterator[tuple[str, Call]]:

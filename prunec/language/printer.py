@@ -21,9 +21,10 @@ from prunec.language.canonical import (
     print_policy_header,
     print_policy_on_one_line,
     print_setting,
-    wrap,
 )
-from prunec.language.syntax import Policy, PolicyFile, Rule, RuleFile
+from prunec.language.policy_syntax import Policy, PolicyFile
+from prunec.language.syntax import Rule, RuleFile
+from prunec.language.wrapping import wrap
 from prunec.support.diagnostics import Source, Span
 
 _COMMENT = re.compile(r'"[^"\n]*"|##[^\n]*|(#[^\n]*)')
@@ -58,7 +59,8 @@ def _of_rule(rule: Rule) -> _Block:
     items = None
     if rule.opaque is None:
         items = [(rule.signature.span, print_body_signature(rule.signature))]
-        items += [(statement.span, print_body_statement(statement)) for statement in rule.statements]
+        said = (*rule.statements, *rule.hints)
+        items += [(statement.span, print_body_statement(statement)) for statement in said]
     inside = rule.span.start if items is not None else rule.span.end
     documentation = print_documentation(rule.documentation)
     return _Block(rule.span, inside, documentation, print_on_one_line(rule), print_header(rule), items)

@@ -22,10 +22,12 @@ from prunec.language.syntax import (
     Element,
     Equation,
     Expression,
+    Hint,
     Holds,
     Keep,
     Literal,
     Mixes,
+    MultiplyAdds,
     Name,
     Rest,
     Rule,
@@ -124,7 +126,8 @@ def _with(rule: Rule, short: Axis, long: WrittenOut) -> Rule:
     ]
     statements = [_in_parts(statement, long) if long.parts else statement for statement in rule.statements]
     changed = Signature(tensors[0], tensors[1], tensors[2], signature.span)
-    return replace(rule, signature=changed, statements=(*statements, *long.statements))
+    hints = tuple(_hint_in_parts(hint, long) if long.parts else hint for hint in rule.hints)
+    return replace(rule, signature=changed, statements=(*statements, *long.statements), hints=hints)
 
 
 def _axes(axes: Sequence[Axis], short: Axis, long: WrittenOut) -> Iterator[Axis]:
@@ -161,6 +164,12 @@ def _in_parts(statement: Statement, long: WrittenOut) -> Statement:
     if isinstance(statement, Holds):
         return replace(statement, value=exchanged(statement.value, long.name, whole))
     return statement
+
+
+def _hint_in_parts(hint: Hint, long: WrittenOut) -> Hint:
+    if isinstance(hint, MultiplyAdds):
+        return replace(hint, count=exchanged(hint.count, long.name, sum_of(long.parts)))
+    return hint
 
 
 def _target_in_parts(

@@ -187,6 +187,7 @@ def _fields(node: type) -> tuple[type, tuple[str, ...], tuple[_Reader, ...]]:
 
 #: The classes of nodes that rules consist of, by number.
 _CLASSES = (*get_args(syntax.Expression), *get_args(syntax.AxisExpression), *get_args(syntax.Statement))
+_CLASSES += get_args(syntax.Hint)
 _CLASSES += (
     syntax.Axis,
     syntax.Alternative,

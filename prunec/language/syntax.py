@@ -16,7 +16,8 @@ from prunec.value import Value
 MAXIMUM_DIGITS = 18
 
 
-def _span() -> Span:
+def span_field() -> Span:
+    """The place of a node, which takes no part in comparisons."""
     return field(compare=False, repr=False)  # type: ignore[no-any-return]
 
 
@@ -28,7 +29,7 @@ class Literal:
     """A number, a quoted string, ``None``, ``True``, ``False`` (or a bare word inside ``{…}``)."""
 
     value: Value
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Name:
     """An axis name or an attribute name; which of the two, the rule's header and signature say."""
 
     name: str
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Rest:
     """``*x``: any number of axes, or the sizes of those axes."""
 
     name: str
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Call:
 
     function: str
     arguments: tuple[Expression, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Arithmetic:
     operator: str
     left: Expression
     right: Expression
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Comparison:
     operator: str
     left: Expression
     right: Expression
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Membership:
     item: Expression
     choices: tuple[Literal, ...]
     negated: bool
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Logic:
 
     operator: str
     items: tuple[Expression, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Not:
     """``not guard``."""
 
     item: Expression
-    span: Span = _span()
+    span: Span = span_field()
 
 
 Expression = Union[Literal, Name, Rest, Call, Arithmetic, Comparison, Membership, Logic, Not]
@@ -114,7 +115,7 @@ class Fixed:
     """A number in an axis list: an axis of exactly this size."""
 
     size: int
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Broadcast:
     """``~c`` or ``~*x``: the axis, or an axis of size one in its place."""
 
     item: Union[Name, Rest]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Product:
     """``(g c)``: one axis made of several, outer to inner; ``(*x)`` takes all of a rest."""
 
     items: tuple[AxisExpression, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Sum:
     """``(a + b)``: one axis made of several, one behind the other."""
 
     items: tuple[AxisExpression, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class VariadicSum:
     """``(+ c)``: the sum of ``c`` over all tensors of a variadic input or output."""
 
     item: Name
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Each:
     """``*(p + c + q)`` or ``*(r x)``: a compound axis for each axis of the rests it names."""
 
     item: Union[Product, Sum]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Element:
 
     item: Name
     positions: Name
-    span: Span = _span()
+    span: Span = span_field()
 
 
 AxisExpression = Union[Name, Rest, Fixed, Broadcast, Product, Sum, VariadicSum, Each, Element, Call]
@@ -178,7 +179,7 @@ class Axis:
 
     item: AxisExpression
     place: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Alternative:
 
     axes: tuple[Axis, ...]
     when: Expression
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Tensor:
     name: str
     kind: str
     axes: tuple[Axis, ...]
-    span: Span = _span()
+    span: Span = span_field()
     value: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
@@ -214,7 +215,7 @@ class Signature:
     data: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 # --- statements ----------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class Equation:
     left: Expression
     right: Expression
     when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ class Keep:
     targets: tuple[Union[Name, Rest, Call], ...]
     because: Optional[str]
     when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ class ZeroCondition:
 
     operator: str
     tensors: tuple[Name, ...]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class Mixes:
     unless: Optional[ZeroCondition]
     because: Optional[str]
     when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,7 @@ class Zero:
     tensor: Name
     condition: Optional[ZeroCondition]
     when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -276,44 +277,7 @@ class Balanced:
 
     name: Name
     when: Optional[Expression]
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class Neutral:
-    """``neutral moving_var = 1``: the value that masks a parameter, where it is not zero."""
-
-    tensor: Name
-    value: Literal
-    when: Optional[Expression]
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class Scales:
-    """``scales gamma when guard``: a parameter that channels are multiplied by, whose size tells how much
-    they matter."""
-
-    tensor: Name
-    when: Optional[Expression]
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class Discontinuous:
-    """``discontinuous``: a change in the last bit of an input can reorder the outputs."""
-
-    when: Optional[Expression]
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class MultiplyAdds:
-    """``macs = expression``: what one run of the operator costs."""
-
-    count: Expression
-    when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -323,10 +287,55 @@ class Holds:
     tensor: Name
     value: Expression
     when: Optional[Expression]
-    span: Span = _span()
+    span: Span = span_field()
 
 
-Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Neutral, Scales, Discontinuous, MultiplyAdds, Holds]
+Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Holds]
+
+
+# --- hints: what no channel depends on ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """``hint neutral moving_var = 1``: the value that masks a parameter, where it is not zero."""
+
+    tensor: Name
+    value: Literal
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
+class Scales:
+    """``hint scales gamma when guard``: a parameter that channels are multiplied by.
+
+    Its size tells how much they matter.
+    """
+
+    tensor: Name
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
+class Discontinuous:
+    """``hint discontinuous``: a change in the last bit of an input can reorder the outputs."""
+
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
+class MultiplyAdds:
+    """``hint macs = expression``: what one run of the operator costs."""
+
+    count: Expression
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+Hint = Union[Neutral, Scales, Discontinuous, MultiplyAdds]
 
 
 @dataclass(frozen=True)
@@ -335,15 +344,15 @@ class Attribute:
 
     name: str
     default: Optional[Literal]
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
 class Rule:
     """One ``op`` block.
 
-    An opaque rule (``opaque because "reason"``) has no slots and no statements: ``opaque`` holds the
-    reason.
+    An opaque rule (``opaque because "reason"``) has no slots, statements or hints: ``opaque`` holds
+    the reason.
     """
 
     operators: tuple[Name, ...]
@@ -353,9 +362,10 @@ class Rule:
     when: Optional[Expression]
     signature: Signature
     statements: tuple[Statement, ...]
+    hints: tuple[Hint, ...]
     opaque: Optional[str]
     documentation: str
-    span: Span = _span()
+    span: Span = span_field()
 
 
 @dataclass(frozen=True)
@@ -363,36 +373,4 @@ class RuleFile:
     """All rules of a file, in its order."""
 
     rules: tuple[Rule, ...]
-    span: Span = _span()
-
-
-# --- policies ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels`` or ``whole``,
-    with its number (``None`` for those without one) and the reason given."""
-
-    kind: str
-    number: Optional[float]
-    because: Optional[str]
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class Policy:
-    """``policy "pattern", … { settings }``: what holds for the nodes whose names match a pattern."""
-
-    patterns: tuple[Literal, ...]
-    settings: tuple[Setting, ...]
-    documentation: str
-    span: Span = _span()
-
-
-@dataclass(frozen=True)
-class PolicyFile:
-    """All policies of a file, in its order."""
-
-    policies: tuple[Policy, ...]
-    span: Span = _span()
+    span: Span = span_field()

@@ -6,8 +6,11 @@ import re
 from collections.abc import Collection
 from typing import Any, Optional
 
+from prunec.language.syntax import MAXIMUM_DIGITS
 from prunec.support.diagnostics import Annotation, Diagnostic, Span, printable
 
+#: Deepest nesting of brackets, operators and ``not`` that is accepted.
+MAXIMUM_DEPTH = 64
 #: Terminals that stand for themselves.
 _SYMBOLS = {
     "RBRACE": "}",
@@ -40,11 +43,12 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "MIXES",
                 "ZERO",
                 "BALANCED",
+                "HOLDS",
+                "HINT",
                 "NEUTRAL",
                 "SCALES",
                 "DISCONTINUOUS",
                 "MACS",
-                "HOLDS",
                 "NAME",
                 "REST",
                 "FUNCTION",
@@ -268,6 +272,8 @@ def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> O
         return "factors of a product stand side by side: `(g c)`"
     if token == "op" and "POLICY" in accepted:
         return "rules stand in files of their own, which --rules takes"
+    if "HINT" in accepted and "KEEP" not in accepted and token.type in _STATEMENT_BEGINS:
+        return "hints stand behind all statements; move it up"
     if token == "=" and "COMPARE" in accepted:
         return "to compare, write `==`"
     if token == "=" and before[-1:] == "=" and "COMPARE" not in accepted:
@@ -277,4 +283,49 @@ def _advice(token: Any, accepted: Collection[str], chunk: Span, start: int) -> O
     return None
 
 
+_STATEMENT_BEGINS = _GROUPS[0][2]
 _STATEMENT_NEVER_BEGINS = frozenset(["INT", "SIGNED_INT", "FLOAT", "STRING", "LPAR", "NONE", "TRUE", "FALSE"])
+
+
+# --- what the grammar lets through ---
+
+
+def nested_too_deeply(span: Span) -> Diagnostic:
+    """P106."""
+    return Diagnostic(
+        "P106",
+        "this is nested too deeply",
+        annotations=(Annotation(span, f"more than {MAXIMUM_DEPTH} levels"),),
+        help="split the expression into several, or drop brackets that are not needed",
+    )
+
+
+def hint_among_statements(span: Span) -> Diagnostic:
+    """P101 for a hint without its word."""
+    text = " ".join(span.text.split())
+    return Diagnostic(
+        "P101",
+        f"`{text.split()[0]}` is a hint",
+        annotations=(Annotation(span, "says nothing of channels"),),
+        help=f"write `hint {text}`, behind the statements",
+    )
+
+
+def no_condition(span: Span) -> Diagnostic:
+    """P112."""
+    return Diagnostic(
+        "P112",
+        "nothing says when this axis list holds",
+        annotations=(Annotation(span, "and no tensor before has an alternative in this place"),),
+        help="put a condition behind it: `| axes when attribute == value`",
+    )
+
+
+def number_out_of_bounds(span: Span) -> Diagnostic:
+    """P105."""
+    return Diagnostic(
+        "P105",
+        "this number is too large",
+        annotations=(Annotation(span, f"at most {MAXIMUM_DIGITS} digits, or an exponent below 308"),),
+        help="sizes and attribute values are far smaller; check for a slip of the key",
+    )

@@ -33,6 +33,7 @@ _KEYWORDS = {
     "unless": "…unless removed channels are known to be zero in these tensors.",
     "zero": "The tensor is zero in a removed channel.",
     "balanced": "The parts of a variadic sum stay equally long.",
+    "hint": "What no channel depends on; behind all statements.",
     "neutral": "The value that masks a parameter, where zero does not.",
     "discontinuous": "A change in the last bit of an input can reorder the outputs.",
     "macs": "Multiply-adds of one run.",

@@ -45,7 +45,7 @@ def lower(
     rule = bound.rule
     variadic = variadic_names(slots_of(signature_of(rule)))
     scope = Scope(bound.attributes, axis_names(rule), bound.ranks, bound.counts, variadic)
-    costs = [s for s in rule.statements if isinstance(s, MultiplyAdds)]
+    costs = [hint for hint in rule.hints if isinstance(hint, MultiplyAdds)]
     return LoweredRule(
         attributes=bound.attributes,
         inputs=bound.inputs,
@@ -66,7 +66,7 @@ def lower(
         vanishing=tuple(_vanishing(bound)),
         zeros=_zeros(rule),
         neutral=_neutral(rule),
-        scales=frozenset(s.tensor.name for s in rule.statements if isinstance(s, Scales)),
+        scales=frozenset(hint.tensor.name for hint in rule.hints if isinstance(hint, Scales)),
         value_inputs=value_inputs,
         costly=bool(costs),
         multiply_adds=_multiply_adds(bound, costs[0], scope) if costs else None,
@@ -87,7 +87,7 @@ def header(rule: Rule) -> RuleHeader:
 
 def is_discontinuous(rule: Rule) -> bool:
     """Whether a change in the last bit of an input can change an output as it likes."""
-    return any(isinstance(statement, Discontinuous) for statement in rule.statements)
+    return any(isinstance(hint, Discontinuous) for hint in rule.hints)
 
 
 # --- attributes ------------------------------------------------------------------------------
@@ -190,19 +190,19 @@ def _zeros(rule: Rule) -> tuple[ZeroClaim, ...]:
 
 def _neutral(rule: Rule) -> dict[str, float]:
     found: dict[str, float] = {}
-    for statement in rule.statements:
-        if isinstance(statement, Neutral):
-            value = statement.value.value
+    for hint in rule.hints:
+        if isinstance(hint, Neutral):
+            value = hint.value.value
             number = float(value) if isinstance(value, (int, float)) else 0.0
-            found.setdefault(statement.tensor.name, number)
+            found.setdefault(hint.tensor.name, number)
     return found
 
 
-def _multiply_adds(bound: Bound, statement: MultiplyAdds, scope: Scope) -> Scalar:
+def _multiply_adds(bound: Bound, hint: MultiplyAdds, scope: Scope) -> Scalar:
     """What one run costs, ``None`` where the sizes it needs are not known."""
     declared = {attribute.name for attribute in bound.rule.attributes}
     names = frozenset(name.split(".")[0] for name in bound.sizes) - declared
     entries: Sequence[Scalar] = ()
     with suppress(Unspreadable):
-        entries = spread(statement.count, replace(scope, axis_names=names))
+        entries = spread(hint.count, replace(scope, axis_names=names))
     return entries[0] if len(entries) == 1 else None

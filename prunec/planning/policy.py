@@ -17,7 +17,7 @@ from prunec.channels.propagate import Cause, Edge, EdgeKind
 from prunec.channels.solve import solve
 from prunec.graph import Graph, Tensor
 from prunec.language.parser import parse_policies, read_source
-from prunec.language.syntax import Policy, PolicyFile, Setting
+from prunec.language.policy_syntax import Policy, PolicyFile, Setting
 from prunec.planning.budget import Restriction
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
 

@@ -168,7 +168,7 @@ def _untold(bound: LoweredRule) -> list[str]:
 
 
 def _inputs(rule: Rule, bound: LoweredRule, alone: Alone) -> tuple[Optional[Slot], ...]:
-    positive = {s.tensor.name for s in rule.statements if isinstance(s, Neutral)}
+    positive = {hint.tensor.name for hint in rule.hints if isinstance(hint, Neutral)}
     connected = iter(zip(bound.inputs, alone.graph.nodes[-1].inputs))
     inputs: list[Optional[Slot]] = []
     for wire in alone.wires:

@@ -42,7 +42,7 @@ _MOST_NETWORKS = 50
 def needless(rule: Rule, rules: RulesUnderTrial, trials: Trials, nodes: Sequence[Node], seed: int) -> str:
     """What the rule keeps although nothing in the framework speaks against removing it; empty if there is
     nothing."""
-    if any(isinstance(statement, Discontinuous) for statement in rule.statements):
+    if any(isinstance(hint, Discontinuous) for hint in rule.hints):
         # What comes out of such an operator hardly depends on what goes in, so that nothing follows.
         return ""
     if not _optional_slots(rule) <= {slot.name for node in nodes for slot in node.slots}:

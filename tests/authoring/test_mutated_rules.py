@@ -22,7 +22,7 @@ op Convolution(num_group = 1, stride = 1, dilate = 1, pad = 0, kernel, num_filte
   kernel = *k
   *y = window(*x, kernel, stride, pad, dilate)
   zero out
-  macs = n * g * o * i * prod(*k) * prod(*y)
+  hint macs = n * g * o * i * prod(*k) * prod(*y)
 }
 op Concat(dim = 1) {
   data*[*a, c @ dim, *b] -> out[*a, (+ c), *b]
@@ -30,7 +30,7 @@ op Concat(dim = 1) {
 }
 op BatchNorm(axis = 1) {
   data[*a, c @ axis, *b]; gamma[c], beta[c], mean[c], var[c] -> out[*a, c, *b]
-  neutral var = 1
+  hint neutral var = 1
 }
 op depthwise_only(num_group = 1) when num_group > 1 {
   data[n, g]; weight[(g m), 1] -> out[n, (g m)]
@@ -61,7 +61,7 @@ MUTATIONS = [
     ),
     ("rest without its star", "-> out[n, (g o), *y]", "-> out[n, (g o), y]", "P205", 9),
     ("misspelt function", "= window(", "= windows(", "P201", 9),
-    ("misspelt tensor", "  zero out\n  macs", "  zero output\n  macs", "P210", 10),
+    ("misspelt tensor", "  zero out\n", "  zero output\n", "P210", 10),
     ("misspelt condition", "zero out if data\n", "zero out if dat\n", "P210", 15),
     ("variadic star forgotten", "  data*[*a, c @ dim", "  data[*a, c @ dim", "P213", 14),
     ("keep of another name", "  keep m\n", "  keep p\n", "P204", 24),

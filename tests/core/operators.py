@@ -47,7 +47,7 @@ op depthwise(units) {
 op normalise {
   data[n, c, *x]; gamma[c], beta[c], mean[c], variance[c] -> out[n, c, *x]
   zero out
-  neutral variance = 1
+  hint neutral variance = 1
 }
 op rectify, double { data[*x] -> out[*x]  zero out if data }
 op shift { data[*x] -> out[*x] }

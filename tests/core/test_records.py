@@ -96,12 +96,12 @@ def test_everything_a_rule_can_say() -> None:
       start(begin, p + c + q) = p
       keep n because "samples stay"
       mixes c unless zero data because "it sums"
-      neutral spread = 1
-      scales scale
       zero out if data
-      macs = n * (c + p)
       size holds c
-      discontinuous
+      hint neutral spread = 1
+      hint scales scale
+      hint macs = n * (c + p)
+      hint discontinuous
     }
     """
     model = sketch(

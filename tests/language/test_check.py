@@ -34,7 +34,7 @@ GOOD = {
           num_group = g  num_filter = g * o  kernel = *k
           *y = window(*x, kernel, stride, pad, dilate)
           zero out
-          macs = n * g * o * i * prod(*k) * prod(*y)
+          hint macs = n * g * o * i * prod(*k) * prod(*y)
         }""",
     "depthwise": """
         op Convolution(num_group = 1, num_filter) when num_group == size(data, 1) {
@@ -121,7 +121,7 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[*x] -> o[pick(*x, 1)]", ["P211 [pick(*x, 1)] `pick` cannot stand here"]),
         ("d[*x] -> o[prod(*x)]", ["P211 [prod(*x)] `prod` cannot stand here"]),
         ("d[*x] -> o[*x]  keep reverse(*x, 1)", ["P211 [reverse(*x, 1)] `reverse` cannot stand here"]),
-        ("d[*x] -> o[*x]  macs = given(d)", ["P211 [given(d)] `given` cannot stand here"]),
+        ("d[*x] -> o[*x]  hint macs = given(d)", ["P211 [given(d)] `given` cannot stand here"]),
         (
             "d[c] -> o[c]  zero o when prod(c) == 1",
             ["P211 [prod(c)] `prod` cannot stand here", "P205 [c] `prod` takes any"],
@@ -133,9 +133,9 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[c] -> o[revers(c)]", ["P201 [revers] there is no function `revers` | did you mean `reverse`?"]),
         ("d[c] -> o[reverse(c, 1, 2)]", ["P202 [reverse(c, 1, 2)] `reverse` takes 1 or 2 arguments, not 3"]),
         ("d[*x] -> o[reverse(*x)]", ["P205 [*x] `reverse` takes one axis | write `x` without the star"]),
-        ("d[c] -> o[c]  macs = prod(c)", ["P205 [c] `prod` takes any number of axes | write `*c`"]),
-        ("d[c] -> o[c]  macs = count(d)", ["P203 [d] `count` cannot take this argument"]),
-        ("d[c] -> o[c]  macs = offsets(c)", ["P203 [c] `offsets` cannot take this argument"]),
+        ("d[c] -> o[c]  hint macs = prod(c)", ["P205 [c] `prod` takes any number of axes | write `*c`"]),
+        ("d[c] -> o[c]  hint macs = count(d)", ["P203 [d] `count` cannot take this argument"]),
+        ("d[c] -> o[c]  hint macs = offsets(c)", ["P203 [c] `offsets` cannot take this argument"]),
         ("d[c] -> o[c]  zero o when size(c, 1) == 1", ["P210 [c] this rule has no tensor `c`"]),
         (
             "d[c] -> o[c]  zero o when c == 1",
@@ -145,18 +145,18 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
             "d[c] -> o[c]  zero o when *c == 1",
             ["P204 [*c] `*c` is an axis, and only attributes can stand here"],
         ),
-        ("d[c] -> o[c]  macs = *c", ["P205 [*c] `c` is one axis | write `c` without the star"]),
-        ("d[c] -> o[c]  macs = *z", ["P204 [*z] no tensor of this rule has axes `*z`"]),
+        ("d[c] -> o[c]  hint macs = *c", ["P205 [*c] `c` is one axis | write `c` without the star"]),
+        ("d[c] -> o[c]  hint macs = *z", ["P204 [*z] no tensor of this rule has axes `*z`"]),
         (
-            "d[chan] -> o[chan]  macs = chn",
+            "d[chan] -> o[chan]  hint macs = chn",
             ["P204 [chn] `chn` is neither an axis nor an attribute of this rule | did"],
         ),
         ("d[c] -> o[c]  keep z", ["P204 [z] no tensor of this rule has an axis `z`"]),
         ("d[*x] -> o[*x]  keep x", ["P205 [x] `x` is a rest | write `*x`"]),
         ("d[c] -> o[c]  balanced z", ["P204 [z] no tensor of this rule has an axis `z`"]),
         ("d[c @ axis] -> o[c]", ["P204 [axis] `axis` is no attribute of this rule"]),
-        ("d[c]; w[c] -> o[c]  scales d", ["P223 [d] `d` is not a parameter of this rule"]),
-        ("d[c]; w[c] -> o[c]  neutral o = 1", ["P223 [o] `o` is not an input of this rule"]),
+        ("d[c]; w[c] -> o[c]  hint scales d", ["P223 [d] `d` is not a parameter of this rule"]),
+        ("d[c]; w[c] -> o[c]  hint neutral o = 1", ["P223 [o] `o` is not an input of this rule"]),
         (
             "d[c], shape -> o[c]",
             ["P204 [shape] the input `shape` carries a value, and no attribute has its name"],

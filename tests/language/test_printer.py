@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from prunec.language.canonical import WIDTH
 from prunec.language.parser import parse, parse_policies
+from prunec.language.policy_syntax import PolicyFile
 from prunec.language.printer import format_file
-from prunec.language.syntax import PolicyFile, RuleFile
+from prunec.language.syntax import RuleFile
 from prunec.support.diagnostics import PrunecError, Source
 
 from .trees import files, policy_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from prunec.language import syntax
+from prunec.language import policy_syntax, syntax
 from prunec.support.diagnostics import Source, Span
 
 NOWHERE = Span(Source("generated", ""), 0, 0)
@@ -25,6 +25,7 @@ KEYWORDS = frozenset(
         "or",
         "not",
         "balanced",
+        "hint",
         "neutral",
         "scales",
         "discontinuous",
@@ -152,11 +153,13 @@ statements = (
     | st.builds(syntax.Mixes, targets, st.none() | conditions(), reasons, whens, st.just(NOWHERE))
     | st.builds(syntax.Zero, names, st.none() | conditions(), whens, st.just(NOWHERE))
     | st.builds(syntax.Balanced, names, whens, st.just(NOWHERE))
-    | st.builds(syntax.Neutral, names, literals, whens, st.just(NOWHERE))
+    | st.builds(syntax.Holds, names, expressions, whens, st.just(NOWHERE))
+)
+hints = (
+    st.builds(syntax.Neutral, names, literals, whens, st.just(NOWHERE))
     | st.builds(syntax.Scales, names, whens, st.just(NOWHERE))
     | st.builds(syntax.Discontinuous, whens, st.just(NOWHERE))
     | st.builds(syntax.MultiplyAdds, expressions, whens, st.just(NOWHERE))
-    | st.builds(syntax.Holds, names, expressions, whens, st.just(NOWHERE))
 )
 
 attributes = st.builds(syntax.Attribute, words, st.none() | literals, st.just(NOWHERE))
@@ -177,6 +180,7 @@ def rules(draw: st.DrawFn) -> syntax.Rule:
         when=draw(st.none() | guards),
         signature=syntax.Signature((), (), (), NOWHERE) if opaque else draw(signatures),
         statements=() if opaque else draw(st.lists(statements, max_size=4).map(tuple)),
+        hints=() if opaque else draw(st.lists(hints, max_size=2).map(tuple)),
         opaque=draw(texts) if opaque else None,
         documentation="\n".join(draw(st.lists(lines, max_size=3))),
         span=NOWHERE,
@@ -187,19 +191,27 @@ counts = st.integers(0, 10**18 - 1).map(float)
 shares = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
 settings = st.one_of(
     st.builds(
-        syntax.Setting, st.sampled_from(["hold", "whole"]), st.none(), st.none() | texts, st.just(NOWHERE)
+        policy_syntax.Setting,
+        st.sampled_from(["hold", "whole"]),
+        st.none(),
+        st.none() | texts,
+        st.just(NOWHERE),
     ),
-    st.builds(syntax.Setting, st.sampled_from(["ratio", "max_ratio"]), shares, st.none(), st.just(NOWHERE)),
     st.builds(
-        syntax.Setting, st.sampled_from(["align", "min_channels"]), counts, st.none(), st.just(NOWHERE)
+        policy_syntax.Setting, st.sampled_from(["ratio", "max_ratio"]), shares, st.none(), st.just(NOWHERE)
+    ),
+    st.builds(
+        policy_syntax.Setting, st.sampled_from(["align", "min_channels"]), counts, st.none(), st.just(NOWHERE)
     ),
 )
 policies = st.builds(
-    syntax.Policy,
+    policy_syntax.Policy,
     st.lists(st.builds(syntax.Literal, texts, st.just(NOWHERE)), min_size=1, max_size=5).map(tuple),
     st.lists(settings, max_size=5).map(tuple),
     st.lists(lines, max_size=3).map("\n".join),
     st.just(NOWHERE),
 )
-policy_files = st.builds(syntax.PolicyFile, st.lists(policies, max_size=3).map(tuple), st.just(NOWHERE))
+policy_files = st.builds(
+    policy_syntax.PolicyFile, st.lists(policies, max_size=3).map(tuple), st.just(NOWHERE)
+)
 files = st.builds(syntax.RuleFile, st.lists(rules(), max_size=3).map(tuple), st.just(NOWHERE))

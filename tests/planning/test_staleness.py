@@ -60,7 +60,7 @@ def read_again(capsys: Any, *options: str) -> tuple[int, str]:
         "op mine { data[*x] -> out[*x] }\n",
         "op mine { data[a, (u v), *b] -> out[a, (u v), *b]  u = 1 }\n",
         # What is written to the file is no matter of groups.
-        "op mine { data[n, c, *x] -> out[n, c, *x]  macs = n * c }\n",
+        "op mine { data[n, c, *x] -> out[n, c, *x]  hint macs = n * c }\n",
     ],
 )
 def test_rules_that_say_the_same(network: Path, capsys: Any, text: str) -> None:
