@@ -29,6 +29,7 @@ from prunec.language.syntax import (
     Statement,
     Tensor,
 )
+from prunec.support.diagnostics import Span
 
 #: What conditions come to; ``None`` where that is not known yet.
 Answers = Mapping[Expression, Optional[bool]]
@@ -122,15 +123,17 @@ def _elements(signature: Signature) -> Iterator[Element]:
 
 def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
     """The tensor with the axes that hold."""
-    axes = tensor.axes
+    if not tensor.alternatives:
+        return tensor
     for other in tensor.alternatives:
         answer = answers[other.when]
         if answer is None:
             return None
         if answer:
-            axes = other.axes
-            break
-    return replace(tensor, axes=axes, alternatives=()) if tensor.alternatives else tensor
+            return replace(tensor, axes=other.axes, alternatives=(), chosen=other.span)
+    whole, end = tensor.span, tensor.alternatives[0].span.start
+    first = whole.source.text[whole.start : end].rstrip()
+    return replace(tensor, alternatives=(), chosen=Span(whole.source, whole.start, whole.start + len(first)))
 
 
 def _holding(said: Sequence[_Said], answers: Answers) -> Iterator[_Said]:

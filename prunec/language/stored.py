@@ -181,7 +181,7 @@ def _fields(node: type) -> tuple[type, tuple[str, ...], tuple[_Reader, ...]]:
     """A class of nodes with its fields, but for the place, and how each is read."""
     if node is syntax.Literal:
         return node, ("value",), (_literal,)
-    hints = {name: hint for name, hint in get_type_hints(node).items() if name != "span"}
+    hints = {name: hint for name, hint in get_type_hints(node).items() if name not in ("span", "chosen")}
     return node, tuple(hints), tuple(_reader(hint) for hint in hints.values())
 
 

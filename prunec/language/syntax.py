@@ -206,6 +206,13 @@ class Tensor:
     span: Span = span_field()
     value: bool = False
     alternatives: tuple[Alternative, ...] = ()
+    chosen: Optional[Span] = field(default=None, compare=False, repr=False)
+    """Where the axes stand, once they are chosen from several."""
+
+    @property
+    def axes_span(self) -> Span:
+        """What a message about the axes shows."""
+        return self.chosen or self.span
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class _Binder:
                 if len(plain) != len(shape) and not shorter:
                     raise Contradiction(
                         f"{tensor.name} has {len(shape)} axes, the rule expects {len(plain)}",
-                        tensor.span,
+                        tensor.axes_span,
                         f"its shape is {shape_text(shape)}",
                     )
 
@@ -164,7 +164,7 @@ class _Binder:
                     except Open:
                         continue
                     except ArgumentError as error:
-                        raise Contradiction(str(error), tensor.span, self._shapes_note()) from None
+                        raise Contradiction(str(error), tensor.axes_span, self._shapes_note()) from None
                 if shape is not None:
                     solver.match(tensor, axes[n], shape)
             for left, right, equation in equations:

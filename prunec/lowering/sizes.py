@@ -95,12 +95,12 @@ class SizeSolver:
         if len(axes) != len(shape):
             raise Contradiction(
                 f"{tensor.name} has {len(shape)} axes, the rule expects {len(axes)}",
-                tensor.span,
+                tensor.axes_span,
                 f"its shape is {shape_text(shape)}",
             )
         for position, (axis, size) in enumerate(zip(axes, shape)):
             if size is not None:
-                self._match_axis(axis, size, f"axis {position} of {tensor.name}", tensor.span)
+                self._match_axis(axis, size, f"axis {position} of {tensor.name}", tensor.axes_span)
 
     def _match_axis(self, axis: PlainAxis, size: int, origin: str, span: Span) -> None:
         expected = axis_size(axis, self.sizes)
