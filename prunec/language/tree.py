@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any, Union
+from operator import attrgetter
+from typing import Any, Callable, Union
 
 from prunec.language.syntax import (
     Arithmetic,
@@ -29,19 +30,21 @@ from prunec.language.syntax import (
 Item = Union[AxisExpression, Expression]
 
 
+#: What nodes of each kind are made of; all others are made of nothing.
+_PARTS: Mapping[type, Callable[[Any], tuple[Item, ...]]] = {
+    **dict.fromkeys((Product, Sum, Logic), attrgetter("items")),
+    **dict.fromkeys((Each, Broadcast, VariadicSum, Not), lambda node: (node.item,)),
+    **dict.fromkeys((Arithmetic, Comparison), lambda node: (node.left, node.right)),
+    Call: attrgetter("arguments"),
+    Element: lambda node: (node.item, node.positions),
+    Membership: lambda node: (node.item, *node.choices),
+}
+
+
 def children(item: Item) -> tuple[Item, ...]:
     """What an axis or an expression is made of, in reading order."""
-    if isinstance(item, (Product, Sum, Logic)):
-        return item.items
-    if isinstance(item, (Each, Broadcast, VariadicSum, Not)):
-        return (item.item,)
-    if isinstance(item, Call):
-        return item.arguments
-    if isinstance(item, Element):
-        return (item.item, item.positions)
-    if isinstance(item, (Arithmetic, Comparison)):
-        return (item.left, item.right)
-    return (item.item, *item.choices) if isinstance(item, Membership) else ()
+    parts = _PARTS.get(type(item))
+    return () if parts is None else parts(item)
 
 
 def walk(item: Item, whole: tuple[type, ...] = ()) -> Iterator[Item]:

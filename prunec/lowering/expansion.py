@@ -280,18 +280,15 @@ class Expander:
 
 def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
     """Names that a variadic sum indexes, each with the variadic slot whose tensors it counts."""
-    indexed_names: set[str] = set()
-    for tensor in tensors:
-        for axis in tensor.axes:
-            sums = (part for part in walk(axis.item) if isinstance(part, VariadicSum))
-            indexed_names |= {part.item.name for part in sums}
+    compounds = [a.item for tensor in tensors for a in tensor.axes if not isinstance(a.item, (Name, Rest))]
+    sums = (part for item in compounds for part in walk(item) if isinstance(part, VariadicSum))
+    indexed_names = {part.item.name for part in sums}
     slots: dict[str, str] = {}
-    for tensor in tensors:
-        if tensor.kind == "variadic":
-            for axis in tensor.axes:
-                for name in indexed_names:
-                    if isinstance(axis.item, (Name, Product)) and name in _plain_names(axis.item):
-                        slots.setdefault(name, tensor.name)
+    for tensor in tensors if indexed_names else ():
+        for axis in tensor.axes if tensor.kind == "variadic" else ():
+            if isinstance(axis.item, (Name, Product)):
+                for name in sorted(indexed_names & _plain_names(axis.item)):
+                    slots.setdefault(name, tensor.name)
     return slots
 
 
