@@ -245,7 +245,7 @@ def _rule(rule: Rule) -> str:
     names = ", ".join(f"`{operator.name}`" for operator in rule.operators)
     documentation = " ".join(rule.documentation.split())
     if rule.opaque is not None:
-        return f"| {names} | {escaped(documentation)} *Nothing goes:* {escaped(rule.opaque or '')}. |"
+        return f"| {names} | {escaped(documentation)} *Nothing goes:* {escaped(rule.opaque.text)}. |"
     span = rule.signature.span
     signature = " ".join(span.source.text[span.start : span.end].split())
     return f"| {names} | {escaped(documentation)}<br>`{escaped(signature)}` |"

@@ -13,6 +13,7 @@ from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
 from prunec.language.policy_syntax import Policy
+from prunec.language.reasons import with_reasons
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Rule, RuleFile
@@ -92,7 +93,7 @@ def check_sources(
         read = parse_chunk if built_in_name(source) is None else read_chunk
         for start, end in chunks(source.text):
             try:
-                rules += read(source, start, end)
+                rules += with_reasons(read(source, start, end), source)
             except PrunecError as error:
                 found += error.diagnostics
         files.append(RuleFile(tuple(rules), Span(source, 0, len(source.text))))

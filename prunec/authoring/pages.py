@@ -6,6 +6,7 @@ import re
 from typing import Optional, Sequence
 
 from prunec.language.canonical import print_expression, print_rule
+from prunec.language.reasons import told_in_full
 from prunec.language.syntax import Rule, RuleFile
 
 _SECTION = re.compile(r"^# -{3,} *(?P<title>[^\n]*?) *-{3,} *$", re.MULTILINE)
@@ -15,7 +16,7 @@ def summary(rule: Rule) -> str:
     """The first sentence of a rule's documentation; of a rule without, the reason it gives or nothing."""
     text = " ".join(rule.documentation.split())
     if not text:
-        return rule.opaque or ""
+        return rule.opaque.text if rule.opaque is not None else ""
     sentence = re.match(r".*?[.!?](?=\s|$)", text)
     return sentence.group() if sentence else text
 
@@ -70,13 +71,15 @@ def _entry(rule: Rule) -> list[str]:
     if rule.when is not None:
         lines += [f"Holds when `{print_expression(rule.when)}`.", ""]
     if rule.opaque is not None:
-        lines += [f"Everything it touches is kept: {rule.opaque}.", ""]
+        lines += [f"Everything it touches is kept: {rule.opaque.text}.", ""]
     return [*lines, "```prune", _bare(rule), "```", ""]
 
 
 def _bare(rule: Rule) -> str:
     """The rule's canonical text without its documentation."""
-    return "\n".join(line for line in print_rule(rule).rstrip().split("\n") if not line.startswith("##"))
+    return "\n".join(
+        line for line in print_rule(told_in_full(rule)).rstrip().split("\n") if not line.startswith("##")
+    )
 
 
 def _section_of(rule: Rule, sections: Sequence[tuple[int, str]]) -> str:

@@ -107,7 +107,7 @@ class _RuleBuilder(Builder):
     # --- files and rules ---
 
     def make_start(self, children: Children, span: Span) -> tuple[syntax.Rule, ...]:
-        return tuple(children)
+        return tuple(child for child in children if isinstance(child, syntax.Rule))
 
     def make_names(self, children: Children, span: Span) -> tuple[syntax.Name, ...]:
         return tuple(self.name(token) for token in children)
@@ -127,8 +127,12 @@ class _RuleBuilder(Builder):
     def make_when(self, children: Children, span: Span) -> _Header:
         return _Header(when=children[0])
 
-    def make_because(self, children: Children, span: Span) -> str:
-        return str(children[0])[1:-1]
+    def make_because(self, children: Children, span: Span) -> syntax.Reason:
+        (token,) = children
+        place = self.span(token)
+        if token.type == "STRING":
+            return syntax.Reason(str(token)[1:-1], "", place)
+        return syntax.Reason("", str(token), place)
 
     def make_opaque(self, children: Children, span: Span) -> _Header:
         return _Header(opaque=children[0])
@@ -293,7 +297,7 @@ class _RuleBuilder(Builder):
     def make_mixes(self, children: Children, span: Span) -> syntax.Mixes:
         (targets, *behind), guard = _with_guard(children)
         unless = next((c for c in behind if isinstance(c, syntax.ZeroCondition)), None)
-        because = next((c for c in behind if isinstance(c, str)), None)
+        because = next((c for c in behind if isinstance(c, syntax.Reason)), None)
         return syntax.Mixes(tuple(targets), unless, because, guard, span)
 
     def make_zero(self, children: Children, span: Span) -> syntax.Zero:

@@ -40,6 +40,7 @@ from prunec.language.syntax import (
     Name,
     Neutral,
     Product,
+    Reason,
     Rest,
     Rule,
     Scales,
@@ -226,8 +227,13 @@ def _when(guard: Expression | None) -> str:
     return "" if guard is None else f" when {print_expression(guard)}"
 
 
-def _because(reason: str | None) -> str:
-    return "" if reason is None else f' because "{reason}"'
+def _because(reason: Reason | None) -> str:
+    return "" if reason is None else f" because {print_reason(reason)}"
+
+
+def print_reason(reason: Reason) -> str:
+    """A reason by its name, else its text in quotes."""
+    return reason.name or f'"{reason.text}"'
 
 
 # --- rules ---------------------------------------------------------------------------------
@@ -346,7 +352,8 @@ def print_policy_header(policy: Policy) -> list[str]:
 def print_setting(setting: Setting) -> str:
     """A statement of a policy."""
     keyword = "whole rows" if setting.kind == "whole" else setting.kind
-    return keyword + _number(setting.number) + _because(setting.because)
+    because = "" if setting.because is None else f' because "{setting.because}"'
+    return keyword + _number(setting.number) + because
 
 
 def _number(number: float | None) -> str:

@@ -45,6 +45,7 @@ from prunec.language.places import (
     slots,
     targets,
 )
+from prunec.language.reasons import named_reasons, unknown_reasons
 from prunec.language.syntax import (
     Balanced,
     Call,
@@ -70,7 +71,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 def check_names(rule: Rule) -> Iterator[Diagnostic]:
     """Errors and warnings about names, functions and attributes: P201 to P205, P207 to P211,
-    P221 and P224."""
+    P221, P224 and P228."""
     names = _Names(rule)
     yield from names.declarations()
     for part, call in axis_calls(rule.signature):
@@ -87,6 +88,11 @@ def check_names(rule: Rule) -> Iterator[Diagnostic]:
     for expression in measures(rule):
         yield from names.expression(expression, SIZE)
     yield from names.statements()
+    for reason in unknown_reasons(rule):
+        known = [other.name for other in named_reasons(reason.span.source)]
+        default = f'name it above the rules: `reason {reason.name} = "…"`, or write the text in quotes'
+        headline = f"no reason is called `{reason.name}`"
+        yield unknown("P228", headline, reason.span, reason.name, known, default)
 
 
 class _Names:

@@ -30,7 +30,7 @@ _HEADER = re.compile(
     (?=when\b|opaque\b|\{{)""",
     re.VERBOSE,
 )
-_ONLY_COMMENTS = re.compile(r"(?:\s|#(?!#)[^\n]*)*")
+_NO_RULE = re.compile(rf"""(?:\s|\#(?!\#)[^\n]*|reason\s+{_NAME}\s*=\s*"[^"\n]*")*""")
 
 
 def locate(name: str) -> Path:
@@ -78,7 +78,7 @@ def load(names: Sequence[str]) -> RuleSet:
     """The rules of several files, by path or built-in name; a file named twice counts once.
 
     The files given by path are parsed and checked against each other and the built-in ones. Raises
-    ``PrunecError``: P107 to P110 for files, P101 to P111 for syntax errors and P201 to P227 for
+    ``PrunecError``: P107 to P110 for files, P101 to P111 for syntax errors and P201 to P228 for
     semantic ones, all of them at once.
     """
     sources: dict[Path, tuple[Source, bool]] = {}
@@ -177,7 +177,7 @@ class RuleSet:
         """Read the headers of a text; what is not plainly one rule is parsed."""
         for start, end in chunks(source.text):
             places = keywords(source.text, start, end)
-            if not places and _ONLY_COMMENTS.fullmatch(source.text, start, end):
+            if not places and _NO_RULE.fullmatch(source.text, start, end):
                 continue
             header = _HEADER.match(source.text, places[0], end) if len(places) == 1 else None
             if header is None or header.start() < start:

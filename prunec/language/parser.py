@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunec.language.policy_syntax import PolicyFile
+from prunec.language.reasons import named_reasons, with_reasons
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule, RuleFile
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Source, Span, printable
@@ -104,12 +105,12 @@ def parse(source: Source) -> RuleFile:
     errors: list[Diagnostic] = []
     for start, end in chunks(source.text):
         try:
-            rules += parse_chunk(source, start, end)
+            rules += with_reasons(parse_chunk(source, start, end), source)
         except PrunecError as error:
             errors += error.diagnostics
     if errors:
         raise PrunecError(*errors)
-    return RuleFile(tuple(rules), Span(source, 0, len(source.text)))
+    return RuleFile(tuple(rules), Span(source, 0, len(source.text)), named_reasons(source))
 
 
 def chunks(text: str) -> tuple[tuple[int, int], ...]:

@@ -20,7 +20,7 @@ def build_policies(tree: Tree[Token], source: Source) -> tuple[policy_syntax.Pol
 
 
 class _PolicyBuilder(Builder):
-    make_because = staticmethod(lambda children, span: str(children[0])[1:-1])
+    make_stated = staticmethod(lambda children, span: str(children[0])[1:-1])
 
     def make_policies(self, children: Children, span: Span) -> tuple[policy_syntax.Policy, ...]:
         return tuple(children)

@@ -23,7 +23,7 @@ from prunec.language.canonical import (
     print_setting,
 )
 from prunec.language.policy_syntax import Policy, PolicyFile
-from prunec.language.syntax import Rule, RuleFile
+from prunec.language.syntax import Reason, Rule, RuleFile
 from prunec.language.wrapping import wrap
 from prunec.support.diagnostics import Source, Span
 
@@ -66,6 +66,11 @@ def _of_rule(rule: Rule) -> _Block:
     return _Block(rule.span, inside, documentation, print_on_one_line(rule), print_header(rule), items)
 
 
+def _of_reason(reason: Reason) -> _Block:
+    line = f'reason {reason.name} = "{reason.text}"'
+    return _Block(reason.span, reason.span.start, [], line, [line], None)
+
+
 def _of_policy(policy: Policy) -> _Block:
     items = [(setting.span, wrap(print_setting(setting), "  ", "    ")) for setting in policy.settings]
     documentation = print_documentation(policy.documentation)
@@ -84,7 +89,8 @@ def format_file(file: Union[RuleFile, PolicyFile]) -> str:
     if isinstance(file, PolicyFile):
         blocks = [_of_policy(policy) for policy in file.policies]
     else:
-        blocks = [_of_rule(rule) for rule in file.rules]
+        blocks = [*map(_of_reason, file.reasons), *map(_of_rule, file.rules)]
+        blocks.sort(key=lambda block: block.span.start)
     comments = list(_comments(source))
     lines: list[str] = []
     previous_long = False

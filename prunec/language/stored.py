@@ -17,6 +17,7 @@ from typing import Any, Callable, Mapping, Optional, Union, get_args, get_origin
 from prunec import __version__
 from prunec.language import syntax
 from prunec.language.parser import keywords, parse_chunk
+from prunec.language.reasons import with_reasons
 from prunec.language.resources import data_folder
 from prunec.language.syntax import Rule
 from prunec.support import cache
@@ -43,7 +44,7 @@ def read_chunk(source: Source, start: int, end: int) -> tuple[Rule, ...]:
         new = encoded(rules, start)
         if len(new) <= _MAXIMUM_BYTES:
             cache.write(_KIND, name, new)
-    return rules
+    return with_reasons(rules, source)
 
 
 def _fit(rules: tuple[Rule, ...], source: Source, start: int, end: int) -> bool:
@@ -195,6 +196,7 @@ _CLASSES += (
     syntax.Signature,
     syntax.ZeroCondition,
     syntax.Attribute,
+    syntax.Reason,
     Rule,
 )
 _NUMBERS: Mapping[Any, int] = {node: number for number, node in enumerate(dict.fromkeys(_CLASSES))}

@@ -229,6 +229,16 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """What stands behind ``because``: a text, or the ``name`` of one, whose text is empty as long as none is
+    called so."""
+
+    text: str
+    name: str
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
 class Equation:
     """``left = right``, read in both directions; only where ``when`` holds, if it is given."""
 
@@ -243,7 +253,7 @@ class Keep:
     """``keep targets because "reason" when guard``."""
 
     targets: tuple[Union[Name, Rest, Call], ...]
-    because: Optional[str]
+    because: Optional[Reason]
     when: Optional[Expression]
     span: Span = span_field()
 
@@ -263,7 +273,7 @@ class Mixes:
 
     targets: tuple[Union[Name, Rest, Call], ...]
     unless: Optional[ZeroCondition]
-    because: Optional[str]
+    because: Optional[Reason]
     when: Optional[Expression]
     span: Span = span_field()
 
@@ -370,14 +380,15 @@ class Rule:
     signature: Signature
     statements: tuple[Statement, ...]
     hints: tuple[Hint, ...]
-    opaque: Optional[str]
+    opaque: Optional[Reason]
     documentation: str
     span: Span = span_field()
 
 
 @dataclass(frozen=True)
 class RuleFile:
-    """All rules of a file, in its order."""
+    """All rules of a file, and the reasons that it names, in its order."""
 
     rules: tuple[Rule, ...]
     span: Span = span_field()
+    reasons: tuple[Reason, ...] = ()

@@ -26,6 +26,7 @@ _KEYWORDS = {
     "as": "Names the rule; without it, it is called as its first operator.",
     "specialises": "Where this rule and the named one both match, this one is meant.",
     "when": "The rule, the statement or the axis list before it holds where this is true.",
+    "reason": "Names a reason, for `because` in the rules of this file.",
     "opaque": "Nothing is known of the outputs: everything the operator touches is kept.",
     "because": "The reason, for messages and explanations.",
     "keep": "Cannot be removed.",

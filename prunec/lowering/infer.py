@@ -234,7 +234,7 @@ class _Inference:
             return None
         self.opaque.pop(index, None)
         if matching[0].opaque is not None:
-            self.opaque[index] = Opaque("rule", matching[0].opaque, matching[0].span)
+            self.opaque[index] = Opaque("rule", matching[0].opaque.text, matching[0].span)
         return matching[0]
 
     # --- messages ---

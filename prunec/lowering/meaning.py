@@ -89,12 +89,13 @@ def _mark(
         names = expander.pick(target, expander.counts)
     except Open:
         return
+    told = statement.because
     for name in names:
         if isinstance(statement, Keep):
-            reason = statement.because or f"the rule says {statement.span.text.strip()}"
+            reason = told.text if told is not None else f"the rule says {statement.span.text.strip()}"
             kept[name] = RuleReason(ReasonKind.STATED, statement.span, reason)
         else:
-            because = statement.because or f"{rule.operators[0].name} combines over {name}"
+            because = told.text if told is not None else f"{rule.operators[0].name} combines over {name}"
             unless = None if statement.unless is None else zero_inputs(statement.unless)
             mixed[name] = Mixing(because, unless, statement.span)
 

@@ -176,7 +176,7 @@ def test_one_bad_rule_does_not_hide_the_others() -> None:
         ("op A when a = 1 { -> o[x] }", "1:13", "a comparison", "to compare, write `==`"),
         ("op A { -> o[x]  a == 1 }", "1:20", "expected a value", "an equation has a single `=`"),
         ("op A { -> o[x]  3 = a }", "1:17", "expected a statement", "turn the equation round"),
-        ("foo", "1:1", "expected the end of the file or `op`", ""),
+        ("foo", "1:1", "expected the end of the file, `op` or `reason`", ""),
         ("op A { a[x] }", "1:13", "expected `,`, `;` or `->`", ""),
         ("op A opaque because 3", "1:21", 'expected a text in "quotes"', ""),
     ],

@@ -136,7 +136,8 @@ inputs = st.lists(tensors | values_carried, max_size=3).map(tuple)
 signatures = st.builds(syntax.Signature, inputs, slots(0), slots(1), st.just(NOWHERE))
 
 targets = st.lists(names | rests | calls(expressions), min_size=1, max_size=3).map(tuple)
-reasons = st.none() | texts
+given_reasons = st.builds(syntax.Reason, texts, st.just(""), st.just(NOWHERE))
+reasons = st.none() | given_reasons
 whens = st.none() | guards
 
 
@@ -181,7 +182,7 @@ def rules(draw: st.DrawFn) -> syntax.Rule:
         signature=syntax.Signature((), (), (), NOWHERE) if opaque else draw(signatures),
         statements=() if opaque else draw(st.lists(statements, max_size=4).map(tuple)),
         hints=() if opaque else draw(st.lists(hints, max_size=2).map(tuple)),
-        opaque=draw(texts) if opaque else None,
+        opaque=draw(given_reasons) if opaque else None,
         documentation="\n".join(draw(st.lists(lines, max_size=3))),
         span=NOWHERE,
     )

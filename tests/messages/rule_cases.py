@@ -39,6 +39,11 @@ RULES = (
     rule("size_that_nothing_gives", "op pad(width) {\n  data[(p + c)] -> out[(q + c)]\n}\n"),
     rule("axis_alone", "op dense(units) {\n  data[n, i]; w[o, i, k] -> out[n, o]\n  units = o\n}\n"),
     rule("product_of_three", "op dense(k) {\n  data[n, i]; w[i, o] -> out[n, o]\n  hint macs = n*i * o\n}\n"),
+    rule(
+        "unknown_reason",
+        'reason chosen = "elements are chosen by their position"\n\n'
+        "op my_gather {\n  data[c], indices[i] -> out[i]\n  keep c, i because chosn\n}\n",
+    ),
     rule("policy_among_rules", 'op my_gate { data[*x] -> out[*x] }\n\npolicy "stem_*" { hold }\n'),
     rule("share_of_five", 'policy "stem_*" { ratio 5 }\n'),
     Case("list_of_policies", {"my.prune": 'policy "stem_*" { hold }\n'}, ("rules", "list", "my.prune")),

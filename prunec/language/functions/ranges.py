@@ -31,6 +31,7 @@ from prunec.language.syntax import (
     Keep,
     Literal,
     Name,
+    Reason,
     Rest,
     Statement,
 )
@@ -117,7 +118,7 @@ def _range_at_length(call: Call) -> WrittenOut:
     statements: tuple[Statement, ...] = (
         *_bounds(before, taken, starts, ends, (whole, steps)),
         Equation(stepped, counted, None, call.span),
-        Keep((moved, stepped), _IN_STEPS, None, call.span),
+        Keep((moved, stepped), Reason(_IN_STEPS, "", call.span), None, call.span),
     )
     return WrittenOut(axis, parts, (Call("stepped", (taken, steps, stepped), call.span),), statements)
 
