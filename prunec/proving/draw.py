@@ -276,7 +276,9 @@ class _Drawing:
         return Scope(self.attributes, frozenset(self.names), self.ranks, self.counts, self.variadic)
 
     def _solve(self) -> None:
-        alone = {n for e in self.equations for s, o in sides(e) if not _bare(o) for n in _single(s)}
+        alone = {
+            n for e in self.equations for s, o in sides(e) if not isinstance(o, Name) for n in _single(s)
+        }
         order = sorted(self.names, key=lambda name: name in alone)
         waiting = [(name, plain) for name in order for plain in self.shapes.plain(name)]
         equal_parts = self.random.random() < 0.4
@@ -387,10 +389,6 @@ class _Drawing:
             numbers = [*halves[0], *halves[1]]
         self.attributes[name] = self.drawn.shaped(name, numbers)
         return True
-
-
-def _bare(expression: Expression) -> bool:
-    return isinstance(expression, Name)
 
 
 def _names(expression: Expression) -> set[str]:
