@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "prunec"
 #: The rooms, and single modules, in the order of the pipeline; what all use comes first.
 ROOMS = (
+    "sizes",
     "value",
     "support",
     "graph",
