@@ -22,7 +22,6 @@ from prunec.frontends.mxnet.model import MXNetModel, read_model
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.graph import Graph, Tensor
 from prunec.language.library import load
-from prunec.lowering.bound import axis_size
 from prunec.lowering.lowered import LoweredRule
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import produced_axis
@@ -166,7 +165,7 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
         if axis is None or set(weights.values()) <= seen:
             continue
         seen.update(weights.values())
-        size = axis_size((bound.outputs[0].axes or ())[axis], bound.sizes) or 0
+        size = (bound.shape(bound.outputs[0]) or ())[axis] or 0
         total += size
         channels = analysis.solution.propagation.channels.get(Tensor(index, 0))
         if channels is None:

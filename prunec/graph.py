@@ -8,6 +8,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Protocol, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.sizes import OpenShape, Size, closed_shape
 from prunec.value import Value
 
 #: What a tensor holds, where that is known: a small array.
@@ -15,6 +16,8 @@ Known = NDArray[Any]
 
 #: Arrays with more elements than this are not computed with.
 MAXIMUM_KNOWN = 4096
+#: Longer texts of open sizes are not shown.
+_LONGEST_SIZE = 24
 
 #: Sizes of a tensor, ``None`` where a size is not known.
 Shape = tuple[Optional[int], ...]
@@ -69,9 +72,9 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[Tensor, ...]
     parameters: frozenset[int]
-    shapes: Mapping[int, Shape]
+    shapes: Mapping[int, OpenShape]
     known: Mapping[Tensor, Known] = field(default_factory=dict, compare=False)
-    hints: Mapping[Tensor, Shape] = field(default_factory=dict)
+    hints: Mapping[Tensor, OpenShape] = field(default_factory=dict)
     fold: Optional[Fold] = field(default=None, compare=False)
     advice: Mapping[str, str] = field(default_factory=dict)
     nested: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -88,13 +91,43 @@ def same(left: Known, right: Known) -> bool:
     return left.dtype == right.dtype and np.array_equal(left, right)
 
 
-def may_agree(left: Shape, right: Shape) -> bool:
-    """Whether two shapes can be those of one tensor: a size that is not known agrees with any."""
-    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right))
+def may_agree(left: OpenShape, right: OpenShape) -> bool:
+    """Whether two shapes can be those of one tensor: a size that is open or not known agrees with any."""
+    pairs = zip(closed_shape(left), closed_shape(right))
+    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in pairs)
 
 
-def shape_text(shape: Optional[Shape]) -> str:
+def shape_text(shape: Optional[OpenShape]) -> str:
     """A shape as messages show it, ``?`` for a size that is not known."""
     if shape is None:
         return "unknown"
-    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
+    return "(" + ", ".join("?" if size is None else _size_text(size) for size in shape) + ")"
+
+
+def _size_text(size: Size) -> str:
+    # A name that the file gives says more than what was computed from some.
+    text = str(size)
+    return text if isinstance(size, int) or len(text) <= _LONGEST_SIZE else "?"
+
+
+#: What sizes that nothing is known of are called, by the number of axes; the first is that of samples.
+_AXIS_WORDS = {
+    4: ("CHANNELS", "HEIGHT", "WIDTH"),
+    5: ("CHANNELS", "DEPTH", "HEIGHT", "WIDTH"),
+}
+
+
+def input_flags(shapes: Mapping[str, Optional[Shape]]) -> str:
+    """The options that give the shapes of inputs, from what is known of these: words stand for sizes to be
+    filled in."""
+    return " ".join(f"--input {name}={_flag_text(shape)}" for name, shape in shapes.items())
+
+
+def _flag_text(shape: Optional[Shape]) -> str:
+    if shape is None:
+        return "SHAPE"
+    words = _AXIS_WORDS.get(len(shape), ("LENGTH",) * len(shape))
+    if len(shape) in _AXIS_WORDS and shape[-1] is not None and shape[1] is None:
+        words = (*words[1:], words[0])
+    own = ("1" if len(shape) > 1 else "LENGTH", *words)
+    return ",".join(word if size is None else str(size) for size, word in zip(shape, own))

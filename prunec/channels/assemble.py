@@ -16,15 +16,15 @@ from prunec.lowering.bound import (
     names_of,
     terms_of,
 )
+from prunec.lowering.expressions import Sizes
 from prunec.lowering.reasons import ReasonKind, RuleReason
+from prunec.sizes import closed, product
 
 
 class Assembler:
     """Builds layouts of outputs and parameters within a settled scope."""
 
-    def __init__(
-        self, scope: FactorScope, ids: Callable[[str], list[int]], sizes: Mapping[str, Optional[int]]
-    ) -> None:
+    def __init__(self, scope: FactorScope, ids: Callable[[str], list[int]], sizes: Sizes) -> None:
         self.scope = scope
         self.ids = ids
         self.sizes = sizes
@@ -213,7 +213,7 @@ class Assembler:
         for part in parts:
             factors = self._axis(part, arrays, mirrored, reasons, tensor)
             reason = next((reasons[f] for f in factors if f in reasons), default)
-            part_size = axis_size(part, self.sizes)
+            part_size = closed(axis_size(part, self.sizes))
             if len(factors) > 1:
                 factors = list(factors)
                 self.flatten(factors, reason, arrays)
@@ -224,7 +224,7 @@ class Assembler:
             if array is None and factors:
                 self._keep_rows(factors[0], reason, arrays)
             pieces.append((array, part_size, reason))
-        if all(array is None for array, _, _ in pieces) or size is None:
+        if all(array is None for array, _, _ in pieces) or closed(size) is None:
             for array, _, _ in pieces:
                 if array is not None:
                     scope.keep(array.value, unsized(default))
@@ -341,18 +341,14 @@ class Assembler:
         """
         scope = self.scope
         sizes = [scope.sizes[f] for f in factors]
-        total = None
-        if None not in sizes:
-            total = 1
-            for size in sizes:
-                total *= size or 0
+        total = None if None in sizes else product(size or 0 for size in sizes)
         flat = scope.factor(total)
         for array in arrays:
             if array.factors[-1] not in factors and any(f in array.factors for f in factors):
                 # It has the axis for rows, which lose their names here: they are tied.
                 scope.reduce(array, [f for f in array.factors if f not in factors])
         touching = [a for a in arrays if a.factors[-1] in factors]
-        if total is None:
+        if closed(total) is None:
             reason = unsized(reason)
             for array in touching:
                 scope.keep(array.value, reason)
@@ -376,6 +372,6 @@ class Assembler:
             scope.reduce(array, [f for f in array.factors if f not in inside[:-1]])
         rows = [f for f in array.factors if f not in factors]
         value = scope.expand(array, [*rows, *factors])
-        array.value = scope.step("reshape", value, (*scope.shape(rows), scope.sizes[flat] or 0))
+        array.value = scope.step("reshape", value, (*scope.shape(rows), *scope.shape([flat])))
         array.factors = [*rows, flat]
         scope.hold(array)

@@ -12,6 +12,7 @@ from prunec.channels.zeros import Zeros
 from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
 from prunec.lowering.lowered import LoweredRule
 from prunec.lowering.reasons import ReasonKind, RuleReason
+from prunec.sizes import closed
 from prunec.support.diagnostics import Span
 
 
@@ -110,7 +111,7 @@ class _Derivation:
 
     def _import(self, slot: int, tensor: BoundTensor, layout: Layout, value: int) -> None:
         scope = self.scope
-        factors = [scope.factor(size) for size in layout.factors]
+        factors = [scope.factor(size) for axis in layout.open_axes for size in axis]
         spanned = {position for array in layout.arrays for position in array}
         for position, factor in enumerate(factors):
             if position not in spanned:
@@ -151,7 +152,7 @@ class _Derivation:
     def _cut(self, term: SumTerm, factors: list[int], tensor: BoundTensor, reason: Reason) -> None:
         """Hands the parts of a sum their pieces of the atom arrays."""
         scope = self.scope
-        sizes = [axis_size(part, self.bound.sizes) for part in term.parts]
+        sizes = [closed(axis_size(part, self.bound.sizes)) for part in term.parts]
         if len(factors) != 1 or None in sizes:
             for factor in factors:
                 scope.kept.setdefault(factor, unsized(reason) if None in sizes else reason)
@@ -161,7 +162,8 @@ class _Derivation:
         for part, size in zip(term.parts, sizes):
             if size == 0:
                 continue
-            piece = scope.track([] if size == 1 else [scope.factor(size)])
+            whole_size = axis_size(part, self.bound.sizes)
+            piece = scope.track([] if size == 1 else [scope.factor(whole_size)])
             for array in whole if usable else []:
                 position = array.factors.index(factors[0])
                 value = scope.step("slice", array.value, position, start, start + (size or 0))
@@ -247,7 +249,7 @@ class _Derivation:
                 len(ids) == 1 and len(a) == 1 and a[0].factors == ids for ids, a in zip(per_part, spans)
             )
             if simple and len(names) > 1:
-                size = self.scope.sizes[per_part[0][0]] or 0
+                size = self.scope.shape(per_part[0])[0]
                 rows = [scope.step("reshape", a[0].value, (1, size)) for a in spans]
                 self.balances.append((scope.step("concat", tuple(rows), 0), scope.span))
             elif any(spans) and len(names) > 1:
@@ -294,11 +296,11 @@ class _Derivation:
                 if name in allowed
                 and f not in scope.kept
                 and not scope.covered(f)
-                and scope.sizes[f] is not None
+                and closed(scope.sizes[f]) is not None
             ]
             if new:
                 alone = {a.factors[0] for a in scope.arrays if len(a.factors) == 1}
-                factors = [f for f in rows if f not in alone and scope.sizes[f] is not None]
+                factors = [f for f in rows if f not in alone and closed(scope.sizes[f]) is not None]
                 # Only factors that something removes, or that are rows of such, make sense as rows.
                 value = scope.step("fresh", scope.shape(factors))
                 scope.add(Array(factors, value, split=True))

@@ -13,27 +13,34 @@ alike; the result is a :class:`Program`, a straight list of steps on arrays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Mapping, Optional, Union
 
 from prunec.lowering.reasons import ReasonKind, RuleReason
+from prunec.sizes import Size, closed_shape
 from prunec.support.diagnostics import Span
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Factor sizes axis by axis (size one is left out, ``None`` is unknown), the factors each atom array
-    spans (counted through all axes, outer to inner), and for each array whether what it removes is zero
-    in the masked original."""
+    """Factor sizes axis by axis (size one is left out, ``None`` is unknown), the factors that each atom array
+    spans (counted through all axes, outer to inner; their sizes are numbers), and for each array whether
+    what it removes is zero in the masked original."""
 
-    axes: tuple[tuple[Optional[int], ...], ...]
+    open_axes: tuple[tuple[Optional[Size], ...], ...]
     arrays: tuple[tuple[int, ...], ...]
     zero: tuple[bool, ...] = ()
     of_rows: tuple[bool, ...] = ()
     """For each array whether it holds row atoms."""
 
+    @cached_property
+    def axes(self) -> tuple[tuple[Optional[int], ...], ...]:
+        """The sizes that are numbers, ``None`` for one that is open."""
+        return tuple(closed_shape(axis) for axis in self.open_axes)
+
     @property
     def factors(self) -> tuple[Optional[int], ...]:
-        """All factor sizes, in order."""
+        """All factor sizes that are numbers, in order."""
         return tuple(size for axis in self.axes for size in axis)
 
 
@@ -71,7 +78,7 @@ class TensorResult:
 class NamedSize:
     """A factor of a name: its size, and the arrays (value, dimension) that may shrink it."""
 
-    size: Optional[int]
+    size: Optional[Size]
     arrays: tuple[tuple[int, int], ...]
 
 

@@ -16,6 +16,7 @@ from prunec.channels.layout import InputReason, Layout, Program, Reason, TensorR
 from prunec.graph import Graph, Tensor
 from prunec.lowering.lowered import LoweredGraph, LoweredRule
 from prunec.lowering.reasons import ReasonKind, RuleReason
+from prunec.sizes import Size, product, quotient
 from prunec.support.diagnostics import Span
 
 
@@ -200,7 +201,7 @@ class _Propagator:
             for array in known.arrays:
                 self._keep(array, cause)
             return
-        shape = self.bound.shapes.get(tensor)
+        shape = self.bound.open_shapes.get(tensor)
         if shape is not None:
             layout = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
             self.channels[tensor] = Channels(layout, (), (cause,) * len(layout.factors))
@@ -250,12 +251,13 @@ class _Propagator:
         """A parameter's channels with sizes from its shape.  An axis whose factors stay open is kept as it
         is, however long, and so is what spans it."""
         layout = channels.layout
-        if None not in layout.factors or not channels.arrays:
+        factors = [size for axis in layout.open_axes for size in axis]
+        if None not in factors or not channels.arrays:
             return channels
         shape = self.bound.shapes.get(tensor) or (None,) * len(layout.axes)
-        axes = [_fill(axis, size) for axis, size in zip(layout.axes, shape)]
+        axes = [_fill(axis, size) for axis, size in zip(layout.open_axes, shape)]
         if all(None not in axis or len(axis) == 1 for axis in axes):
-            return replace(channels, layout=replace(layout, axes=tuple(axes)))
+            return replace(channels, layout=replace(layout, open_axes=tuple(axes)))
         cause = self.cause(Cause("size", ReasonKind.UNKNOWN_SIZE.value, index))
         place: dict[int, int] = {}
         causes: list[int] = []
@@ -285,9 +287,10 @@ class _Propagator:
         shape = self.bound.shapes.get(tensor)
         if shape is None or None in shape:
             return None
+        sizes = [size or 0 for size in shape if size != 1]
         axes = tuple(() if size == 1 else (size,) for size in shape)
-        layout = Layout(axes, tuple((n,) for n in range(sum(map(len, axes)))), (True,) * sum(map(len, axes)))
-        arrays = tuple(self._fresh((size or 0,)) for size in layout.factors)
+        layout = Layout(axes, tuple((n,) for n in range(len(sizes))), (True,) * len(sizes))
+        arrays = tuple(self._fresh((size,)) for size in sizes)
         self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))
         return layout
 
@@ -326,11 +329,8 @@ class _Propagator:
         return Channels(result.layout, tuple(values[v] for v in result.values), causes)
 
 
-def _fill(axis: Sequence[Optional[int]], size: Optional[int]) -> tuple[Optional[int], ...]:
+def _fill(axis: Sequence[Optional[Size]], size: Optional[int]) -> tuple[Optional[Size], ...]:
     """The factors of an axis, its one unknown factor found from the size of the whole."""
-    known = 1
-    for factor in axis:
-        known *= factor or 1
-    if size is None or list(axis).count(None) != 1 or size % known:
-        return tuple(axis)
-    return tuple(size // known if factor is None else factor for factor in axis)
+    known = product(factor or 1 for factor in axis)
+    count = None if size is None or list(axis).count(None) != 1 else quotient(size, known)
+    return tuple(axis if count is None else (count if factor is None else factor for factor in axis))

@@ -12,6 +12,7 @@ from typing import Optional, Sequence
 
 from prunec.channels.layout import Reason, Step, unsized
 from prunec.lowering.reasons import ReasonKind, RuleReason
+from prunec.sizes import OpenSize, Size, closed, quotient
 from prunec.support.diagnostics import Span
 
 
@@ -38,7 +39,7 @@ class FactorScope:
     first_value: int
     span: Span
     """The place in the rule that ties are put down to."""
-    sizes: list[Optional[int]] = field(default_factory=list)
+    sizes: list[Optional[Size]] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
     kept: dict[int, Reason] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -51,7 +52,7 @@ class FactorScope:
     spans: dict[int, list[Array]] = field(default_factory=dict)
     """For each factor the arrays that span it, and maybe some that did."""
 
-    def factor(self, size: Optional[int]) -> int:
+    def factor(self, size: Optional[Size]) -> int:
         """A new factor."""
         self.sizes.append(size)
         return len(self.sizes) - 1
@@ -84,7 +85,7 @@ class FactorScope:
 
     def shape(self, factors: Sequence[int]) -> tuple[int, ...]:
         """The sizes of factors that are known to be known."""
-        return tuple(self.sizes[f] or 0 for f in factors)
+        return tuple(closed(self.sizes[f]) or 0 for f in factors)
 
     def tie(self, left: int, right: int) -> None:
         """The atoms of two values of one shape are the same."""
@@ -96,7 +97,7 @@ class FactorScope:
 
     # --- changing factors ---
 
-    def split(self, factor: int, outer: int, inner: int) -> tuple[int, int]:
+    def split(self, factor: int, outer: Size, inner: Size) -> tuple[int, int]:
         """Splits a factor into two, in every list and array."""
         new = (self.factor(outer), self.factor(inner))
         self._change(factor, new)
@@ -121,7 +122,7 @@ class FactorScope:
 
     def rename(self, old: int, new: int) -> None:
         """Makes one factor of two of the same size."""
-        if self.sizes[new] is None:
+        if self.sizes[new] is None or (isinstance(self.sizes[new], OpenSize) and self.sizes[old] is not None):
             self.sizes[new] = self.sizes[old]
         self._change(old, (new,))
         for array in self.spans.pop(old, []):
@@ -143,12 +144,12 @@ class FactorScope:
         ends = self._align_right(left, right, done)
         first, second = left[done : ends[0]], right[done : ends[1]]
         if len(first) == len(second) and all(
-            None in (self.sizes[a], self.sizes[b]) for a, b in zip(first, second)
+            None in (closed(self.sizes[a]), closed(self.sizes[b])) for a, b in zip(first, second)
         ):
             for a, b in zip(first, second):
                 self.rename(b, a)
             return
-        if any(self.sizes[factor] is None for factor in first + second):
+        if any(closed(self.sizes[factor]) is None for factor in first + second):
             reason = unsized(reason)
         for factor in first + second:
             self.kept.setdefault(factor, reason)
@@ -163,11 +164,11 @@ class FactorScope:
                     break
                 if size == other:
                     self.rename(b, a)
-                elif size and other % size == 0:
-                    self.split(b, size, other // size)
+                elif (count := quotient(other, size)) is not None:
+                    self.split(b, size, count)
                     continue
-                elif other and size % other == 0:
-                    self.split(a, other, size // other)
+                elif (count := quotient(size, other)) is not None:
+                    self.split(a, other, count)
                     continue
                 else:
                     break
@@ -209,7 +210,7 @@ class FactorScope:
         """The value of an array repeated over more factors, in the order given."""
         order = [f for f in factors if f in array.factors]
         permutation = tuple(array.factors.index(f) for f in order)
-        ones = tuple((self.sizes[f] or 0) if f in order else 1 for f in factors)
+        ones = tuple((closed(self.sizes[f]) or 0) if f in order else 1 for f in factors)
         if permutation == tuple(range(len(permutation))) and len(order) == len(factors):
             return array.value
         return self.step("expand", array.value, permutation, ones, self.shape(factors))
@@ -332,7 +333,7 @@ def places_of(arrays: Sequence[Array]) -> dict[int, list[int]]:
     return places
 
 
-def refinable(left: Sequence[Optional[int]], right: Sequence[Optional[int]]) -> bool:
+def refinable(left: Sequence[Optional[Size]], right: Sequence[Optional[Size]]) -> bool:
     """Whether two lists of known sizes with one product have a common refinement."""
     a, b = list(left), list(right)
     while a and b:
@@ -341,12 +342,12 @@ def refinable(left: Sequence[Optional[int]], right: Sequence[Optional[int]]) -> 
             return True
         if first == second:
             continue
-        if first and second % first == 0:
-            b.append(second // first)
-        elif second and first % second == 0:
-            a.append(first // second)
+        if (count := quotient(second, first)) is not None:
+            b.append(count)
+        elif (count := quotient(first, second)) is not None:
+            a.append(count)
         else:
-            return False
+            return isinstance(first, OpenSize) or isinstance(second, OpenSize)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
-from prunec.graph import Shape, shape_text
+from prunec.graph import shape_text
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ArgumentError, Open
 from prunec.language.functions.positions import attribute_length
@@ -26,6 +26,7 @@ from prunec.lowering.stems import (
     may_be_one,
     slots_of,
 )
+from prunec.sizes import OpenShape
 from prunec.value import Value
 
 #: More axes than any tensor has, and more tensors than any node gives.
@@ -38,12 +39,12 @@ class _Binder:
     rule: Rule
     attributes: Mapping[str, Value]
     slots: Slots
-    input_shapes: Sequence[Optional[Shape]]
+    input_shapes: Sequence[Optional[OpenShape]]
     output_count: int
     regroupings: list[Regrouping] = field(default_factory=list)
     fixed: set[str] = field(default_factory=set)
 
-    def bind(self, output_shapes: Sequence[Optional[Shape]]) -> Bound:
+    def bind(self, output_shapes: Sequence[Optional[OpenShape]]) -> Bound:
         signature = self.rule.signature
         self.variadic = variadic_names(slots_of(signature))
         self.counts = {**self.slots.counts, **self._output_counts(signature.outputs)}
@@ -122,7 +123,7 @@ class _Binder:
                     return count
         return self.output_count
 
-    def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> None:
+    def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]]) -> None:
         for name, rank in self.ranks.items():
             if rank > _MOST_AXES:
                 raise Contradiction(
@@ -144,7 +145,7 @@ class _Binder:
     # --- axes and sizes ---
 
     def _expand_and_solve(
-        self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]], scope: Scope
+        self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]], scope: Scope
     ) -> dict[int, tuple[PlainAxis, ...]]:
         axes: dict[int, tuple[PlainAxis, ...]] = {}
         solver = self.solver
@@ -233,8 +234,8 @@ class _Binder:
 def bind(
     rule: Rule,
     attributes: Mapping[str, Value],
-    input_shapes: Sequence[Optional[Shape]],
-    output_shapes: Sequence[Optional[Shape]],
+    input_shapes: Sequence[Optional[OpenShape]],
+    output_shapes: Sequence[Optional[OpenShape]],
     output_count: int,
     given: Sequence[bool] = (),
 ) -> Bound:

@@ -12,8 +12,9 @@ from typing import Mapping, Optional, Union
 
 from prunec.graph import Shape
 from prunec.language.syntax import Rule
-from prunec.lowering.expressions import Scalar
+from prunec.lowering.expressions import Scalar, Sizes
 from prunec.lowering.reasons import RuleReason
+from prunec.sizes import OpenShape, Size, closed_shape
 from prunec.support.diagnostics import Span
 from prunec.value import Value
 
@@ -115,7 +116,7 @@ class PlainRule:
     implied: tuple[BoundTensor, ...]
     outputs: tuple[BoundTensor, ...]
     parameter_slots: frozenset[str]
-    sizes: Mapping[str, Optional[int]]
+    sizes: Sizes
     regroupings: tuple[Regrouping, ...]
     kept: Mapping[str, RuleReason]
     made: frozenset[str]
@@ -125,11 +126,16 @@ class PlainRule:
     open: bool
     """Whether an axis list could not be written out for want of a shape."""
 
-    def shape(self, tensor: BoundTensor) -> Optional[Shape]:
+    def open_shape(self, tensor: BoundTensor) -> Optional[OpenShape]:
         """The sizes of a bound tensor, as far as they are known."""
         if tensor.axes is None:
             return None
         return tuple(axis_size(axis, self.sizes) for axis in tensor.axes)
+
+    def shape(self, tensor: BoundTensor) -> Optional[Shape]:
+        """The sizes of a bound tensor that are numbers."""
+        shape = self.open_shape(tensor)
+        return None if shape is None else closed_shape(shape)
 
 
 @dataclass(frozen=True)
@@ -142,18 +148,18 @@ class Bound(PlainRule):
     counts: Mapping[str, int]
 
 
-def axis_size(axis: PlainAxis, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+def axis_size(axis: PlainAxis, sizes: Sizes) -> Optional[Size]:
     """The size of an axis, ``None`` where a name in it has no known size."""
-    total = 1
+    total: Size = 1
     for term in axis:
         size = term_size(term, sizes)
         if size is None:
             return None
-        total *= size
+        total = total * size
     return total
 
 
-def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+def term_size(term: Term, sizes: Sizes) -> Optional[Size]:
     """The size of one term of a product."""
     if isinstance(term, str):
         return sizes.get(term)
@@ -161,12 +167,12 @@ def term_size(term: Term, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
         return sizes.get(term.name)
     if isinstance(term, Taken):
         return term.sizes[term.axis]
-    total = 0
+    total: Size = 0
     for part in term.parts:
         size = axis_size(part, sizes)
         if size is None:
             return None
-        total += size
+        total = total + size
     return total
 
 

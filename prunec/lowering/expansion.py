@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Callable, Mapping, Optional, Sequence
 
-from prunec.graph import Shape
 from prunec.language.functions import function_of
 from prunec.language.functions.base import AXIS, MEASURE, REST, TARGET, ArgumentError, Making, Open
 from prunec.language.functions.codes import Dialect, read_codes
@@ -27,19 +26,20 @@ from prunec.language.syntax import (
 )
 from prunec.language.tree import walk
 from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term, axis_size
-from prunec.lowering.expressions import Scope, indexed, spread_optional
+from prunec.lowering.expressions import Scope, Sizes, indexed, spread_optional
 from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import each_rests
 from prunec.lowering.slots import holds_name
 from prunec.lowering.stems import is_broadcast_list, is_lettered
+from prunec.sizes import OpenShape, OpenSize, Size, closed
 from prunec.value import Value
 
 
-def _making(sizes: Mapping[str, Optional[int]]) -> Making[PlainAxis]:
+def _making(sizes: Sizes) -> Making[PlainAxis]:
     return Making(
         one=(),
         reverse=lambda axis: tuple(Reversed(term) if isinstance(term, str) else term for term in axis),
-        size=lambda axis: axis_size(axis, sizes),
+        size=lambda axis: closed(axis_size(axis, sizes)),
     )
 
 
@@ -55,7 +55,7 @@ class Expander:
     ranks: Mapping[str, int]
     counts: Mapping[str, int]
     variadic: Mapping[str, str]
-    sizes: dict[str, Optional[int]]
+    sizes: dict[str, Optional[Size]]
     regroupings: list[Regrouping]
     fixed: set[str]
     own: frozenset[str]
@@ -63,7 +63,7 @@ class Expander:
     letters: Optional[Letters]
 
     def tensor(
-        self, tensor: Tensor, index: int, shape: Optional[Shape], learned: bool, number: int
+        self, tensor: Tensor, index: int, shape: Optional[OpenShape], learned: bool, number: int
     ) -> tuple[PlainAxis, ...]:
         """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
         it is a parameter's, ``number`` counts the node's tensors, inputs first.
@@ -147,7 +147,7 @@ class Expander:
         self.sizes[name] = size
         return [name]
 
-    def _own_rest(self, name: str, tensor: Tensor, index: int, shape: Optional[Shape]) -> list[PlainAxis]:
+    def _own_rest(self, name: str, tensor: Tensor, index: int, shape: Optional[OpenShape]) -> list[PlainAxis]:
         if shape is None:
             raise Open
         rank = len(shape) - len(tensor.axes) + 1
@@ -159,7 +159,7 @@ class Expander:
         return [indexed(name, i) for i in range(self.ranks[name])]
 
     def _broadcast(
-        self, item: Broadcast, tensor: Tensor, position: int, shape: Optional[Shape], learned: bool
+        self, item: Broadcast, tensor: Tensor, position: int, shape: Optional[OpenShape], learned: bool
     ) -> list[PlainAxis]:
         if isinstance(item.item, Name):
             size = shape[position] if shape is not None and position < len(shape) else None
@@ -174,7 +174,7 @@ class Expander:
         aligned = names[len(names) - own :] if own else []
         return self._or_ones(aligned, shape[position : position + own])
 
-    def _lettered(self, number: int, shape: Optional[Shape]) -> list[PlainAxis]:
+    def _lettered(self, number: int, shape: Optional[OpenShape]) -> list[PlainAxis]:
         """The axes that a formula gives a tensor; an input may hold a one in the place of any."""
         if self.letters is None:
             raise Open
@@ -185,7 +185,7 @@ class Expander:
             raise Open
         return self._or_ones(names, shape)
 
-    def _or_ones(self, names: Sequence[str], sizes: Shape) -> list[PlainAxis]:
+    def _or_ones(self, names: Sequence[str], sizes: OpenShape) -> list[PlainAxis]:
         """Axes that hold names, or a one in the place of a name that has another size."""
         return [
             () if size == 1 and self.sizes.get(name) != 1 else (name,) for name, size in zip(names, sizes)
@@ -240,7 +240,7 @@ class Expander:
         name, listed = call.arguments
         if not isinstance(name, Name) or not isinstance(listed, Name):
             raise Open
-        size = self.sizes.get(name.name)
+        size = closed(self.sizes.get(name.name))
         if size is None:
             raise Open
         positions = elements(self._value(listed), size)
@@ -257,7 +257,7 @@ class Expander:
         held = holds_name(name)
         if held not in self.ranks:
             return (length,)
-        shape = tuple(self.sizes.get(plain) or 0 for plain in self._rest(held))
+        shape = tuple(closed(self.sizes.get(plain)) or 0 for plain in self._rest(held))
         if prod(shape) != length:
             raise Open
         return shape
@@ -265,12 +265,12 @@ class Expander:
     def _view(self, call: Call, dialect: Dialect) -> list[PlainAxis]:
         names = self._rest_of(call)
         codes, flag = (*map(self._value, call.arguments[1:]), None)[:2]
-        if isinstance(codes, int):
-            codes = (codes,)
-        if not isinstance(codes, tuple) or not all(isinstance(code, int) for code in codes):
+        entries = codes if isinstance(codes, tuple) else (codes,)
+        written = [code for code in entries if isinstance(code, (int, OpenSize))]
+        if len(written) != len(entries):
             raise ArgumentError(f"{codes} is not a list of reshape codes")
         shape = tuple(self.sizes.get(name) for name in names)
-        view = read_codes(dialect, [int(code) for code in codes], shape, bool(flag))  # type: ignore[arg-type]
+        view = read_codes(dialect, written, shape, bool(flag))
         after = [indexed("=view", i) for i in range(len(view.sizes))]
         self.sizes.update(zip(after, view.sizes))
         for start, end, first, last in view.segments:

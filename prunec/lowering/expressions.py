@@ -13,6 +13,7 @@ from typing import Mapping, Optional, Sequence, Union
 from prunec.language.functions import ELEMENTWISE, FUNCTIONS, function_of
 from prunec.language.functions.base import SIZE, VALUES, VARIADIC
 from prunec.language.syntax import Arithmetic, Call, Expression, Literal, Name, Rest
+from prunec.sizes import OpenSize, Size, applied, quotient
 from prunec.value import Value
 
 
@@ -24,8 +25,10 @@ class Operation:
     arguments: tuple[Scalar, ...]
 
 
-#: A number, "not given", a plain name, or an operation.
-Scalar = Union[None, int, float, str, Operation]
+#: A size, "not given", a plain name, or an operation.
+Scalar = Union[None, int, float, OpenSize, str, Operation]
+#: Sizes of plain names; ``None`` where nothing is known of one.
+Sizes = Mapping[str, Optional[Size]]
 
 
 class Unspreadable(Exception):
@@ -92,7 +95,7 @@ def _number(value: Value) -> Scalar:
         return int(value)
     if value is None or isinstance(value, int):
         return None if value is None else int(value)
-    if isinstance(value, float):
+    if isinstance(value, (float, OpenSize)):
         return value
     raise Unspreadable(str(value))
 
@@ -144,19 +147,16 @@ def _zip(function: str, columns: tuple[list[Scalar], ...]) -> list[Scalar]:
     return [Operation(function, entries) for entries in zip(*padded)]
 
 
-def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int]:
+def evaluate(scalar: Scalar, sizes: Sizes) -> Optional[Size]:
     """The value of a scalar expression, ``None`` where it needs a size that is not known."""
-    if scalar is None or isinstance(scalar, int):
+    if scalar is None or isinstance(scalar, (int, OpenSize)):
         return scalar
     if isinstance(scalar, float):
         return None  # a fraction is no size; as a factor it goes into functions
     if isinstance(scalar, str):
         return sizes.get(scalar)
     if scalar.function in ELEMENTWISE:
-        takes_fractions = FUNCTIONS[scalar.function].fractions
-        return ELEMENTWISE[scalar.function](
-            *(a if takes_fractions and isinstance(a, float) else evaluate(a, sizes) for a in scalar.arguments)
-        )
+        return _elementwise(scalar, sizes)
     values = [evaluate(argument, sizes) for argument in scalar.arguments]
     left, right = values
     if left is None or right is None:
@@ -164,6 +164,19 @@ def evaluate(scalar: Scalar, sizes: Mapping[str, Optional[int]]) -> Optional[int
         key = _sum_names(scalar)
         return None if key is None else sizes.get(sum_key(key))
     return _arithmetic(scalar.function, left, right)
+
+
+def _elementwise(operation: Operation, sizes: Sizes) -> Optional[Size]:
+    function = ELEMENTWISE[operation.function]
+    takes_fractions = FUNCTIONS[operation.function].fractions
+    arguments: list[Union[None, float, Size]] = [
+        a if takes_fractions and isinstance(a, float) else evaluate(a, sizes) for a in operation.arguments
+    ]
+    try:
+        return function(*arguments)
+    except TypeError:
+        # An open size is neither larger nor smaller than another, and cannot be rounded.
+        return applied(operation.function, arguments, function)
 
 
 def sum_key(names: Sequence[str]) -> str:
@@ -180,7 +193,7 @@ def _sum_names(scalar: Scalar) -> Optional[list[str]]:
     return None
 
 
-def _arithmetic(operator: str, left: int, right: int) -> Optional[int]:
+def _arithmetic(operator: str, left: Size, right: Size) -> Optional[Size]:
     if operator == "+":
         return left + right
     if operator == "-":
@@ -190,7 +203,7 @@ def _arithmetic(operator: str, left: int, right: int) -> Optional[int]:
     return left // right if right else None
 
 
-def solve(scalar: Scalar, value: int, sizes: Mapping[str, Optional[int]]) -> Optional[tuple[str, int]]:
+def solve(scalar: Scalar, value: Size, sizes: Sizes) -> Optional[tuple[str, Size]]:
     """The one unknown name of a scalar expression and the size that gives it ``value``.
 
     ``None`` where there is no unknown, more than one, or none that can be found by turning the
@@ -210,8 +223,9 @@ def solve(scalar: Scalar, value: int, sizes: Mapping[str, Optional[int]]) -> Opt
         return solve(unknown, value - known, sizes)
     if scalar.function == "-":
         return solve(unknown, value + known if left_value is None else known - value, sizes)
-    if scalar.function == "*" and known and value % known == 0:
-        return solve(unknown, value // known, sizes)
+    if scalar.function == "*":
+        count = quotient(value, known)
+        return None if count is None else solve(unknown, count, sizes)
     return None
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
-from prunec.graph import Shape
 from prunec.language.functions import function_of
 from prunec.language.functions.base import GUARD, TENSOR, UNKNOWN, VARIADIC, Unknown
 from prunec.language.syntax import (
@@ -18,10 +17,11 @@ from prunec.language.syntax import (
     Name,
     Not,
 )
+from prunec.sizes import OpenShape
 from prunec.value import Value
 
 #: Shapes of a rule's slots by name (of a variadic slot, a list); a slot that is not connected is absent.
-SlotShapes = Mapping[str, list[Optional[Shape]]]
+SlotShapes = Mapping[str, Sequence[Optional[OpenShape]]]
 
 
 def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:

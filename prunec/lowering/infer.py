@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from typing import Mapping, Optional, Protocol, Sequence
 
-from prunec.graph import Graph, Known, Node, Shape, Tensor, as_value, same, shape_text
+from prunec.graph import Graph, Known, Node, Tensor, as_value, same, shape_text
 from prunec.language.syntax import Rule
 from prunec.lowering.bind import bind
 from prunec.lowering.bound import Bound
@@ -17,9 +17,11 @@ from prunec.lowering.choosing import Chooser
 from prunec.lowering.guards import holds
 from prunec.lowering.lower import is_discontinuous, lower
 from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
+from prunec.lowering.open_values import key_of
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.slots import Contradiction, NothingLeft, assign_slots
 from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
+from prunec.sizes import OpenShape, OpenSize
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
 from prunec.value import Value
 
@@ -37,7 +39,7 @@ class Rules(Protocol):
         """The rules that name an operator, in file order."""
 
 
-def describe(graph: Graph, index: int, shapes: Mapping[Tensor, Shape]) -> str:
+def describe(graph: Graph, index: int, shapes: Mapping[Tensor, OpenShape]) -> str:
     """A node as messages name it: name, operator and the shapes of its first inputs."""
     node = graph.nodes[index]
     shown = node.inputs[:_MOST_INPUTS]
@@ -60,7 +62,7 @@ class _Inference:
     def __init__(self, graph: Graph, rules: Rules) -> None:
         self.graph = graph
         self.rules = rules
-        self.shapes: dict[Tensor, Shape] = {Tensor(n, 0): s for n, s in graph.shapes.items()}
+        self.shapes: dict[Tensor, OpenShape] = {Tensor(n, 0): s for n, s in graph.shapes.items()}
         self.bounds: list[Optional[Bound]] = [None] * len(graph.nodes)
         self.opaque: dict[int, Opaque] = {}
         self.problems: dict[int, Diagnostic] = {}
@@ -134,13 +136,13 @@ class _Inference:
         self.bounds[index] = bound
         again: list[int] = []
         for tensor, slot in zip(node.inputs, bound.inputs):
-            if slot.firm and self._refine(tensor, bound.shape(slot)):
+            if slot.firm and self._refine(tensor, bound.open_shape(slot)):
                 again += [other for other in self.consumers[tensor] if other != index]
                 if self.graph.nodes[tensor.node].operator is not None:
                     again.append(tensor.node)
         for k, slot in enumerate(bound.outputs):
             tensor = Tensor(index, k)
-            if self._refine(tensor, bound.shape(slot)):
+            if self._refine(tensor, bound.open_shape(slot)):
                 again += self.consumers.get(tensor, [])
         return again + self._learn_values(index, bound)
 
@@ -181,7 +183,7 @@ class _Inference:
                 again += self.consumers.get(tensor, [])
         return again
 
-    def _refine(self, tensor: Tensor, shape: Optional[Shape]) -> bool:
+    def _refine(self, tensor: Tensor, shape: Optional[OpenShape]) -> bool:
         """Takes what is new; a tensor's shape is never contradicted here, that is bind's to say."""
         if shape is None:
             return False
@@ -191,7 +193,11 @@ class _Inference:
             return True
         if known == shape or len(known) != len(shape):
             return False
-        merged = tuple(new if old is None else old for old, new in zip(known, shape))
+        # A number says more than a size that is open, and that more than nothing.
+        merged = tuple(
+            new if old is None or (isinstance(old, OpenSize) and isinstance(new, int)) else old
+            for old, new in zip(known, shape)
+        )
         self.shapes[tensor] = merged
         return merged != known
 
@@ -200,8 +206,8 @@ class _Inference:
         rule: Rule,
         attributes: Mapping[str, Value],
         node: Node,
-        inputs: tuple[Optional[Shape], ...],
-        outputs: tuple[Optional[Shape], ...],
+        inputs: tuple[Optional[OpenShape], ...],
+        outputs: tuple[Optional[OpenShape], ...],
         count: int,
     ) -> Bound:
         key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
@@ -212,13 +218,13 @@ class _Inference:
 
     # --- choosing the rule ---
 
-    def _choose(self, index: int, node: Node, inputs: tuple[Optional[Shape], ...]) -> Optional[Rule]:
+    def _choose(self, index: int, node: Node, inputs: tuple[Optional[OpenShape], ...]) -> Optional[Rule]:
         assert node.operator is not None
         candidates = self.rules.rules_for(node.operator)
         if not candidates:
             self.opaque[index] = Opaque("unknown operator", f"no rule knows the operator {node.operator}")
             return None
-        values = [self.known[t].tobytes() if t in self.known else None for t in node.inputs]
+        values = [key_of(self.known[t]) if t in self.known else None for t in node.inputs]
         key = (node.operator, tuple(node.attributes.items()), inputs, node.given, *values)
         matching = self.chosen.get(key)
         if matching is None:
@@ -279,7 +285,7 @@ def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) ->
 def guard_holds(
     rule: Rule,
     node: Node,
-    inputs: Sequence[Optional[Shape]],
+    inputs: Sequence[Optional[OpenShape]],
     known: Mapping[Tensor, Known] = {},
 ) -> Optional[bool]:
     """Whether a rule's guard holds for a node; a rule that the inputs do not fit does not hold."""
@@ -299,10 +305,10 @@ def _no_rule(node: Node, rule: Rule) -> Opaque:
 
 
 def _slot_shapes(
-    rule: Rule, node: Node, inputs: Sequence[Optional[Shape]]
-) -> dict[str, list[Optional[Shape]]]:
+    rule: Rule, node: Node, inputs: Sequence[Optional[OpenShape]]
+) -> dict[str, list[Optional[OpenShape]]]:
     """The shapes of the tensors in each slot that is connected."""
-    slots: dict[str, list[Optional[Shape]]] = {}
+    slots: dict[str, list[Optional[OpenShape]]] = {}
     if rule.opaque is None:
         filled = assign_slots(rule, len(inputs), node.given)
         for (tensor, _), shape in zip(filled.inputs, inputs):

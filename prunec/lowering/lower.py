@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Iterator, Mapping, Optional, Sequence
 
-from prunec.graph import Shape
 from prunec.language.functions import function_of
 from prunec.language.functions.codes import read_codes
 from prunec.language.functions.positions import listed_positions
@@ -32,6 +31,7 @@ from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleH
 from prunec.lowering.meaning import zero_inputs
 from prunec.lowering.reasons import RuleReason
 from prunec.lowering.stems import axis_names, equations, slots_of
+from prunec.sizes import OpenShape
 from prunec.value import Value
 
 
@@ -143,7 +143,9 @@ def _codes(bound: Bound) -> Iterator[CodesEdit]:
         rest, attribute = call.arguments[:2]
         assert isinstance(rest, Rest) and isinstance(attribute, Name)
         codes = bound.attributes[attribute.name]
-        shape: Shape = tuple(bound.sizes.get(indexed(rest.name, i)) for i in range(bound.ranks[rest.name]))
+        shape: OpenShape = tuple(
+            bound.sizes.get(indexed(rest.name, i)) for i in range(bound.ranks[rest.name])
+        )
         reverse = bool(_flag(call, bound))
         view = read_codes(dialect, codes if isinstance(codes, tuple) else (codes,), shape, reverse)  # type: ignore[arg-type]
         literals = [(code, indexed("=view", n)) for n, code in enumerate(view.literal) if code is not None]

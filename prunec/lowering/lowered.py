@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Mapping, Optional
 
 from prunec.graph import Graph, Known, Shape, Tensor
 from prunec.lowering.bound import PlainRule, ZeroInputs
 from prunec.lowering.expressions import Scalar
+from prunec.lowering.open_values import is_open
+from prunec.sizes import OpenShape, OpenSize, Size, Symbol, closed_shape, exemplary
 from prunec.support.diagnostics import Span
 
 
@@ -104,15 +107,53 @@ class Opaque:
 @dataclass(frozen=True)
 class LoweredGraph:
     """A graph with a lowered rule for each operator that has one, a shape for each tensor, and what tensors
-    hold where that is known.  Of nodes in ``opaque`` nothing is known, whether they have a rule or not."""
+    hold where that is known: ``values`` and ``open_shapes`` have open sizes among numbers.  Of nodes in
+    ``opaque`` nothing is known, whether they have a rule or not."""
 
     graph: Graph
     rules: tuple[Optional[LoweredRule], ...]
     opaque: Mapping[int, Opaque]
-    shapes: Mapping[Tensor, Shape]
-    known: Mapping[Tensor, Known]
+    open_shapes: Mapping[Tensor, OpenShape]
+    values: Mapping[Tensor, Known]
+
+    @cached_property
+    def shapes(self) -> Mapping[Tensor, Shape]:
+        """The shapes, ``None`` for sizes that are open."""
+        return {tensor: closed_shape(shape) for tensor, shape in self.open_shapes.items()}
+
+    @cached_property
+    def example_shapes(self) -> Mapping[Tensor, Shape]:
+        """The shapes, ``None`` for open sizes of which the example says nothing."""
+        return {
+            tensor: tuple(exemplary(size, {}) for size in shape) for tensor, shape in self.open_shapes.items()
+        }
+
+    def example(self, size: Optional[Size]) -> Optional[int]:
+        """What a size is in the example; where only the number of samples is open, that of one sample."""
+        return exemplary(size, self._one_sample)
+
+    @cached_property
+    def _one_sample(self) -> Mapping[Symbol, int]:
+        graph = self.graph
+        inputs = [
+            n for n, node in enumerate(graph.nodes) if node.operator is None and n not in graph.parameters
+        ]
+        shapes = [graph.shapes.get(n) for n in inputs]
+        if not all(shape is not None and _is_open_at_most_in_front(shape) for shape in shapes):
+            return {}
+        front = [shape[0] for shape in shapes if shape]
+        return {symbol: 1 for size in front if isinstance(size, OpenSize) for symbol in size.symbols}
+
+    @cached_property
+    def known(self) -> Mapping[Tensor, Known]:
+        """What tensors hold in which no size is open."""
+        return {tensor: array for tensor, array in self.values.items() if not is_open(array)}
 
     def is_costly(self, node: int) -> bool:
         """Whether a node's rule says what it costs: then it is a layer."""
         rule = self.rules[node]
         return rule is not None and rule.costly
+
+
+def _is_open_at_most_in_front(shape: OpenShape) -> bool:
+    return all(isinstance(size, int) for size in shape[1:]) and None not in shape[:1]

@@ -10,10 +10,10 @@ from prunec.language.canonical import print_tensor
 from prunec.language.functions import function_of
 from prunec.language.functions.base import Open
 from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
-from prunec.language.tree import axis_names
+from prunec.language.tree import axis_names, walk
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander
-from prunec.lowering.expressions import Scalar, Scope, Unspreadable, names_in, spread
+from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, names_in, spread
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.stems import equations, slots_of
 
@@ -40,6 +40,7 @@ def meaning_of(
     made = _made(rule, scope, taken, given)
     held = _held(rule, scope, given)
     in_values = {name for scalars in held.values() for scalar in scalars for name in names_in(scalar)}
+    in_values |= _read_as_sizes(rule, scope)
     mixed: dict[str, Mixing] = {}
     kept: dict[str, RuleReason] = {}
     for statement in rule.statements:
@@ -130,6 +131,18 @@ def _held(rule: Rule, scope: Scope, given: Sequence[BoundTensor]) -> dict[int, t
                 if index is not None:
                     held[index] = tuple(spread(statement.value, scope))
     return held
+
+
+def _read_as_sizes(rule: Rule, scope: Scope) -> set[str]:
+    """The plain names of rests of which outputs hold some sizes: those of the others are not read at all."""
+    rests = {
+        part.name
+        for statement in rule.statements
+        if isinstance(statement, Holds)
+        for part in walk(statement.value)
+        if isinstance(part, Rest)
+    }
+    return {indexed(name, n) for name in rests for n in range(scope.ranks.get(name, 0))}
 
 
 def _made(

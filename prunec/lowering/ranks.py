@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Iterator, Mapping, Optional, Sequence
 
-from prunec.graph import Shape
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ITS_OWN, LIKE_LISTS
 from prunec.language.syntax import (
@@ -25,6 +24,7 @@ from prunec.language.syntax import (
 from prunec.language.tree import Item, children, walk
 from prunec.lowering.letters import Letters
 from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest
+from prunec.sizes import OpenShape
 from prunec.value import Value
 
 
@@ -65,7 +65,7 @@ class RankSolver:
         self,
         rule: Rule,
         attributes: Mapping[str, Value],
-        tensors: Sequence[tuple[Tensor, Optional[Shape]]],
+        tensors: Sequence[tuple[Tensor, Optional[OpenShape]]],
         own: frozenset[str],
         letters: Optional[Letters] = None,
     ) -> None:
@@ -220,13 +220,13 @@ class RankSolver:
                 self.ranks.setdefault(name, rank)
 
 
-def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[Shape]]]) -> dict[str, int]:
+def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[OpenShape]]]) -> dict[str, int]:
     """The known sizes of names that are the last axis of a tensor."""
     sizes: dict[str, int] = {}
     for tensor, shape in tensors:
         last = tensor.axes[-1].item if tensor.axes else None
-        if isinstance(last, Name) and shape and shape[-1] is not None:
-            sizes.setdefault(last.name, shape[-1])
+        if isinstance(last, Name) and shape and isinstance(size := shape[-1], int):
+            sizes.setdefault(last.name, size)
     return sizes
 
 

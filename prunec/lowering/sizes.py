@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
-from prunec.graph import Shape, shape_text
+from prunec.graph import shape_text
 from prunec.language import tree
 from prunec.language.syntax import Broadcast, Equation, Rule, Tensor
 from prunec.lowering.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
@@ -23,6 +23,7 @@ from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import rests_in
 from prunec.lowering.slots import Contradiction, NothingLeft
 from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
+from prunec.sizes import OpenShape, OpenSize, Size, quotient
 from prunec.support.diagnostics import Span
 
 
@@ -37,10 +38,10 @@ class SizeSolver:
     ranks: Mapping[str, int]
     balanced: frozenset[str]
     letters: Optional[Letters] = None
-    sizes: dict[str, Optional[int]] = field(default_factory=dict)
+    sizes: dict[str, Optional[Size]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
-    def learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Optional[Shape]]], ones: bool) -> bool:
+    def learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]], ones: bool) -> bool:
         """Learns sizes that broadcast: the largest of those that meet (zero where the others are one), before
         it is decided which tensors hold the axis and which a one in its place; and one only when nothing else
         (``ones``) tells."""
@@ -48,7 +49,11 @@ class SizeSolver:
         for number, (tensor, _, shape) in enumerate(slots):
             for plain, size in self._broadcast_sizes(tensor, shape, number):
                 known = self.sizes.get(plain)
-                if size is None or (size == 1) != ones or (known is not None and (ones or size <= known)):
+                if (
+                    size is None
+                    or (size == 1) != ones
+                    or (known is not None and (ones or not _says_more(size, known)))
+                ):
                     continue
                 if ones and self._open_elsewhere(plain, slots):
                     continue
@@ -57,9 +62,9 @@ class SizeSolver:
         return learned
 
     def _broadcast_sizes(
-        self, tensor: Tensor, shape: Optional[Shape], number: int
-    ) -> list[tuple[str, Optional[int]]]:
-        pairs: list[tuple[str, Optional[int]]] = []
+        self, tensor: Tensor, shape: Optional[OpenShape], number: int
+    ) -> list[tuple[str, Optional[Size]]]:
+        pairs: list[tuple[str, Optional[Size]]] = []
         for position, axis in enumerate(tensor.axes if shape is not None else ()):
             assert shape is not None
             if is_broadcast_rest(axis.item):
@@ -76,7 +81,7 @@ class SizeSolver:
                     pairs.append((axis.item.item.name, shape[place] if place >= 0 else 1))
         return pairs
 
-    def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[Shape]]]) -> bool:
+    def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]]) -> bool:
         """Whether another slot may still show a larger size, so that a one settles nothing."""
         stem = plain.split(".")[0]
         signature = self.rule.signature
@@ -90,7 +95,7 @@ class SizeSolver:
                 return True
         return False
 
-    def match(self, tensor: Tensor, axes: tuple[PlainAxis, ...], shape: Shape) -> None:
+    def match(self, tensor: Tensor, axes: tuple[PlainAxis, ...], shape: OpenShape) -> None:
         """Takes from a tensor's shape the sizes of the names on its axes, or checks them."""
         if len(axes) != len(shape):
             raise Contradiction(
@@ -102,9 +107,15 @@ class SizeSolver:
             if size is not None:
                 self._match_axis(axis, size, f"axis {position} of {tensor.name}", tensor.axes_span)
 
-    def _match_axis(self, axis: PlainAxis, size: int, origin: str, span: Span) -> None:
+    def _match_axis(self, axis: PlainAxis, size: Size, origin: str, span: Span) -> None:
         expected = axis_size(axis, self.sizes)
         if expected is not None:
+            if isinstance(expected, OpenSize) or isinstance(size, OpenSize):
+                # What is open may come to be the same; a number says more.
+                if isinstance(size, int) and len(axis) == 1 and isinstance(axis[0], str):
+                    self.sizes[axis[0]] = size
+                    self.origins[axis[0]] = origin
+                return
             if expected != size:
                 told = ", ".join(
                     f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})"
@@ -121,30 +132,37 @@ class SizeSolver:
         if len(unknown) != 1:
             return
         rest = axis_size(tuple(term for term in axis if term is not unknown[0]), self.sizes) or 1
-        if size % rest:
+        count = quotient(size, rest)
+        if count is None:
+            if isinstance(size, OpenSize) or isinstance(rest, OpenSize):
+                return
             raise Contradiction(f"{origin} has size {size}, which does not divide by {rest}", span)
-        term, size = unknown[0], size // rest
+        term, size = unknown[0], count
         if isinstance(term, SumTerm):
             self._match_sum(term, size, origin, span)
         elif not isinstance(term, Taken):
             self._set(term.name if isinstance(term, Reversed) else term, size, origin)
 
-    def _match_sum(self, term: SumTerm, size: int, origin: str, span: Span) -> None:
+    def _match_sum(self, term: SumTerm, size: Size, origin: str, span: Span) -> None:
         names = [part[0] for part in term.parts if len(part) == 1 and isinstance(part[0], str)]
         if len(names) == len(term.parts):
             self.sizes[sum_key(names)] = size
         unknown = [part for part in term.parts if axis_size(part, self.sizes) is None]
-        known = sum(axis_size(part, self.sizes) or 0 for part in term.parts if part not in unknown)
-        if len(set(unknown)) == 1 and (size - known) % len(unknown) == 0 and size >= known:
-            self._match_axis(unknown[0], (size - known) // len(unknown), f"a part of {origin}", span)
-        elif self.balanced & {name for part in unknown for name in names_of(part)} and not known:
-            if size % len(unknown):
+        known: Size = 0
+        for part in term.parts:
+            known = known + ((part not in unknown and axis_size(part, self.sizes)) or 0)
+        left = size - known
+        share = quotient(left, len(unknown)) if unknown else None
+        if len(set(unknown)) == 1 and share is not None and not _negative(left):
+            self._match_axis(unknown[0], share, f"a part of {origin}", span)
+        elif self.balanced & {name for part in unknown for name in names_of(part)} and known == 0:
+            if share is None:
                 raise Contradiction(f"{origin} has size {size}, not {len(unknown)} equal parts", span)
             for part in unknown:
-                self._match_axis(part, size // len(unknown), f"a part of {origin}", span)
+                self._match_axis(part, share, f"a part of {origin}", span)
 
-    def _set(self, name: str, size: int, origin: str) -> None:
-        if size >= 0 and self.sizes.get(name) is None:
+    def _set(self, name: str, size: Size, origin: str) -> None:
+        if not _negative(size) and self.sizes.get(name) is None:
             self.sizes[name] = size
             self.origins[name] = origin
 
@@ -152,6 +170,8 @@ class SizeSolver:
         """Checks an equation, or takes from it the one size that is open."""
         left_value, right_value = evaluate(left, self.sizes), evaluate(right, self.sizes)
         if left_value is not None and right_value is not None:
+            if isinstance(left_value, OpenSize) or isinstance(right_value, OpenSize):
+                return
             if left_value != right_value:
                 # A sum may be known as a whole while its parts are not.
                 told = self._told(Operation("+", (left, right)))
@@ -163,7 +183,7 @@ class SizeSolver:
             return
         for known, own, other in ((left_value, left, right), (right_value, right, left)):
             if known is not None:
-                if isinstance(other, str) and known < least_size(own):
+                if isinstance(other, str) and isinstance(known, int) and known < least_size(own):
                     raise NothingLeft(
                         f"{equation.span.text.strip()} leaves nothing: {known}",
                         equation.span,
@@ -177,3 +197,15 @@ class SizeSolver:
         """The sizes in an expression, each with where it came from."""
         names = sorted(name for name in names_in(scalar) if name in self.sizes)
         return ", ".join(f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names)
+
+
+def _says_more(size: Size, known: Size) -> bool:
+    """Whether of two sizes that broadcast the first is the one to take: a number rather than one that is
+    open, and the larger number."""
+    if isinstance(size, OpenSize):
+        return known == 1
+    return isinstance(known, OpenSize) or size > known
+
+
+def _negative(size: Size) -> bool:
+    return isinstance(size, int) and size < 0

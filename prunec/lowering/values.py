@@ -15,13 +15,14 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor
+from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Tensor
 from prunec.language.syntax import Rule
 from prunec.lowering.bound import Bound, PlainRule
-from prunec.lowering.expressions import evaluate, names_in
+from prunec.lowering.expressions import Sizes, evaluate, names_in
+from prunec.lowering.open_values import as_array, folded_open, generic, is_open
 from prunec.lowering.slots import Contradiction, assign_slots
+from prunec.sizes import OpenShape, Symbol
 
-Sizes = Mapping[str, Optional[int]]
 #: The sizes (node whose output holds them, position) that each element of a known tensor follows from.
 _Origins = list[frozenset[tuple[int, int]]]
 #: What open sizes are taken to be, from here on: no size of a model stands out.
@@ -51,11 +52,10 @@ def held_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
     arrays: dict[int, Known] = {}
     for index, scalars in rule.held.items():
         values = [evaluate(scalar, sizes) for scalar in scalars]
-        known = [value for value in values if value is not None and abs(value) <= _LARGEST]
+        known = [v for v in values if v is not None and not (isinstance(v, int) and abs(v) > _LARGEST)]
         if len(known) == len(values) <= MAXIMUM_KNOWN:
-            array = np.array(known, dtype=np.int64)
             axes = rule.outputs[index].axes
-            arrays[index] = array if axes is None or axes else array.reshape(())
+            arrays[index] = as_array(known, (len(known),) if axes is None or axes else ())
     return arrays
 
 
@@ -72,26 +72,36 @@ def held_lengths(bound: Bound) -> dict[int, int]:
 
 
 def folded(
-    graph: Graph, index: int, known: Mapping[Tensor, Known], shapes: Sequence[Optional[Shape]]
+    graph: Graph, index: int, known: Mapping[Tensor, Known], shapes: Sequence[Optional[OpenShape]]
 ) -> Optional[Sequence[Known]]:
     """What a node's outputs hold, where its inputs are known and its outputs are known to be small.
 
     ``shapes`` are those of its outputs: nothing is computed that might be large.
     """
-    inputs = graph.nodes[index].inputs
-    if graph.fold is None or not inputs or not all(tensor in known for tensor in inputs):
+    node = graph.nodes[index]
+    if graph.fold is None or not node.inputs or not all(tensor in known for tensor in node.inputs):
         return None
     if not shapes or not all(_small(shape) for shape in shapes):
         return None
-    return graph.fold(index, [known[tensor] for tensor in inputs])
+    return computed(graph, index, [known[tensor] for tensor in node.inputs])
 
 
-def _small(shape: Optional[Shape]) -> bool:
+def computed(graph: Graph, index: int, inputs: Sequence[Known]) -> Optional[Sequence[Known]]:
+    """What a node's outputs hold for these inputs, of which some may hold open sizes; ``None`` where that
+    cannot be computed."""
+    if graph.fold is None:
+        return None
+    if any(map(is_open, inputs)):
+        return folded_open(graph.fold, index, graph.nodes[index].name, inputs)
+    return graph.fold(index, inputs)
+
+
+def _small(shape: Optional[OpenShape]) -> bool:
     if shape is None:
         return False
     count = 1
     for size in shape:
-        if size is None:
+        if not isinstance(size, int):
             return False
         count *= size
     return count <= MAXIMUM_KNOWN
@@ -104,7 +114,7 @@ def sizes_used(
     graph: Graph,
     bounds: Sequence[Optional[Bound]],
     known: Mapping[Tensor, Known],
-    shapes: Mapping[Tensor, Shape],
+    shapes: Mapping[Tensor, OpenShape],
 ) -> dict[int, frozenset[str]]:
     """The names of axes that must stay because the model computes with their sizes, by node."""
     supposed = _supposed(graph, bounds, known, shapes)
@@ -126,11 +136,12 @@ def _supposed(
     graph: Graph,
     bounds: Sequence[Optional[Bound]],
     known: Mapping[Tensor, Known],
-    shapes: Mapping[Tensor, Shape],
+    shapes: Mapping[Tensor, OpenShape],
 ) -> dict[Tensor, Known]:
     """What tensors hold, and what those that follow from open sizes would hold if these were some numbers:
     a list in which one size is open still follows from all the others."""
-    supposed = dict(known)
+    numbers: dict[Symbol, int] = {}
+    supposed = {tensor: generic(array, numbers) for tensor, array in known.items()}
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
         if bound is None or Tensor(index, 0) in known:
@@ -139,6 +150,7 @@ def _supposed(
         names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
         open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
         found = held_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
+        found = {k: generic(array, numbers) for k, array in found.items()}
         if not found and any(tensor in supposed and tensor not in known for tensor in node.inputs):
             given = [shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
             found = dict(enumerate(folded(graph, index, supposed, given) or ()))
@@ -146,7 +158,7 @@ def _supposed(
     return supposed
 
 
-def _without_open(sizes: Sizes) -> dict[str, Optional[int]]:
+def _without_open(sizes: Sizes) -> Sizes:
     return {name: size for name, size in sizes.items() if size is not None}
 
 

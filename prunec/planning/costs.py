@@ -22,6 +22,7 @@ from prunec.channels.solve import Solution
 from prunec.graph import Shape, Tensor
 from prunec.lowering.expressions import Scalar, evaluate, names_in
 from prunec.planning.alignment import AxisCount
+from prunec.sizes import closed
 
 #: A cost of a plan; ``None`` where it is not known.
 Cost = Callable[[Atoms], Optional[float]]
@@ -129,7 +130,7 @@ class CostModel:
         sizes = {name: _product(factors, extents) for name, factors in layer.names.items()}
         key = (layer.node, tuple(sizes.values()))
         if key not in self._known:
-            self._known[key] = evaluate(layer.count, {**layer.sizes, **sizes})
+            self._known[key] = closed(evaluate(layer.count, {**layer.sizes, **sizes}))
         return self._known[key]
 
     def _weigh(self, steps: Atoms, items: bool) -> Optional[int]:
@@ -229,7 +230,9 @@ class _Builder:
             used = names_in(count)
             node = self.solution.propagation.nodes[index]
             names = {} if node is None else self._names(node, used)
-            yield Layer(index, count, names, {name: bound.sizes.get(name) for name in used})
+            yield Layer(
+                index, count, names, {n: self.analysis.bound.example(bound.sizes.get(n)) for n in used}
+            )
 
     def _names(self, node: NodeAtoms, used: frozenset[str]) -> dict[str, tuple[Factor, ...]]:
         result = {}
@@ -239,7 +242,11 @@ class _Builder:
             own = []
             for factor in factors:
                 numbers = [self.extent(node.values[v], d) for v, d in factor.arrays]
-                own.append(Factor(factor.size, tuple(n for n in numbers if n is not None)))
+                own.append(
+                    Factor(
+                        self.analysis.bound.example(factor.size), tuple(n for n in numbers if n is not None)
+                    )
+                )
             result[name] = tuple(own)
         return result
 

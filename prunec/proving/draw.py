@@ -53,6 +53,7 @@ from prunec.proving.equations import attribute_of, entries_for, placing, sides
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
+from prunec.sizes import closed
 from prunec.value import Value
 
 #: How often a node is drawn that is to meet conditions.
@@ -351,7 +352,7 @@ class _Drawing:
                 if value is not None and evaluate(other_side, self.sizes) is None:
                     found = solve(other_side, value, self.sizes)
                     if found is not None:
-                        self.sizes[found[0]] = found[1]
+                        self.sizes[found[0]] = closed(found[1])
                         changed = True
         return changed
 
@@ -363,7 +364,7 @@ class _Drawing:
     def _derive(self, name: str, side: Expression, other: Expression) -> bool:
         if (self.derived - self.attributes.keys()) & _names(other):
             return False
-        values = [evaluate(scalar, self.sizes) for scalar in spread(other, self._scope())]
+        values = [closed(evaluate(scalar, self.sizes)) for scalar in spread(other, self._scope())]
         if any(value is None for value in values):
             return False
         numbers: list[Optional[int]] = list(values)
@@ -371,7 +372,7 @@ class _Drawing:
         if styles is not None and isinstance(side, Call):
             argument = self.operator.argument(name)
             nullable = argument is None or argument.nullable
-            wholes = [evaluate(s, self.sizes) for s in spread(side.arguments[1], self._scope())]
+            wholes = [closed(evaluate(s, self.sizes)) for s in spread(side.arguments[1], self._scope())]
             if None in wholes:
                 return False
             ways = [styles(value or 0, whole or 0, nullable) for value, whole in zip(numbers, wholes)]

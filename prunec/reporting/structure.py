@@ -18,6 +18,7 @@ from prunec.model import Model
 from prunec.reporting.accounting import by_groups
 from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
+from prunec.sizes import closed_shape
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
 
@@ -203,7 +204,7 @@ def _bound(model: Model, rules: Rules, notes: list[Diagnostic]) -> Optional[Lowe
 def _shapes(graph: Graph, bound: Optional[LoweredGraph]) -> Mapping[Tensor, Shape]:
     if bound is not None:
         return bound.shapes
-    return {Tensor(node, 0): shape for node, shape in graph.shapes.items()}
+    return {Tensor(node, 0): closed_shape(shape) for node, shape in graph.shapes.items()}
 
 
 def _parameter_nodes(

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.language.functions import FUNCTIONS
-from prunec.lowering.expressions import evaluate
+from prunec.lowering.expressions import Sizes, evaluate
 from prunec.lowering.lowered import AttributeEdit, LoweredRule
+from prunec.sizes import OpenSize, Size, closed
 from prunec.value import Value
-
-Sizes = Mapping[str, Optional[int]]
 
 
 def new_attributes(rule: LoweredRule, sizes: Sizes) -> dict[str, Value]:
@@ -44,7 +43,7 @@ def _new_value(rule: LoweredRule, edit: AttributeEdit, sizes: Sizes) -> Value:
 
 
 #: What a function gives for an axis, before and after, and the size it gives it for, before and after.
-_Change = tuple[Optional[int], Optional[int], Optional[int], Optional[int]]
+_Change = tuple[Optional[Size], Optional[Size], Optional[Size], Optional[Size]]
 
 
 def _restyled(style: str, old: Value, changes: Sequence[_Change]) -> Value:
@@ -60,7 +59,9 @@ def _entry(style: str, previous: Value, change: _Change) -> Value:
     if value is None or (before, old_size) == (value, size):
         return previous
     restyle = FUNCTIONS[style].restyle
-    return value if restyle is None else restyle(_integer(previous), old_size, size, value)
+    if restyle is None or isinstance(value, OpenSize) or isinstance(previous, OpenSize):
+        return value
+    return restyle(_integer(previous), closed(old_size), closed(size), value)
 
 
 def _integer(value: Value) -> Optional[int]:

@@ -13,9 +13,11 @@ from prunec.embedded.slices import ParameterSlice
 from prunec.graph import Known, Tensor, as_value, same
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
-from prunec.lowering.values import held_arrays
+from prunec.lowering.open_values import generic, is_open
+from prunec.lowering.values import computed, held_arrays
 from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker, cut
+from prunec.sizes import OpenShape, Symbol
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
 
@@ -28,7 +30,9 @@ class Edits:
     position among its inputs; ``shapes``, for each tensor that shrinks, its axes that do and their new sizes
     (``None`` where a size is not known); ``unknown``, the tensors that come from some that shrink without a
     rule that says how they do; ``held``, what tensors hold in the smaller model before any input is
-    changed, where that is known; ``slices``, how parameters are cut.
+    changed, where that is known: with a number that the model has for no other reason in the place of each
+    open size, here and in ``inputs``; ``slices``, how parameters are cut; ``open``, the tensors that hold
+    open sizes.
 
     ``prunec explain MODEL NODE --rule --plan PLAN`` prints the part of a node; see
     :mod:`prunec.rewriting.edits_text`.
@@ -40,6 +44,7 @@ class Edits:
     unknown: frozenset[Tensor]
     held: Mapping[Tensor, Known]
     slices: tuple[ParameterSlice, ...]
+    open: frozenset[Tensor] = frozenset()
 
 
 def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
@@ -59,14 +64,24 @@ def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
     }
     unknown = _unknown(bound, shrinker, shapes)
     slices = tuple(_slices(analysis, shrinker))
-    return Edits(attributes, inputs, shapes, unknown, {**bound.known, **held}, slices)
+    everything = {**bound.values, **held}
+    numbers: dict[Symbol, int] = {}
+    return Edits(
+        attributes,
+        {place: generic(array, numbers) for place, array in inputs.items()},
+        shapes,
+        unknown,
+        {tensor: generic(array, numbers) for tensor, array in everything.items()},
+        slices,
+        frozenset(tensor for tensor, array in everything.items() if is_open(array)),
+    )
 
 
 def _attributes(analysis: Analysis, shrinker: Shrinker) -> dict[tuple[int, str], Value]:
     """All new values, those that inputs carry among them."""
     attributes: dict[tuple[int, str], Value] = {}
     # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
-    known: dict[tuple[int, tuple[Optional[int], ...]], dict[str, Value]] = {}
+    known: dict[tuple[int, OpenShape], dict[str, Value]] = {}
     for index, node in enumerate(analysis.solution.propagation.nodes):
         rule = analysis.bound.rules[index]
         if node is None or rule is None or not shrinker.touched(node):
@@ -117,7 +132,7 @@ def _inputs(
         node, atoms = bound.graph.nodes[index], shrinker.solution.propagation.nodes[index]
         for name, position in rule.value_inputs:
             tensor = node.inputs[position]
-            old = bound.known[tensor]
+            old = bound.values[tensor]
             wanted = attributes.pop((index, name), rule.attributes[name])
             if wanted != as_value(held.get(tensor, old)):
                 gone = {} if atoms is None else shrinker.gone(atoms)
@@ -148,7 +163,7 @@ def _array(value: Value, old: Known, gone: Optional[NDArray[np.bool_]]) -> Known
 def _held(bound: LoweredGraph, shrinker: Shrinker) -> dict[Tensor, Known]:
     """What the tensors hold that follow from sizes, where it changes."""
     graph = bound.graph
-    if not bound.known:
+    if not bound.values:
         return {}
     new: dict[Tensor, Known] = {}
     for index, atoms in enumerate(shrinker.solution.propagation.nodes):
@@ -156,16 +171,15 @@ def _held(bound: LoweredGraph, shrinker: Shrinker) -> dict[Tensor, Known]:
         if rule is None:
             continue
         arrays: Mapping[int, Known] = {}
-        if Tensor(index, 0) in bound.known and any(t in new for t in graph.nodes[index].inputs):
-            inputs = [new.get(t, bound.known.get(t)) for t in graph.nodes[index].inputs]
-            results = None
-            if graph.fold is not None and all(array is not None for array in inputs):
-                results = graph.fold(index, [array for array in inputs if array is not None])
+        if Tensor(index, 0) in bound.values and any(t in new for t in graph.nodes[index].inputs):
+            inputs = [new.get(t, bound.values.get(t)) for t in graph.nodes[index].inputs]
+            known = [array for array in inputs if array is not None]
+            results = computed(graph, index, known) if len(known) == len(inputs) else None
             arrays = dict(enumerate(results or ()))
-        elif atoms is not None and Tensor(index, 0) in bound.known:
+        elif atoms is not None and Tensor(index, 0) in bound.values:
             arrays = held_arrays(rule, shrinker.named(atoms, rule.sizes))
         for k, array in arrays.items():
-            old = bound.known.get(Tensor(index, k))
+            old = bound.values.get(Tensor(index, k))
             if old is not None and not same(old, array):
                 new[Tensor(index, k)] = array
     return new

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from prunec.channels.propagate import Cause
 from prunec.channels.solve import Solution
 from prunec.graph import Shape, Tensor
 from prunec.lowering.bound import names_of
-from prunec.lowering.expressions import evaluate
+from prunec.lowering.expressions import Sizes, evaluate
 from prunec.lowering.lowered import LoweredRule
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.shrink import Shrinker
@@ -100,7 +100,10 @@ class _Report:
             if channels[0] == channels[1]:
                 kept = self._reason(index, axis)
         own = _sum(list(self._parameters_of(index, bound).values()))
-        macs = (evaluate(cost, bound.sizes), evaluate(cost, self._new_sizes(index, bound)))
+        macs = (
+            self.analysis.bound.example(evaluate(cost, bound.sizes)),
+            self.analysis.bound.example(evaluate(cost, self._new_sizes(index, bound))),
+        )
         return Layer(node.name, node.operator or "", channels, own, macs, kept)
 
     def all_parameters(self) -> dict[str, Change]:
@@ -115,7 +118,7 @@ class _Report:
 
     # --- the parts of a layer ---
 
-    def _new_sizes(self, index: int, bound: LoweredRule) -> Mapping[str, Optional[int]]:
+    def _new_sizes(self, index: int, bound: LoweredRule) -> Sizes:
         node = self.analysis.solution.propagation.nodes[index]
         return bound.sizes if node is None else self.shrinker.named(node, bound.sizes)
 

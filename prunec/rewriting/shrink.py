@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from prunec.channels.removal import Removed
 from prunec.channels.solve import Solution
 from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Shape
+from prunec.lowering.expressions import Sizes
+from prunec.sizes import Size
 
 
 class Unbalanced(Exception):
@@ -118,23 +120,21 @@ class Shrinker:
             first += len(axis)
         return axes
 
-    def named(self, node: NodeAtoms, sizes: Mapping[str, Optional[int]]) -> dict[str, Optional[int]]:
+    def named(self, node: NodeAtoms, sizes: Sizes) -> dict[str, Optional[Size]]:
         """The new sizes of a node's names."""
         result = dict(sizes)
         for name, factors in node.program.names.items():
-            total: Optional[int] = 1
+            total: Optional[Size] = 1
             for factor in factors:
                 size = self._factor(node, factor)
                 total = None if total is None or size is None else total * size
             result[name] = total
         return result
 
-    def _factor(self, node: NodeAtoms, factor: NamedSize) -> Optional[int]:
-        size = factor.size
-        for value, dimension in factor.arrays:
-            new = self.cut(node.values[value]).shape[dimension]
-            size = new if size is None else min(size, new)
-        return size
+    def _factor(self, node: NodeAtoms, factor: NamedSize) -> Optional[Size]:
+        cuts = [self.cut(node.values[value]).shape[dimension] for value, dimension in factor.arrays]
+        # What an array spans is a number.
+        return min([*([factor.size] if isinstance(factor.size, int) else []), *cuts]) if cuts else factor.size
 
     def parameter(self, name: str, channels: Channels, shape: Shape, neutral: float) -> ParameterSlice:
         """How a parameter is sliced."""

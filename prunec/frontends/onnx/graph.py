@@ -17,9 +17,11 @@ from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, only_holds
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.folding import Folder
 from prunec.frontends.onnx.hints import inferred_shapes
+from prunec.frontends.onnx.input_sizes import declared_shape, input_sizes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
 from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
 from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
+from prunec.sizes import OpenShape
 from prunec.support.diagnostics import printable
 from prunec.value import Value
 
@@ -69,7 +71,8 @@ class _Builder:
     sources: list[Source] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
-    shapes: dict[int, Shape] = field(default_factory=dict)
+    shapes: dict[int, OpenShape] = field(default_factory=dict)
+    input_sizes: Mapping[str, OpenShape] = field(default_factory=dict)
     known: dict[Tensor, Known] = field(default_factory=dict)
     parameters: set[int] = field(default_factory=set)
 
@@ -92,7 +95,7 @@ class _Builder:
             self._operator(proto.node[index], index, names[index])
         outputs = tuple(self._tensor(value.name, "the list of outputs") for value in proto.output)
         hints = inferred_shapes(
-            self.file.proto, [proto.node[index] for index in order], self.constants, self.input_shapes
+            self.file.proto, [proto.node[index] for index in order], self.constants, self.input_sizes
         )
         graph = Graph(
             tuple(self.nodes),
@@ -121,12 +124,14 @@ class _Builder:
             shown = ", ".join(printable(name, 60) for name in list(inputs)[:8])
             headline = f'the model has no input "{printable(unknown[0])}"'
             fail("P307", headline, self.file.name, f"its inputs are {shown or 'none'}", "name one of them")
-        shapes = _input_shapes([proto.input[index] for index in inputs.values()], self.input_shapes)
+        shapes = input_sizes([proto.input[index] for index in inputs.values()], self.input_shapes)
+        self.input_sizes = shapes
         for name, index in inputs.items():
             tensors.check_type(proto.input[index], self.file.name)
             number = self._variable(name, Source("input", index))
+            if name in self.input_shapes:
+                self._check_rank(name, proto.input[index], self.input_shapes[name])
             if name in shapes:
-                self._check_rank(name, proto.input[index], shapes[name])
                 self.shapes[number] = shapes[name]
 
     def _check_rank(self, name: str, value: Any, shape: Shape) -> None:
@@ -305,36 +310,6 @@ def _single(tensor: Any) -> Optional[Value]:
     except Exception:  # a tensor that cannot be read is one that no rule reads
         return None
     return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None
-
-
-def declared_shape(value: Any) -> Optional[Shape]:
-    """The shape that the message declares for a value, ``None`` for a size it leaves open."""
-    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-        return None
-    return tuple(
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
-        for dim in value.type.tensor_type.shape.dim
-    )
-
-
-def _input_shapes(values: Sequence[Any], given: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes of the inputs: what is given, what is declared, and a size that inputs share by name."""
-    sizes: dict[str, int] = {}
-    for value in values:
-        for dim, size in zip(value.type.tensor_type.shape.dim, given.get(value.name, ())):
-            if dim.dim_param and size is not None:
-                sizes.setdefault(dim.dim_param, size)
-    shapes: dict[str, Shape] = {}
-    for value in values:
-        declared = declared_shape(value)
-        if value.name in given:
-            shapes[value.name] = given[value.name]
-        elif declared is not None:
-            dims = value.type.tensor_type.shape.dim
-            shapes[value.name] = tuple(
-                sizes.get(dim.dim_param) if size is None else size for dim, size in zip(dims, declared)
-            )
-    return shapes
 
 
 def _text(shape: Optional[Shape]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from prunec.frontends.onnx import inference
 from prunec.frontends.onnx.protobuf import onnx_package
-from prunec.graph import Shape
+from prunec.sizes import OpenShape, OpenSize
 from prunec.support.processes import written_by
 
 #: The elements of larger constants are not looked at.
@@ -22,8 +22,8 @@ _MEMORY = 4 << 30
 
 
 def inferred_shapes(
-    proto: Any, nodes: Sequence[Any], constants: Mapping[str, Any], input_shapes: Mapping[str, Shape]
-) -> dict[str, Shape]:
+    proto: Any, nodes: Sequence[Any], constants: Mapping[str, Any], input_sizes: Mapping[str, OpenShape]
+) -> dict[str, OpenShape]:
     """The shapes of what nodes give, by name, as far as they can be inferred.
 
     ``nodes`` stand in an order in which each follows those it needs; ``constants`` are the messages of all
@@ -31,7 +31,7 @@ def inferred_shapes(
     inference ends its process, or does not come back from a node, the shapes up to there are known.
     """
     try:
-        question = _question(proto, nodes, constants, input_shapes).SerializeToString()
+        question = _question(proto, nodes, constants, input_sizes).SerializeToString()
     except Exception:  # nested graphs and functions can be larger than a message that is sent
         return {}
     answer = written_by(
@@ -42,16 +42,17 @@ def inferred_shapes(
         _MEMORY,
         silence=inference.SECONDS_OF_NODE,
     )
-    shapes: dict[str, Shape] = {}
+    named = {str(size): size for shape in input_sizes.values() for size in shape}
+    shapes: dict[str, OpenShape] = {}
     # What stands behind the last line break was not written to its end.
     for line in filter(None, answer.split(b"\n")[:-1]):
         name, shape = json.loads(line)
-        shapes[name] = tuple(shape)
+        shapes[name] = tuple(named.get(size) if isinstance(size, str) else size for size in shape)
     return shapes
 
 
 def _question(
-    proto: Any, nodes: Sequence[Any], constants: Mapping[str, Any], input_shapes: Mapping[str, Shape]
+    proto: Any, nodes: Sequence[Any], constants: Mapping[str, Any], input_sizes: Mapping[str, OpenShape]
 ) -> Any:
     """A model of the nodes alone: constants are inputs, and those that can matter to shapes initialisers."""
     onnx = onnx_package()
@@ -61,7 +62,7 @@ def _question(
     graph = question.graph
     graph.node.extend(nodes)
     for value in proto.graph.input:
-        kind = _with_shape(value.type, input_shapes.get(value.name))
+        kind = _with_shape(value.type, input_sizes.get(value.name))
         graph.input.add(name=value.name, type=kind)
     make = onnx.helper.make_tensor_type_proto
     for name, tensor in constants.items():
@@ -80,7 +81,9 @@ def _is_small(tensor: Any) -> bool:
     return not external and tensor.ByteSize() <= _SMALL_BYTES
 
 
-def _with_shape(kind: Any, shape: Optional[Shape]) -> Any:
+def _with_shape(kind: Any, shape: Optional[OpenShape]) -> Any:
     if shape is None or not kind.HasField("tensor_type"):
         return kind
-    return onnx_package().helper.make_tensor_type_proto(kind.tensor_type.elem_type, list(shape))
+    return onnx_package().helper.make_tensor_type_proto(
+        kind.tensor_type.elem_type, [str(size) if isinstance(size, OpenSize) else size for size in shape]
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, BinaryIO, Mapping, Optional
+from typing import Any, BinaryIO, Mapping, Optional, Union
 
 from prunec.frontends.onnx.nested import captured
 from prunec.frontends.onnx.protobuf import onnx_package, opsets
@@ -22,7 +22,7 @@ SECONDS, SECONDS_OF_NODE = 60.0, 5.0
 
 def answer(question: bytes, out: BinaryIO) -> None:
     """Writes the shapes of what the nodes of a model give: a line of JSON each, of its name and its sizes,
-    ``null`` for those that are open; and an empty line behind each node.
+    their names or ``null`` for those that are open; and an empty line behind each node.
 
     The nodes stand in an order in which each follows those it needs.  They are looked at one by one, so that
     what is wrong with one is no trouble for others, and so that no size below zero gets any further: such
@@ -102,10 +102,13 @@ def _without_impossible_sizes(kind: Any) -> Any:
     return copy
 
 
-def _sizes(kind: Any) -> Optional[list[Optional[int]]]:
+def _sizes(kind: Any) -> Optional[list[Union[None, int, str]]]:
     if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
         return None
-    return [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
+    return [
+        dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None)
+        for dim in kind.tensor_type.shape.dim
+    ]
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from typing import AbstractSet, Any, Iterator, Optional, Sequence
 import numpy as np
 
 from prunec.embedded.onnx_edits import Elements, MessageEdits, NodeCopy, key_of
-from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
+from prunec.frontends.onnx.graph import GraphOfFile
+from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.graph import Graph, Known, Tensor, same
 from prunec.rewriting.edits import Edits
+from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
 
 #: Computations tried to find the constant behind an element.
@@ -125,6 +127,12 @@ class _Rewriting:
                 self.elements[self.names[constant]] = _elements(array)
             self.values.held.update(self.values.after(changed))
             return
+        if changed is None and tensor in self.changed.open:
+            # The open sizes stay as they are computed; a number beside them that must not follow from what
+            # it did is put in its place.
+            changed = self._constants_behind(tensor, wanted, of_nodes=True)
+            if changed is None:
+                raise PrunecError(self._cannot_carry(places[0][0]))
         if changed is None:
             name = self._new_constant(self.names[tensor], wanted)
         else:
@@ -133,9 +141,20 @@ class _Rewriting:
             index = _position(self.graph, node, position)
             self.inputs.setdefault(self._key(node), {})[index] = name
 
-    def _constants_behind(self, tensor: Tensor, wanted: Known) -> Optional[Held]:
+    def _cannot_carry(self, node: int) -> Diagnostic:
+        message = self.graph.nodes[node]
+        return Diagnostic(
+            "P518",
+            "a list of sizes, some of them open, cannot be changed in the file",
+            where=f"node {message.name!r} ({message.operator})",
+            notes=("none of the numbers that it is computed from gives what the smaller model needs",),
+            help="keep the channels of this node by a policy",
+        )
+
+    def _constants_behind(self, tensor: Tensor, wanted: Known, of_nodes: bool = False) -> Optional[Held]:
         """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
-        change of single elements does it."""
+        change of single elements does it.  ``of_nodes``: what nodes give, open sizes aside, can be changed as
+        if it were a constant."""
         held = self.values.held[tensor]
         if self.graph.nodes[tensor.node].operator is None:
             return {tensor: wanted}
@@ -146,7 +165,9 @@ class _Rewriting:
         for place in np.flatnonzero(held.reshape(-1) != wanted.reshape(-1)).tolist():
             element = wanted.reshape(-1)[place]
             found = None
-            for constant, position in self.values.elements_behind(tensor):
+            for constant, position in self.values.elements_behind(
+                tensor, None if not of_nodes else self.changed.open
+            ):
                 trials += 1
                 if trials > _MOST_TRIALS:
                     return None
@@ -264,8 +285,11 @@ class _Values:
                     waiting = sorted({*waiting, *self.consumers.get(Tensor(index, k), ())})
         return new
 
-    def elements_behind(self, tensor: Tensor) -> Iterator[tuple[Tensor, int]]:
-        """The elements of the whole numbers that a tensor is computed from, the nearest first."""
+    def elements_behind(
+        self, tensor: Tensor, open_tensors: Optional[AbstractSet[Tensor]] = None
+    ) -> Iterator[tuple[Tensor, int]]:
+        """The elements of the whole numbers that a tensor is computed from, the nearest first: of constants,
+        and, where it is said which tensors hold open sizes, of all others that it is computed from."""
         seen: set[Tensor] = set()
         waiting = [tensor]
         while waiting:
@@ -274,11 +298,12 @@ class _Values:
                 continue
             seen.add(at)
             node = self.graph.nodes[at.node]
-            if node.operator is None:
-                array = self.held[at]
+            array = self.held[at]
+            constant = node.operator is None
+            if constant or (open_tensors is not None and at not in open_tensors):
                 if array.dtype.kind == "i" and array.size <= 64:
                     yield from ((at, position) for position in range(array.size))
-            elif all(t in self.held for t in node.inputs):
+            if not constant and all(t in self.held for t in node.inputs):
                 waiting += node.inputs
 
     def with_element(self, constant: Tensor, position: int, value: Any, changed: Held) -> Known:

@@ -9,7 +9,8 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.examples import Data
-from prunec.frontends.onnx.graph import GraphOfFile, declared_shape
+from prunec.frontends.onnx.graph import GraphOfFile
+from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.frontends.onnx.runtime import Session, input_types, open_session
 from prunec.frontends.onnx.segments import Parts, parts_of, segment

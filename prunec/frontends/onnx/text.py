@@ -10,7 +10,8 @@ from typing import Any, Iterator, Optional
 
 import numpy as np
 
-from prunec.frontends.onnx.graph import attributes_of, constant_of, declared_shape
+from prunec.frontends.onnx.graph import attributes_of, constant_of
+from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.frontends.onnx.protobuf import onnx_package, opsets
 from prunec.support.diagnostics import printable
 

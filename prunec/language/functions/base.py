@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
+from prunec.sizes import OpenShape
 from prunec.value import Value
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ ITS_OWN = "its own"  #: whatever its rests have
 
 #: A number; ``None`` where it is not known, or, of an attribute, "not given".
 Number = Optional[int]
-Shape = tuple[Optional[int], ...]
+Shape = OpenShape
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ def _size(shapes: Sequence[Optional[Shape]], index: Value) -> Union[Value, Unkno
     if not isinstance(index, int) or not -len(shape) <= index < len(shape):
         return None
     size = shape[index]
-    return UNKNOWN if size is None else size
+    return size if isinstance(size, int) else UNKNOWN
 
 
 def _entry(value: Value, index: Value) -> Value:

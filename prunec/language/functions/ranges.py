@@ -38,6 +38,9 @@ from prunec.language.syntax import (
 from prunec.support.diagnostics import Span
 from prunec.value import Value
 
+#: An index as large as this ends behind any axis.
+_ENDLESS = 2**31 - 1
+
 
 def in_steps(step: Number) -> bool:
     """Whether a range with this step takes other elements than one stretch."""
@@ -50,12 +53,13 @@ def _start(begin: Number, size: Number, step: Number = None) -> Number:
         return 0
     if begin < 0:
         return None if size is None else max(0, begin + size)
-    return begin if size is None else min(begin, size)
+    # An axis of an open size is taken to be long enough.
+    return min(begin, size) if isinstance(size, int) else begin
 
 
 def _stop(end: Number, size: Number, step: Number = None) -> Number:
     # Any end may lie behind that of the axis, so none says anything of an axis of unknown size.
-    if end is None or size is None or in_steps(step):
+    if end is None or size is None or in_steps(step) or end == size or end >= _ENDLESS:
         return size
     return max(0, end + size) if end < 0 else min(end, size)
 

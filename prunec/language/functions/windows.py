@@ -52,7 +52,7 @@ def _scaled(size: Number, factor: Optional[float]) -> Number:
 
 def _single(number: float) -> float:
     """The number in single precision.  Raises ``OverflowError`` where it is too large for that."""
-    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    rounded: float = struct.unpack("f", struct.pack("f", float(number)))[0]
     return rounded
 
 

@@ -20,6 +20,7 @@ from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.frontends.onnx.text import graph_text  # noqa: E402
 from prunec.graph import Tensor  # noqa: E402
 from prunec.rewriting.emit import emit  # noqa: E402
+from prunec.sizes import open_size  # noqa: E402
 from prunec.support.diagnostics import render_all  # noqa: E402
 
 
@@ -182,16 +183,18 @@ def test_samples_may_be_open_where_a_reshape_infers_them():
     assert numpy_helper.to_array(held["flat"]).tolist() == [-1, 4, 64]
 
 
-def test_open_sizes_that_are_needed_are_asked_for():
+def test_lists_of_open_sizes_and_numbers_are_followed():
     net = Net()
     x = net.input("x", "batch", 3, 8, 8)
     x = net.conv(x, "c1", 3, 8)
     size = net.op("Concat", net.op("Shape", x, end=1), net.numbers("rest", [8, 64]), axis=0)
-    net.output(net.op("Reshape", x, size), 3)
+    x = net.op("ReduceMean", net.op("Reshape", x, size), axes=[2], keepdims=0)
+    net.output(net.dense(x, "fc", 8, 5), 2)
     analysis = analyse(model(net), RULES)
-    text = render_all(analysis.warnings)
-    assert "warning[P406]: what inputs of Reshape hold is known only when the model runs" in text
-    assert "help: where it follows from the sizes of inputs, give these with --input" in text
+    assert not analysis.warnings
+    pruned = emit(analysis, uniform(analysis.solution, 0.5, np.zeros(analysis.solution.unit_count)))
+    held = {t.name: t for t in onnx.load_from_string(pruned.model).graph.initializer}
+    assert numpy_helper.to_array(held["rest"]).tolist() == [4, 64]
 
 
 def test_sizes_that_inputs_share_by_name_are_given_once():
@@ -199,7 +202,8 @@ def test_sizes_that_inputs_share_by_name_are_given_once():
     a, b = net.input("a", "batch", 3), net.input("b", "batch", 3)
     net.output(net.dense(net.op("Add", a, b), "fc", 3, 5), 2)
     read = model(net, a=(4, 3))
-    assert read.graph.shapes[read.content.tensors["b"].node] == (4, 3)
+    assert read.graph.shapes[read.content.tensors["b"].node] == (open_size("batch"), 3)
+    assert read.graph.shapes[read.content.tensors["b"].node][0].example == 4
 
 
 def test_a_value_known_only_at_run_time_is_a_barrier_with_its_reason():
