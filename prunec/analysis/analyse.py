@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Mapping, Optional, Sequence
 
-from prunec.analysis.findings import inputs_without_shape, warnings
+from prunec.analysis.findings import inputs_without_shape, warnings, without_axes
 from prunec.analysis.learned import Learned, learned
 from prunec.analysis.unread import unread_warnings
 from prunec.channels.propagate import Channels, propagate
 from prunec.channels.solve import Solution, solve
-from prunec.graph import Graph, Shape, Tensor, may_agree, shape_text
+from prunec.graph import Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import Rules, describe, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
-from prunec.support.diagnostics import Diagnostic, PrunecError, input_flags
+from prunec.support.diagnostics import Diagnostic, PrunecError
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     """
     bound = lower_graph(model.graph, rules)
     parameters = _parameters(model, bound)
-    _check_shapes(model, bound, parameters)
     propagation = propagate(bound, parameters, strict)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
+    _check_shapes(bound, solution, parameters)
     _check_parameters(model, found, parameters)
     told = (*unread_warnings(model, bound), *warnings(bound, solution, parameters))
     return Analysis(model, bound, solution, found, told, strict)
@@ -129,29 +129,21 @@ def _neutral(bound: LoweredGraph) -> dict[Tensor, float]:
 # --- checks ---
 
 
-def _check_shapes(model: Model, bound: LoweredGraph, parameters: frozenset[int]) -> None:
-    """A node whose shapes stay open although nothing opaque stands before it needs an input's shape."""
-    graph = model.graph
-    behind_opaque: set[int] = set()
-    for index, node in enumerate(graph.nodes):
-        if index in bound.opaque or any(t.node in behind_opaque for t in node.inputs):
-            behind_opaque.add(index)
-    for index, rule in enumerate(bound.rules):
-        if rule is None or index in behind_opaque or index in bound.opaque:
-            continue
-        if rule.open:
-            names = inputs_without_shape(bound, parameters, index)
-            if names:
-                raise PrunecError(_missing_shape(graph, bound, index, names))
+def _check_shapes(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> None:
+    """Where nothing can go for want of shapes, these are needed; else what depends on them stays."""
+    nodes = without_axes(bound)
+    inputs = inputs_without_shape(bound, parameters, nodes)
+    if inputs and not solution.unit_count:
+        raise PrunecError(_missing_shape(bound, nodes[0], inputs))
 
 
-def _missing_shape(graph: Graph, bound: LoweredGraph, index: int, names: Sequence[str]) -> Diagnostic:
+def _missing_shape(bound: LoweredGraph, index: int, inputs: Mapping[str, Optional[Shape]]) -> Diagnostic:
     return Diagnostic(
         "P401",
-        f"the shape of {'an input' if len(names) == 1 else 'inputs'} is needed: {', '.join(names)}",
-        where=describe(graph, index, bound.shapes),
+        f"the shape of {'an input' if len(inputs) == 1 else 'inputs'} is needed: {', '.join(inputs)}",
+        where=describe(bound.graph, index, bound.open_shapes),
         notes=("what this node does to channels depends on its sizes, which nothing in the model gives",),
-        help=f"give the shape{'s' if len(names) > 1 else ''}, for example {input_flags(names)}",
+        help=f"give the shape{'s' if len(inputs) > 1 else ''}: {input_flags(inputs)}",
     )
 
 

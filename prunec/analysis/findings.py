@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 
 from prunec.channels.held import kept_for_size
 from prunec.channels.solve import Solution
-from prunec.graph import Tensor, may_agree, shape_text
+from prunec.graph import Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
-from prunec.support.diagnostics import Annotation, Diagnostic, Severity, input_flags
+from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 
 def warnings(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
@@ -21,46 +21,62 @@ def warnings(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]
     return (*unsized, *_barriers(bound, solution), *_unclear(bound, solution), *_disagreements(bound))
 
 
-def inputs_without_shape(bound: LoweredGraph, parameters: frozenset[int], index: int) -> list[str]:
-    """The model inputs that a node depends on and whose shape is not wholly known."""
+def inputs_without_shape(
+    bound: LoweredGraph, parameters: frozenset[int], nodes: Sequence[int]
+) -> dict[str, Optional[Shape]]:
+    """The model inputs that nodes depend on and whose shape is not wholly known, with what is known of it."""
     graph = bound.graph
     seen: set[int] = set()
-    stack, names = [index], []
+    stack, found = list(nodes), {}
     while stack:
         at = stack.pop()
         if at in seen:
             continue
         seen.add(at)
         node = graph.nodes[at]
-        shape = bound.shapes.get(Tensor(at, 0))
+        shape = bound.open_shapes.get(Tensor(at, 0))
         if node.operator is None and at not in parameters and (shape is None or None in shape):
-            names.append(node.name)
+            found[node.name] = bound.shapes.get(Tensor(at, 0))
         stack += [tensor.node for tensor in node.inputs]
-    return sorted(names)
+    return dict(sorted(found.items()))
+
+
+def without_axes(bound: LoweredGraph) -> list[int]:
+    """The nodes whose axes could not be written out for want of a shape, behind nothing that is opaque."""
+    behind_opaque: set[int] = set()
+    found = []
+    for index, (node, rule) in enumerate(zip(bound.graph.nodes, bound.rules)):
+        if index in bound.opaque or any(t.node in behind_opaque for t in node.inputs):
+            behind_opaque.add(index)
+        elif rule is not None and rule.open:
+            found.append(index)
+    return found
 
 
 def _unsized(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> list[Diagnostic]:
     """One warning for all channels that the shapes of inputs would set free."""
+    counts = [(solution.causes[n].node, count) for n, count in kept_for_size(solution.propagation).items()]
+    counts += [(index, _channels_at(bound, solution, [index])) for index in without_axes(bound)]
     nodes: dict[int, int] = {}
-    names: list[str] = []
-    for number, count in kept_for_size(solution.propagation).items():
-        index = solution.causes[number].node
-        found = inputs_without_shape(bound, parameters, index)
+    names: dict[str, Optional[Shape]] = {}
+    for index, count in counts:
+        found = inputs_without_shape(bound, parameters, [index])
         if found:
             nodes[index] = nodes.get(index, 0) + count
-            names += [name for name in found if name not in names]
+            names.update(found)
     if not nodes:
         return []
-    first = describe(bound.graph, min(nodes), bound.shapes)
+    first = describe(bound.graph, min(nodes), bound.open_shapes)
     channels = sum(nodes.values())
+    # Where the channels are made that stay, their number is not known either.
+    counted = f"{channels:,} channel{'s stay' if channels > 1 else ' stays'}" if channels else "channels stay"
     return [
         Diagnostic(
             "P402",
-            f"{channels:,} channel{'s stay' if channels > 1 else ' stays'} for want of the shape of "
-            f"{', '.join(names)}",
+            f"{counted} for want of the shape of {', '.join(names)}",
             where=first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more",
             notes=("what happens to channels there depends on sizes, which nothing in the model gives",),
-            help=f"give the shape{'s' if len(names) > 1 else ''}, for example {input_flags(names)}",
+            help=f"give the shape{'s' if len(names) > 1 else ''}: {input_flags(names)}",
             severity=Severity.WARNING,
         )
     ]
@@ -75,7 +91,7 @@ def _barriers(bound: LoweredGraph, solution: Solution) -> list[Diagnostic]:
             by_operator.setdefault((graph.nodes[index].operator or "", opaque.kind), []).append(index)
     found = []
     for (operator, kind), nodes in by_operator.items():
-        first = describe(graph, nodes[0], bound.shapes)
+        first = describe(graph, nodes[0], bound.open_shapes)
         headline = (
             f"no rule knows the operator {operator}"
             if kind == "unknown operator"
@@ -122,7 +138,7 @@ def _unclear(bound: LoweredGraph, solution: Solution) -> list[Diagnostic]:
                 "P407",
                 f"the rule of {operator} does not tell the axes of {len(nodes)} "
                 f"node{'s' if len(nodes) > 1 else ''}",
-                where=describe(graph, nodes[0], bound.shapes),
+                where=describe(graph, nodes[0], bound.open_shapes),
                 annotations=(Annotation(rule.header.operator_span, "this rule"),),
                 notes=(f"{_channels_at(bound, solution, nodes)} channels that enter are kept as they are",),
                 help="add a rule for these attributes with --rules",

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
-from prunec.cli.inputs import Inputs, open_shapes, shape_options
+from prunec.cli.inputs import Inputs, open_shapes
 from prunec.cli.plan_options import method_text
 from prunec.cli.summary import print_summary
+from prunec.graph import input_flags
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import Written, summarise, summary_json
 from prunec.rewriting.emit import Pruned
@@ -37,7 +38,7 @@ def print_result(result: Result) -> None:
     if not result.inputs.analysis.solution.groups:
         print("no channel of this model can go")
     if missing and None in summary.totals.multiply_adds:
-        print(printable(f"multiply-adds need the inputs' sizes: {shape_options(missing)}", 500))
+        print(printable(f"multiply-adds need the inputs' sizes: {input_flags(missing)}", 500))
     print(printable(_method(result), 500))
     print(printable(f"written to {result.folder}: {', '.join(result.names)}", 1000))
 

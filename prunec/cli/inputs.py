@@ -64,7 +64,7 @@ class Inputs:
 
 def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
     """The model's inputs whose shapes are not all known, with what is known of them."""
-    graph, shapes = inputs.model.graph, inputs.analysis.bound.shapes
+    graph, shapes = inputs.model.graph, inputs.analysis.bound.example_shapes
     found = {}
     for index in inputs.front.feed_nodes(inputs.model, set(range(len(graph.nodes)))):
         shape = shapes.get(Tensor(index, 0))
@@ -126,18 +126,6 @@ def parameter_path(options: argparse.Namespace, front: FrontEnd[Any], option: st
         flag = option.replace("_", "-")
         options.parser.error(f"argument --{flag}: {front.file_kind} holds its parameters itself")
     return None if path is None else Path(path)
-
-
-def shape_options(shapes: Mapping[str, Optional[Shape]]) -> str:
-    """Examples of --input for inputs with what is known of their shapes."""
-    flags = []
-    for name, shape in shapes.items():
-        usual = (1, 3, 224, 224)
-        sizes = usual if shape is None else shape
-        filler = usual if len(sizes) == len(usual) else (1, *[128] * len(sizes))
-        text = ",".join(str(own if size is None else size) for size, own in zip(sizes, filler))
-        flags.append(f"--input {name}={text}")
-    return " ".join(flags)
 
 
 def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:

@@ -9,12 +9,12 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.analysis.analyse import Analysis
-from prunec.cli.inputs import Inputs, shape_options
+from prunec.cli.inputs import Inputs
 from prunec.cli.options import input_shapes
 from prunec.examples import Data, read_data
 from prunec.frontends.base import PrunedFiles
 from prunec.frontends.runtime import Array
-from prunec.graph import Shape, Tensor
+from prunec.graph import Shape, Tensor, input_flags
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import approximate_groups, finite, first_reasons
 from prunec.rewriting.emit import Pruned
@@ -198,7 +198,7 @@ def _input_shapes(
     unknown: dict[str, Optional[Shape]] = {}
     for index in front.feed_nodes(model, needed):
         name = model.graph.nodes[index].name
-        shape = given.get(name, inputs.analysis.bound.shapes.get(Tensor(index, 0)))
+        shape = given.get(name, inputs.analysis.bound.example_shapes.get(Tensor(index, 0)))
         if shape and shape[0] is None and front.open_batch is not None:
             shape = (front.open_batch, *shape[1:])
         known = [size for size in shape or () if size is not None]
@@ -214,7 +214,7 @@ def _unknown_shapes(unknown: Mapping[str, Optional[Shape]]) -> Diagnostic:
         "P710",
         f"a comparison needs the shape of {', '.join(unknown)}",
         notes=("both models are run on random inputs, and the model does not give their shapes",),
-        help=f"give them, for example {shape_options(unknown)}",
+        help=f"give them: {input_flags(unknown)}",
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from prunec.analysis.analyse import Analysis
 from prunec.channels.choices import Ranking
 from prunec.channels.components import Atoms
+from prunec.graph import input_flags
 from prunec.lowering.infer import describe
 from prunec.planning.alignment import align_levels
 from prunec.planning.budget import (
@@ -29,7 +30,7 @@ from prunec.planning.costs import Cost, CostModel
 from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount
 from prunec.planning.variables import open_inputs
-from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, input_flags
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity
 
 
 def allocate(
@@ -210,10 +211,9 @@ def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic
     if target.cost == "macs":
         nodes = model.unknown_layers()
         graph = analysis.model.graph
-        where = describe(graph, nodes[0], analysis.bound.shapes) if nodes else None
+        where = describe(graph, nodes[0], analysis.bound.open_shapes) if nodes else None
         note = f"the shapes of {len(nodes)} of its nodes are not known" if nodes else "no rule counts any"
-        name = next(iter(open_inputs(analysis)), "data")
-        help_text = f"give the shapes of the model's inputs, for example {input_flags([name])}"
+        help_text = f"give the shapes of the model's inputs: {input_flags(open_inputs(analysis))}"
         return Diagnostic(
             "P525", f"the {what} of the model are not known", where, notes=(note,), help=help_text
         )

@@ -12,13 +12,14 @@ from prunec.channels.choices import Ranking, removed_units
 from prunec.channels.components import Atoms
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, Runtime, runtime_of
+from prunec.graph import input_flags
 from prunec.planning.budget import TOLERANCE, Allocation, Order
 from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
 from prunec.planning.variables import variable_shapes
 from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import apply
-from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, input_flags
+from prunec.support.diagnostics import Diagnostic, PrunecError, Severity
 
 #: A measurement takes this many seconds, and at least this many runs.
 SECONDS, LEAST_RUNS = 1.0, 5
@@ -131,11 +132,10 @@ def _example_shapes(analysis: Analysis) -> dict[str, tuple[Optional[int], tuple[
     """For each input how many examples are run at a time (``None``: any), and the shape of one."""
     known = variable_shapes(analysis)
     shapes = runtime_of(analysis.model).examples(known)
-    missing = [name for name, shape in shapes.items() if not shape or None in shape[1:]]
+    missing = {name: shape or None for name, shape in shapes.items() if not shape or None in shape[1:]}
     if missing or not shapes:
-        name = missing[0] if missing else "data"
         note = "the model is run, and the shapes of its inputs are not all given"
-        raise PrunecError(_cannot(note, f"give them, for example {input_flags([name])}"))
+        raise PrunecError(_cannot(note, f"give them: {input_flags(missing or {'data': None})}"))
     return {name: (shape[0], tuple(size or 0 for size in shape[1:])) for name, shape in shapes.items()}
 
 

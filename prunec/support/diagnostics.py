@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Iterable, Iterator, Optional, Sequence
+from typing import Iterable, Iterator, Optional
 
 
 class Severity(Enum):
@@ -122,11 +122,6 @@ def printable(text: str, limit: int = 200) -> str:
     characters, and no more than ``limit`` characters."""
     safe = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: limit + 1])
     return safe if len(text) <= limit else safe[:limit] + "…"
-
-
-def input_flags(names: Sequence[str]) -> str:
-    """The options that give the shapes of inputs, with an example of a shape."""
-    return " ".join(f"--input {name}=1,3,224,224" for name in names)
 
 
 def render(diagnostic: Diagnostic) -> str:

@@ -48,7 +48,7 @@ def test_a_shape_that_is_needed():
         "error[P401]: the shape of an input is needed: data",
         "  --> node 'flat' (flatten) with inputs data unknown",
         "  note: what this node does to channels depends on its sizes, which nothing in the model gives",
-        "  help: give the shape, for example --input data=1,3,224,224",
+        "  help: give the shape: --input data=SHAPE",
     ]
 
 
@@ -62,7 +62,7 @@ def test_several_shapes_that_are_needed():
     )
     text = _text(model)
     assert "error[P401]: the shape of inputs is needed: left, right" in text
-    assert "give the shapes, for example --input left=1,3,224,224 --input right=1,3,224,224" in text
+    assert "give the shapes: --input left=SHAPE --input right=SHAPE" in text
 
 
 def test_a_node_that_does_not_fit_its_rule():

@@ -131,7 +131,7 @@ def test_the_shape_of_an_input_is_needed(tmp_path: Path, capsys: Any) -> None:
     assert err == (
         "error[P710]: a comparison needs the shape of data\n"
         "  note: both models are run on random inputs, and the model does not give their shapes\n"
-        "  help: give them, for example --input data=1,3,224,224\n"
+        "  help: give them: --input data=1,3,HEIGHT,WIDTH\n"
     )
     assert not (tmp_path / "net-pruned").exists()
 

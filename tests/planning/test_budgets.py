@@ -148,7 +148,7 @@ def test_costs_that_are_not_known(tmp_path: Path) -> None:
         make_plan(analysis, options=Options(targets=(parse_target("macs=0.5"),)))
     text = render(caught.value.diagnostics[0])
     assert text.startswith("error[P525]: the multiply-adds of the model are not known\n  --> ")
-    assert "--input data=1,3,224,224" in text
+    assert "--input data=1,3,HEIGHT,WIDTH" in text
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_usage(tmp_path: Path, capsys: Any) -> None:
     assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
     run(capsys, "plan", model, "--out", tmp_path / "p.json")
     code, _, err = run(capsys, "compensate", model, "--plan", tmp_path / "p.json", "--out", tmp_path / "c")
-    assert code == 1 and "error[P526]" in err and "--input data=1,3,224,224" in err
+    assert code == 1 and "error[P526]" in err and "--input data=1,3,HEIGHT,WIDTH" in err
     assert not (tmp_path / "c").exists()
 
 

@@ -164,14 +164,28 @@ def test_latency_needs_sizes_that_are_open(tmp_path: Path) -> None:
         random_inputs(analysis_of(write(tmp_path, net.proto())))
     shown = render(caught.value.diagnostics[0])
     assert shown.startswith("error[P526]: the latency of the model cannot be measured\n")
-    assert "--input x=1,3,224,224" in shown
+    assert "--input x=1,3,HEIGHT,WIDTH" in shown
 
 
 def test_costs_that_are_not_known_name_the_input(tmp_path: Path, capsys: Any) -> None:
-    path = write(tmp_path, network())
+    net = Net()
+    net.head(net.conv(net.input("x", "n", 3, "h", "w"), "c1", 3, 8), 8)
+    path = write(tmp_path, net.proto())
     code, _, err = run(capsys, "plan", path, "--target", "macs=0.5", "--out", tmp_path / "p.json")
     assert code == 1 and "error[P525]: the multiply-adds of the model are not known" in err
-    assert "for example --input x=1,3,224,224" in err
+    assert "give the shapes of the model's inputs: --input x=1,3,HEIGHT,WIDTH" in err
+
+
+def test_where_only_the_samples_are_open_the_costs_are_those_of_one(tmp_path: Path, capsys: Any) -> None:
+    path = write(tmp_path, network())
+    plans = []
+    for options in ((), ("--input", "x=1,3,8,8"), ("--input", "x=7,3,8,8")):
+        out = tmp_path / f"{len(plans)}.json"
+        code, _, err = run(capsys, "plan", path, "--target", "macs=0.5", *options, "--out", out)
+        assert (code, err) == (0, "")
+        plans.append(json.loads(out.read_text()))
+    assert plans[0]["method"]["reached"]["macs"] == plans[1]["method"]["reached"]["macs"]
+    assert plans[0]["groups"] == plans[1]["groups"] == plans[2]["groups"]
 
 
 # --- sensitivity ------------------------------------------------------------------------------
