@@ -44,6 +44,10 @@ class Model(Protocol):
     def parameter(self, name: str) -> NDArray[Any]:
         """A parameter, read-only."""
 
+    def folded(self) -> Optional[Model]:
+        """The model with parameters in the place of what it computes from parameters alone; ``None`` where it
+        computes nothing so, or the front end does not."""
+
     def implied_name(self, node: int, slot: str) -> str:
         """What a parameter is called that a node has and the graph does not mention."""
 

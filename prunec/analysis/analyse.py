@@ -53,9 +53,30 @@ class Analysis:
 def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     """Binds the rules to the model's graph and solves its channels.
 
-    ``strict`` keeps channels whose removal would change the values of what stays.  Raises
-    PrunecError with all contradictions, missing shapes and mismatching parameters.
+    Where more can go when what follows from parameters alone is computed first, the ``model`` of the
+    analysis is one in which it is.  ``strict`` keeps channels whose removal would change the values of what
+    stays.  Raises PrunecError with all contradictions, missing shapes and mismatching parameters.
     """
+    plain = analyse_as_written(model, rules, strict)
+    folded = model.folded()
+    other = plain if folded is None else analyse_as_written(folded, rules, strict)
+    return other if _frees_more(other.solution, plain.solution) else plain
+
+
+def _frees_more(solution: Solution, other: Solution) -> bool:
+    """Whether more units can go, and as many of them exactly, or as many and more of them exactly."""
+    (count, exact), (others, exact_others) = _units(solution), _units(other)
+    return count >= others and exact >= exact_others and (count, exact) != (others, exact_others)
+
+
+def _units(solution: Solution) -> tuple[int, int]:
+    """How many units can go, and how many of them exactly."""
+    exact = sum(len(group.units) for group in solution.groups if not group.approximate)
+    return sum(len(group.units) for group in solution.groups), exact
+
+
+def analyse_as_written(model: Model, rules: Rules, strict: bool = False) -> Analysis:
+    """The same of the model as it is."""
     bound = lower_graph(model.graph, rules)
     parameters = _parameters(model, bound)
     propagation = propagate(bound, parameters, strict)

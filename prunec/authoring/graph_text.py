@@ -63,6 +63,9 @@ class ExampleModel:
         """Zeros of the parameter's shape."""
         return np.zeros(self.parameter_shapes[name], np.float32)
 
+    def folded(self) -> None:
+        """What follows from parameters alone stays as it is."""
+
     def implied_name(self, node: int, slot: str) -> str:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"

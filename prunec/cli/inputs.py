@@ -7,7 +7,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, cast
 
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed
@@ -105,7 +105,7 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     files += [model.path.parent / name for name in front.data_files(model)]
     given = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
     files += [Path(file) for file in given if file is not None]
-    return Inputs(front, model, analysis, origin, read, names, tuple(files), policy)
+    return Inputs(front, cast(FileModel, analysis.model), analysis, origin, read, names, tuple(files), policy)
 
 
 def _analysed(
@@ -115,7 +115,7 @@ def _analysed(
     analysis = analyse(model, rules, strict)
     if getattr(options, "policy", None) is None:
         return analysis, None
-    policy = read_policy(Path(options.policy), model.graph)
+    policy = read_policy(Path(options.policy), analysis.model.graph)
     return (regrouped(analysis, policy) if policy.regroups else analysis), policy
 
 

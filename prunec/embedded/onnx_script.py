@@ -11,6 +11,7 @@ from typing import Any, Mapping
 
 from prunec.embedded.command import check_output
 from prunec.embedded.onnx_edits import MessageEdits, apply_edits, nodes_by_key
+from prunec.embedded.onnx_preparing import Preparation, missing, prepare
 from prunec.embedded.onnx_slicing import external_data, full_check, layout, slice_constants
 from prunec.embedded.onnx_tensors import constants_of, path_of, place_of, rows_of, type_of
 from prunec.embedded.slices import ParameterSlice, Problem, misfits
@@ -20,7 +21,11 @@ CHECK = "--full-check"
 
 
 def prune_file(
-    options: argparse.Namespace, name: str, slices: Mapping[str, ParameterSlice], edits: MessageEdits
+    options: argparse.Namespace,
+    name: str,
+    slices: Mapping[str, ParameterSlice],
+    edits: MessageEdits,
+    preparation: Preparation,
 ) -> None:
     """Prunes a model, or only checks that it fits; ``name`` is the one that all this was made for."""
     check_output(options)
@@ -28,7 +33,10 @@ def prune_file(
     model = load(options.input)
     if options.output:
         check_places(model.graph, folder, options.output)
-    problems = find_problems(model.graph, folder, slices, edits)
+    problems = missing(model.graph, preparation)
+    if not problems:
+        prepare(model, folder, preparation)
+        problems = find_problems(model.graph, folder, slices, edits)
     if problems:
         raise Problem(*problems, f"nothing was written; the model must be {name!a}")
     if options.check:

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from prunec.analysis.analyse import Analysis, analyse
+from prunec.analysis.analyse import Analysis, analyse_as_written
 from prunec.channels.removal import uniform
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, Point
@@ -187,7 +187,7 @@ def prune_and_compare(
     """Prunes the network at a ratio with random scores and compares it with the masked original."""
     node = built.node
     try:
-        analysis = analyse(built.model, rules, strict=True)
+        analysis = analyse_as_written(built.model, rules, strict=True)
         scores = np.random.default_rng(seed).random(analysis.solution.unit_count)
         removed = uniform(analysis.solution, ratio, scores)
         pruned = emit(analysis, removed)

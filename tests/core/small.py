@@ -136,6 +136,9 @@ class SmallModel:
     def parameter(self, name: str) -> Array:
         return self.arrays[name]
 
+    def folded(self) -> None:
+        return None
+
     def implied_name(self, node: int, slot: str) -> str:
         return f"{self.graph.nodes[node].name}_{slot}"
 

@@ -16,6 +16,7 @@ from rewriting.slice_examples import example
 
 import prunec.embedded
 from prunec.embedded.onnx_edits import MessageEdits
+from prunec.embedded.onnx_preparing import Preparation
 from prunec.rewriting.script import embedded, render, render_script
 
 ROOM = Path(prunec.embedded.__file__).parent
@@ -40,9 +41,15 @@ def scripts() -> dict[str, tuple[str, list[str]]]:
     slices = example()[0]
     mxnet = render_script(slices, "net-symbol.json", "ab" * 32)
     onnx = render(
-        "slice_onnx.py.j2", slices, {}, edits=MessageEdits(), model_name="net.onnx", model_digest="ab"
+        "slice_onnx.py.j2",
+        slices,
+        {},
+        edits=MessageEdits(),
+        preparation=Preparation(),
+        model_name="net.onnx",
+        model_digest="ab",
     )
-    inner = ["onnx_tensors", "onnx_slicing", "onnx_edits"]
+    inner = ["onnx_tensors", "onnx_slicing", "onnx_edits", "onnx_preparing"]
     return {
         "mxnet": (mxnet, ["slices", "mxnet_params", "command", "mxnet_script"]),
         "onnx": (onnx, ["slices", *inner, "command", "onnx_script"]),

@@ -71,6 +71,9 @@ class MXNetModel:
             return None
         return {record.name: record.dtype for record in self.parameters.records if not record.empty}
 
+    def folded(self) -> None:
+        """What follows from parameters alone stays as it is."""
+
     def implied_name(self, node: int, slot: str) -> str:
         """What a parameter that the graph does not mention is called in the parameter file."""
         return f"{self.graph.nodes[node].name}_{slot}"

@@ -116,6 +116,9 @@ class SymbolModel:
         """A parameter's values."""
         return self.values[name]
 
+    def folded(self) -> None:
+        """What follows from parameters alone stays as it is."""
+
     def implied_name(self, node: int, slot: str) -> str:
         """What a parameter is called that the graph does not mention."""
         return f"{self.graph.nodes[node].name}_{slot}"

@@ -39,12 +39,18 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         return read_model(path, parameters, input_shapes)
 
     def read_pruned(self, model: OnnxModel, path: Path, parameters: Optional[Path]) -> PrunedFiles:
+        from prunec.frontends.onnx.preparing import unprepared
         from prunec.frontends.onnx.protobuf import read_file
         from prunec.frontends.onnx.running import OnnxRuntime
         from prunec.frontends.onnx.writer import Constants
 
         file = read_file(path)
-        return PrunedFiles(OnnxRuntime(file, model.content), Constants(file).get)
+        constants = Constants(file)
+
+        def parameter(name: str) -> Optional[Array]:
+            return constants.get(name) if name in constants else unprepared(model.file, file, name, constants)
+
+        return PrunedFiles(OnnxRuntime(file, model.content), parameter)
 
     def input_names(self, path: Path) -> set[str]:
         from prunec.frontends.onnx.protobuf import read_file
@@ -78,14 +84,14 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         from prunec.frontends.onnx.text import graph_lines, graph_text
         from prunec.rewriting.diff import unified_diff
 
-        original = model.file.proto.SerializeToString()
+        original = model.file.written.SerializeToString()
         old, new = (graph_text(data).encode("utf-8", "backslashreplace") for data in (original, pruned.model))
         headings = [(number, name) for number, (name, _) in enumerate(graph_lines(original))]
         # Of the text that stands for the file: nobody should try to apply it to the file itself.
         return unified_diff(f"{model.path.name}.txt", old, new, headings)
 
     def write_data(self, model: OnnxModel, pruned: Pruned, folder: Path) -> None:
-        model.write_external(pruned.slices, folder)
+        model.write_external(pruned.edits, folder)
 
     def check_written(self, model: OnnxModel, folder: Path) -> None:
         from prunec.frontends.onnx.checking import check_written

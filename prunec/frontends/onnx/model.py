@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from prunec.embedded.onnx_edits import MessageEdits
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.graph import GraphOfFile, to_graph
+from prunec.frontends.onnx.preparing import folded, with_copies
 from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
 from prunec.frontends.onnx.rewriting import message_edits
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
 from prunec.rewriting.edits import Edits
-from prunec.rewriting.slicing import ParameterSlice
 
 _SUFFIX = ".onnx"
 
@@ -77,6 +77,13 @@ class OnnxModel:
         """Whether a node lacks an attribute that it cannot be given."""
         return False
 
+    def folded(self) -> Optional[OnnxModel]:
+        """See :class:`prunec.model.Model`."""
+        file = folded(self.file)
+        if file is None:
+            return None
+        return replace(self, file=file, content=to_graph(file, self.input_shapes))
+
     def message_edits(self, edits: Edits) -> MessageEdits:
         """What the edits of a graph are in the message."""
         return message_edits(self.content, self.file.proto, edits)
@@ -89,9 +96,9 @@ class OnnxModel:
         """What runs the model."""
         return OnnxRuntime(self.file, self.content)
 
-    def write_external(self, slices: Sequence[ParameterSlice], folder: Path) -> tuple[str, ...]:
+    def write_external(self, edits: Edits, folder: Path) -> tuple[str, ...]:
         """Writes the external data of the smaller model; gives the names of the files."""
-        return write_external(self.file, slices, folder)
+        return write_external(self.file, self.message_edits(edits), edits.slices, folder)
 
 
 def read_model(
@@ -110,5 +117,6 @@ def model_of(data: bytes, path: Path, input_shapes: Mapping[str, Shape] = {}) ->
     return _model(parse_file(data, path), input_shapes)
 
 
-def _model(file: OnnxFile, input_shapes: Mapping[str, Shape]) -> OnnxModel:
+def _model(raw: OnnxFile, input_shapes: Mapping[str, Shape]) -> OnnxModel:
+    file = with_copies(raw)
     return OnnxModel(file.path, file, to_graph(file, input_shapes), dict(input_shapes))

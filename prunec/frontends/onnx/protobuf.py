@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, NoReturn
 
+from prunec.embedded.onnx_preparing import Preparation
 from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, constants_of, is_external
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.importing import imported
@@ -27,11 +28,21 @@ _PARTS = ("onnx.defs", "onnx.helper", "onnx.numpy_helper", "onnx.shape_inference
 
 @dataclass(frozen=True, eq=False)
 class OnnxFile:
-    """An ONNX file: its path, its message (not to be changed), and the SHA-256 of its bytes."""
+    """An ONNX file: its path, its message (not to be changed), and the SHA-256 of its bytes.
+
+    Where the message is prepared, ``original`` is the one that the file holds.
+    """
 
     path: Path
     proto: Any
     digest: str
+    preparation: Preparation = Preparation()
+    original: Any = None
+
+    @property
+    def written(self) -> Any:
+        """The message that the file holds."""
+        return self.proto if self.original is None else self.original
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prunec.embedded.onnx_tensors import type_of
 from prunec.frontends.onnx.model import OnnxModel
+from prunec.frontends.onnx.preparing import needed
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.script import render
 
@@ -14,12 +15,15 @@ def render_script(model: OnnxModel, pruned: Pruned) -> str:
     The script needs numpy and onnx alone, reads the original ``.onnx`` and writes the smaller one, its
     external data one tensor at a time.
     """
-    types = {own.name: type_of(model.content.constants[own.name]) for own in pruned.slices}
+    edits = model.message_edits(pruned.edits)
+    preparation, slices = needed(model.file, edits, pruned.edits.slices)
+    types = {own.name: type_of(model.content.constants[own.name]) for own in slices}
     return render(
         "slice_onnx.py.j2",
-        pruned.slices,
+        slices,
         types,
-        edits=model.message_edits(pruned.edits),
+        edits=edits,
+        preparation=preparation,
         model_name=model.path.name,
         model_digest=model.digest,
     )

@@ -9,38 +9,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.embedded.onnx_edits import MessageEdits, apply_edits
+from prunec.embedded.onnx_preparing import prepare
 from prunec.embedded.onnx_slicing import BLOCK, Placed, external_data, layout, slice_constants
 from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.graph import constant_of
+from prunec.frontends.onnx.preparing import needed
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.support.files import cannot_write, written
 
 
 def pruned_message(file: OnnxFile, edits: MessageEdits, slices: Sequence[ParameterSlice]) -> bytes:
     """The smaller model's message.  Its external data, where it has any, still have to be written."""
-    proto = onnx_package().ModelProto()
-    proto.CopyFrom(file.proto)
+    proto, by_name = _prepared(file, edits, slices)
     try:
-        slice_constants(proto.graph, str(file.folder), _by_name(slices))
+        slice_constants(proto.graph, str(file.folder), by_name)
     except Problem as problem:
         tensors.refuse(problem, file.name)
     apply_edits(proto, edits)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def write_external(file: OnnxFile, slices: Sequence[ParameterSlice], folder: Path) -> tuple[str, ...]:
+def write_external(
+    file: OnnxFile, edits: MessageEdits, slices: Sequence[ParameterSlice], folder: Path
+) -> tuple[str, ...]:
     """Writes the external data of the smaller model into ``folder``; gives their file names.
 
     Each file gets its name when it is complete.  Raises PrunecError P333 to P335 and OSError.
     """
-    by_name = _by_name(slices)
-    files = _layout(file, by_name)
+    proto, by_name = _prepared(file, edits, slices)
+    files = _layout(proto, file.name, by_name)
     for location, placed in files.items():
         target = folder / location
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, _data(file, placed, by_name))
+        _write(target, _data(file, proto, placed, by_name))
     return tuple(files)
+
+
+def _prepared(
+    file: OnnxFile, edits: MessageEdits, slices: Sequence[ParameterSlice]
+) -> tuple[Any, dict[str, ParameterSlice]]:
+    """A file's message with what its smaller model needs to be prepared, and the slices of its constants."""
+    preparation, left = needed(file, edits, slices)
+    proto = onnx_package().ModelProto()
+    proto.CopyFrom(file.written)
+    try:
+        prepare(proto, str(file.folder), preparation)
+    except Problem as problem:
+        tensors.refuse(problem, file.name)
+    return proto, {parameter.name: parameter for parameter in left}
 
 
 def data_files(file: OnnxFile) -> tuple[str, ...]:
@@ -48,7 +65,7 @@ def data_files(file: OnnxFile) -> tuple[str, ...]:
 
     Raises PrunecError P333 and P334.
     """
-    return tuple(_layout(file, {}))
+    return tuple(_layout(file.written, file.name, {}))
 
 
 def with_constants(proto: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
@@ -100,7 +117,7 @@ def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Pa
     external data beside it; gives the path of the model.  Raises PrunecError P334, P335 and P513."""
     target = folder / file.path.name
     try:
-        for location, placed in _layout(file, {}).items():
+        for location, placed in _layout(file.proto, file.name, {}).items():
             # As it is: the message goes on to say where things are in it.
             copy = folder / location
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -112,20 +129,18 @@ def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Pa
     return target
 
 
-def _by_name(slices: Sequence[ParameterSlice]) -> dict[str, ParameterSlice]:
-    return {parameter.name: parameter for parameter in slices}
-
-
-def _layout(file: OnnxFile, slices: Mapping[str, ParameterSlice]) -> dict[str, list[Placed]]:
+def _layout(proto: Any, name: str, slices: Mapping[str, ParameterSlice]) -> dict[str, list[Placed]]:
     try:
-        return layout(file.proto.graph, slices)
+        return layout(proto.graph, slices)
     except Problem as problem:
-        tensors.refuse(problem, file.name)
+        tensors.refuse(problem, name)
 
 
-def _data(file: OnnxFile, placed: Sequence[Placed], slices: Mapping[str, ParameterSlice]) -> Iterator[bytes]:
+def _data(
+    file: OnnxFile, proto: Any, placed: Sequence[Placed], slices: Mapping[str, ParameterSlice]
+) -> Iterator[bytes]:
     try:
-        yield from external_data(file.proto.graph, str(file.folder), placed, slices)
+        yield from external_data(proto.graph, str(file.folder), placed, slices)
     except Problem as problem:
         if problem.facts["kind"] == "shorter":
             raise OSError(str(problem)) from None

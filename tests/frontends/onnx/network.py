@@ -168,6 +168,7 @@ def prune(
     data = proto if isinstance(proto, bytes) else proto.SerializeToString()
     model = model_of(data, Path("network.onnx"), inputs)
     analysis = analyse(model, RULES, strict)
+    model = analysis.model
     random = np.random.default_rng(seed)
     removed = uniform(analysis.solution, ratio, random.random(analysis.solution.unit_count))
     assert not illegal(analysis.solution, removed)

@@ -112,6 +112,7 @@ def test_kept_lists_dense_layers_with_right_counts() -> None:
     twice = net.weight("twice", 7, 7)
     both = net.op("MatMul", gemm, net.op("MatMul", twice, twice))
     net.output(product, 3)
+    net.output(gemm, 2)
     net.output(both, 2)
     found = {(layer.node, layer.side): layer for layer in kept(analysed(net))}
     counts = {node: layer.parameters for (node, _), layer in found.items()}

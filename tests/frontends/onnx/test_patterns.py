@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from frontends.onnx import choosing, empty, formulas, patterns, transformers  # noqa: E402
+from frontends.onnx import choosing, constants, empty, formulas, patterns, transformers  # noqa: E402
 from frontends.onnx.network import prune  # noqa: E402
+from prunec.frontends.onnx.runtime import run  # noqa: E402
 
 BUILDERS = [
     *patterns.BUILDERS,
     *choosing.BUILDERS,
+    *constants.BUILDERS,
     *formulas.BUILDERS,
     *transformers.BUILDERS,
     *empty.BUILDERS,
@@ -78,3 +81,28 @@ def test_residual_width_is_approximate_because_of_the_normalisation(build):
     }
     exact = [group for group in result.analysis.solution.groups if not group.approximate]
     assert exact and len(exact) < len(result.analysis.solution.groups)
+
+
+def test_computed_weights_are_those_that_the_model_computes():
+    """The model that is compared with against the one that the file holds."""
+    pattern = constants.standardised_weights()
+    result = prune(pattern.proto, ratio=0.5)
+    assert result.model.file.preparation.folded == ("Mul_1", "Mul_3")
+    feeds = result.examples[0].first
+    (expected,) = run(pattern.proto.SerializeToString(), feeds)
+    (actual,) = run(result.model.file.proto.SerializeToString(), feeds)
+    assert np.abs(expected - actual).max() < 1e-5 * np.abs(expected).max()
+    kinds = {node.op_type for node in onnx.load_from_string(result.pruned.model).graph.node}
+    assert "ReduceMean" not in kinds
+
+
+def test_a_constant_is_copied_where_it_is_sliced_in_two_ways_alone():
+    pattern = constants.fresh_statistics()
+    assert [own for own in names_of(prune(pattern.proto, ratio=0.0)) if own.startswith("ones")] == ["ones"]
+    copies = [own for own in names_of(prune(pattern.proto, ratio=0.5)) if own.startswith("ones")]
+    # Scale and variance of the second normalisation are cut at other places than those of the first.
+    assert copies == ["ones", "ones_3", "ones_4"]
+
+
+def names_of(result):
+    return [own.name for own in onnx.load_from_string(result.pruned.model).graph.initializer]

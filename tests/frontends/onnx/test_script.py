@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 
-from frontends.onnx import patterns, transformers  # noqa: E402
+from frontends.onnx import constants, patterns, transformers  # noqa: E402
 from frontends.onnx.network import prune, subject_of  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.frontends.onnx.protobuf import read_file  # noqa: E402
@@ -34,6 +34,9 @@ SOME = (
     patterns.weights_in_nodes,
     patterns.split_by_input,
     patterns.pad_channels,
+    constants.first_state_that_is_not_zero,
+    constants.fresh_statistics,
+    constants.standardised_weights,
     transformers.grouped_queries,
     transformers.computed_shapes,
 )
@@ -117,7 +120,7 @@ def test_external_data_are_streamed_and_keep_their_files(one_file, tmp_path):
     assert {p.name for p in target.iterdir()} == files
     again = tmp_path / "again"
     again.mkdir()
-    assert set(model.write_external(pruned.slices, again)) == files - {"in.onnx"}
+    assert set(model.write_external(pruned.changes, pruned.slices, again)) == files - {"in.onnx"}
     for name in files - {"in.onnx"}:
         assert (again / name).read_bytes() == (target / name).read_bytes()
     assert (target / "in.onnx").stat().st_size < 20_000
@@ -145,7 +148,7 @@ def test_tied_external_data_are_written_once(tmp_path):
     model = read_model(path)
     _, pruned = prune_without_running(model)
     (tmp_path / "pruned").mkdir()
-    model.write_external(pruned.slices, tmp_path / "pruned")
+    model.write_external(pruned.changes, pruned.slices, tmp_path / "pruned")
     (tmp_path / "pruned" / "in.onnx").write_bytes(pruned.model)
     after = onnx.load(str(tmp_path / "pruned" / "in.onnx"))
     held = {t.name: onnx.numpy_helper.to_array(t) for t in after.graph.initializer}

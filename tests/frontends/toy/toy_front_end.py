@@ -90,6 +90,9 @@ class ToyModel:
     def parameter(self, name: str) -> Array:
         return weight(self.document, name)
 
+    def folded(self) -> None:
+        return None
+
     def implied_name(self, node: int, slot: str) -> str:
         return f"{self.graph.nodes[node].name}_{slot}"
 
