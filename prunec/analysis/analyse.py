@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Mapping, Optional, Sequence
 
+import numpy as np
+
 from prunec.analysis.findings import inputs_without_shape, warnings, without_axes
 from prunec.analysis.learned import Learned, learned
 from prunec.analysis.unread import unread_warnings
@@ -59,20 +61,29 @@ def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
     """
     plain = analyse_as_written(model, rules, strict)
     folded = model.folded()
-    other = plain if folded is None else analyse_as_written(folded, rules, strict)
-    return other if _frees_more(other.solution, plain.solution) else plain
+    if folded is None:
+        return plain
+    other = analyse_as_written(folded, rules, strict)
+    return other if _frees_more(other, plain) else plain
 
 
-def _frees_more(solution: Solution, other: Solution) -> bool:
+def _frees_more(analysis: Analysis, other: Analysis) -> bool:
     """Whether more units can go, and as many of them exactly, or as many and more of them exactly."""
-    (count, exact), (others, exact_others) = _units(solution), _units(other)
+    (count, exact), (others, exact_others) = _units(analysis), _units(other)
     return count >= others and exact >= exact_others and (count, exact) != (others, exact_others)
 
 
-def _units(solution: Solution) -> tuple[int, int]:
-    """How many units can go, and how many of them exactly."""
-    exact = sum(len(group.units) for group in solution.groups if not group.approximate)
-    return sum(len(group.units) for group in solution.groups), exact
+def _units(analysis: Analysis) -> tuple[int, int]:
+    """How many units can go, and how many of them exactly: those that shorten more than one parameter, since
+    the positions of a table that nothing else has are no channels."""
+    solution = analysis.solution
+    times = np.zeros(solution.unit_count, dtype=np.int64)
+    for parameter in analysis.parameters:
+        arrays = [solution.units(array).reshape(-1) for array in parameter.channels.arrays]
+        found = np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, dtype=np.int64)
+        times[found[found >= 0]] += 1
+    counts = [(int((times[group.units] > 1).sum()), bool(group.approximate)) for group in solution.groups]
+    return sum(count for count, _ in counts), sum(count for count, approximate in counts if not approximate)
 
 
 def analyse_as_written(model: Model, rules: Rules, strict: bool = False) -> Analysis:

@@ -120,7 +120,7 @@ def test_external_data_are_streamed_and_keep_their_files(one_file, tmp_path):
     assert {p.name for p in target.iterdir()} == files
     again = tmp_path / "again"
     again.mkdir()
-    assert set(model.write_external(pruned.changes, pruned.slices, again)) == files - {"in.onnx"}
+    assert set(model.write_external(pruned.edits, again)) == files - {"in.onnx"}
     for name in files - {"in.onnx"}:
         assert (again / name).read_bytes() == (target / name).read_bytes()
     assert (target / "in.onnx").stat().st_size < 20_000
@@ -148,7 +148,7 @@ def test_tied_external_data_are_written_once(tmp_path):
     model = read_model(path)
     _, pruned = prune_without_running(model)
     (tmp_path / "pruned").mkdir()
-    model.write_external(pruned.changes, pruned.slices, tmp_path / "pruned")
+    model.write_external(pruned.edits, tmp_path / "pruned")
     (tmp_path / "pruned" / "in.onnx").write_bytes(pruned.model)
     after = onnx.load(str(tmp_path / "pruned" / "in.onnx"))
     held = {t.name: onnx.numpy_helper.to_array(t) for t in after.graph.initializer}
