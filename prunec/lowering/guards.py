@@ -51,6 +51,8 @@ def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: S
 def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
     left = _value(guard.left, attributes, slots)
     right = _value(guard.right, attributes, slots)
+    if guard.operator not in ("==", "!="):
+        right = _one(right)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return None
     if guard.operator in ("==", "!="):
@@ -85,7 +87,7 @@ def _value(expression: Expression, attributes: Mapping[str, Value], slots: SlotS
     if isinstance(expression, Name):
         return attributes.get(expression.name)
     if isinstance(expression, Arithmetic):
-        left, right = (_value(side, attributes, slots) for side in (expression.left, expression.right))
+        left, right = (_one(_value(side, attributes, slots)) for side in (expression.left, expression.right))
         if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
             return UNKNOWN
         return {"+": left + right, "-": left - right, "*": left * right, "/": left // right if right else 0}[
@@ -108,3 +110,8 @@ def _call(call: Call, attributes: Mapping[str, Value], slots: SlotShapes) -> Val
         for argument, kind in zip(call.arguments, form)
     ]
     return function.guard(*arguments)
+
+
+def _one(value: Value | Unknown) -> Value | Unknown:
+    """The number of a tuple of one."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value

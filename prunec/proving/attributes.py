@@ -198,7 +198,8 @@ class AttributeDraw:
                 if isinstance(default, int) and default in (index, index - rank):
                     self.values[axis.place.name] = default
                 else:
-                    self.values[axis.place.name] = index - rank if negative else index
+                    place = index - rank if negative else index
+                    self.values[axis.place.name] = self.shaped(axis.place.name, [place])
 
     def functions(self, tensors: Sequence[Tensor], ranks: Mapping[str, int]) -> dict[str, Optional[int]]:
         """The arguments of axis functions; gives the sizes that these ask for (ones to be squeezed)."""
@@ -369,3 +370,20 @@ def guard_values(guard: Optional[Expression]) -> dict[str, tuple[Value, ...]]:
 
     walk(guard, True)
     return {name: tuple(values) for name, values in found.items()}
+
+
+def lengths(guard: Optional[Expression]) -> dict[str, int]:
+    """The attributes of which a guard says how many entries they have."""
+    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+    found: dict[str, int] = {}
+    for part in parts:
+        if isinstance(part, Comparison) and part.operator == "==" and isinstance(part.left, Call):
+            argument, count = part.left.arguments[0], part.right
+            if (
+                function_of(part.left).counts_entries
+                and isinstance(argument, Name)
+                and isinstance(count, Literal)
+            ):
+                if isinstance(count.value, int):
+                    found[argument.name] = count.value
+    return found

@@ -48,7 +48,7 @@ from prunec.lowering.expressions import (
 )
 from prunec.lowering.guards import holds
 from prunec.lowering.ranks import rests_in
-from prunec.proving.attributes import AttributeDraw, guard_values
+from prunec.proving.attributes import AttributeDraw, guard_values, lengths
 from prunec.proving.equations import attribute_of, entries_for, placing, sides
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
@@ -198,7 +198,10 @@ class _Drawing:
             self.shapes.lettered.update(formula.names)
 
     def _tuple_rank(self, attribute: str) -> int:
-        """How many entries a tuple needs that is an argument beside a rest."""
+        """How many entries a tuple needs: as the guard says, or beside a rest that it is an argument with."""
+        told = lengths(self.rule.when)
+        if attribute in told:
+            return told[attribute]
         for equation in self.equations:
             for call in calls(equation.left, equation.right):
                 if not any(isinstance(a, Name) and a.name == attribute for a in call.arguments):

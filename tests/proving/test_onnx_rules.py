@@ -120,6 +120,25 @@ op Gather(axis = 0, indices = None)
   zero output if data
 }
 """
+SLICE_OF_ROWS = """
+op Slice(starts, ends, axes = None, steps = 1)
+  when length(axes) == 1 and length(steps) == 1 and length(starts) == 1 and steps > 1 and starts >= 0
+    and starts < steps and ends >= size(data, axes) and size(data, axes) / steps * steps == size(data, axes) {
+  data[*a, (c z) @ axes, *b], starts?, ends?, axes?, steps? -> output[*a, c, *b]
+  steps = z
+  stop(ends, c * z) = c * z
+  keep z because "elements are taken in steps"
+  zero output if data
+}
+"""
+SCATTER_BLOCKS = """
+op ScatterND {
+  data[*i, *x], indices[*j, k], updates[*j, *x] -> output[*i, *x]
+  k = rank(*i)
+  keep *i, *j, k because "blocks are put at positions given by number"
+  zero output if data and updates
+}
+"""
 BITWISE_NOT = """
 op BitwiseNot { X[*x] -> Y[*x]  hint discontinuous }
 """
@@ -155,6 +174,8 @@ MUTATIONS = [
     Mutation("an output that is said to be zero", SOFTMAX, "  mixes c", "  zero output if input\n  mixes c"),
     Mutation("a running sum that is said to be zero", CUMSUM, "y[*x]\n", "y[*x]\n  zero y if x\n"),
     Mutation("a formula whose sums are not told", EINSUM, MIXES_EINSUM, ""),
+    Mutation("columns for rows", SLICE_OF_ROWS, "(c z)", "(z c)"),
+    Mutation("positions that may go", SCATTER_BLOCKS, "keep *i, *j, k", "keep *j, k"),
     Mutation("elements on the wrong axis", GATHER, "c[indices], *q]", "*q, c[indices]]"),
     Mutation("a complement that is said to be zero", BITWISE_NOT, "  hint", "  zero Y if X  hint"),
     Mutation("statistics that are computed", NORM, " and (opset >= 14 or outputs == 1)", ""),

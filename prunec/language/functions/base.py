@@ -203,6 +203,8 @@ class Function:
     guard: Optional[Callable[..., Union[Value, Unknown]]] = None
     """What it gives there: slots are sequences of shapes, empty where nothing is connected."""
     asks_what_is_connected: bool = False
+    counts_entries: bool = False
+    """Whether it gives how many entries an attribute has."""
 
     # --- how trials draw arguments ---
 

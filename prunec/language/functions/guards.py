@@ -13,6 +13,8 @@ def _size(shapes: Sequence[Optional[Shape]], index: Value) -> Union[Value, Unkno
     if not shapes or shapes[0] is None:
         return UNKNOWN
     shape = shapes[0]
+    if isinstance(index, tuple) and len(index) == 1:
+        index = index[0]
     if not isinstance(index, int) or not -len(shape) <= index < len(shape):
         return None
     size = shape[index]

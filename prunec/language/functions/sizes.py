@@ -96,5 +96,6 @@ FUNCTIONS = (
         entries=_entry_count,
         length=ITS_OWN,
         guard=attribute_length,
+        counts_entries=True,
     ),
 )

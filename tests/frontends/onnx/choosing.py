@@ -187,3 +187,65 @@ def positions_along_which_elements_are_chosen() -> Pattern:
     some = net.op("GatherElements", x, net.numbers("some", np.arange(12).reshape(3, 4) % 6))
     net.output(net.dense(net.op("Relu", net.dense(some, "d2", 4, 6)), "fc", 6, 5), 2)
     return Pattern(net.proto(), (("d2_w", 1), ("fc_w", 0)), (("d1_w", 1), ("d2_w", 0)))
+
+
+def in_pairs(net: Net, x: str, width: int, table: str) -> str:
+    """Neighbouring channels rotated, (a, b) to (-b, a), and added to the sines that they meet."""
+    ends = net.numbers(f"{table}_ends", [1 << 62])
+    axis, step = net.numbers(f"{table}_axis", [-1]), net.numbers(f"{table}_step", [2])
+    even = net.op("Slice", x, net.numbers(f"{table}_even", [0]), ends, axis, step)
+    odd = net.op("Slice", x, net.numbers(f"{table}_odd", [1]), ends, axis, step)
+    last = net.numbers(f"{table}_last", [4])
+    parts = [net.op("Unsqueeze", part, last) for part in (net.op("Neg", odd), even)]
+    turned = net.op(
+        "Reshape", net.op("Concat", *parts, axis=-1), net.numbers(f"{table}_join", [2, 3, 5, width])
+    )
+    cosine = net.op("Mul", x, net.weight(f"{table}_cos", 5, width))
+    return str(net.op("Add", cosine, net.op("Mul", turned, net.weight(f"{table}_sin", 5, width))))
+
+
+@pattern
+def rotary_positions_in_pairs() -> Pattern:
+    """Queries and keys of three heads, rotated in pairs of neighbouring channels."""
+    net = Net()
+    x = net.input("x", 2, 5, 6)
+    heads = []
+    for name in ("q", "k", "v"):
+        apart = net.op("Reshape", net.dense(x, name, 6, 24), net.numbers(f"{name}_apart", [2, 5, 3, 8]))
+        heads.append(net.op("Transpose", apart, perm=[0, 2, 1, 3]))
+    q, k = in_pairs(net, heads[0], 8, "a"), in_pairs(net, heads[1], 8, "b")
+    scores = net.op("Softmax", net.op("MatMul", q, net.op("Transpose", k, perm=[0, 1, 3, 2])), axis=-1)
+    mixed = net.op("Transpose", net.op("MatMul", scores, heads[2]), perm=[0, 2, 1, 3])
+    mixed = net.op("Reshape", mixed, net.numbers("together", [2, 5, 24]))
+    net.output(net.dense(mixed, "fc", 24, 5), 3)
+    gone = [(f"{name}_{part}", axis) for name in "qkv" for part, axis in (("w", 1), ("b", 0))]
+    tables = [(f"{name}_{part}", 1) for name in "ab" for part in ("cos", "sin")]
+    return Pattern(net.proto(), (*gone, *tables, ("fc_w", 0)))
+
+
+@pattern
+def steps_that_leave_a_rest() -> Pattern:
+    """One of two elements, of an odd number, and of a stretch: which are taken depends on the position."""
+    net = Net()
+    x = start(net, 9)
+    axis, step = net.numbers("axis", [1]), net.numbers("step", [2])
+    odd = net.op("Slice", x, net.numbers("first", [0]), net.numbers("end", [9]), axis, step)
+    y = net.conv(net.op("Sigmoid", x), "c2", 9, 8)
+    some = net.op("Slice", y, net.numbers("first_2", [2]), net.numbers("end_2", [8]), axis, step)
+    net.head(net.op("Concat", net.conv(odd, "c3", 5, 4), net.conv(some, "c4", 3, 4), axis=1), 8)
+    return Pattern(net.proto(), (*outputs("c3", "c4"), ("fc_w", 1)), (("c1_w", 0), ("c2_w", 0), ("c3_w", 1)))
+
+
+@pattern
+def rows_of_pixels() -> Pattern:
+    """Every second row and column, one after the other, as channels."""
+    net = Net()
+    x = start(net)
+    step, ends = net.numbers("step", [2]), net.numbers("ends", [100])
+    axes = net.numbers("rows", [2]), net.numbers("columns", [3])
+    parts = []
+    for row in (net.numbers("zero", [0]), net.numbers("one", [1])):
+        rows = net.op("Slice", x, row, ends, axes[0], step)
+        parts += [net.op("Slice", rows, column, ends, axes[1], step) for column in ("zero", row)]
+    net.head(net.conv(net.op("Concat", *parts, axis=1), "c2", 32, 6), 6)
+    return Pattern(net.proto(), (*START, *outputs("c2"), *inputs("c2", "fc")))
