@@ -598,3 +598,15 @@ def divided_by_a_length_that_is_stretched() -> Pattern:
     d = net.op("Div", net.op("MatMul", x, net.weight("d2_w", 12, 12)), length)
     net.output(net.op("MatMul", d, net.weight("fc_w", 12, 5)), 2)
     return Pattern(net.proto(), (("d2_w", 1), ("fc_w", 0)))
+
+
+@pattern
+def copied_for_each_channel() -> Pattern:
+    """A mean over channels, copied once for each of them; and channels copied side by side."""
+    net = Net()
+    x = start(net)
+    mean = net.op("Sigmoid", net.conv(x, "c2", 8, 1, 1))
+    x = net.op("Mul", x, net.op("Tile", mean, net.numbers("channels", [1, 8, 1, 1])))
+    x = net.op("Tile", x, net.numbers("twice", [1, 2, 1, 1]))
+    net.head(net.conv(x, "c3", 16, 6), 6)
+    return Pattern(net.proto(), (*START, *inputs("c2", "c3", "fc"), *outputs("c3")), (("c2_w", 0),))
