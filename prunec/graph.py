@@ -19,6 +19,10 @@ MAXIMUM_KNOWN = 4096
 #: Longer texts of open sizes are not shown.
 _LONGEST_SIZE = 24
 
+#: An attribute that no operator has: the one axis, counted from the end, along which a constant that the node
+#: takes holds evenly spaced numbers.  The channels along it have a meaning of their own.
+COUNTS = "counts"
+
 #: Sizes of a tensor, ``None`` where a size is not known.
 Shape = tuple[Optional[int], ...]
 

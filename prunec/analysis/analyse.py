@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Mapping, Optional, Sequence
+from typing import Container, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from prunec.analysis.learned import Learned, learned
 from prunec.analysis.unread import unread_warnings
 from prunec.channels.propagate import Channels, propagate
 from prunec.channels.solve import Solution, solve
-from prunec.graph import Shape, Tensor, input_flags, may_agree, shape_text
+from prunec.graph import COUNTS, Graph, Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import Rules, describe, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
@@ -52,18 +52,21 @@ class Analysis:
         return parameter.node is None or parameter.node in self.learned.variables
 
 
-def analyse(model: Model, rules: Rules, strict: bool = False) -> Analysis:
+def analyse(
+    model: Model, rules: Rules, strict: bool = False, freed: Container[str] = frozenset()
+) -> Analysis:
     """Binds the rules to the model's graph and solves its channels.
 
     Where more can go when what follows from parameters alone is computed first, the ``model`` of the
     analysis is one in which it is.  ``strict`` keeps channels whose removal would change the values of what
-    stays.  Raises PrunecError with all contradictions, missing shapes and mismatching parameters.
+    stays; ``freed`` names nodes and parameters at which channels may go that stand for numbers.  Raises
+    PrunecError with all contradictions, missing shapes and mismatching parameters.
     """
-    plain = analyse_as_written(model, rules, strict)
+    plain = analyse_as_written(model, rules, strict, freed)
     folded = model.folded()
     if folded is None:
         return plain
-    other = analyse_as_written(folded, rules, strict)
+    other = analyse_as_written(folded, rules, strict, freed)
     return other if _frees_more(other, plain) else plain
 
 
@@ -86,9 +89,11 @@ def _units(analysis: Analysis) -> tuple[int, int]:
     return sum(count for count, _ in counts), sum(count for count, approximate in counts if not approximate)
 
 
-def analyse_as_written(model: Model, rules: Rules, strict: bool = False) -> Analysis:
+def analyse_as_written(
+    model: Model, rules: Rules, strict: bool = False, freed: Container[str] = frozenset()
+) -> Analysis:
     """The same of the model as it is."""
-    bound = lower_graph(model.graph, rules)
+    bound = lower_graph(_without_counts(model.graph, freed), rules)
     parameters = _parameters(model, bound)
     propagation = propagate(bound, parameters, strict)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
@@ -97,6 +102,17 @@ def analyse_as_written(model: Model, rules: Rules, strict: bool = False) -> Anal
     _check_parameters(model, found, parameters)
     told = (*unread_warnings(model, bound), *warnings(bound, solution, parameters))
     return Analysis(model, bound, solution, found, told, strict)
+
+
+def _without_counts(graph: Graph, freed: Container[str]) -> Graph:
+    """The graph whose nodes do not say that what they take counts, where they or what they take are freed."""
+    nodes = list(graph.nodes)
+    for index, node in enumerate(nodes):
+        names = (node.name, *(graph.nodes[tensor.node].name for tensor in node.inputs))
+        if COUNTS in node.attributes and any(name in freed for name in names):
+            left = {name: value for name, value in node.attributes.items() if name != COUNTS}
+            nodes[index] = replace(node, attributes=left)
+    return replace(graph, nodes=tuple(nodes)) if nodes != list(graph.nodes) else graph
 
 
 # --- parameters ---

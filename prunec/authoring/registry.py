@@ -87,7 +87,7 @@ def check_attributes(rule: Rule, library: str, registered: Mapping[str, Register
 
 def _installed(front: FrontEnd[Any]) -> Optional[str]:
     """A key for what is installed of a front end's framework, ``None`` where nothing is."""
-    versions: list[object] = ["2"]
+    versions: list[object] = ["3"]
     try:
         files = front.installed_files()
         for path in files or ():

@@ -238,8 +238,8 @@ class FactorScope:
                 self.arrays.remove(array)
                 return True
             if last in self.kept:
-                if len(array.factors) == 1:
-                    self.keep(array.value, self.kept[last])
+                if all(factor in self.kept for factor in array.factors):
+                    self.keep(array.value, self._said(array.factors))
                     self.arrays.remove(array)
                 else:
                     self.reduce(array, array.factors[:-1])
@@ -259,6 +259,12 @@ class FactorScope:
                 elif self._settle_pair(first, arrays[j]):
                     return True
         return False
+
+    def _said(self, factors: Sequence[int]) -> Reason:
+        """Why a table stays all of whose factors do: what a rule says in words, if it does of any."""
+        reasons = [self.kept[factor] for factor in factors]
+        stated = (r for r in reasons if isinstance(r, RuleReason) and r.kind is ReasonKind.STATED)
+        return next(stated, reasons[0])
 
     def _merge(self, first: Array, second: Array) -> None:
         """Makes one array of two over the same factors."""

@@ -116,6 +116,8 @@ def _analysed(
     if getattr(options, "policy", None) is None:
         return analysis, None
     policy = read_policy(Path(options.policy), analysis.model.graph)
+    if policy.freed:
+        analysis = analyse(model, rules, strict, policy.freed)
     return (regrouped(analysis, policy) if policy.regroups else analysis), policy
 
 

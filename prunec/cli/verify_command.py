@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the smaller model's (not for ONNX; default: the file of the original's name beside it)",
     )
     parser.add_argument("--plan", metavar="FILE", help="what was removed (default: plan.json beside PRUNED)")
+    parser.add_argument("--policy", metavar="FILE", help="the policy that the plan was made with")
     parser.add_argument("--data", metavar="FILE.npz", help="compare on real examples, not on random inputs")
     parser.add_argument("--json", action="store_true", help="print one JSON document, for programs")
     add_comparison_options(parser)

@@ -65,3 +65,6 @@ class _PolicyBuilder(Builder):
 
     def make_whole(self, children: Children, span: Span) -> policy_syntax.Setting:
         return self.setting("whole", children, span)
+
+    def make_free(self, children: Children, span: Span) -> policy_syntax.Setting:
+        return self.setting("free", children, span)

@@ -11,8 +11,8 @@ from prunec.support.diagnostics import Span
 
 @dataclass(frozen=True)
 class Setting:
-    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels`` or ``whole``,
-    with its number (``None`` for those without one) and the reason given."""
+    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels``, ``whole`` or
+    ``free``, with its number (``None`` for those without one) and the reason given."""
 
     kind: str
     number: Optional[float]

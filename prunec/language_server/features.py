@@ -49,6 +49,7 @@ _POLICY_KEYWORDS = {
     "min_channels": "At least this many channels stay.",
     "align": "What stays is a multiple of this.",
     "whole rows": "In tables (heads, groups), whole rows go.",
+    "free": "Channels that stand for numbers of a table may go.",
 }
 
 

@@ -32,6 +32,7 @@ class ModelPolicy:
 
     file: PolicyFile
     nodes: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
 
     @property
@@ -42,7 +43,18 @@ class ModelPolicy:
     @property
     def regroups(self) -> bool:
         """Whether a policy changes the groups themselves."""
-        return any(setting.kind == "whole" for policy in self.file.policies for setting in policy.settings)
+        kinds = {setting.kind for policy in self.file.policies for setting in policy.settings}
+        return bool(kinds & {"whole", "free"})
+
+    @property
+    def freed(self) -> frozenset[str]:
+        """The names of the nodes and parameters at which channels may go that stand for numbers."""
+        return frozenset(
+            self.names[node]
+            for policy, nodes in zip(self.file.policies, self.nodes)
+            if any(setting.kind == "free" for setting in policy.settings)
+            for node in nodes
+        )
 
 
 def read_policy(path: Path, graph: Graph) -> ModelPolicy:
@@ -65,7 +77,7 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
             if not matches:
                 warnings.append(_no_match(str(pattern.value), pattern.span, names))
         nodes.append(tuple(sorted(found)))
-    return ModelPolicy(file, tuple(nodes), tuple(warnings))
+    return ModelPolicy(file, tuple(nodes), tuple(names), tuple(warnings))
 
 
 def setting_problems(setting: Setting) -> Iterator[Diagnostic]:
@@ -129,7 +141,7 @@ def restrictions(
     warnings = []
     for own, nodes in zip(policy.file.policies, policy.nodes):
         concerned = sorted({c for node in nodes for c in _choices_at(analysis, node, choice_of)})
-        if nodes and not concerned and any(s.kind not in ("hold", "whole") for s in own.settings):
+        if nodes and not concerned and any(s.kind not in ("hold", "whole", "free") for s in own.settings):
             warnings.append(_no_channels(own))
         for number in concerned:
             for setting in own.settings:
@@ -179,24 +191,37 @@ def _no_channels(policy: Policy) -> Diagnostic:
     )
 
 
+def _no_rows(setting: Setting) -> Diagnostic:
+    return Diagnostic(
+        "P529",
+        "`whole rows` changes nothing at the nodes that this policy matches",
+        annotations=(Annotation(setting.span),),
+        notes=("none of them splits channels into a table whose rows could lose others than whole rows",),
+        help="name nodes that split channels (a reshape, a convolution with groups), or delete it",
+        severity=Severity.WARNING,
+    )
+
+
 # --- rows that go whole ----------------------------------------------------------------------
 
 
 def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
     """The analysis where ``whole rows`` is obeyed: in the tables of matched nodes, what stands in one row
-    (a head, a group of a convolution) goes together.
+    (a head, a group of a convolution) goes together; a warning (P529) where that changes nothing.
 
     Other groups and units come of it, so plans made with such a policy need it again.
     """
     propagation = analysis.solution.propagation
     causes = list(propagation.causes)
     edges: list[Edge] = []
+    idle: list[Diagnostic] = []
     for own, nodes in zip(policy.file.policies, policy.nodes):
         settings = [setting for setting in own.settings if setting.kind == "whole"]
         if not settings:
             continue
         concerned = set(nodes)
         text = settings[0].because or "a policy takes rows whole"
+        joined = False
         for table in propagation.balances:
             node = propagation.causes[table.cause].node
             if node in concerned and table.atoms.ndim > 1 and table.atoms.shape[-1] > 1:
@@ -204,7 +229,12 @@ def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
                 rest = table.atoms[..., 1:].reshape(-1)
                 edges.append(Edge(first.reshape(-1), rest, len(causes), EdgeKind.INTERFACE, node))
                 causes.append(Cause("hold", text, node, settings[0].span))
+                units = analysis.solution.units(table.atoms)
+                joined = joined or bool((units[..., :1] != units).any())
+        if nodes and not joined:
+            idle.append(_no_rows(settings[0]))
+    told = (*analysis.warnings, *idle)
     if not edges:
-        return analysis
+        return replace(analysis, warnings=told)
     changed = replace(propagation, edges=(*propagation.edges, *edges), causes=tuple(causes))
-    return replace(analysis, solution=solve(changed))
+    return replace(analysis, solution=solve(changed), warnings=told)

@@ -167,3 +167,19 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     network = Network(case.json, case.inputs, values, {})
     verdict = Trial(network, changed, removed, pruned, small, masked).verdict()
     assert pruned.slices and verdict.proved, str(verdict)
+
+
+def test_whole_rows_that_change_nothing_are_a_warning(tmp_path: Path) -> None:
+    analysis = analyse(corpus_model("resnext50_32x4d"), RULES)
+    names = [node.name for node in analysis.model.graph.nodes if node.operator == "Convolution"]
+    grouped = next(
+        name
+        for name, node in ((node.name, node) for node in analysis.model.graph.nodes)
+        if node.operator == "Convolution" and node.attributes.get("num_group", 1) == 32
+    )
+    plain = next(name for name in names if name != grouped)
+    for pattern, count in ((plain, 1), (grouped, 0)):
+        (tmp_path / "my.prune").write_text(f'policy "{pattern}" {{ whole rows }}')
+        changed = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis.model.graph))
+        told = [own.headline for own in changed.warnings if own.code == "P529"]
+        assert told == ["`whole rows` changes nothing at the nodes that this policy matches"] * count

@@ -20,11 +20,13 @@ from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.input_sizes import declared_shape, input_sizes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
 from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
-from prunec.graph import MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
+from prunec.graph import COUNTS, MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
 from prunec.sizes import OpenShape
 from prunec.support.diagnostics import printable
 from prunec.value import Value
 
+#: Fewer numbers are evenly spaced by chance.
+_FEWEST_COUNTED = 4
 _HELP = "export the model again; onnx.checker says more"
 #: What helps with functions that a model brings along.
 _FUNCTION = (
@@ -75,6 +77,7 @@ class _Builder:
     input_sizes: Mapping[str, OpenShape] = field(default_factory=dict)
     known: dict[Tensor, Known] = field(default_factory=dict)
     parameters: set[int] = field(default_factory=set)
+    counting: dict[str, int] = field(default_factory=dict)
 
     def build(self) -> GraphOfFile:
         proto = self.file.proto.graph
@@ -160,6 +163,9 @@ class _Builder:
         count = int(np.prod(shape, dtype=np.int64))
         if count <= MAXIMUM_KNOWN and tensors.element_bits(tensor, where) >= 8:
             array = tensors.array(tensor, self.file.folder, where)
+            axis = _counting_axis(array)
+            if axis is not None:
+                self.counting[name] = axis
             # Of weights nothing has to be known; scales and bounds are few numbers.
             if array.dtype.kind in "iub" or (array.dtype.kind == "f" and count <= 16):
                 self.known[Tensor(index, 0)] = array
@@ -213,6 +219,9 @@ class _Builder:
         if domain in self.versions:
             attributes["opset"] = self.versions[domain]
         attributes["outputs"] = max((n + 1 for n, value in enumerate(node.output) if value), default=0)
+        counts = next((self.counting[value] for value in node.input if value in self.counting), None)
+        if counts is not None:
+            attributes[COUNTS] = counts
         where = f'the node "{printable(name)}"'
         extra = [value for value in captured(node) if value in self.tensors]
         inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
@@ -235,6 +244,16 @@ class _Builder:
             headline = f'the value "{printable(name)}" is defined nowhere'
             fail("P336", headline, self.file.name, note, _HELP)
         return self.tensors[name]
+
+
+def _counting_axis(array: Known) -> Optional[int]:
+    """The one axis of a constant along which it holds evenly spaced numbers, counted from the end."""
+    long = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
+    if len(long) != 1 or array.size < _FEWEST_COUNTED or array.dtype.kind not in "iuf":
+        return None
+    steps = np.diff(array.reshape(-1).astype(np.float64))
+    even = bool(np.isfinite(steps).all()) and steps[0] != 0 and np.allclose(steps, steps[0], 1e-4, 0)
+    return long[0] if even else None
 
 
 def _operator(domain: str, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Iterator, Mapping, Optional
 from prunec.embedded.onnx_tensors import STANDARD_DOMAINS
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.operators import Argument, Operator, Registered
+from prunec.graph import COUNTS
 from prunec.value import Value
 
 #: Types of elements in the order in which they are chosen, with what a schema calls them.
@@ -153,5 +154,5 @@ def registered() -> dict[str, Registered]:
     for name, history in schemas().items():
         attributes = [attribute for schema in history for attribute in schema.attributes]
         inputs = [formal.name for schema in history for formal in schema.inputs]
-        found[name] = Registered(tuple(dict.fromkeys((*attributes, *inputs, OPSET, OUTPUTS))), False)
+        found[name] = Registered(tuple(dict.fromkeys((*attributes, *inputs, OPSET, OUTPUTS, COUNTS))), False)
     return found
