@@ -202,7 +202,9 @@ class _Proof:
     def _try_operator(self, name: str, versions: Sequence[Operator], cases: int) -> None:
         """``cases`` networks for each form of the rule."""
         untried: list[tuple[str, str]] = []
-        found = forms(self.rule)
+        every = forms(self.rule)
+        # What no version of the operator can be is not missed.
+        found = [f for f in every if any(may_hold(rule, v) for rule in f.rules for v in versions)] or every
         number = 0
         for form in found:
             before, reasons = self.record.cases, []

@@ -135,7 +135,8 @@ def _operator(name: str, schema: Schema, opset: Optional[int], single: frozenset
         least = max(1, sum(formal.option == "single" for formal in counted))
         counts: tuple[Value, ...] = tuple(range(least, len(counted) + 1))
         arguments.append(Argument(OUTPUTS, "choice", counts, False, False))
-    version_attributes: dict[str, Value] = {} if opset is None else {OPSET: opset}
+    # No constant that a trial draws counts.
+    version_attributes: dict[str, Value] = {COUNTS: None, **({} if opset is None else {OPSET: opset})}
     return Operator(
         name, tuple(arguments), lists_all=True, version=opset, version_attributes=version_attributes
     )
