@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.networks import Network
 from prunec.analysis.analyse import Analysis, analyse
+from prunec.analysis.produced import produced_axis
 from prunec.channels.components import KEPT
 from prunec.channels.propagate import Channels
 from prunec.channels.removal import illegal, uniform
@@ -24,7 +25,6 @@ from prunec.graph import Graph, Tensor
 from prunec.language.library import load
 from prunec.lowering.lowered import LoweredRule
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.layers import produced_axis
 from prunec.support.diagnostics import PrunecError, render_all
 
 Array = np.ndarray[Any, Any]

@@ -8,6 +8,7 @@ from typing import Iterator, Optional
 import numpy as np
 
 from prunec.analysis.analyse import Analysis
+from prunec.analysis.produced import produced_axis
 from prunec.channels.propagate import Channels
 from prunec.explaining.axes import axis_channels
 from prunec.explaining.explain import Explainer
@@ -79,18 +80,21 @@ def _layer(
 
 
 def _sides(analysis: Analysis, index: int, bound: LoweredRule) -> Iterator[tuple[str, Tensor, int]]:
-    """The output axis whose names stand on what is learned and no data, and the data axis whose names stand
-    on what is learned and no output."""
+    """The output axis that a layer produces, and the data axis whose names stand on what is learned and no
+    output."""
     tensors = analysis.bound.graph.nodes[index].inputs
     slots = analysis.learned.slots(bound, tensors)
-    learned = _names(bound, slots, True)
-    data = _names(bound, slots, False)
+    learned = {
+        name
+        for slot in (*bound.inputs, *bound.implied)
+        if slot.slot in slots
+        for axis in slot.axes or ()
+        for name in names_of(axis)
+    }
     made = {name for slot in bound.outputs for axis in slot.axes or () for name in names_of(axis)}
-    for number, slot in enumerate(bound.outputs[:1]):
-        for position, axis in enumerate(slot.axes or ()):
-            if any(name in learned and name not in data for name in names_of(axis)):
-                yield "output channels", Tensor(index, number), position
-                break
+    produced = produced_axis(bound, slots)
+    if produced is not None:
+        yield "output channels", Tensor(index, 0), produced
     for tensor, slot in zip(tensors, bound.inputs):
         if slot.slot in slots:
             continue
@@ -98,16 +102,6 @@ def _sides(analysis: Analysis, index: int, bound: LoweredRule) -> Iterator[tuple
             if any(name in learned and name not in made for name in names_of(axis)):
                 yield "input channels", tensor, position
                 return
-
-
-def _names(bound: LoweredRule, slots: frozenset[str], learned: bool) -> set[str]:
-    return {
-        name
-        for slot in (*bound.inputs, *bound.implied)
-        if (slot.slot in slots) == learned
-        for axis in slot.axes or ()
-        for name in names_of(axis)
-    }
 
 
 def _parameter_count(analysis: Analysis, index: int, bound: LoweredRule) -> Optional[int]:

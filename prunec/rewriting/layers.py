@@ -12,12 +12,12 @@ from typing import Iterator, Optional, Sequence
 import numpy as np
 
 from prunec.analysis.analyse import Analysis
+from prunec.analysis.produced import produced_axis
 from prunec.channels.components import Atoms
 from prunec.channels.held import held_classes
 from prunec.channels.propagate import Cause
 from prunec.channels.solve import Solution
 from prunec.graph import Shape, Tensor
-from prunec.lowering.bound import names_of
 from prunec.lowering.expressions import Sizes, evaluate
 from prunec.lowering.lowered import LoweredRule
 from prunec.rewriting.emit import Pruned
@@ -181,23 +181,6 @@ class _Report:
         node = self.graph.nodes[cause.node]
         place = f", {cause.span.place}" if cause.span is not None else ""
         return f"{cause.text or 'tied to what stays'} ({node.name}{place})"
-
-
-def produced_axis(bound: LoweredRule, parameter_slots: frozenset[str]) -> Optional[int]:
-    """The axis of the first output that a rule produces: the first whose names stand in a slot that holds a
-    parameter and in no other; ``None`` where there is none."""
-    if not bound.outputs or bound.outputs[0].axes is None:
-        return None
-    in_parameters: set[str] = set()
-    in_data: set[str] = set()
-    for slot in (*bound.inputs, *bound.implied):
-        target = in_parameters if slot.slot in parameter_slots else in_data
-        for plain in slot.axes or ():
-            target.update(names_of(plain))
-    for axis, plain in enumerate(bound.outputs[0].axes):
-        if any(name in in_parameters and name not in in_data for name in names_of(plain)):
-            return axis
-    return None
 
 
 def _size(shape: Optional[Shape]) -> Optional[int]:
