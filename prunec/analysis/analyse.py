@@ -10,14 +10,18 @@ import numpy as np
 
 from prunec.analysis.findings import inputs_without_shape, warnings, without_axes
 from prunec.analysis.learned import Learned, learned
+from prunec.analysis.products import products_of
 from prunec.analysis.unread import unread_warnings
-from prunec.channels.propagate import Channels, propagate
+from prunec.channels.propagate import Channels, Products, propagate
 from prunec.channels.solve import Solution, solve
 from prunec.graph import COUNTS, Graph, Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import Rules, describe, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
 from prunec.support.diagnostics import Diagnostic, PrunecError
+
+#: How often parameters are looked at again for products of channels.
+_MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,25 @@ def analyse_as_written(
     """The same of the model as it is."""
     bound = lower_graph(_without_counts(model.graph, freed), rules)
     parameters = _parameters(model, bound)
-    propagation = propagate(bound, parameters, strict)
+    best = _solved(model, bound, parameters, strict, {})
+    products: Products = {}
+    # What one layer's rows are freed to lose are the next one's columns.
+    for _ in range(_MOST_ROUNDS):
+        more = products_of(bound, best.solution)
+        if not more:
+            break
+        products = {**products, **{t: {**products.get(t, {}), **axes} for t, axes in more.items()}}
+        other = _solved(model, bound, parameters, strict, products)
+        if not _frees_more(other, best):
+            break
+        best = other
+    return best
+
+
+def _solved(
+    model: Model, bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products
+) -> Analysis:
+    propagation = propagate(bound, parameters, strict, products)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_shapes(bound, solution, parameters)

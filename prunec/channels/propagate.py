@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
+from types import MappingProxyType
 from typing import Mapping, Optional, Sequence
 
 import numpy as np
@@ -119,17 +120,27 @@ class Propagation:
     causes: tuple[Cause, ...]
 
 
-def propagate(bound: LoweredGraph, parameters: frozenset[int], strict: bool) -> Propagation:
+#: For axes of parameters the size of the columns, where an axis is rows and columns that go independently.
+Products = Mapping[Tensor, Mapping[int, int]]
+
+
+def propagate(
+    bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products = MappingProxyType({})
+) -> Propagation:
     """Carries atoms from the parameters that make them to everything they meet.
 
-    ``parameters`` are the variables that are learned; all other variables are the model's interface.
+    ``parameters`` are the variables that are learned; all other variables are the model's interface.  Of the
+    ``products`` among them whole rows and whole columns go, and nothing else.
     """
-    return _Propagator(bound, parameters, strict).run()
+    return _Propagator(bound, parameters, strict, products).run()
 
 
 class _Propagator:
-    def __init__(self, bound: LoweredGraph, parameters: frozenset[int], strict: bool) -> None:
+    def __init__(
+        self, bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products
+    ) -> None:
         self.bound = bound
+        self.products = products
         self.graph: Graph = bound.graph
         self.parameters = parameters
         self.strict = strict
@@ -228,7 +239,8 @@ class _Propagator:
         layouts: list[InputLayout] = []
         for tensor in node.inputs:
             layout = self._input_layout(tensor)
-            if isinstance(layout, Untouched) and node.inputs.count(tensor) > 1:
+            twice = node.inputs.count(tensor) > 1
+            if isinstance(layout, Untouched) and (twice or tensor in self.products):
                 layout = self._adopt_plain(tensor)
             layouts.append(layout)
         key = (id(bound), tuple(layouts))
@@ -283,12 +295,21 @@ class _Propagator:
         return Channels(plain, tuple(channels.arrays[n] for n in stays), tuple(causes))
 
     def _adopt_plain(self, tensor: Tensor) -> InputLayout:
-        """A parameter that one node takes twice: plain atoms for each axis, tied by the rule."""
+        """A parameter that one node takes twice, or one with axes of independent rows and columns: plain
+        atoms for each axis, or its rows and columns, tied by the rule."""
         shape = self.bound.shapes.get(tensor)
         if shape is None or None in shape:
             return None
-        sizes = [size or 0 for size in shape if size != 1]
-        axes = tuple(() if size == 1 else (size,) for size in shape)
+        columns = self.products.get(tensor, {})
+        axes = tuple(
+            ()
+            if size == 1
+            else ((size or 0) // columns[axis], columns[axis])
+            if axis in columns
+            else (size or 0,)
+            for axis, size in enumerate(shape)
+        )
+        sizes = [size for axis in axes for size in axis]
         layout = Layout(axes, tuple((n,) for n in range(len(sizes))), (True,) * len(sizes))
         arrays = tuple(self._fresh((size,)) for size in sizes)
         self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))

@@ -39,18 +39,13 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         return read_model(path, parameters, input_shapes)
 
     def read_pruned(self, model: OnnxModel, path: Path, parameters: Optional[Path]) -> PrunedFiles:
-        from prunec.frontends.onnx.preparing import unprepared
+        from prunec.frontends.onnx.preparing import prepared_like
         from prunec.frontends.onnx.protobuf import read_file
         from prunec.frontends.onnx.running import OnnxRuntime
         from prunec.frontends.onnx.writer import Constants
 
-        file = read_file(path)
-        constants = Constants(file)
-
-        def parameter(name: str) -> Optional[Array]:
-            return constants.get(name) if name in constants else unprepared(model.file, file, name, constants)
-
-        return PrunedFiles(OnnxRuntime(file, model.content), parameter)
+        file = prepared_like(read_file(path), model.file)
+        return PrunedFiles(OnnxRuntime(file, model.content), Constants(file).get)
 
     def input_names(self, path: Path) -> set[str]:
         from prunec.frontends.onnx.protobuf import read_file

@@ -251,7 +251,8 @@ def _counting_axis(array: Known) -> Optional[int]:
     long = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
     if len(long) != 1 or array.size < _FEWEST_COUNTED or array.dtype.kind not in "iuf":
         return None
-    steps = np.diff(array.reshape(-1).astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(array.reshape(-1).astype(np.float64))
     even = bool(np.isfinite(steps).all()) and steps[0] != 0 and np.allclose(steps, steps[0], 1e-4, 0)
     return long[0] if even else None
 

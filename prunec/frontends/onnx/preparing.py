@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from numpy.typing import NDArray
 
 from prunec.embedded.onnx_edits import MessageEdits, key_of
 from prunec.embedded.onnx_preparing import Preparation, computed, nodes_behind, prepare
 from prunec.embedded.onnx_tensors import bytes_of, constants_of, is_external, only_holds
-from prunec.embedded.slices import ParameterSlice
+from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.nested import captured, has_body
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
@@ -76,14 +76,20 @@ def needed(
     return Preparation(folds, copies), left
 
 
-def unprepared(
-    file: OnnxFile, smaller: OnnxFile, name: str, constants: Mapping[str, NDArray[Any]]
-) -> Optional[NDArray[Any]]:
-    """What the smaller model of a file holds where it does not need the constant ``name``, which the file was
-    given: the constant that was copied, or what it computes as the file did."""
-    if name in file.preparation.copies:
-        return constants.get(file.preparation.copies[name][0])
-    return computed(smaller.proto, str(smaller.folder), name) if name in file.preparation.folded else None
+def prepared_like(smaller: OnnxFile, file: OnnxFile) -> OnnxFile:
+    """The smaller model of a file with all of the file's preparation, so that each of its constants can be
+    asked for, and damaged, by itself; as it is where it lacks what is prepared."""
+    held = dict(constants_of(smaller.proto.graph))
+    rest = Preparation(
+        tuple(name for name in file.preparation.folded if name not in held),
+        {name: entry for name, entry in file.preparation.copies.items() if name not in held},
+    )
+    if not rest.folded and not rest.copies:
+        return smaller
+    try:
+        return _prepared(smaller, rest)
+    except Problem:
+        return smaller
 
 
 def _alike(left: Optional[ParameterSlice], right: Optional[ParameterSlice]) -> bool:

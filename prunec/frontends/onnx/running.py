@@ -11,6 +11,7 @@ import numpy as np
 from prunec.examples import Data
 from prunec.frontends.onnx.graph import GraphOfFile
 from prunec.frontends.onnx.input_sizes import declared_shape
+from prunec.frontends.onnx.preparing import prepared_like
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
 from prunec.frontends.onnx.runtime import Session, input_types, open_session
 from prunec.frontends.onnx.segments import Parts, parts_of, segment
@@ -54,7 +55,9 @@ class OnnxRuntime:
         network: Optional[bytes] = None,
     ) -> Session:
         """See :class:`prunec.frontends.runtime.Runtime`."""
-        proto = self.file.proto if network is None else self._placed(network)
+        proto = self.file.proto
+        if network is not None:
+            proto = prepared_like(OnnxFile(self.file.path, self._placed(network), ""), self.file).proto
         wanted = None if tensors is None else [self._names[tensor] for tensor in tensors]
         return open_session(with_constants(proto, parameters), self.file.folder, wanted)
 

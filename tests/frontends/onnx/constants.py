@@ -115,6 +115,49 @@ def standardised_weight_that_is_read_as_it_is() -> Pattern:
     return Pattern(net.proto(), (("d1_w", 1), ("w2", 0), ("w2", 1), ("fc_w", 0)), (("Div_0", 0),))
 
 
+def mixed_experts(net: Net, x: str, shares: str, name: str, n: int, i: int, o: int, group: int = 1) -> str:
+    """A convolution whose weight is another for each sample: a mixture of four; all samples at once, as the
+    groups of one."""
+    kernel, groups = (1 if group == 1 else 3), n * group
+    weight = net.op("MatMul", shares, net.weight(f"{name}_e", 4, o * (i // group) * kernel * kernel))
+    shape = net.numbers(f"{name}_apart", [n * o, i // group, kernel, kernel])
+    weight = net.op("Reshape", weight, shape)
+    x = net.op("Reshape", x, net.numbers(f"{name}_together", [1, n * i, 8, 8]))
+    pads = [kernel // 2] * 4
+    x = net.op("Conv", x, weight, kernel_shape=[kernel, kernel], group=groups, pads=pads)
+    x = net.op(
+        "Reshape", net.op("Transpose", x, perm=[1, 0, 2, 3]), net.numbers(f"{name}_back", [n, o, 8, 8])
+    )
+    return str(net.op("Relu", net.norm(x, f"{name}_n", o)))
+
+
+def experts(n: int) -> Pattern:
+    net = Net()
+    x = net.op("Relu", net.conv(net.input("x", n, 3, 8, 8), "c1", 3, 8))
+    shares = net.op("Flatten", net.op("GlobalAveragePool", x))
+    shares = net.op(
+        "Sigmoid", net.op("Gemm", shares, net.weight("r_w", 4, 8), net.weight("r_b", 4), transB=1)
+    )
+    y = mixed_experts(net, x, shares, "a", n, 8, 12)
+    y = mixed_experts(net, y, shares, "b", n, 12, 12, group=12)
+    y = mixed_experts(net, y, shares, "c", n, 12, 8)
+    net.head(net.conv(net.op("Add", x, y), "c2", 8, 6), 6)
+    norms = [(f"{name}_n_{part}", 0) for name in "abc" for part in ("scale", "shift", "mean", "var")]
+    weights = [(f"{name}_e", axis) for name in "abc" for axis in (0, 1)]
+    # Half of what is read, half of what is made, half of the experts.
+    return Pattern(net.proto(), (*outputs("c1", "c2"), *inputs("c2", "fc"), *norms, *weights, ("r_w", 1)))
+
+
+@pattern
+def mixtures_of_weights() -> Pattern:
+    return experts(2)
+
+
+@pattern
+def mixtures_of_weights_for_one_sample() -> Pattern:
+    return experts(1)
+
+
 @pattern
 def weight_behind_a_node() -> Pattern:
     """A node that does nothing between a weight and the grouped convolution that reads it."""

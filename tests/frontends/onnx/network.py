@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
+from prunec.frontends.onnx.preparing import prepared_like
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants
@@ -206,7 +207,7 @@ def prune(
 
 def surviving(result: Result) -> list[str]:
     """Damage to single parameters of the smaller model that running the two does not show."""
-    small = onnx.load_from_string(result.pruned.model)
+    small = runtime_of(result.pruned.model, result.model).file.proto
 
     def damaged(name: str, array: np.ndarray) -> OnnxRuntime:
         return runtime_of(with_constants(small, {name: array}).SerializeToString(), result.model)
@@ -223,4 +224,5 @@ def subject_of(model: OnnxModel, analysis: Analysis, pruned: Pruned, smaller: On
 
 def runtime_of(data: bytes, model: OnnxModel) -> OnnxRuntime:
     """What runs a smaller model, by the values of the original."""
-    return OnnxRuntime(parse_file(data, Path("smaller.onnx")), model.content)
+    smaller = prepared_like(parse_file(data, Path("smaller.onnx")), model.file)
+    return OnnxRuntime(smaller, model.content)

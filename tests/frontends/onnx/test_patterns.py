@@ -9,8 +9,9 @@ onnx = pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 from frontends.onnx import choosing, constants, empty, formulas, patterns, transformers  # noqa: E402
-from frontends.onnx.network import prune  # noqa: E402
+from frontends.onnx.network import prune, surviving  # noqa: E402
 from prunec.frontends.onnx.runtime import run  # noqa: E402
+from prunec.verifying.verdict import Evidence  # noqa: E402
 
 BUILDERS = [
     *patterns.BUILDERS,
@@ -81,6 +82,15 @@ def test_residual_width_is_approximate_because_of_the_normalisation(build):
     }
     exact = [group for group in result.analysis.solution.groups if not group.approximate]
     assert exact and len(exact) < len(result.analysis.solution.groups)
+
+
+@pytest.mark.parametrize("build", constants.BUILDERS, ids=lambda build: build.__name__)
+def test_damage_to_prepared_constants_is_seen(build):
+    """Each of them by itself, those that are one in the smaller model included."""
+    result = prune(build().proto, strict=True)
+    assert not [own for own in result.verdict.witnesses if own.evidence is Evidence.IGNORED]
+    # Zeros are as they were when they are scaled.
+    assert [own for own in surviving(result) if not own.startswith("zeros")] == []
 
 
 def test_computed_weights_are_those_that_the_model_computes():
