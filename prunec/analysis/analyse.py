@@ -8,6 +8,7 @@ from typing import Container, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.constants import may_free_channels
 from prunec.analysis.findings import inputs_without_shape, warnings, without_axes
 from prunec.analysis.learned import Learned, learned
 from prunec.analysis.products import products_of
@@ -67,7 +68,7 @@ def analyse(
     PrunecError with all contradictions, missing shapes and mismatching parameters.
     """
     plain = analyse_as_written(model, rules, strict, freed)
-    folded = model.folded()
+    folded = model.folded() if may_free_channels(plain.bound) else None
     if folded is None:
         return plain
     other = analyse_as_written(folded, rules, strict, freed)

@@ -59,9 +59,13 @@ def missing(graph: Any, preparation: Preparation) -> list[str]:
     return problems
 
 
-def nodes_behind(graph: Any, names: Sequence[str]) -> list[int]:
+def makers(graph: Any) -> dict[str, int]:
+    """For each value the place of the node that makes it."""
+    return {name: place for place, node in enumerate(graph.node) for name in node.output if name}
+
+
+def nodes_behind(graph: Any, names: Sequence[str], maker: Mapping[str, int]) -> list[int]:
     """The places of the nodes that values are computed by, in the order of the file."""
-    maker = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
     found: set[int] = set()
     waiting = [maker[name] for name in names if name in maker]
     while waiting:
@@ -72,28 +76,35 @@ def nodes_behind(graph: Any, names: Sequence[str]) -> list[int]:
     return sorted(found)
 
 
-def computed(model: Any, folder: str, name: str) -> Optional[Array]:
-    """What a value holds that follows from constants alone; None where that cannot be told.  Raises Problem
-    as array_of."""
+def computed(model: Any, folder: str, names: Sequence[str]) -> dict[str, Optional[Array]]:
+    """What values hold that follow from constants alone; None where that cannot be told.  Raises Problem as
+    array_of."""
+    maker, tensors = makers(model.graph), dict(constants_of(model.graph))
+    found: dict[str, Optional[Array]] = {}
+    for name in names:
+        nodes = [model.graph.node[place] for place in nodes_behind(model.graph, [name], maker)]
+        taken = dict.fromkeys(value for node in nodes for value in node.input if value in tensors)
+        arrays = {value: array_of(tensors[value], folder) for value in taken}
+        left = [node for node in nodes if not (only_holds(node) and node.output[0] in arrays)]
+        found[name] = _value(model, name, left, arrays)
+    return found
+
+
+def _value(model: Any, name: str, nodes: Sequence[Any], arrays: Mapping[str, Array]) -> Optional[Array]:
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
 
-    places = nodes_behind(model.graph, [name])
-    nodes = [model.graph.node[place] for place in places]
-    tensors = dict(constants_of(model.graph))
-    taken = dict.fromkeys(value for node in nodes for value in node.input if value in tensors)
-    inputs = [helper.make_tensor_value_info(value, TensorProto.UNDEFINED, None) for value in taken]
+    inputs = [helper.make_tensor_value_info(value, TensorProto.UNDEFINED, None) for value in arrays]
     outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None)]
     part = helper.make_model(
         helper.make_graph([], "constants", inputs, outputs), opset_imports=list(model.opset_import)
     )
-    part.graph.node.extend(node for node in nodes if not (only_holds(node) and node.output[0] in taken))
-    arrays = {value: array_of(tensors[value], folder) for value in taken}
+    part.graph.node.extend(nodes)
     found = []
     for _ in range(2):  # what is drawn by lot differs
         try:
             with np.errstate(all="ignore"):
-                (array,) = ReferenceEvaluator(part).run(None, arrays)
+                (array,) = ReferenceEvaluator(part).run(None, dict(arrays))
         except Exception:  # an operator without an implementation, or whatever it raises
             return None
         found.append(np.asarray(array))
@@ -105,8 +116,8 @@ def _fold(model: Any, folder: str, names: Sequence[str]) -> None:
     from onnx import numpy_helper
 
     graph = model.graph
-    places = nodes_behind(graph, names)
-    arrays = {name: computed(model, folder, name) for name in names}
+    places = nodes_behind(graph, names, makers(graph))
+    arrays = computed(model, folder, names)
     for name, array in arrays.items():
         if array is None:
             raise Problem(f"{name!a} cannot be computed from constants")

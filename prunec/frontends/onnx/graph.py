@@ -56,19 +56,22 @@ class GraphOfFile:
     constants: Mapping[str, Any]
 
 
-def to_graph(file: OnnxFile, input_shapes: Mapping[str, Shape]) -> GraphOfFile:
-    """The graph of a file.
+def to_graph(
+    file: OnnxFile, input_shapes: Mapping[str, Shape], hints: Optional[Mapping[str, Shape]] = None
+) -> GraphOfFile:
+    """The graph of a file; ``hints`` are shapes that ONNX is known to infer for values.
 
     Raises PrunecError: P307 a shape for an input that is none, P333 to P335 constants that cannot be read,
     P336 values that are defined twice or nowhere, P337 nodes in a circle.
     """
-    return _Builder(file, input_shapes).build()
+    return _Builder(file, input_shapes, hints).build()
 
 
 @dataclass
 class _Builder:
     file: OnnxFile
     input_shapes: Mapping[str, Shape]
+    hints: Optional[Mapping[str, Shape]] = None
     nodes: list[Node] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -97,9 +100,10 @@ class _Builder:
         for index in order:
             self._operator(proto.node[index], index, names[index])
         outputs = tuple(self._tensor(value.name, "the list of outputs") for value in proto.output)
-        hints = inferred_shapes(
-            self.file.proto, [proto.node[index] for index in order], self.constants, self.input_sizes
-        )
+        hints = self.hints
+        if hints is None:
+            operators = [proto.node[index] for index in order]
+            hints = inferred_shapes(self.file.proto, operators, self.constants, self.input_sizes)
         graph = Graph(
             tuple(self.nodes),
             outputs,

@@ -82,7 +82,9 @@ class OnnxModel:
         file = folded(self.file)
         if file is None:
             return None
-        return replace(self, file=file, content=to_graph(file, self.input_shapes))
+        names = {tensor: name for name, tensor in self.content.tensors.items()}
+        hints = {names[tensor]: shape for tensor, shape in self.graph.hints.items()}
+        return replace(self, file=file, content=to_graph(file, self.input_shapes, hints))
 
     def message_edits(self, edits: Edits) -> MessageEdits:
         """What the edits of a graph are in the message."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from numpy.typing import NDArray
 
 from prunec.embedded.onnx_edits import MessageEdits, key_of
-from prunec.embedded.onnx_preparing import Preparation, computed, nodes_behind, prepare
+from prunec.embedded.onnx_preparing import Preparation, computed, makers, nodes_behind, prepare
 from prunec.embedded.onnx_tensors import bytes_of, constants_of, is_external, only_holds
 from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
@@ -42,8 +42,13 @@ def folded(file: OnnxFile) -> Optional[OnnxFile]:
 
     Raises PrunecError P333 to P335 for constants that cannot be read.
     """
-    names = list(_foldable(file.written))
-    found = [name for name in names if _is_weight(computed(file.written, str(file.folder), name), name, file)]
+    behind = dict(_foldable(file.written))
+    tensors_of = dict(constants_of(file.written.graph))
+    found = [
+        name
+        for name, array in computed(file.written, str(file.folder), list(behind)).items()
+        if _is_weight(array, [tensors_of[own] for own in behind[name] if own in tensors_of])
+    ]
     return with_copies(_prepared(file, Preparation(tuple(found)))) if found else None
 
 
@@ -68,10 +73,11 @@ def needed(
     merged = file.preparation.copies.keys() - copies.keys()
     left = tuple(own for own in slices if own.name not in merged)
     changed = {*(own.name for own in left), *edits.elements}
+    maker = makers(file.written.graph) if file.preparation.folded else {}
     folds = tuple(
         name
         for name in file.preparation.folded
-        if name in changed or changed & _constants_behind(file.written.graph, name)
+        if name in changed or changed & _constants_behind(file.written.graph, name, maker)
     )
     return Preparation(folds, copies), left
 
@@ -105,20 +111,25 @@ def _alike(left: Optional[ParameterSlice], right: Optional[ParameterSlice]) -> b
 def _copies(file: OnnxFile) -> Iterator[tuple[str, tuple[str, Sequence[tuple[str, int]]]]]:
     """The copies of constants, by name, with the constant and the input that takes the copy."""
     graph = file.proto.graph
-    fixed = {value.name for value in (*graph.input, *graph.output)}
-    fixed |= {name for node in graph.node for name in captured(node)}
-    fixed |= {name for node in graph.node if not key_of(node) for name in node.input}
     uses: dict[str, list[tuple[str, int]]] = {}
     for node in graph.node:
+        key = key_of(node)
         for position, name in enumerate(node.input):
-            uses.setdefault(name, []).append((key_of(node), position))
+            uses.setdefault(name, []).append((key, position))
+    shared = {
+        name: uses[name]
+        for name, tensor in constants_of(graph)
+        if len(uses.get(name, ())) > 1 and _repeats(tensor, len(uses[name]), file)
+    }
+    if not shared:
+        return
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    fixed |= {name for node in graph.node for name in captured(node)}
     taken = {*uses, *fixed, *(name for node in graph.node for name in node.output)}
-    for name, tensor in constants_of(graph):
-        own = uses.get(name, [])
-        if len(own) > 1 and name not in fixed and _repeats(tensor, len(own), file):
+    for name, own in shared.items():
+        if name not in fixed and all(key for key, _ in own):
             for use in own[1:]:
-                new = _fresh(name, taken)
-                yield new, (name, (use,))
+                yield _fresh(name, taken), (name, (use,))
 
 
 def _repeats(tensor: Any, count: int, file: OnnxFile) -> bool:
@@ -147,25 +158,31 @@ def _fresh(name: str, taken: set[str]) -> str:
 # --- values that follow from constants ------------------------------------------------------
 
 
-def _foldable(proto: Any) -> Iterator[str]:
-    """The values that nodes take and that follow from constants alone, as far as no weight behind one
-    is needed by anything else."""
+def _foldable(proto: Any) -> Iterator[tuple[str, set[str]]]:
+    """The values that nodes take and that follow from constants alone, with these, as far as nothing else needs
+    a weight behind one."""
     graph = proto.graph
     computing = _computing(graph)
     if not computing:
         return
     made = {name for place in computing for name in graph.node[place].output if name}
-    fixed = {value.name for value in graph.output} | {n for node in graph.node for n in captured(node)}
     taken = [name for p, node in enumerate(graph.node) if p not in computing for name in node.input]
-    ends = [name for name in dict.fromkeys(taken) if name in made and name not in fixed]
+    ends = [name for name in dict.fromkeys(taken) if name in made]
+    if not ends:
+        return
+    fixed = {value.name for value in graph.output} | {n for node in graph.node for n in captured(node)}
+    ends = [name for name in ends if name not in fixed]
     direct = {*taken, *fixed}
-    behind = {name: _constants_behind(graph, name) for name in ends}
+    maker = makers(graph)
+    behind = {name: _constants_behind(graph, name, maker) for name in ends}
+    times: dict[str, int] = {}
+    for own in (name for names in behind.values() for name in names):
+        times[own] = times.get(own, 0) + 1
     sizes = {name: prod(tensor.dims) for name, tensor in constants_of(graph)}
     for name in ends:
         weights = {own for own in behind[name] if sizes.get(own, 0) > _MOST_SHARED}
-        elsewhere = direct.union(*(behind[other] for other in ends if other != name))
-        if not weights & elsewhere:
-            yield name
+        if not weights & direct and all(times[own] == 1 for own in weights):
+            yield name, behind[name]
 
 
 def _computing(graph: Any) -> set[int]:
@@ -195,17 +212,16 @@ def _computing(graph: Any) -> set[int]:
     return found
 
 
-def _constants_behind(graph: Any, name: str) -> set[str]:
+def _constants_behind(graph: Any, name: str, maker: Mapping[str, int]) -> set[str]:
     """The constants that a value is computed from."""
-    nodes = [graph.node[place] for place in nodes_behind(graph, [name])]
+    nodes = [graph.node[place] for place in nodes_behind(graph, [name], maker)]
     made = {value for node in nodes if not only_holds(node) for value in node.output}
     return {value for node in nodes for value in node.input if value and value not in made}
 
 
-def _is_weight(array: Optional[NDArray[Any]], name: str, file: OnnxFile) -> bool:
+def _is_weight(array: Optional[NDArray[Any]], sources: Sequence[Any]) -> bool:
     """Whether a computed value is an array of weights that takes no more room than what it is made of."""
     if array is None or array.dtype.kind != "f" or array.size < 2:
         return False
-    sources = _constants_behind(file.written.graph, name)
-    room = sum(bytes_of(t, tuple(t.dims)) for own, t in constants_of(file.written.graph) if own in sources)
+    room = sum(bytes_of(tensor, tuple(tensor.dims)) for tensor in sources)
     return array.size <= _FEW or array.nbytes <= room
