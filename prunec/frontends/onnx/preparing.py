@@ -159,8 +159,8 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 
 def _foldable(proto: Any) -> Iterator[tuple[str, set[str]]]:
-    """The values that nodes take and that follow from constants alone, with these, as far as nothing else needs
-    a weight behind one."""
+    """The values that nodes take and that follow from constants alone, with these, as far as nothing else
+    needs a weight behind one."""
     graph = proto.graph
     computing = _computing(graph)
     if not computing:
