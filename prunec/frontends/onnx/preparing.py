@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prunec.embedded.onnx_edits import MessageEdits, key_of
 from prunec.embedded.onnx_preparing import Preparation, computed, makers, nodes_behind, prepare
-from prunec.embedded.onnx_tensors import bytes_of, constants_of, is_external, only_holds
+from prunec.embedded.onnx_tensors import bytes_of, constants_of, only_holds
 from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.nested import captured, has_body
@@ -135,7 +135,7 @@ def _copies(file: OnnxFile) -> Iterator[tuple[str, tuple[str, Sequence[tuple[str
 def _repeats(tensor: Any, count: int, file: OnnxFile) -> bool:
     """Whether the elements of a tensor of weights are the same all along an axis."""
     kinds = onnx_package().TensorProto
-    if tensor.data_type not in (kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE) or is_external(tensor):
+    if tensor.data_type not in (kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE):
         return False
     shape = tensors.dimensions(tensor, file.name)
     if not 2 <= prod(shape) <= _MOST_COPIED // count:

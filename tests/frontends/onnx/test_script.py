@@ -17,6 +17,7 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 from frontends.onnx import constants, patterns, transformers  # noqa: E402
 from frontends.onnx.network import prune, subject_of  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
+from prunec.frontends.onnx.preparing import prepared_like  # noqa: E402
 from prunec.frontends.onnx.protobuf import read_file  # noqa: E402
 from prunec.frontends.onnx.running import OnnxRuntime  # noqa: E402
 from prunec.frontends.onnx.script import render_script  # noqa: E402
@@ -135,6 +136,30 @@ def test_external_data_are_streamed_and_keep_their_files(one_file, tmp_path):
     assert prove(subject, Examples(*(draw({"x": (2, 3, 8, 8)}, seed) for seed in (0, 1)))).proved
     held = Constants(smaller)
     assert unlike_the_plan(list(held), pruned.slices, model.parameter, held.get) == ()
+
+
+@pytest.mark.parametrize("build", [constants.fresh_statistics, constants.standardised_weights])
+def test_prepared_constants_may_be_external(build, tmp_path):
+    (tmp_path / "original").mkdir()
+    (tmp_path / "pruned").mkdir()
+    path = tmp_path / "original" / "in.onnx"
+    data = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+    onnx.save(build().proto, path, **data)
+    model = read_model(path)
+    analysis, pruned = prune_without_running(model)
+    prepared = analysis.model.file.preparation
+    assert prepared.copies or prepared.folded
+    ran = run(render_script(analysis.model, pruned), tmp_path, "original/in.onnx", "pruned/in.onnx")
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "pruned" / "in.onnx").read_bytes() == pruned.model
+    (tmp_path / "again").mkdir()
+    analysis.model.write_external(pruned.changes, pruned.slices, tmp_path / "again")
+    written = (tmp_path / "pruned" / "weights.bin").read_bytes()
+    assert (tmp_path / "again" / "weights.bin").read_bytes() == written
+    smaller = prepared_like(read_file(tmp_path / "pruned" / "in.onnx"), analysis.model.file)
+    subject = subject_of(analysis.model, analysis, pruned, OnnxRuntime(smaller, analysis.model.content))
+    draw = analysis.model.runtime().draw
+    assert prove(subject, Examples(*(draw({"x": (2, 3, 8, 8)}, seed) for seed in (0, 1)))).proved
 
 
 def test_tied_external_data_are_written_once(tmp_path):
