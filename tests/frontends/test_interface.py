@@ -33,6 +33,7 @@ LOOKED_UP = {
     "explaining/links.py": {"self"},
     "language/builder.py": {"self"},
     "language/stored.py": {"value"},
+    "language/tree.py": {"item"},
     "language_server/server.py": {"server"},
     "planning/choose.py": {"options", "options.limits", "usual"},
     "planning/planfile.py": {"error"},

@@ -23,14 +23,14 @@ from prunec.explaining.records import records_text
 from prunec.frontends.operators import Argument, Operator
 from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import SampledNode
-from prunec.graph import Graph, Known, Node, Shape, Tensor
+from prunec.graph import COUNTS, Graph, Known, Node, Shape, Tensor
 from prunec.language.library import RuleSet, load
 from prunec.language.parser import parse
 from prunec.language.syntax import Equation, Name, Rest, Rule
 from prunec.language.syntax import Tensor as Slot
 from prunec.language.tree import calls, walk
 from prunec.lowering.guards import holds
-from prunec.proving.draw import draw_form
+from prunec.proving.draw import draw_form, may_hold
 from prunec.proving.forms import Form, forms
 from prunec.proving.rules import AROUND
 from prunec.proving.shapes import NotDrawn
@@ -92,6 +92,11 @@ def entries(library: str) -> Iterator[Entry]:
         headings = list(_HEADING.finditer(rule.span.source.text, 0, rule.span.start))
         family = re.sub(r"\W+", "_", headings[-1][1])
         for form in forms(rule):
+            # What a node takes is drawn, and no constant among that counts.
+            if not any(
+                may_hold(own, Operator("", (), version_attributes={COUNTS: None})) for own in form.rules
+            ):
+                continue
             name = f"{rule.label} when {form.words}" if form.words else rule.label
             yield Entry(library, family, rule, form, " ".join(name.split()))
 

@@ -57,7 +57,7 @@ class GraphOfFile:
 
 
 def to_graph(
-    file: OnnxFile, input_shapes: Mapping[str, Shape], hints: Optional[Mapping[str, Shape]] = None
+    file: OnnxFile, input_shapes: Mapping[str, Shape], hints: Optional[Mapping[str, OpenShape]] = None
 ) -> GraphOfFile:
     """The graph of a file; ``hints`` are shapes that ONNX is known to infer for values.
 
@@ -71,7 +71,7 @@ def to_graph(
 class _Builder:
     file: OnnxFile
     input_shapes: Mapping[str, Shape]
-    hints: Optional[Mapping[str, Shape]] = None
+    hints: Optional[Mapping[str, OpenShape]] = None
     nodes: list[Node] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
