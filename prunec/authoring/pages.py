@@ -9,7 +9,7 @@ from prunec.language.canonical import print_expression, print_rule
 from prunec.language.reasons import told_in_full
 from prunec.language.syntax import Rule, RuleFile
 
-_SECTION = re.compile(r"^# -{3,} *(?P<title>[^\n]*?) *-{3,} *$", re.MULTILINE)
+_SECTION = re.compile(r"^# ---+(?!-)(?P<title>[^\n]*)--- *$", re.MULTILINE)
 
 
 def summary(rule: Rule) -> str:
@@ -30,7 +30,9 @@ def reference_page(file: RuleFile) -> str:
     """The Markdown page of a rule file: its sections, and each rule with its documentation and its text."""
     source = file.span.source
     name = source.name.replace("\\", "/").rsplit("/", 1)[-1]
-    sections = [(match.start(), match["title"]) for match in _SECTION.finditer(source.text)]
+    sections = [
+        (match.start(), match["title"].rstrip("-").strip()) for match in _SECTION.finditer(source.text)
+    ]
     lines = [f"# Rules in {name}", ""]
     lines += _contents(file, sections)
     current: Optional[str] = None

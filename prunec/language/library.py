@@ -30,7 +30,7 @@ _HEADER = re.compile(
     (?=when\b|opaque\b|\{{)""",
     re.VERBOSE,
 )
-_NO_RULE = re.compile(rf"""(?:\s|\#(?!\#)[^\n]*|reason\s+{_NAME}\s*=\s*"[^"\n]*")*""")
+_NO_RULE = re.compile(rf"""(?:\s|\#(?!\#)[^\n]*(?=\n|\Z)|reason\s+{_NAME}\s*=\s*"[^"\n]*")*""")
 
 
 def locate(name: str) -> Path:

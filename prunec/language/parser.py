@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: Largest rule file that is read, in bytes.
 MAXIMUM_BYTES = 4_000_000
 
-_POLICY_START = re.compile(r"\s*(?:#[^\n]*\s*)*policy(?![\w.])")
+# A comment ends with its line: were it to end anywhere, there would be many ways to read one.
+_POLICY_START = re.compile(r"\s*(?:#[^\n]*\n\s*)*policy(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"

@@ -194,14 +194,25 @@ _NAME_OR_SPACE = "_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
 
 
+def _length_of_code(text: str) -> int:
+    """How much of a text stands before the comments and spaces at its end."""
+    length = at = 0
+    for found in _TEXT_OR_COMMENT.finditer(text):
+        before = len(text[at : found.start()].rstrip())
+        length = at + before if before else length
+        length = length if found.group().startswith("#") else found.end()
+        at = found.end()
+    rest = len(text[at:].rstrip())
+    return at + rest if rest else length
+
+
 def _unexpected_end(accepted: Collection[str], chunk: Span) -> Diagnostic:
     text = chunk.text
     if set(accepted) <= {"OP", "POLICY", "DOC"}:
         last = [match for match in _TEXT_OR_COMMENT.finditer(text) if match.group().startswith("##")][-1]
         start = chunk.start + last.start()
         return _misplaced_documentation(Span(chunk.source, start, start + len(last.group().rstrip())))
-    code = re.sub(r"\s*(?:#[^\n]*\s*)*\Z", "", text)
-    end = chunk.start + len(code)
+    end = chunk.start + _length_of_code(text)
     keyword = re.search(r"^op\b", text, re.MULTILINE)
     annotations = [
         Annotation(Span(chunk.source, end - 1, end), f"expected {expected_words(accepted)} behind this")

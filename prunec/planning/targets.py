@@ -19,7 +19,7 @@ _UNITS = {
     "size": {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2.0**10, "MIB": 2.0**20, "GIB": 2.0**30},
     "latency": {"S": 1.0, "MS": 1e-3, "US": 1e-6},
 }
-_NUMBER = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]{1,2})?)\s*(%|[A-Za-z]*)")
+_NUMBER = re.compile(r"((?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?)\s*(%|[A-Za-z]*)")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prunec.authoring.pages import reference_page
 from prunec.language.check import check
 from prunec.language.library import RuleSet
-from prunec.language.parser import parse
+from prunec.language.parser import holds_policies, parse
 from prunec.language.printer import format_file
 from prunec.language.syntax import RuleFile
 from prunec.support.diagnostics import PrunecError, Source, render_all
@@ -45,3 +48,24 @@ def test_any_text_gives_rules_or_messages(text: str) -> None:
 def test_any_tree_can_be_checked(file: RuleFile) -> None:
     printed = parse(Source("printed.prune", format_file(file)))
     render_all(check([printed]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "op A(k\n" + "\n##ta }\n" * 200,  # a rule that ends too early, before many comments
+        "op A { data[c] -> out[c] }\n" + "# a # b " * 5000 + "\n}",
+        "# a # b\n" * 200 + "# a # b " * 5000 + "\npolic",
+        '# "a" # "b" ' * 5000,
+        "# " + "-" * 200_000 + "x\nop A { data[c] -> out[c] }\n",
+    ],
+    ids=["end", "rest", "policy", "comments", "section"],
+)
+def test_there_is_one_way_to_read_comments(text: str) -> None:
+    """Were there many, this would take longer than anybody waits."""
+    source = Source("t.prune", text)
+    assert not holds_policies(source)
+    with suppress(PrunecError):
+        RuleSet([(source, True)]).all_rules()
+    with suppress(PrunecError):
+        reference_page(parse(source))
