@@ -48,7 +48,7 @@ from prunec.lowering.expressions import (
 )
 from prunec.lowering.guards import holds
 from prunec.lowering.ranks import rests_in
-from prunec.proving.attributes import AttributeDraw, guard_values, lengths
+from prunec.proving.attributes import AttributeDraw, lengths
 from prunec.proving.equations import attribute_of, entries_for, placing, sides
 from prunec.proving.formulas import draw_formula
 from prunec.proving.ranks import draw_ranks
@@ -113,18 +113,6 @@ def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
 
 def _asks_for_inputs(guard: Expression) -> bool:
     return any(isinstance(e, Call) and function_of(e).asks_what_is_connected for e in walk(guard))
-
-
-def may_hold(rule: Rule, operator: Operator) -> bool:
-    """Whether the guard of a rule can hold for a version of an operator."""
-    guard = rule.when
-    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
-    known = [part for part in parts if part is not None and guard_values(part)]
-    return all(
-        holds(part, operator.version_attributes, {}) is not False
-        for part in known
-        if guard_values(part).keys() <= operator.version_attributes.keys()
-    )
 
 
 class _Drawing:

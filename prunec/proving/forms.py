@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from prunec.frontends.operators import Operator
 from prunec.language.canonical import print_expression
 from prunec.language.choices import variants
 from prunec.language.syntax import Balanced, Equation, Expression, Keep, Logic, Mixes, Rule
+from prunec.lowering.guards import holds
+from prunec.proving.attributes import guard_values
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,15 @@ def _parts(guard: Optional[Expression]) -> tuple[Expression, ...]:
     if guard is None:
         return ()
     return guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+
+
+def may_hold(rule: Rule, operator: Operator) -> bool:
+    """Whether the guard of a rule can hold for a version of an operator."""
+    guard = rule.when
+    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
+    known = [part for part in parts if part is not None and guard_values(part)]
+    return all(
+        holds(part, operator.version_attributes, {}) is not False
+        for part in known
+        if guard_values(part).keys() <= operator.version_attributes.keys()
+    )

@@ -15,8 +15,8 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.trials import Illegal, SampledNode, Trials
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.proving.draw import draw_form, may_hold
-from prunec.proving.forms import forms
+from prunec.proving.draw import draw_form
+from prunec.proving.forms import forms, may_hold
 from prunec.proving.framework import Refuted, trials_for
 from prunec.proving.node import Node, legal_node
 from prunec.proving.rules import RulesUnderTrial

@@ -30,8 +30,8 @@ from prunec.language.syntax import Equation, Name, Rest, Rule
 from prunec.language.syntax import Tensor as Slot
 from prunec.language.tree import calls, walk
 from prunec.lowering.guards import holds
-from prunec.proving.draw import draw_form, may_hold
-from prunec.proving.forms import Form, forms
+from prunec.proving.draw import draw_form
+from prunec.proving.forms import Form, forms, may_hold
 from prunec.proving.rules import AROUND
 from prunec.proving.shapes import NotDrawn
 from prunec.rewriting.edits import edits_for
