@@ -23,7 +23,7 @@ from bench.networks import ROOT
 from prunec.analysis.analyse import analyse
 from prunec.channels.removal import uniform
 from prunec.frontends.mxnet.model import MXNetModel
-from prunec.frontends.mxnet.params import ParameterWriter, Record
+from prunec.frontends.mxnet.params import ParameterRecord, ParameterWriter
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import load
 from prunec.rewriting.emit import emit
@@ -244,7 +244,7 @@ def _write_parameters(path: Path) -> int:
     array = np.random.default_rng(0).standard_normal((_SLICE_WIDTH, _SLICE_WIDTH), dtype=np.float32)
     with ParameterWriter(path, _SLICE_LAYERS) as writer:
         for number in range(_SLICE_LAYERS):
-            record = Record(f"dense{number}_weight", "arg:", array.shape, array.dtype, 2, 0, (1, 0))
+            record = ParameterRecord(f"dense{number}_weight", "arg:", array.shape, array.dtype, 2, 0, (1, 0))
             writer.add(record, array)
     return array.nbytes
 

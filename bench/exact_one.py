@@ -24,16 +24,16 @@ from bench.networks import CORPUS, Network, networks
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import uniform
 from prunec.frontends.mxnet.model import MXNetModel
+from prunec.frontends.mxnet.model_runtime import MXNetRuntime
 from prunec.frontends.mxnet.params import read_params
-from prunec.frontends.mxnet.running import MXNetRuntime
-from prunec.frontends.mxnet.runtime import run
+from prunec.frontends.mxnet.sessions import run
 from prunec.frontends.mxnet.symbol import read_symbol_file, to_graph
 from prunec.language.library import load
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import mask_array, slice_array
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
-from prunec.verifying.prove import prove
+from prunec.verifying.proof import prove
 from prunec.verifying.running import SMALLER, Examples, Subject
 from prunec.verifying.verdict import Outcome
 
@@ -141,8 +141,11 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int, scale: fl
                 parameters[parameter.name] = generator.uniform(0.5, 2.0, shape).astype(np.float32)
     removed = uniform(analysis.solution, 0.5, generator.random(analysis.solution.unit_count))
     pruned = emit(analysis, removed)
-    masked = {piece.name: mask(piece, parameters[piece.name]) for piece in pruned.slices}
-    small = {**parameters, **{piece.name: apply(piece, parameters[piece.name]) for piece in pruned.slices}}
+    masked = {piece.name: mask_array(piece, parameters[piece.name]) for piece in pruned.slices}
+    small = {
+        **parameters,
+        **{piece.name: slice_array(piece, parameters[piece.name]) for piece in pruned.slices},
+    }
     before = sum(array.size for array in parameters.values())
     left = sum(array.size for array in small.values()) / max(before, 1)
     graph = analysis.model.graph
@@ -248,9 +251,9 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
 def _input_values(analysis: Analysis, inputs: Shapes, seed: int) -> dict[str, Array]:
     """Normally distributed values; whole numbers where an input chooses rows of a table."""
     generator = np.random.default_rng(seed + 1)
-    graph = analysis.bound.graph
+    graph = analysis.lowered.graph
     rows: dict[str, int] = {}
-    for index, bound in enumerate(analysis.bound.rules):
+    for index, bound in enumerate(analysis.lowered.rules):
         if bound is not None and "input_dim" in bound.attributes:
             source = graph.nodes[graph.nodes[index].inputs[0].node]
             rows[source.name] = int(bound.attributes["input_dim"])  # type: ignore[arg-type]

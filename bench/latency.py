@@ -29,7 +29,7 @@ from prunec.planning.choose import Options, make_plan
 from prunec.planning.targets import Limits, parse_target
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
-from prunec.rewriting.slicing import apply
+from prunec.rewriting.slicing import slice_array
 
 NETWORKS = ("resnet50_v1", "mobilenet_v2_1_0")
 INPUT = (1, 3, 224, 224)
@@ -104,7 +104,7 @@ def _options(align: int) -> Options:
 
 def _case(analysis: Analysis, what: str, pruned: Pruned, arrays: Arrays) -> Case:
     cuts = {own.name: own for own in pruned.slices}
-    sliced = {key: apply(cuts[key], array) if key in cuts else array for key, array in arrays.items()}
+    sliced = {key: slice_array(cuts[key], array) if key in cuts else array for key, array in arrays.items()}
     rows, totals = layers(analysis, pruned)
     widths = [row.channels[1] for row in rows if row.channels and row.channels[0] != row.channels[1]]
     even = sum(width is not None and width % ALIGN == 0 for width in widths)

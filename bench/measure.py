@@ -134,8 +134,8 @@ def parameters_left(analysis: Analysis, pruned: Pruned) -> tuple[int, int]:
     """The number of parameters before and after: of the file, else of all variables that are no inputs."""
     known = analysis.model.parameter_shapes
     sizes: dict[str, int] = {}
-    for index, node in enumerate(analysis.bound.graph.nodes):
-        shape = analysis.bound.shapes.get(Tensor(index, 0))
+    for index, node in enumerate(analysis.lowered.graph.nodes):
+        shape = analysis.lowered.shapes.get(Tensor(index, 0))
         if node.operator is None and node.name not in analysis.model.input_shapes and shape is not None:
             if known is None or node.name in known:
                 sizes[node.name] = prod(size or 0 for size in shape)
@@ -156,8 +156,8 @@ def layer_channels(analysis: Analysis) -> tuple[int, int, dict[str, int]]:
     seen: set[Tensor] = set()
     reasons: Counter[str] = Counter()
     why = Reasons(analysis)
-    graph = analysis.bound.graph
-    for index, bound in enumerate(analysis.bound.rules):
+    graph = analysis.lowered.graph
+    for index, bound in enumerate(analysis.lowered.rules):
         if bound is None or not bound.costly:
             continue
         weights = _weights(graph, index, bound)
@@ -250,7 +250,7 @@ class Reasons:
         cause = self.analysis.solution.causes[number]
         if cause.kind in ("input", "output"):
             return f"model {cause.kind}"
-        operator = self.analysis.bound.graph.nodes[cause.node].operator
+        operator = self.analysis.lowered.graph.nodes[cause.node].operator
         if cause.kind == "opaque":
             return f"barrier {operator}: {cause.text}"
         return f"{operator}: {cause.text or 'a table that must stay rectangular'}"
@@ -276,8 +276,8 @@ def _spread(count: int, left: Array, right: Array, cause: Array) -> Array:
 
 def barriers(analysis: Analysis) -> dict[str, int]:
     """How many nodes of which operators nothing is known of."""
-    nodes: Sequence[int] = sorted(analysis.bound.opaque)
+    nodes: Sequence[int] = sorted(analysis.lowered.opaque)
     counts = Counter(
-        f"{analysis.bound.graph.nodes[i].operator} ({analysis.bound.opaque[i].kind})" for i in nodes
+        f"{analysis.lowered.graph.nodes[i].operator} ({analysis.lowered.opaque[i].kind})" for i in nodes
     )
     return dict(counts)

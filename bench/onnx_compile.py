@@ -23,13 +23,13 @@ from bench.onnx_networks import Architecture, architecture
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
+from prunec.frontends.onnx.model_runtime import OnnxRuntime
 from prunec.frontends.onnx.protobuf import parse_file
-from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.language.library import load
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import mask
+from prunec.rewriting.slicing import mask_array
 from prunec.support.diagnostics import PrunecError, render_all
-from prunec.verifying.prove import prove
+from prunec.verifying.proof import prove
 from prunec.verifying.running import Examples, Subject
 
 _RATIO = 0.5
@@ -104,7 +104,7 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
     import onnx
 
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
-    masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
+    masked = {own.name: mask_array(own, model.parameter(own.name)) for own in pruned.slices}
     smaller = OnnxRuntime(parse_file(pruned.model, Path("smaller.onnx")), model.content)
     drawn = [
         {i.name: random_value((1, *i.shape), i.below, np.random.default_rng(seed)) for i in one.inputs}

@@ -19,14 +19,14 @@ from bench.onnx_compile import left_of
 from bench.onnx_networks import Architecture, architecture
 from prunec.analysis.analyse import analyse
 from prunec.frontends.onnx.model import read_model
+from prunec.frontends.onnx.model_runtime import OnnxRuntime
 from prunec.frontends.onnx.protobuf import read_file
-from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
 from prunec.planning.planfile import Origin, plan_for, read_plan
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import mask
-from prunec.verifying.prove import prove
+from prunec.rewriting.slicing import mask_array
+from prunec.verifying.proof import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Evidence
 from tests.damage import damages, survivors
@@ -110,7 +110,7 @@ def damaged(
     pruned = emit(analysis, plan.removed)
     file = read_file(smaller)
     originals = {own.name: model.parameter(own.name) for own in pruned.slices}
-    masked = {own.name: mask(own, originals[own.name]) for own in pruned.slices}
+    masked = {own.name: mask_array(own, originals[own.name]) for own in pruned.slices}
     subject = Subject(analysis, pruned, model.runtime(), OnnxRuntime(file, model.content), masked)
     examples = Examples(*(model.runtime().draw(shapes, seed) for seed in (0, 1)))
 

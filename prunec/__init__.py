@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from prunec.model import FileModel
     from prunec.planning.choose import Plan, make_plan
     from prunec.rewriting.emit import Pruned, emit
-    from prunec.rewriting.slicing import apply as sliced
-    from prunec.rewriting.slicing import mask as masked
+    from prunec.rewriting.slicing import mask_array as masked
+    from prunec.rewriting.slicing import slice_array as sliced
     from prunec.support.diagnostics import Diagnostic, PrunecError, render
 
 #: Where each name lives; nothing is imported before it is used, so that the command line starts fast.
@@ -50,10 +50,10 @@ _HOMES = {
     "emit": ("prunec.rewriting.emit", "emit"),
     "load_rules": ("prunec.language.library", "load"),
     "make_plan": ("prunec.planning.choose", "make_plan"),
-    "masked": ("prunec.rewriting.slicing", "mask"),
+    "masked": ("prunec.rewriting.slicing", "mask_array"),
     "read_model": ("prunec.frontends.registry", "read_model"),
     "render": ("prunec.support.diagnostics", "render"),
-    "sliced": ("prunec.rewriting.slicing", "apply"),
+    "sliced": ("prunec.rewriting.slicing", "slice_array"),
     "uniform": ("prunec.channels.removal", "uniform"),
 }
 

@@ -41,8 +41,8 @@ class Node:
     ``attributes`` holds what the file says, its text read into a value; attributes that say
     nothing about the computation (learning rates, context groups) are left out by the reader.
 
-    ``given`` says for each input the operator has, in order, whether ``inputs`` holds a tensor for it; left
-    empty, none is left out before the last.  ``output_count`` is how many outputs the file lists, zero
+    ``connected`` says for each input the operator has, in order, whether ``inputs`` holds a tensor for it;
+    left empty, none is left out before the last.  ``output_count`` is how many outputs the file lists, zero
     where it does not.
     """
 
@@ -50,7 +50,7 @@ class Node:
     operator: Optional[str]
     attributes: Mapping[str, Value]
     inputs: tuple[Tensor, ...]
-    given: tuple[bool, ...] = ()
+    connected: tuple[bool, ...] = ()
     output_count: int = 0
 
 

@@ -6,7 +6,7 @@ from typing import Any, Iterator, Mapping
 
 import numpy as np
 
-from prunec.rewriting.slicing import ParameterSlice, apply
+from prunec.rewriting.slicing import ParameterSlice, slice_array
 from prunec.support.diagnostics import PrunecError
 from prunec.verifying.comparing import compare, course
 from prunec.verifying.running import Examples, Subject
@@ -17,13 +17,13 @@ Array = np.ndarray
 
 def damages(piece: ParameterSlice, original: Array) -> Iterator[tuple[str, Array]]:
     """What may be wrong with the slice of a parameter; what changes no element is left out."""
-    right = apply(piece, original)
+    right = slice_array(piece, original)
     axes = [axis for axis, (a, b) in enumerate(zip(piece.shape, piece.new_shape)) if a != b]
     yield "scaled", (-3 * right.astype(np.float64)).astype(right.dtype)
     for axis in axes:
         found = {
             "reversed": np.flip(right, axis),
-            "shifted": apply(piece, np.roll(original, 1, axis)),
+            "shifted": slice_array(piece, np.roll(original, 1, axis)),
             "swapped": _swapped(right, axis),
         }
         for name, array in found.items():

@@ -6,10 +6,10 @@ from typing import Sequence
 
 from prunec.frontends.onnx.model import OnnxModel
 from prunec.frontends.onnx.writer import with_constants
-from prunec.rewriting.slicing import ParameterSlice, mask
+from prunec.rewriting.slicing import ParameterSlice, mask_array
 
 
 def masked_model(model: OnnxModel, slices: Sequence[ParameterSlice]) -> bytes:
     """The message of the masked original."""
-    masked = {own.name: mask(own, model.parameter(own.name)) for own in slices}
+    masked = {own.name: mask_array(own, model.parameter(own.name)) for own in slices}
     return bytes(with_constants(model.file.proto, masked).SerializeToString())

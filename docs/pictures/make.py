@@ -34,8 +34,8 @@ def picture_of_page(kind: str, model: str, shape: str, out: str, stage: str = "1
     from prunec.planning.choose import make_plan
     from prunec.planning.planfile import Origin
     from prunec.reporting.report import render_report
-    from prunec.rewriting.diff import unified_diff
     from prunec.rewriting.emit import emit
+    from prunec.rewriting.unified_diff import unified_diff
 
     read = read_model(Path(model), None, dict([input_shape(shape)]))
     analysis = analyse(read, rules())

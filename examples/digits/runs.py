@@ -23,7 +23,7 @@ from prunec.planning.compensation import compensate
 from prunec.planning.targets import parse_target
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
-from prunec.rewriting.slicing import apply
+from prunec.rewriting.slicing import slice_array
 from prunec.scoring.sensitivity import read_table
 
 #: Examples for criteria and means; epochs of fine-tuning, fewer where there are more images.
@@ -144,5 +144,5 @@ def sliced(
     for key, value in saved.items():
         name = key[4:]  # without arg: or aux:
         array = changed.get(name, value.asnumpy())
-        result[key] = mx.nd.array(apply(cuts[name], array) if name in cuts else array)
+        result[key] = mx.nd.array(slice_array(cuts[name], array) if name in cuts else array)
     return result

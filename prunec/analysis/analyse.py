@@ -8,8 +8,8 @@ from typing import Container, Mapping, Optional, Sequence
 
 import numpy as np
 
+from prunec.analysis.advice import inputs_without_shape, warnings, without_axes
 from prunec.analysis.constants import may_free_channels
-from prunec.analysis.findings import inputs_without_shape, warnings, without_axes
 from prunec.analysis.learned import Learned, learned
 from prunec.analysis.products import products_of
 from prunec.analysis.unread import unread_warnings
@@ -41,7 +41,7 @@ class Analysis:
     """A model whose channels are solved."""
 
     model: Model
-    bound: LoweredGraph
+    lowered: LoweredGraph
     solution: Solution
     parameters: tuple[Parameter, ...]
     warnings: tuple[Diagnostic, ...]
@@ -50,7 +50,7 @@ class Analysis:
     @cached_property
     def learned(self) -> Learned:
         """Which constants of the model are learned."""
-        return learned(self.model, self.bound)
+        return learned(self.model, self.lowered)
 
     def is_learned(self, parameter: Parameter) -> bool:
         """Whether a parameter is; those that the graph does not mention are."""
@@ -68,7 +68,7 @@ def analyse(
     PrunecError with all contradictions, missing shapes and mismatching parameters.
     """
     plain = analyse_as_written(model, rules, strict, freed)
-    folded = model.folded() if may_free_channels(plain.bound) else None
+    folded = model.folded() if may_free_channels(plain.lowered) else None
     if folded is None:
         return plain
     other = analyse_as_written(folded, rules, strict, freed)

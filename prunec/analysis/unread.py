@@ -34,12 +34,12 @@ def _elsewhere(bound: LoweredGraph) -> list[Diagnostic]:
     everything = _elements(bound, graph.parameters)
     found = []
     for reason, nodes in by_reason.items():
-        held = _elements(bound, {t.node for index in nodes for t in graph.nodes[index].inputs})
-        if 2 * len(nodes) < operators and (not everything or 2 * held < everything):
+        count = _elements(bound, {t.node for index in nodes for t in graph.nodes[index].inputs})
+        if 2 * len(nodes) < operators and (not everything or 2 * count < everything):
             continue
         what, advice = reason.split("; ", 1)
         first = describe(graph, min(nodes), bound.shapes)
-        numbers = f"; {held:,} of its {everything:,} constant numbers enter them" if everything else ""
+        numbers = f"; {count:,} of its {everything:,} constant numbers enter them" if everything else ""
         kinds = sorted({graph.nodes[index].operator or "" for index in nodes})
         found.append(
             Diagnostic(
@@ -65,11 +65,11 @@ def _inside(model: Model, bound: LoweredGraph) -> list[Diagnostic]:
     if not graph.nested:
         return []
     known = learned(model, bound)
-    taken = {i: frozenset().union(*map(known.of, graph.nodes[i].inputs)) for i in graph.nested}
-    nodes = [index for index in sorted(graph.nested) if graph.nested[index][0] or taken[index]]
+    sources = {i: frozenset().union(*map(known.of, graph.nodes[i].inputs)) for i in graph.nested}
+    nodes = [index for index in sorted(graph.nested) if graph.nested[index][0] or sources[index]]
     if not nodes:
         return []
-    variables = frozenset().union(*taken.values())
+    variables = frozenset().union(*sources.values())
     weights = len(variables) + sum(graph.nested[index][0] for index in nodes)
     numbers = _elements(bound, variables) + sum(graph.nested[index][1] for index in nodes)
     kinds = " and ".join(sorted({graph.nodes[index].operator or "" for index in nodes}))

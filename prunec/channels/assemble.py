@@ -8,10 +8,10 @@ from prunec.channels.layout import Layout, Reason, TensorResult, unsized
 from prunec.channels.scope import Array, FactorScope, places_of
 from prunec.lowering.bound import (
     BoundTensor,
+    GatherTerm,
     PlainAxis,
     Reversed,
     SumTerm,
-    Taken,
     axis_size,
     names_of,
     terms_of,
@@ -30,7 +30,7 @@ class Assembler:
         self.sizes = sizes
         self.places: Optional[dict[int, list[int]]] = None
         """The places of the scope's arrays by factor, from when the first tensor is put together."""
-        self.taken: dict[str, int] = {}
+        self.position_atoms: dict[str, int] = {}
         """For an attribute that lists positions the value of the atoms that they count through."""
         self.balances: list[int] = []
         """The values of tables that elements were put into: their rows lose equally."""
@@ -130,7 +130,7 @@ class Assembler:
                 factors += self._sum(term, arrays, mirrored, reasons, tensor)
             elif isinstance(term, Reversed):
                 factors += [mirrored[f] for f in self.ids(term.name)]
-            elif isinstance(term, Taken):
+            elif isinstance(term, GatherTerm):
                 key = (term.name, term.attribute)
                 if key not in self.tables:
                     self.tables[key] = self._take(term, arrays, reasons, tensor)
@@ -140,7 +140,7 @@ class Assembler:
         return factors
 
     def _take(
-        self, term: Taken, arrays: list[Array], reasons: dict[int, Reason], tensor: BoundTensor
+        self, term: GatherTerm, arrays: list[Array], reasons: dict[int, Reason], tensor: BoundTensor
     ) -> list[list[int]]:
         """The factors, for each axis of the list, of elements that are chosen by position: the same for all
         rows of a table."""
@@ -156,7 +156,7 @@ class Assembler:
             self._keep_rows(factor, reason, arrays)
         else:
             scope.reduce(own, [factor])
-            self.taken[term.attribute] = own.value
+            self.position_atoms[term.attribute] = own.value
         single = len(term.positions) == 1
         new = scope.factor(len(term.positions))
         reasons[new] = reasons.get(factor, reason)

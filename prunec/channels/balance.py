@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.channels.components import KEPT, Atoms, connected_components
-from prunec.channels.propagate import Table
+from prunec.channels.propagate import BalancedTable
 
 _NONE: Atoms = np.zeros(0, dtype=np.int64)
 
@@ -49,7 +49,7 @@ def as_matrix(labels: Atoms) -> Optional[Atoms]:
     return reduced.reshape(-1, reduced.shape[-1])
 
 
-def tidy(matrix: Atoms) -> tuple[Atoms, Atoms]:
+def make_rectangular(matrix: Atoms) -> tuple[Atoms, Atoms]:
     """Edges that make a table one that balanced removal can follow; none where it is already.
 
     In such a table every class stands in a single row, all of them equally often, or every class stands
@@ -101,7 +101,7 @@ def slice_classes(labels: Atoms, dimensions: tuple[int, ...]) -> tuple[Atoms, ND
     return slices[..., 0], (slices == slices[..., :1]).all(axis=-1)
 
 
-def rows_of(table: Table, labels: Atoms) -> Optional[Rows]:
+def rows_of(table: BalancedTable, labels: Atoms) -> Optional[Rows]:
     """A table as classes and rows, ``None`` where it sets no condition."""
     matrix = as_matrix(labels[table.atoms])
     if matrix is None:
@@ -115,7 +115,7 @@ def rows_of(table: Table, labels: Atoms) -> Optional[Rows]:
     return Rows(flat[live], row_of[live], matrix.shape[0], matrix)
 
 
-def cells(tables: Sequence[Rows], class_count: int) -> tuple[Atoms, list[int]]:
+def balance_cells(tables: Sequence[Rows], class_count: int) -> tuple[Atoms, list[int]]:
     """Each class's cell (-1: none), and the tables that equal losses per cell would not balance.
 
     A cell is a set of classes that stand in the same rows of the same tables.  Removing equally many

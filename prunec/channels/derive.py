@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from prunec.channels.assemble import Assembler
-from prunec.channels.layout import InputReason, Layout, NamedSize, Program, Reason, TensorResult, unsized
+from prunec.channels.layout import (
+    ChannelProgram,
+    InputReason,
+    Layout,
+    NamedSize,
+    Reason,
+    TensorResult,
+    unsized,
+)
 from prunec.channels.scope import Array, FactorScope, places_of, refinable
 from prunec.channels.zeros import Zeros
-from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
+from prunec.lowering.bound import BoundTensor, GatherTerm, PlainAxis, Reversed, SumTerm, axis_size, names_of
 from prunec.lowering.lowered import LoweredRule
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.sizes import closed
@@ -17,15 +25,15 @@ from prunec.support.diagnostics import Span
 
 
 @dataclass(frozen=True)
-class Untouched:
+class UnseenParameter:
     """Stands for the layout of a parameter that no rule has given a layout yet."""
 
 
 #: What is known of an input: a layout, a parameter still without one, or nothing (``None``).
-InputLayout = Optional["Layout | Untouched"]
+InputLayout = Optional["Layout | UnseenParameter"]
 
 
-def derive(bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> Program:
+def derive(bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> ChannelProgram:
     """The program of a node with these input layouts.
 
     ``strict`` keeps the channels that the operator combines over, instead of marking them approximate.
@@ -45,7 +53,7 @@ class _Derivation:
         self.produced: list[int] = []
         self.balances: list[tuple[int, Span]] = []
 
-    def program(self) -> Program:
+    def program(self) -> ChannelProgram:
         bound, scope = self.bound, self.scope
         value = 0
         for slot, layout in enumerate(self.layouts):
@@ -61,13 +69,13 @@ class _Derivation:
             scope.align(before, after, reason)
         for name, kept in bound.kept.items():
             self._keep(name, kept)
-        scope.settle()
-        untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, Untouched)]
+        scope.unify()
+        untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, UnseenParameter)]
         zeros = Zeros(bound, self._ids, untouched)
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
         self._balance_parts()
-        scope.settle()
+        scope.unify()
         self._mix(zeros)
         scope.link_rows()
         self.balances += [(a.value, scope.span) for a in scope.arrays if a.split and len(a.factors) > 1]
@@ -77,7 +85,7 @@ class _Derivation:
         implied = tuple(assembler.tensor(t, _always) for t in bound.implied)
         outputs = tuple(assembler.tensor(t, zeros.output(t.slot)) for t in bound.outputs)
         self.balances += [(value, scope.span) for value in assembler.balances]
-        return Program(
+        return ChannelProgram(
             steps=tuple(scope.steps),
             ties=tuple(scope.ties),
             keeps=tuple(scope.keeps),
@@ -86,10 +94,10 @@ class _Derivation:
             approximate=tuple(self.approximate),
             produced=tuple(self.produced),
             outputs=outputs,
-            adopted=adopted,
+            parameter_layouts=adopted,
             implied=implied,
             names=names,
-            taken=assembler.taken,
+            position_atoms=assembler.position_atoms,
         )
 
     # --- names and inputs ---
@@ -275,7 +283,9 @@ class _Derivation:
     # --- fresh atoms ---
 
     def _make_fresh(self, tensors: Sequence[BoundTensor]) -> None:
-        allowed = {n for t in tensors for axis in t.axes or () for n in names_of(axis)} | self.bound.made
+        allowed = {
+            n for t in tensors for axis in t.axes or () for n in names_of(axis)
+        } | self.bound.attribute_sized
         for tensor in [*tensors, *self.bound.outputs]:
             for axis in tensor.axes or ():
                 self._fresh_axis(axis, [], allowed)
@@ -286,7 +296,7 @@ class _Derivation:
             if isinstance(term, SumTerm):
                 for part in term.parts:
                     self._fresh_axis(part, rows, allowed)
-            if isinstance(term, (SumTerm, Taken)):
+            if isinstance(term, (SumTerm, GatherTerm)):
                 continue
             name = term.name if isinstance(term, Reversed) else term
             rows = rows + self._ids(name)
@@ -329,4 +339,4 @@ def _always(array: Array) -> bool:
     return True
 
 
-__all__ = ["InputLayout", "TensorResult", "Untouched", "derive"]
+__all__ = ["InputLayout", "TensorResult", "UnseenParameter", "derive"]

@@ -28,12 +28,12 @@ class Room:
 
     def __init__(self, elements: int) -> None:
         self.most = min(MAXIMUM_ATOMS, max(_AT_LEAST, _FOR_EACH * elements))
-        self.taken = 0
+        self.used = 0
 
     def take(self, count: int) -> None:
         """Takes room for an array before it is made.  Raises PrunecError P408 where there is none left."""
-        self.taken += count
-        check_count(self.taken, self.most)
+        self.used += count
+        check_count(self.used, self.most)
 
 
 def check_count(count: int, most: int = MAXIMUM_ATOMS) -> None:

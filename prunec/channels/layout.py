@@ -7,7 +7,7 @@ shrinks; the others are its rows.  Rows of a table may still vanish when everyth
 of *row atoms* follows such rows in tensors that have the rows but not the columns.
 
 Deriving a rule's effect needs only layouts, not atoms, so it is done once for all nodes that look
-alike; the result is a :class:`Program`, a straight list of steps on arrays.
+alike; the result is a :class:`ChannelProgram`, a straight list of steps on arrays.
 """
 
 from __future__ import annotations
@@ -83,15 +83,15 @@ class NamedSize:
 
 
 @dataclass(frozen=True)
-class Program:
+class ChannelProgram:
     """What a rule does to atoms, for all nodes whose inputs have the same layouts.
 
     Values are numbered: first the atom arrays of the inputs, then the results of ``steps``.  ``ties`` make
     two values of one shape the same atoms; ``keeps`` make all atoms of a value stay; ``balances``
     are values whose rows lose equally; ``rows`` are a table, some of its dimensions, and the value of
     the atoms that follow its slices along them; ``approximate`` are values that the operator combines
-    over; ``produced`` are the values of fresh atoms; ``taken`` gives for an attribute that lists positions
-    the value of the atoms that they count through.
+    over; ``produced`` are the values of fresh atoms; ``position_atoms`` gives for an attribute that lists
+    positions the value of the atoms that they count through.
     """
 
     steps: tuple[Step, ...]
@@ -102,7 +102,7 @@ class Program:
     approximate: tuple[tuple[int, str, Span], ...]
     produced: tuple[int, ...]
     outputs: tuple[TensorResult, ...]
-    adopted: Mapping[int, TensorResult]
+    parameter_layouts: Mapping[int, TensorResult]
     implied: tuple[TensorResult, ...]
     names: Mapping[str, tuple[NamedSize, ...]]
-    taken: Mapping[str, int]
+    position_atoms: Mapping[str, int]

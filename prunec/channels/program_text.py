@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
-from prunec.channels.layout import InputReason, Layout, Program, Reason, Step, TensorResult
+from prunec.channels.layout import ChannelProgram, InputReason, Layout, Reason, Step, TensorResult
 
 
-def program_text(program: Program, inputs: Sequence[Layout]) -> str:
+def program_text(program: ChannelProgram, inputs: Sequence[Layout]) -> str:
     """The program, a line for each step and each thing it records.
 
     Values are numbered ``%0`` and up: first the atom arrays of ``inputs``, then what the steps make.
@@ -28,12 +28,14 @@ def program_text(program: Program, inputs: Sequence[Layout]) -> str:
     for name, factors in program.names.items():
         parts = (f"{'?' if f.size is None else f.size}{_shrunk(f.arrays)}" for f in factors)
         lines.append(f"  name {name} = {' * '.join(parts) or 1}")
-    lines += [f"  positions {attribute} through %{atoms}" for attribute, atoms in program.taken.items()]
+    lines += [
+        f"  positions {attribute} through %{atoms}" for attribute, atoms in program.position_atoms.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _results(program: Program) -> Iterator[str]:
-    for slot, result in program.adopted.items():
+def _results(program: ChannelProgram) -> Iterator[str]:
+    for slot, result in program.parameter_layouts.items():
         yield f"parameter {slot} {_result(result)}"
     for number, result in enumerate(program.implied):
         yield f"implied {number} {_result(result)}"

@@ -11,9 +11,9 @@ from typing import Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.channels.components import KEPT, Atoms
-from prunec.channels.derive import InputLayout, Untouched, derive
+from prunec.channels.derive import InputLayout, UnseenParameter, derive
 from prunec.channels.execute import Room, execute
-from prunec.channels.layout import InputReason, Layout, Program, Reason, TensorResult
+from prunec.channels.layout import ChannelProgram, InputReason, Layout, Reason, TensorResult
 from prunec.graph import Graph, Tensor
 from prunec.lowering.lowered import LoweredGraph, LoweredRule
 from prunec.lowering.reasons import ReasonKind, RuleReason
@@ -74,7 +74,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Table:
+class BalancedTable:
     """An array whose rows lose equally, put down to a cause."""
 
     atoms: Atoms
@@ -96,7 +96,7 @@ class RowsOf:
 class NodeAtoms:
     """The program of a node and all its values."""
 
-    program: Program
+    program: ChannelProgram
     values: tuple[Atoms, ...]
 
 
@@ -108,13 +108,13 @@ class Propagation:
     graph does not mention, by node and slot.
     """
 
-    bound: LoweredGraph
+    lowered: LoweredGraph
     atom_count: int
     channels: Mapping[Tensor, Channels]
     implied: Mapping[tuple[int, str], Channels]
     nodes: tuple[Optional[NodeAtoms], ...]
     edges: tuple[Edge, ...]
-    balances: tuple[Table, ...]
+    balances: tuple[BalancedTable, ...]
     rows: tuple[RowsOf, ...]
     approximate: tuple[tuple[Atoms, int], ...]
     causes: tuple[Cause, ...]
@@ -151,12 +151,12 @@ class _Propagator:
         self.implied: dict[tuple[int, str], Channels] = {}
         self.nodes: list[Optional[NodeAtoms]] = [None] * len(self.graph.nodes)
         self.edges: list[Edge] = []
-        self.balances: list[Table] = []
+        self.balances: list[BalancedTable] = []
         self.rows: list[RowsOf] = []
         self.approximate: list[tuple[Atoms, int]] = []
         self.causes: list[Cause] = []
         self.cause_numbers: dict[Cause, int] = {}
-        self.programs: dict[object, Program] = {}
+        self.programs: dict[object, ChannelProgram] = {}
 
     def run(self) -> Propagation:
         for index, node in enumerate(self.graph.nodes):
@@ -232,7 +232,7 @@ class _Propagator:
         if channels is not None:
             return channels.layout
         is_parameter = self.graph.nodes[tensor.node].operator is None and tensor.node in self.parameters
-        return Untouched() if is_parameter else None
+        return UnseenParameter() if is_parameter else None
 
     def _apply(self, index: int, bound: LoweredRule) -> None:
         node = self.graph.nodes[index]
@@ -240,7 +240,7 @@ class _Propagator:
         for tensor in node.inputs:
             layout = self._input_layout(tensor)
             twice = node.inputs.count(tensor) > 1
-            if isinstance(layout, Untouched) and (twice or tensor in self.products):
+            if isinstance(layout, UnseenParameter) and (twice or tensor in self.products):
                 layout = self._adopt_plain(tensor)
             layouts.append(layout)
         key = (id(bound), tuple(layouts))
@@ -251,7 +251,7 @@ class _Propagator:
         values = execute(program.steps, arrays, self._fresh, self.room)
         self.nodes[index] = NodeAtoms(program, tuple(values))
         self._record(index, program, values, node.inputs)
-        for slot, result in program.adopted.items():
+        for slot, result in program.parameter_layouts.items():
             channels = self._channels(index, result, values, node.inputs)
             self.channels[node.inputs[slot]] = self._sized(index, node.inputs[slot], channels)
         for tensor_slot, result in zip(bound.implied, program.implied):
@@ -316,7 +316,7 @@ class _Propagator:
         return layout
 
     def _record(
-        self, index: int, program: Program, values: Sequence[Atoms], inputs: Sequence[Tensor]
+        self, index: int, program: ChannelProgram, values: Sequence[Atoms], inputs: Sequence[Tensor]
     ) -> None:
         for left, right, span in program.ties:
             cause = self._rule_cause(index, span)
@@ -326,7 +326,7 @@ class _Propagator:
             cause = self._reason(index, reason, inputs)
             self.edges.append(Edge(array, np.zeros_like(array), cause, EdgeKind.KEEP, index, reason))
         for value, span in program.balances:
-            self.balances.append(Table(values[value], self._rule_cause(index, span)))
+            self.balances.append(BalancedTable(values[value], self._rule_cause(index, span)))
         for table, dimensions, value, span in program.rows:
             cause = self._rule_cause(index, span)
             self.rows.append(RowsOf(values[table], dimensions, values[value], cause))

@@ -219,7 +219,7 @@ class FactorScope:
         """Whether some array spans a factor."""
         return any(factor in array.factors for array in self.arrays)
 
-    def settle(self) -> None:
+    def unify(self) -> None:
         """Ties arrays to each other until every factor means one thing.
 
         Two arrays over the same factors are one.  A factor that is kept cannot be the one that shrinks.  Two

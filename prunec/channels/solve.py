@@ -8,7 +8,15 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunec.channels.balance import Rows, as_matrix, cells, rows_of, slice_classes, tidy, tie_rows
+from prunec.channels.balance import (
+    Rows,
+    as_matrix,
+    balance_cells,
+    make_rectangular,
+    rows_of,
+    slice_classes,
+    tie_rows,
+)
 from prunec.channels.components import KEPT, Atoms, connected_components
 from prunec.channels.propagate import Cause, Channels, Edge, EdgeKind, Propagation
 from prunec.graph import Tensor
@@ -117,7 +125,7 @@ class _Joiner:
         for table in self.propagation.balances:
             matrix = as_matrix(self.labels[table.atoms])
             if matrix is not None:
-                left, right = tidy(matrix)
+                left, right = make_rectangular(matrix)
                 if left.size:
                     self._join(left, right, table.cause, EdgeKind.BALANCE)
                     changed = True
@@ -130,7 +138,7 @@ class _Joiner:
             if found is not None:
                 causes.append(table.cause)
                 rows.append(found)
-        self.cell, bad = cells(rows, self.propagation.atom_count)
+        self.cell, bad = balance_cells(rows, self.propagation.atom_count)
         self.tables = rows
         for number in bad:
             self._join(*tie_rows(rows[number].matrix), causes[number], EdgeKind.BALANCE)
@@ -253,7 +261,7 @@ def _approximate(
 
 def parameter_channels(propagation: Propagation) -> list[Channels]:
     """The channels of all parameters, in graph order, those the graph does not mention last."""
-    nodes = propagation.bound.graph.nodes
+    nodes = propagation.lowered.graph.nodes
     found = [
         propagation.channels[Tensor(index, 0)]
         for index, node in enumerate(nodes)

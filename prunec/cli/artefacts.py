@@ -49,14 +49,14 @@ def check_folder(folder: Path, names: Sequence[str], inputs: Sequence[Path], for
     file that is one of ``inputs``, by whatever path, P512 for two files of one name, P515 for the name of
     something that is no file.
     """
-    taken: set[str] = set()
+    used: set[str] = set()
     for name in names:
         # The model may call a file with parameters ./name.
         plain = os.path.normpath(name).casefold()
-        if plain in taken:
+        if plain in used:
             note = "the model and its parameters keep their file names, and prunec writes files of its own"
             _fail("P512", f"two files would be called {name!r}", folder, note, "rename the input")
-        taken.add(plain)
+        used.add(plain)
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():

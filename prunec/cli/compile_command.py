@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prunec.cli.compensated import Compensated
     from prunec.cli.compile_result import Result
     from prunec.cli.inputs import Inputs
-    from prunec.cli.verification import Comparison
+    from prunec.cli.verification import ComparisonInputs
     from prunec.planning.choose import Plan
     from prunec.rewriting.emit import Pruned
     from prunec.support.diagnostics import Diagnostic
@@ -268,7 +268,7 @@ def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
     ]
 
 
-def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[Comparison], int]:
+def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[ComparisonInputs], int]:
     """What to compare on, before anything is written; where that cannot be found out, the exit status."""
     from prunec.cli.verification import CANNOT_RUN, prepare
     from prunec.support.diagnostics import PrunecError
@@ -281,7 +281,7 @@ def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[C
 
 
 def _verified(
-    options: argparse.Namespace, inputs: Inputs, result: Result, comparison: Comparison
+    options: argparse.Namespace, inputs: Inputs, result: Result, comparison: ComparisonInputs
 ) -> tuple[int, Optional[dict[str, Any]], list[str]]:
     """The exit status that a proof of the files written gives, and the proof for programs and for people; it
     is printed unless there is a document to come."""

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from prunec.cli.inputs import Inputs, open_shapes
 from prunec.cli.plan_options import method_text
-from prunec.cli.summary import print_summary
+from prunec.cli.summary_table import print_summary
 from prunec.graph import input_flags
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import Written, summarise, summary_json

@@ -64,7 +64,7 @@ class Inputs:
 
 def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
     """The model's inputs whose shapes are not all known, with what is known of them."""
-    graph, shapes = inputs.model.graph, inputs.analysis.bound.example_shapes
+    graph, shapes = inputs.model.graph, inputs.analysis.lowered.example_shapes
     found = {}
     for index in inputs.front.feed_nodes(inputs.model, set(range(len(graph.nodes)))):
         shape = shapes.get(Tensor(index, 0))
@@ -103,8 +103,8 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     origin = Origin(model.digest, digest, front.parameters_digest(model), strict)
     files = [model.path, *map(locate, names)]
     files += [model.path.parent / name for name in front.data_files(model)]
-    given = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
-    files += [Path(file) for file in given if file is not None]
+    optional = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
+    files += [Path(file) for file in optional if file is not None]
     return Inputs(front, cast(FileModel, analysis.model), analysis, origin, read, names, tuple(files), policy)
 
 

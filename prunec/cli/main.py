@@ -26,16 +26,16 @@ from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 COMMANDS = {
     "compile": ("prunec.cli.compile_command", "write a smaller model"),
     "groups": ("prunec.cli.groups_command", "list the groups of channels that go together"),
-    "plan": ("prunec.cli.plan", "decide which channels go"),
-    "sensitivity": ("prunec.cli.sensitivity", "measure what pruning each group alone does"),
-    "compensate": ("prunec.cli.compensate", "make up for what a plan removes"),
+    "plan": ("prunec.cli.plan_command", "decide which channels go"),
+    "sensitivity": ("prunec.cli.sensitivity_command", "measure what pruning each group alone does"),
+    "compensate": ("prunec.cli.compensate_command", "make up for what a plan removes"),
     "verify": ("prunec.cli.verify_command", "prove the smaller model against the original by running both"),
     "explain": (
-        "prunec.cli.explain",
+        "prunec.cli.explain_command",
         "say what a channel goes with, why it stays, or what a message means",
     ),
-    "diff": ("prunec.cli.diff", "compare the structure of two models"),
-    "rules": ("prunec.cli.rules", "check, try, format, list and document rules"),
+    "diff": ("prunec.cli.diff_command", "compare the structure of two models"),
+    "rules": ("prunec.cli.rules_command", "check, try, format, list and document rules"),
 }
 
 #: Set to anything, this shows where in prunec an unexpected error came from.

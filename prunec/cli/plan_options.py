@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prunec.examples import Data
     from prunec.planning.choose import Options, Plan
     from prunec.planning.targets import Target
-    from prunec.scoring.sensitivity import Table
+    from prunec.scoring.sensitivity import SensitivityTable
 
 #: The share that goes unless the user says otherwise.
 DEFAULT_RATIO = 0.5
@@ -141,7 +141,7 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
     )
 
 
-def _sensitivities(options: argparse.Namespace) -> Optional[Table]:
+def _sensitivities(options: argparse.Namespace) -> Optional[SensitivityTable]:
     from pathlib import Path
 
     from prunec.scoring.sensitivity import read_table

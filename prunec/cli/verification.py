@@ -18,10 +18,10 @@ from prunec.graph import Shape, Tensor, input_flags
 from prunec.planning.choose import Plan
 from prunec.reporting.summary import approximate_groups, finite, first_reasons
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.slicing import mask
+from prunec.rewriting.slicing import mask_array
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.verifying.contents import unlike_the_plan
-from prunec.verifying.prove import prove
+from prunec.verifying.proof import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Evidence, Outcome, Verdict, merged
 
@@ -33,7 +33,7 @@ _MOST_LINES = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ComparisonInputs:
     """What two models are compared on: ``examples``, one after the other, and in words where they are from.
     ``shapes`` are those of the inputs."""
 
@@ -42,7 +42,7 @@ class Comparison:
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def prepare(inputs: Inputs, options: argparse.Namespace) -> Comparison:
+def prepare(inputs: Inputs, options: argparse.Namespace) -> ComparisonInputs:
     """Finds out on what inputs to compare.
 
     Raises PrunecError: P508 without parameters, P710 where the shape of an input is not known, P715 for a
@@ -67,19 +67,19 @@ def prepare(inputs: Inputs, options: argparse.Namespace) -> Comparison:
     runtime = inputs.model.runtime()
     examples = []
     for seed in range(options.seeds):
-        drawn = (runtime.draw(shapes, 2 * seed), runtime.draw(shapes, 2 * seed + 1))
-        examples.append(Examples(*(_with_settings(values, settings) for values in drawn)))
+        samples = (runtime.draw(shapes, 2 * seed), runtime.draw(shapes, 2 * seed + 1))
+        examples.append(Examples(*(_with_settings(values, settings) for values in samples)))
     seeds = "seed 0" if options.seeds == 1 else f"seeds 0 to {options.seeds - 1}"
-    return Comparison(tuple(examples), f"random inputs ({seeds})", shapes)
+    return ComparisonInputs(tuple(examples), f"random inputs ({seeds})", shapes)
 
 
-def verify(inputs: Inputs, pruned: Pruned, smaller: PrunedFiles, comparison: Comparison) -> Verdict:
+def verify(inputs: Inputs, pruned: Pruned, smaller: PrunedFiles, comparison: ComparisonInputs) -> Verdict:
     """Proves ``smaller`` against the masked original.
 
     Raises PrunecError P700 to P705 where what runs the models is missing or refuses one.
     """
     model = inputs.model
-    masked = {piece.name: mask(piece, model.parameter(piece.name)) for piece in pruned.slices}
+    masked = {piece.name: mask_array(piece, model.parameter(piece.name)) for piece in pruned.slices}
     subject = Subject(inputs.analysis, pruned, model.runtime(), smaller.runtime, masked)
     verdict = merged(tuple(prove(subject, examples) for examples in comparison.examples))
     names = sorted(model.parameter_shapes or ())
@@ -90,7 +90,7 @@ def verify(inputs: Inputs, pruned: Pruned, smaller: PrunedFiles, comparison: Com
 # --- what is said of it -------------------------------------------------------------------------
 
 
-def verdict_text(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: Comparison) -> str:
+def verdict_text(analysis: Analysis, plan: Plan, verdict: Verdict, comparison: ComparisonInputs) -> str:
     """The outcome, and what it rests on."""
     lines = [_headline(verdict)]
     lines += [f"  {text}" for text in _few(verdict.contents)]
@@ -153,7 +153,7 @@ def _few(lines: Sequence[str]) -> list[str]:
     return [*lines[:_MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
 
 
-def verdict_object(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
+def verdict_object(verdict: Verdict, comparison: ComparisonInputs) -> dict[str, Any]:
     """The same for programs; ``error`` is ``None`` where it is infinite or no number."""
     return {
         "outcome": verdict.outcome.value,
@@ -189,7 +189,7 @@ def verdict_object(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
 
 
 def _input_shapes(
-    inputs: Inputs, given: Mapping[str, tuple[int, ...]]
+    inputs: Inputs, chosen: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, Optional[Shape]]]:
     """The shapes of the inputs that a run needs, and what is known of those that are not known whole."""
     front, model = inputs.front, inputs.model
@@ -198,7 +198,7 @@ def _input_shapes(
     unknown: dict[str, Optional[Shape]] = {}
     for index in front.feed_nodes(model, needed):
         name = model.graph.nodes[index].name
-        shape = given.get(name, inputs.analysis.bound.example_shapes.get(Tensor(index, 0)))
+        shape = chosen.get(name, inputs.analysis.lowered.example_shapes.get(Tensor(index, 0)))
         if shape and shape[0] is None and front.open_batch is not None:
             shape = (front.open_batch, *shape[1:])
         known = [size for size in shape or () if size is not None]
@@ -224,25 +224,25 @@ def _from_data(
     settings: Mapping[str, float],
     shapes: Mapping[str, tuple[int, ...]],
     unknown: Mapping[str, Optional[Shape]],
-) -> Comparison:
+) -> ComparisonInputs:
     """Real examples: the first batch, and the next one to see what depends on the inputs."""
     runtime = inputs.model.runtime()
     known = {
-        node.name: inputs.analysis.bound.shapes.get(Tensor(index, 0), ())
+        node.name: inputs.analysis.lowered.shapes.get(Tensor(index, 0), ())
         for index, node in enumerate(inputs.model.graph.nodes)
         if node.operator is None and index not in inputs.model.graph.parameters
     }
     wanted = {name: shape for name, shape in runtime.examples(known).items() if name not in settings}
     data = read_data(path, wanted)
     first = {name: array[: data.batch] for name, array in data.inputs.items()}
-    drawn = {name: np.zeros(shapes[name], np.float32) for name in settings if name in shapes}
+    blank = {name: np.zeros(shapes[name], np.float32) for name in settings if name in shapes}
     missing = {name: shape for name, shape in unknown.items() if name in settings}
     if missing:
         raise PrunecError(_unknown_shapes(missing))
-    pair = ({**first, **drawn}, {**_others(data), **drawn})
+    pair = ({**first, **blank}, {**_others(data), **blank})
     examples = Examples(*(_with_settings(values, settings) for values in pair))
     found = {name: tuple(array.shape) for name, array in examples.first.items()}
-    return Comparison((examples,), f"examples of {printable(path, 200)}", found)
+    return ComparisonInputs((examples,), f"examples of {printable(path, 200)}", found)
 
 
 def _others(data: Data) -> dict[str, Array]:

@@ -44,7 +44,7 @@ MAXIMUM_ELEMENTS = 1 << 48
 BLOCK = 1 << 23
 
 
-class Record(NamedTuple):
+class ArrayRecord(NamedTuple):
     """An array of a file: what it is, and where it starts, its data start and it ends, in bytes."""
 
     version: int
@@ -101,7 +101,7 @@ def read_records(
     storages: Mapping[int, int] = STORAGES,
     types: Collection[str] = TYPE_NUMBERS,
     errors: str = "surrogateescape",
-) -> list[Record]:
+) -> list[ArrayRecord]:
     """The arrays of a file in its order.
 
     Only the storages (numbers) and types given are known; ``errors`` says how names that are no UTF-8 are
@@ -122,7 +122,7 @@ def read_records(
     return [_named(reader, record, f"name {index}", errors) for index, record in enumerate(records)]
 
 
-def _named(reader: Reader, record: Record, what: str, errors: str) -> Record:
+def _named(reader: Reader, record: ArrayRecord, what: str, errors: str) -> ArrayRecord:
     length = reader.number("Q", what)
     start = reader.at
     try:
@@ -132,7 +132,9 @@ def _named(reader: Reader, record: Record, what: str, errors: str) -> Record:
         raise Problem(text, kind="name", what=what, at=start) from None
 
 
-def _read_record(reader: Reader, what: str, storages: Mapping[int, int], types: Collection[str]) -> Record:
+def _read_record(
+    reader: Reader, what: str, storages: Mapping[int, int], types: Collection[str]
+) -> ArrayRecord:
     start = reader.at
     first = reader.number("I", what)
     version, storage, stored_shape = VERSIONS.get(first, 0), 0, None
@@ -147,7 +149,7 @@ def _read_record(reader: Reader, what: str, storages: Mapping[int, int], types: 
     reader.check_rank(rank, what, start)
     shape = reader.numbers(("q" if version else "I") * max(rank, 0), what)
     if rank < (0 if version == 3 else 1) or (version == 3 and -1 in shape):
-        return Record(version, shape, start, reader.at)
+        return ArrayRecord(version, shape, start, reader.at)
     device, number, type_number = reader.numbers("iii", what)
     dtype = reader.dtype(type_number, what, types)
     length = item_size(dtype) * prod(shape if stored_shape is None else stored_shape)
@@ -159,7 +161,9 @@ def _read_record(reader: Reader, what: str, storages: Mapping[int, int], types: 
     if not is_possible(shape):
         text = f"the file is damaged: an array of shape {shape} at byte {start}"
         raise Problem(text, kind="shape", array=what, shape=shape)
-    return Record(version, shape, start, reader.at, data_at, dtype, (device, number), storages[storage] > 0)
+    return ArrayRecord(
+        version, shape, start, reader.at, data_at, dtype, (device, number), storages[storage] > 0
+    )
 
 
 def _shape(reader: Reader, what: str, start: int) -> tuple[int, ...]:
@@ -203,7 +207,7 @@ def header(version: int, shape: tuple[int, ...], context: tuple[int, int], dtype
 def write_sliced(
     source: BinaryIO,
     size: int,
-    records: list[Record],
+    records: list[ArrayRecord],
     slices: Mapping[str, ParameterSlice],
     target: BinaryIO,
 ) -> None:

@@ -6,7 +6,7 @@ from math import prod
 from typing import Mapping, Sequence
 
 from prunec.embedded.command import check_output, write_aside
-from prunec.embedded.mxnet_params import Reader, Record, bare, read_records, write_sliced
+from prunec.embedded.mxnet_params import ArrayRecord, Reader, bare, read_records, write_sliced
 from prunec.embedded.slices import ParameterSlice, Problem, misfits
 
 
@@ -27,9 +27,9 @@ def slice_file(options: argparse.Namespace, model: str, slices: Mapping[str, Par
         report(records, slices, options.dry_run)
 
 
-def find_problems(records: Sequence[Record], slices: Mapping[str, ParameterSlice]) -> list[str]:
+def find_problems(records: Sequence[ArrayRecord], slices: Mapping[str, ParameterSlice]) -> list[str]:
     """All that keeps the slices from being made; nothing if all is well."""
-    found: dict[str, list[Record]] = {name: [] for name in slices}
+    found: dict[str, list[ArrayRecord]] = {name: [] for name in slices}
     for record in records:
         found.get(bare(record.name), []).append(record)
     problems = []
@@ -45,7 +45,7 @@ def find_problems(records: Sequence[Record], slices: Mapping[str, ParameterSlice
     return problems
 
 
-def report(records: Sequence[Record], slices: Mapping[str, ParameterSlice], dry_run: bool) -> None:
+def report(records: Sequence[ArrayRecord], slices: Mapping[str, ParameterSlice], dry_run: bool) -> None:
     """Prints how much is kept, and for a dry run of which arrays."""
     before = after = 0
     for record in records:

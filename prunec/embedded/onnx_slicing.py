@@ -9,7 +9,7 @@ from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 import numpy as np
 
 from prunec.embedded.onnx_tensors import (
-    Place,
+    DataLocation,
     array_of,
     bytes_of,
     constants_of,
@@ -29,14 +29,14 @@ class Placed(NamedTuple):
     """A tensor with external data: where it was, where it goes, and how long it is there."""
 
     name: str
-    old: Place
+    old: DataLocation
     offset: int
     length: int
 
 
 def layout(graph: Any, slices: Mapping[str, ParameterSlice]) -> dict[str, list[Placed]]:
     """For each file with external data its tensors, in their order there.  Raises Problem as place_of."""
-    files: dict[str, list[tuple[Place, str, Any]]] = {}
+    files: dict[str, list[tuple[DataLocation, str, Any]]] = {}
     for name, tensor in constants_of(graph):
         place = place_of(tensor)
         if place is not None:
@@ -44,11 +44,13 @@ def layout(graph: Any, slices: Mapping[str, ParameterSlice]) -> dict[str, list[P
     return {location: _placed(entries, slices) for location, entries in files.items()}
 
 
-def _placed(entries: Sequence[tuple[Place, str, Any]], slices: Mapping[str, ParameterSlice]) -> list[Placed]:
+def _placed(
+    entries: Sequence[tuple[DataLocation, str, Any]], slices: Mapping[str, ParameterSlice]
+) -> list[Placed]:
     alignment = next((a for a in ALIGNMENTS if all(entry[0].offset % a == 0 for entry in entries)), 1)
     at = 0
     placed: list[Placed] = []
-    untouched: dict[Place, int] = {}
+    untouched: dict[DataLocation, int] = {}
     for place, name, tensor in sorted(entries, key=lambda entry: (entry[0].offset, entry[1])):
         parameter = slices.get(name)
         length = place.length
@@ -85,7 +87,7 @@ def external_data(
         at = offset + length
 
 
-def _blocks(path: str, place: Place) -> Iterator[bytes]:
+def _blocks(path: str, place: DataLocation) -> Iterator[bytes]:
     with open(path, "rb") as source:
         source.seek(place.offset)
         left = place.length

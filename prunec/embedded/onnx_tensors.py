@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 DRIVE = re.compile(r"^[A-Za-z]:")
 
 
-class Place(NamedTuple):
+class DataLocation(NamedTuple):
     """Where the elements of a tensor are in a file beside the model, in bytes."""
 
     location: str
@@ -104,7 +104,7 @@ def bytes_of(tensor: Any, shape: tuple[int, ...]) -> int:
     return (prod(shape) * bits_of(tensor) + 7) // 8
 
 
-def place_of(tensor: Any) -> Optional[Place]:
+def place_of(tensor: Any) -> Optional[DataLocation]:
     """Where a tensor's external data are, None where it has none.
 
     Raises Problem: outside for a location outside of the model's folder, number or length for numbers that
@@ -129,10 +129,10 @@ def place_of(tensor: Any) -> Optional[Place]:
     if numbers[1] != size:
         text = "has external data of another length than its shape"
         raise wrong_tensor(tensor, "length", text, found=numbers[1], wanted=size)
-    return Place(location, numbers[0], numbers[1])
+    return DataLocation(location, numbers[0], numbers[1])
 
 
-def path_of(place: Place, folder: str, name: str) -> str:
+def path_of(place: DataLocation, folder: str, name: str) -> str:
     """The file with a tensor's elements.  Raises Problem: link where a link leads out of the folder, missing
     where there is none, short where it is."""
     path = os.path.join(folder, place.location)

@@ -12,7 +12,7 @@ from prunec.channels.propagate import Cause, EdgeKind
 from prunec.explaining.findings import Chain, Kept, Link, Step
 from prunec.explaining.links import Carrier, Links, input_factor
 from prunec.explaining.paths import Hop
-from prunec.explaining.reasons import plain_reason, table_reason
+from prunec.explaining.plain_reasons import plain_reason, table_reason
 from prunec.graph import Tensor
 from prunec.lowering.bound import BoundTensor
 from prunec.support.diagnostics import Span
@@ -34,7 +34,7 @@ class ChainRenderer:
     def __init__(self, links: Links) -> None:
         self.links = links
         self.around: dict[int, dict[int, list[Carrier]]] = {}
-        self.graph = links.solution.propagation.bound.graph
+        self.graph = links.solution.propagation.lowered.graph
 
     def last_link(self, chain: Chain, end: Carrier) -> Link:
         """Where a chain to a parameter is cut at its end: between its last two nodes, or, where there is but
@@ -163,7 +163,7 @@ class ChainRenderer:
         propagation = self.links.solution.propagation
         if not isinstance(carrier, Tensor):
             node = propagation.nodes[carrier[0]]
-            bound = propagation.bound.rules[carrier[0]]
+            bound = propagation.lowered.rules[carrier[0]]
             if node is None or bound is None:
                 return None, None
             slots = [tensor.slot for tensor in bound.implied]
@@ -173,7 +173,7 @@ class ChainRenderer:
             return carrier.node, own.program.outputs[carrier.output]
         for consumer in self.links.consumers.get(carrier, ()):
             node = propagation.nodes[consumer]
-            for slot, result in node.program.adopted.items() if node is not None else ():
+            for slot, result in node.program.parameter_layouts.items() if node is not None else ():
                 if self.graph.nodes[consumer].inputs[slot] == carrier:
                     return consumer, result
         return None, None
@@ -206,13 +206,13 @@ class ChainRenderer:
 
     def _narrowed(self, node: int, span: Span) -> Span:
         """The signature of a rule instead of all of it."""
-        bound = self.links.solution.propagation.bound.rules[node]
+        bound = self.links.solution.propagation.lowered.rules[node]
         if bound is not None and span == bound.header.span:
             return bound.header.signature_span
         return span
 
     def _slot(self, node: int, carrier: Optional[Carrier]) -> Optional[BoundTensor]:
-        bound = self.links.solution.propagation.bound.rules[node]
+        bound = self.links.solution.propagation.lowered.rules[node]
         if bound is None or carrier is None:
             return None
         if not isinstance(carrier, Tensor):
@@ -224,7 +224,7 @@ class ChainRenderer:
 
     def _step(self, index: int, span: Optional[Span], role: str, through: Optional[Carrier]) -> Step:
         node = self.graph.nodes[index]
-        bound = self.links.solution.propagation.bound.rules[index]
+        bound = self.links.solution.propagation.lowered.rules[index]
         span = span or (bound.header.operator_span if bound is not None else None)
         if span is None:
             return Step(node.name, node.operator or "", "", "", "", role, self.name(through), index, through)
@@ -235,7 +235,7 @@ class ChainRenderer:
     def _kept(self, cause: Cause, chain: Chain) -> Kept:
         node = self.graph.nodes[cause.node]
         place = cause.span.place if cause.span is not None else ""
-        reason, advice = plain_reason(cause, self.links.solution.propagation.bound)
+        reason, advice = plain_reason(cause, self.links.solution.propagation.lowered)
         return Kept(cause.kind, reason, node.name, node.operator or "", place, chain, advice)
 
     def _kept_in_table(self, kind: EdgeKind, cause: Cause, chain: Chain) -> Kept:

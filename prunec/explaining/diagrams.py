@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Sequence
 
+from prunec.explaining.explanation_text import ranges
 from prunec.explaining.findings import Chain, Explanation, Kept, KeptLayer
-from prunec.explaining.text import ranges
 from prunec.support.diagnostics import printable
 
 

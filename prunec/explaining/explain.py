@@ -13,11 +13,11 @@ from prunec.channels.components import KEPT, Atoms
 from prunec.channels.propagate import Channels
 from prunec.explaining.axes import AxisChannels, axis_channels, axis_size, elements_of, positions_of
 from prunec.explaining.chains import ChainRenderer
-from prunec.explaining.findings import Chain, Explanation, Fate, Kept, Place, Tie
+from prunec.explaining.findings import AxisPositions, Chain, Explanation, Fate, Kept, TiedPlace
 from prunec.explaining.inside import Inside, inside
 from prunec.explaining.links import Carrier, Links, links_of
 from prunec.explaining.paths import Hop, Tree, path, shortest
-from prunec.explaining.reasons import unknown_shape
+from prunec.explaining.plain_reasons import unknown_shape
 from prunec.explaining.ways import Element, Ways
 from prunec.graph import Shape, Tensor, shape_text
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
@@ -67,7 +67,7 @@ class Explainer:
     @cached_property
     def parameters(self) -> dict[str, Carrier]:
         """Every parameter by name."""
-        graph = self.analysis.bound.graph
+        graph = self.analysis.lowered.graph
         found: dict[str, Carrier] = {
             parameter.name: Tensor(parameter.node, 0)
             for parameter in self.analysis.parameters
@@ -87,7 +87,7 @@ class Explainer:
         """
         if name in self.parameters:
             return self.parameters[name], "parameter"
-        graph = self.analysis.bound.graph
+        graph = self.analysis.lowered.graph
         stem, _, rest = name.partition("[")
         output = int(rest[:-1]) if rest.endswith("]") and rest[:-1].isdigit() and len(rest) < 6 else 0
         for wanted, number in ((name, 0), (stem, output)):
@@ -110,13 +110,13 @@ class Explainer:
 
     def _shape(self, carrier: Carrier) -> Shape:
         if isinstance(carrier, Tensor):
-            return self.analysis.bound.shapes.get(carrier, ())
-        bound = self.analysis.bound.rules[carrier[0]]
+            return self.analysis.lowered.shapes.get(carrier, ())
+        bound = self.analysis.lowered.rules[carrier[0]]
         assert bound is not None
         return next((bound.shape(slot) or () for slot in bound.implied if slot.slot == carrier[1]), ())
 
     def _operator(self, carrier: Carrier) -> str:
-        return self.analysis.bound.graph.nodes[carrier[0]].operator or ""
+        return self.analysis.lowered.graph.nodes[carrier[0]].operator or ""
 
     def _axes(
         self, name: str, channels: Channels, shape: Shape, axis: Optional[int], channel: Optional[int]
@@ -164,13 +164,13 @@ class Explainer:
 
     def _unknown(self, carrier: Carrier, name: str, shape: Shape) -> Iterator[Fate]:
         """A tensor of which nothing is known, or a variable that nothing uses."""
-        node = self.analysis.bound.graph.nodes[carrier[0]]
-        opaque = self.analysis.bound.opaque.get(carrier[0])
+        node = self.analysis.lowered.graph.nodes[carrier[0]]
+        opaque = self.analysis.lowered.opaque.get(carrier[0])
         reason, advice = "nothing in the model uses it", ""
         if opaque is not None:
             reason = opaque.reason
         elif node.operator is not None:
-            reason, advice = unknown_shape(self.analysis.bound, carrier[0])
+            reason, advice = unknown_shape(self.analysis.lowered, carrier[0])
         place = opaque.span.place if opaque is not None and opaque.span is not None else ""
         kept = Kept("opaque", reason, node.name, node.operator or "", place, Chain(()), advice)
         yield Fate(0, (), 0, kept=kept)
@@ -249,11 +249,11 @@ class Explainer:
             tuple(self._ties(carrier, axis, where[0], unit)),
         )
 
-    def _ties(self, start: Carrier, axis: int, example: int, unit: int) -> Iterator[Tie]:
+    def _ties(self, start: Carrier, axis: int, example: int, unit: int) -> Iterator[TiedPlace]:
         """Every parameter axis that a unit stands on, nearest first."""
         ways = Ways(self.links, unit, self.renderer, self.inside)
         sources = self._elements(start, axis, unit, example)
-        ties: list[tuple[int, int, Tie]] = []
+        ties: list[tuple[int, int, TiedPlace]] = []
         for name, carrier in self.parameters.items():
             channels = self.links.channels(carrier)
             if carrier not in ways.carriers or channels is None:
@@ -265,8 +265,8 @@ class Explainer:
                     continue
                 targets = self._elements(carrier, other, unit)
                 chains, links = ways.between(start, sources, carrier, targets)
-                place = Place(name, other, tuple(positions.tolist()))
-                ties.append((len(chains[0].steps), len(ties), Tie(place, chains, links)))
+                place = AxisPositions(name, other, tuple(positions.tolist()))
+                ties.append((len(chains[0].steps), len(ties), TiedPlace(place, chains, links)))
         for _, _, tie in sorted(ties, key=lambda entry: entry[:2]):
             yield tie
 
@@ -325,7 +325,7 @@ class Explainer:
         factor = on_axis.factor
         if factor is not None and channels.causes[factor] >= 0:
             return self.renderer.kept_factor(carrier, factor)
-        node = self.analysis.bound.graph.nodes[carrier[0]]
+        node = self.analysis.lowered.graph.nodes[carrier[0]]
         text = "these are rows of a table of channels: the channels in a row can go, the row stays"
         return Kept("table", text, node.name, node.operator or "", "", Chain(()))
 
@@ -334,7 +334,7 @@ class Explainer:
     ) -> Fate:
         positions = tuple(range(size or 0))
         if size == 1:
-            node = self.analysis.bound.graph.nodes[carrier[0]]
+            node = self.analysis.lowered.graph.nodes[carrier[0]]
             kept = Kept("single", "it is the only one", node.name, node.operator or "", "", Chain(()))
         else:
             kept = self._factor_stays(carrier, channels, on_axis, axis)

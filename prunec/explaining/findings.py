@@ -44,7 +44,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Place:
+class AxisPositions:
     """Positions of one axis of a parameter or of a layer's output."""
 
     name: str
@@ -63,14 +63,14 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Tie:
+class TiedPlace:
     """Something that goes with the subject, and the chains that lead to it, a shortest one first.
 
     ``last_links`` are the last links of these chains, in their order.  The place no longer goes with the
     subject where all of them are cut, and still does where one is left.
     """
 
-    place: Place
+    place: AxisPositions
     chains: tuple[Chain, ...]
     last_links: tuple[Link, ...]
 
@@ -112,7 +112,7 @@ class Fate:
     group_size: int = 0
     balanced: bool = False
     approximate: tuple[str, ...] = ()
-    ties: tuple[Tie, ...] = ()
+    ties: tuple[TiedPlace, ...] = ()
     kept: Optional[Kept] = None
 
 

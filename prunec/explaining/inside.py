@@ -14,7 +14,7 @@ import numpy as np
 
 from prunec.channels.components import Atoms
 from prunec.channels.execute import MAXIMUM_ATOMS, Room, execute
-from prunec.channels.layout import Program, TensorResult
+from prunec.channels.layout import ChannelProgram, TensorResult
 from prunec.channels.propagate import Channels, NodeAtoms
 from prunec.explaining.links import Carrier, Links
 from prunec.graph import Tensor
@@ -57,8 +57,8 @@ def inside(links: Links, node: int) -> Inside:
     atoms = links.solution.propagation.nodes[node]
     if atoms is None:
         return Inside((), (), ())
-    taken = list(_taken(links, node, atoms))
-    numbers = _numbered(atoms, taken)
+    arrays_taken = list(_taken(links, node, atoms))
+    numbers = _numbered(atoms, arrays_taken)
     program = atoms.program
     joints = tuple(
         Joint(numbers[left].reshape(-1), numbers[right].reshape(-1), edge)
@@ -68,7 +68,8 @@ def inside(links: Links, node: int) -> Inside:
     spoken_of += [value for table, _, rows, _ in program.rows for value in (table, rows)]
     tables = tuple((atoms.values[v].reshape(-1), numbers[v].reshape(-1)) for v in dict.fromkeys(spoken_of))
     ports = [
-        Port(*place, atoms.values[k].reshape(-1), numbers[k].reshape(-1)) for k, place in enumerate(taken)
+        Port(*place, atoms.values[k].reshape(-1), numbers[k].reshape(-1))
+        for k, place in enumerate(arrays_taken)
     ]
     ports += _made(links, node, program, numbers)
     return Inside(tuple(ports), joints, tables)
@@ -77,14 +78,14 @@ def inside(links: Links, node: int) -> Inside:
 def _taken(links: Links, node: int, atoms: NodeAtoms) -> Iterator[tuple[Carrier, int]]:
     """For each value that a node's program is given, the tensor it comes from, and which of its arrays."""
     propagation = links.solution.propagation
-    for slot, tensor in enumerate(propagation.bound.graph.nodes[node].inputs):
+    for slot, tensor in enumerate(propagation.lowered.graph.nodes[node].inputs):
         # A parameter that the node is the first to take had no arrays yet.
-        if slot not in atoms.program.adopted:
+        if slot not in atoms.program.parameter_layouts:
             for array in range(len(_arrays(propagation.channels.get(tensor)))):
                 yield tensor, array
 
 
-def _numbered(atoms: NodeAtoms, taken: Sequence[tuple[Carrier, int]]) -> list[Atoms]:
+def _numbered(atoms: NodeAtoms, arrays_taken: Sequence[tuple[Carrier, int]]) -> list[Atoms]:
     """The values of a node's program, run on numbers; a tensor taken twice has the same both times."""
     count = 0
 
@@ -95,17 +96,19 @@ def _numbered(atoms: NodeAtoms, taken: Sequence[tuple[Carrier, int]]) -> list[At
         return np.arange(count - size, count, dtype=np.int64).reshape(shape)
 
     given: dict[tuple[Carrier, int], Atoms] = {}
-    for place, value in zip(taken, atoms.values):
+    for place, value in zip(arrays_taken, atoms.values):
         if place not in given:
             given[place] = fresh(value.shape)
-    return execute(atoms.program.steps, [given[place] for place in taken], fresh, Room(MAXIMUM_ATOMS))
+    return execute(atoms.program.steps, [given[place] for place in arrays_taken], fresh, Room(MAXIMUM_ATOMS))
 
 
-def _made(links: Links, node: int, program: Program, numbers: Sequence[Atoms]) -> Iterator[Port]:
+def _made(links: Links, node: int, program: ChannelProgram, numbers: Sequence[Atoms]) -> Iterator[Port]:
     """The arrays that come of a node's program."""
-    bound = links.solution.propagation.bound.rules[node]
-    inputs = links.solution.propagation.bound.graph.nodes[node].inputs
-    results: list[tuple[Carrier, TensorResult]] = [(inputs[s], r) for s, r in program.adopted.items()]
+    bound = links.solution.propagation.lowered.rules[node]
+    inputs = links.solution.propagation.lowered.graph.nodes[node].inputs
+    results: list[tuple[Carrier, TensorResult]] = [
+        (inputs[s], r) for s, r in program.parameter_layouts.items()
+    ]
     for implied, result in zip(bound.implied if bound is not None else (), program.implied):
         results.append(((node, implied.slot), result))
     results += [(Tensor(node, number), result) for number, result in enumerate(program.outputs)]

@@ -27,7 +27,7 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
     """
     explainer = Explainer(analysis)
     found: list[KeptLayer] = []
-    for index, bound in enumerate(analysis.bound.rules):
+    for index, bound in enumerate(analysis.lowered.rules):
         # What is computed from constants alone makes weights of them.
         if bound is None or not bound.costly or index in analysis.learned.behind:
             continue
@@ -42,14 +42,14 @@ def kept(analysis: Analysis) -> tuple[KeptLayer, ...]:
 def unread(analysis: Analysis) -> tuple[UnreadLayer, ...]:
     """The nodes that take what was learned, or hold it in a body, and of which no rule says what they do with
     channels; those with most parameters first."""
-    graph = analysis.bound.graph
+    graph = analysis.lowered.graph
     found = []
-    for index, opaque in sorted(analysis.bound.opaque.items()):
+    for index, opaque in sorted(analysis.lowered.opaque.items()):
         if index in analysis.learned.behind:
             continue  # it makes weights of constants, and who takes these is listed
         node = graph.nodes[index]
         variables = frozenset().union(*(analysis.learned.of(tensor) for tensor in node.inputs))
-        counts = [_size(analysis.bound.shapes.get(Tensor(variable, 0))) for variable in variables]
+        counts = [_size(analysis.lowered.shapes.get(Tensor(variable, 0))) for variable in variables]
         inside = graph.nested.get(index, (0, 0))[1]
         if variables or inside:
             total = None if None in counts else inside + sum(count or 0 for count in counts)
@@ -74,7 +74,7 @@ def _layer(
     if total < 2 or not stay:
         return None
     groups = explainer.stay_alike(tensor, channels, axis, np.flatnonzero(on_axis.units < 0))
-    node = analysis.bound.graph.nodes[index]
+    node = analysis.lowered.graph.nodes[index]
     count = _parameter_count(analysis, index, bound)
     return KeptLayer(node.name, node.operator or "", count, side, axis, stay, total, groups)
 
@@ -82,7 +82,7 @@ def _layer(
 def _sides(analysis: Analysis, index: int, bound: LoweredRule) -> Iterator[tuple[str, Tensor, int]]:
     """The output axis that a layer produces, and the data axis whose names stand on what is learned and no
     output."""
-    tensors = analysis.bound.graph.nodes[index].inputs
+    tensors = analysis.lowered.graph.nodes[index].inputs
     slots = analysis.learned.slots(bound, tensors)
     learned = {
         name
@@ -109,10 +109,10 @@ def _parameter_count(analysis: Analysis, index: int, bound: LoweredRule) -> Opti
     known."""
     variables = {
         variable
-        for tensor in analysis.bound.graph.nodes[index].inputs
+        for tensor in analysis.lowered.graph.nodes[index].inputs
         for variable in analysis.learned.of(tensor)
     }
-    shapes = [analysis.bound.shapes.get(Tensor(variable, 0)) for variable in variables]
+    shapes = [analysis.lowered.shapes.get(Tensor(variable, 0)) for variable in variables]
     known = analysis.model.parameter_shapes
     for slot in bound.implied:
         if known is None or analysis.model.implied_name(index, slot.slot) in known:

@@ -28,14 +28,14 @@ Carrier = Union[Tensor, tuple[int, str]]
 class Links:
     """All links of a solution: row ``i`` joins atoms ``left[i]`` and ``right[i]`` by edge ``edge[i]``.
 
-    ``given`` edges come from the rules; those behind them the solver added for tables.
+    ``rule_edge_count`` edges come from the rules; those behind them the solver added for tables.
     """
 
     solution: Solution
     left: Atoms
     right: Atoms
     edge: Atoms
-    given: int
+    rule_edge_count: int
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -60,7 +60,7 @@ class Links:
     def consumers(self) -> dict[Tensor, list[int]]:
         """The nodes that take each tensor."""
         found: dict[Tensor, list[int]] = {}
-        for index, node in enumerate(self.solution.propagation.bound.graph.nodes):
+        for index, node in enumerate(self.solution.propagation.lowered.graph.nodes):
             for tensor in dict.fromkeys(node.inputs):
                 found.setdefault(tensor, []).append(index)
         return found
@@ -78,7 +78,9 @@ class Links:
         return connected_components(self.solution.propagation.atom_count, self.left, self.right)
 
     def _select(self, rows: NDArray[np.bool_]) -> Links:
-        chosen = Links(self.solution, self.left[rows], self.right[rows], self.edge[rows], self.given)
+        chosen = Links(
+            self.solution, self.left[rows], self.right[rows], self.edge[rows], self.rule_edge_count
+        )
         # What does not depend on the choice of rows is worked out once for all.
         for name in ("carriers", "ties", "consumers"):
             chosen.__dict__[name] = getattr(self, name)
@@ -95,7 +97,7 @@ class Links:
         """The operators that make or take a carrier."""
         if not isinstance(carrier, Tensor):
             return [carrier[0]]
-        made = self.solution.propagation.bound.graph.nodes[carrier.node].operator is not None
+        made = self.solution.propagation.lowered.graph.nodes[carrier.node].operator is not None
         return [*([carrier.node] if made else []), *self.consumers.get(carrier, [])]
 
 

@@ -95,7 +95,7 @@ def path(links: Links, source: int, target: int, tree: Optional[Tree] = None) ->
     hops = (tree or shortest(links, source, target)).hops(target)
     if hops is None:
         return None
-    added = [hop for hop in hops if hop.edge >= links.given]
+    added = [hop for hop in hops if hop.edge >= links.rule_edge_count]
     if not added:
         return hops
     last = max(added, key=lambda hop: hop.edge)

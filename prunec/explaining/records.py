@@ -24,7 +24,7 @@ def records_text(analysis: Analysis, name: str, edits: Optional[Edits] = None) -
     """
     carrier, _ = Explainer(analysis).find(name)
     index = carrier[0]
-    graph, lowered = analysis.bound.graph, analysis.bound
+    graph, lowered = analysis.lowered.graph, analysis.lowered
     if graph.nodes[index].operator is None:
         raise PrunecError(
             Diagnostic(
@@ -55,6 +55,6 @@ def _input_layouts(analysis: Analysis, index: int) -> list[Layout]:
     propagation = analysis.solution.propagation
     atoms = propagation.nodes[index]
     assert atoms is not None
-    inputs: list[Tensor] = list(analysis.bound.graph.nodes[index].inputs)
-    before = (tensor for slot, tensor in enumerate(inputs) if slot not in atoms.program.adopted)
+    inputs: list[Tensor] = list(analysis.lowered.graph.nodes[index].inputs)
+    before = (tensor for slot, tensor in enumerate(inputs) if slot not in atoms.program.parameter_layouts)
     return [propagation.channels[tensor].layout for tensor in before if tensor in propagation.channels]

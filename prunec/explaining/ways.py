@@ -111,7 +111,7 @@ class Ways:
             joined = self.links.edges[edge]
             if joined.kind is EdgeKind.TIE or joined.node not in self.locals:
                 continue
-            labels = own.before(edge).labels() if edge >= own.given else None
+            labels = own.before(edge).labels() if edge >= own.rule_edge_count else None
             rows = own.edge == edge
             for left, right in zip(own.left[rows].tolist(), own.right[rows].tolist()):
                 hop = Hop(left, right, edge)

@@ -60,7 +60,7 @@ class Wire:
     """
 
     tensor: Optional[Tensor] = None
-    carried: Optional[Array] = None
+    value: Optional[Array] = None
     kind: str = "float32"
     state: bool = False
 

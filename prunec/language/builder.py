@@ -178,30 +178,30 @@ class _RuleBuilder(Builder):
         before, behind, outputs = parts
         return syntax.Signature(before, behind, outputs, span)
 
-    def tensor(self, kind: str, children: Children, span: Span) -> syntax.Tensor:
+    def tensor(self, kind: str, children: Children, span: Span) -> syntax.TensorPattern:
         axes = next((child for child in children if isinstance(child, list)), ())
         others = tuple(child for child in children if isinstance(child, syntax.Alternative))
-        return syntax.Tensor(str(children[0]), kind, tuple(axes), span, alternatives=others)
+        return syntax.TensorPattern(str(children[0]), kind, tuple(axes), span, alternatives=others)
 
     def make_alternative(self, children: Children, span: Span) -> syntax.Alternative:
         axes, guard = _with_guard(children)
         # Without a condition it gets that of an earlier tensor when the signature is put together.
         return syntax.Alternative(tuple(axes[0] if axes else ()), guard, span)
 
-    def make_tensor(self, children: Children, span: Span) -> syntax.Tensor:
+    def make_tensor(self, children: Children, span: Span) -> syntax.TensorPattern:
         return self.tensor("one", children, span)
 
-    def make_optional_tensor(self, children: Children, span: Span) -> syntax.Tensor:
+    def make_optional_tensor(self, children: Children, span: Span) -> syntax.TensorPattern:
         return self.tensor("optional", children, span)
 
-    def make_variadic_tensor(self, children: Children, span: Span) -> syntax.Tensor:
+    def make_variadic_tensor(self, children: Children, span: Span) -> syntax.TensorPattern:
         return self.tensor("variadic", children, span)
 
-    def make_value_input(self, children: Children, span: Span) -> syntax.Tensor:
-        return syntax.Tensor(str(children[0]), "one", (), span, value=True)
+    def make_value_input(self, children: Children, span: Span) -> syntax.TensorPattern:
+        return syntax.TensorPattern(str(children[0]), "one", (), span, value=True)
 
-    def make_optional_value_input(self, children: Children, span: Span) -> syntax.Tensor:
-        return syntax.Tensor(str(children[0]), "optional", (), span, value=True)
+    def make_optional_value_input(self, children: Children, span: Span) -> syntax.TensorPattern:
+        return syntax.TensorPattern(str(children[0]), "optional", (), span, value=True)
 
     def make_place(self, children: Children, span: Span) -> syntax.Expression:
         token = children[0]
@@ -337,7 +337,9 @@ class _RuleBuilder(Builder):
         return syntax.MultiplyAdds(count, guard, span)
 
 
-def _with_conditions(tensor: syntax.Tensor, last: tuple[syntax.Alternative, ...]) -> syntax.Tensor:
+def _with_conditions(
+    tensor: syntax.TensorPattern, last: tuple[syntax.Alternative, ...]
+) -> syntax.TensorPattern:
     """The tensor, each of its alternatives with a condition: where it has none, that of the one in the same
     place of ``last``, the alternatives of the tensor before."""
     alternatives = []

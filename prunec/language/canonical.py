@@ -47,7 +47,7 @@ from prunec.language.syntax import (
     Signature,
     Statement,
     Sum,
-    Tensor,
+    TensorPattern,
     VariadicSum,
     Zero,
     ZeroCondition,
@@ -145,7 +145,7 @@ def print_axis_expression(item: AxisExpression) -> str:
     return _call(item)
 
 
-def print_tensor(tensor: Tensor, before: Sequence[Alternative] = ()) -> str:
+def print_tensor(tensor: TensorPattern, before: Sequence[Alternative] = ()) -> str:
     """A slot with its axes, or without where it carries a value.
 
     A condition is left out that the alternative in the same place of ``before`` has: those of the tensor

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Optional, Union
 
-from prunec.language.choices import variants
 from prunec.language.functions import function_of
 from prunec.language.functions.base import COUNTED, SIZE
 from prunec.language.overlap import overlap
 from prunec.language.places import (
     OUTPUTS,
-    Place,
+    AxisOccurrence,
     axes_of,
     compounds,
     is_unread,
@@ -38,9 +37,10 @@ from prunec.language.syntax import (
     Rule,
     Signature,
     Sum,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import Item, axis_names, children
+from prunec.language.variants import variants
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 
@@ -96,7 +96,7 @@ def _variadic_slots(signature: Signature) -> Iterator[Diagnostic]:
                 )
 
 
-def _alternatives(tensor: Tensor) -> Iterator[Diagnostic]:
+def _alternatives(tensor: TensorPattern) -> Iterator[Diagnostic]:
     for position, later in enumerate(tensor.alternatives):
         for other in tensor.alternatives[:position]:
             if overlap(other.when, later.when):
@@ -160,8 +160,8 @@ def _spelling(headline: str, span: Span, text: str, advice: str) -> Diagnostic:
     return Diagnostic("P225", headline, annotations=(Annotation(span, text),), help=advice)
 
 
-def _names_and_rests(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
-    first: dict[str, Place] = {}
+def _names_and_rests(found: tuple[AxisOccurrence, ...]) -> Iterator[Diagnostic]:
+    first: dict[str, AxisOccurrence] = {}
     reported: set[str] = set()
     for place in found:
         other = first.setdefault(place.name, place)
@@ -177,8 +177,8 @@ def _names_and_rests(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
         )
 
 
-def _rests_twice(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
-    seen: dict[tuple[str, str], Place] = {}
+def _rests_twice(found: tuple[AxisOccurrence, ...]) -> Iterator[Diagnostic]:
+    seen: dict[tuple[str, str], AxisOccurrence] = {}
     for place in found:
         if not place.rest or place.in_each:
             continue
@@ -192,7 +192,7 @@ def _rests_twice(found: tuple[Place, ...]) -> Iterator[Diagnostic]:
             )
 
 
-def _variadic_sums(signature: Signature, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+def _variadic_sums(signature: Signature, found: tuple[AxisOccurrence, ...]) -> Iterator[Diagnostic]:
     held = {p.name for p in found if p.tensor.kind == "variadic" and not p.variadic_sum and not p.rest}
     for place in found:
         if place.variadic_sum and place.name not in held:
@@ -207,8 +207,8 @@ def _variadic_sums(signature: Signature, found: tuple[Place, ...]) -> Iterator[D
 # --- one place only ------------------------------------------------------------------------
 
 
-def _single_places(rule: Rule, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
-    by_name: dict[str, list[Place]] = {}
+def _single_places(rule: Rule, found: tuple[AxisOccurrence, ...]) -> Iterator[Diagnostic]:
+    by_name: dict[str, list[AxisOccurrence]] = {}
     for place in found:
         by_name.setdefault(place.name, []).append(place)
     spoken_of = {
@@ -238,7 +238,7 @@ def _single_places(rule: Rule, found: tuple[Place, ...]) -> Iterator[Diagnostic]
 # --- sizes ---------------------------------------------------------------------------------
 
 
-def _sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> Iterator[Diagnostic]:
+def _sizes(rule: Rule, signature: Signature, found: tuple[AxisOccurrence, ...]) -> Iterator[Diagnostic]:
     """A part of a compound needs a size: from a place where it stands alone in an input, from an
     equation, or as the only unknown part of an input's axis."""
     known = _known_sizes(rule, signature, found)
@@ -262,7 +262,7 @@ def _sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> Iterat
             )
 
 
-def _known_sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> set[str]:
+def _known_sizes(rule: Rule, signature: Signature, found: tuple[AxisOccurrence, ...]) -> set[str]:
     """The names (``*x`` for rests) whose sizes follow from the inputs' shapes and the attributes."""
     known = {attribute.name for attribute in rule.attributes}
     known |= {_key(place) for place in found if place.part != OUTPUTS and not place.compound}
@@ -289,7 +289,7 @@ def _known_sizes(rule: Rule, signature: Signature, found: tuple[Place, ...]) -> 
             return known
 
 
-def _key(place: Place) -> str:
+def _key(place: AxisOccurrence) -> str:
     return f"*{place.name}" if place.rest else place.name
 
 

@@ -62,7 +62,7 @@ from prunec.language.syntax import (
     Rest,
     Rule,
     Scales,
-    Tensor,
+    TensorPattern,
     Zero,
 )
 from prunec.language.tree import Item, children
@@ -105,7 +105,7 @@ class _Names:
         self.axes = {place.name for place in found if not place.rest}
         self.rests = {place.name for place in found if place.rest}
         self.parts = {place.name for place in found if place.variadic_sum}
-        self.tensors: dict[str, Tensor] = {}
+        self.tensors: dict[str, TensorPattern] = {}
         self.part_of: dict[str, str] = {}
         for part, tensor in slots(rule.signature):
             self.tensors.setdefault(tensor.name, tensor)

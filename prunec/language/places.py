@@ -26,7 +26,7 @@ from prunec.language.syntax import (
     Rule,
     Signature,
     Sum,
-    Tensor,
+    TensorPattern,
     VariadicSum,
 )
 from prunec.language.tree import Item, children, walk
@@ -39,7 +39,7 @@ DATA, PARAMETERS, OUTPUTS = "data", "parameters", "outputs"
 
 
 @dataclass(frozen=True)
-class Place:
+class AxisOccurrence:
     """One occurrence of an axis name in a signature.
 
     ``rest`` tells ``*x`` from ``x`` (a name inside ``*( … )`` stands for a rest); ``compound`` and
@@ -49,7 +49,7 @@ class Place:
     name: str
     rest: bool
     part: str
-    tensor: Tensor
+    tensor: TensorPattern
     span: Span
     compound: bool = False
     in_sum: bool = False
@@ -57,7 +57,7 @@ class Place:
     variadic_sum: bool = False
 
 
-def slots(signature: Signature) -> Iterator[tuple[str, Tensor]]:
+def slots(signature: Signature) -> Iterator[tuple[str, TensorPattern]]:
     """All tensors, each with the part of the signature it stands in."""
     for part, tensors in (
         (DATA, signature.data),
@@ -73,27 +73,27 @@ def is_unread(item: Item) -> bool:
     return isinstance(item, (Name, Rest)) and item.name == UNREAD
 
 
-def axis_lists(tensor: Tensor) -> tuple[tuple[Axis, ...], ...]:
+def axis_lists(tensor: TensorPattern) -> tuple[tuple[Axis, ...], ...]:
     """The axis lists of a tensor: the one it has where no condition holds, and its alternatives."""
     return (tensor.axes, *(other.axes for other in tensor.alternatives))
 
 
-def axes_of(tensor: Tensor) -> Iterator[Axis]:
+def axes_of(tensor: TensorPattern) -> Iterator[Axis]:
     """The axes of all the axis lists of a tensor."""
     for axes in axis_lists(tensor):
         yield from axes
 
 
-def places(signature: Signature) -> tuple[Place, ...]:
+def places(signature: Signature) -> tuple[AxisOccurrence, ...]:
     """Every occurrence of an axis name, in reading order, but for those of axes that are not read."""
-    found: list[Place] = []
+    found: list[AxisOccurrence] = []
     for part, tensor in slots(signature):
         for axis in axes_of(tensor):
-            found += _places(axis.item, Place("", False, part, tensor, axis.span))
+            found += _places(axis.item, AxisOccurrence("", False, part, tensor, axis.span))
     return tuple(place for place in found if place.name != UNREAD)
 
 
-def _places(item: Item, outer: Place) -> Iterator[Place]:
+def _places(item: Item, outer: AxisOccurrence) -> Iterator[AxisOccurrence]:
     if isinstance(item, Name):
         yield replace(outer, name=item.name, rest=outer.in_each, span=item.span)
     elif isinstance(item, Rest):
@@ -108,7 +108,7 @@ def _places(item: Item, outer: Place) -> Iterator[Place]:
             yield from _places(part, _inside(item, outer))
 
 
-def _inside(item: Item, outer: Place) -> Place:
+def _inside(item: Item, outer: AxisOccurrence) -> AxisOccurrence:
     if isinstance(item, VariadicSum):
         return replace(outer, compound=True, in_sum=True, variadic_sum=True)
     if isinstance(item, Each):

@@ -34,7 +34,7 @@ from prunec.language.syntax import (
     Signature,
     Statement,
     Sum,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import Item, exchanged, walk
 
@@ -94,7 +94,7 @@ def at_length(rule: Rule, single: Single) -> Rule:
 # --- axes that are not read ------------------------------------------------------------------
 
 
-def _read(tensor: Tensor, unread: list[Equation]) -> Tensor:
+def _read(tensor: TensorPattern, unread: list[Equation]) -> TensorPattern:
     """The tensor, its axes that are not read written out; ``unread`` gains an equation for each."""
     if not any(is_unread(axis.item) for axis in tensor.axes):
         return tensor

@@ -192,7 +192,7 @@ _CLASSES += get_args(syntax.Hint)
 _CLASSES += (
     syntax.Axis,
     syntax.Alternative,
-    syntax.Tensor,
+    syntax.TensorPattern,
     syntax.Signature,
     syntax.ZeroCondition,
     syntax.Attribute,

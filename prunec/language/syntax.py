@@ -192,7 +192,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorPattern:
     """``name[axes | other axes when guard]``; ``kind`` is ``"one"``, ``"optional"`` (``?``) or ``"variadic"``
     (``*``).
 
@@ -219,9 +219,9 @@ class Tensor:
 class Signature:
     """``data, data; parameters -> outputs``."""
 
-    data: tuple[Tensor, ...]
-    parameters: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    data: tuple[TensorPattern, ...]
+    parameters: tuple[TensorPattern, ...]
+    outputs: tuple[TensorPattern, ...]
     span: Span = span_field()
 
 

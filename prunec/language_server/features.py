@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional
 
-from prunec.authoring.checking import Checked, built_in_name, check_sources, libraries_for
 from prunec.authoring.formatting import format_source
-from prunec.authoring.registry import Registry
+from prunec.authoring.registered_operators import Registry
+from prunec.authoring.rule_checks import Checked, built_in_name, check_sources, libraries_for
 from prunec.language.canonical import print_header, print_signature
 from prunec.language.check_messages import usage
 from prunec.language.functions import WRITTEN

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from prunec import __version__
-from prunec.authoring.registry import registered_operators
+from prunec.authoring.registered_operators import registered_operators
 from prunec.language_server.features import Document
 from prunec.language_server.positions import offset_of, position_of
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, render

@@ -9,16 +9,14 @@ from prunec.graph import shape_text
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ArgumentError, Open
 from prunec.language.functions.positions import attribute_length
-from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, Tensor
+from prunec.language.syntax import Balanced, Call, Each, Equation, Name, Rest, Rule, TensorPattern
 from prunec.lowering.bound import Bound, BoundTensor, PlainAxis, Regrouping
+from prunec.lowering.einsum import Letters, letters_of
 from prunec.lowering.expansion import Expander, variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, spread
-from prunec.lowering.letters import Letters, letters_of
-from prunec.lowering.meaning import is_open, meaning_of
+from prunec.lowering.name_roles import is_open, roles_of
 from prunec.lowering.ranks import RankSolver, own_rests
-from prunec.lowering.sizes import SizeSolver
-from prunec.lowering.slots import Contradiction, Slots, assign_slots
-from prunec.lowering.stems import (
+from prunec.lowering.signatures import (
     axis_names,
     equations,
     is_broadcast_list,
@@ -26,6 +24,8 @@ from prunec.lowering.stems import (
     may_be_one,
     slots_of,
 )
+from prunec.lowering.sizes import SizeSolver
+from prunec.lowering.slots import Contradiction, Slots, assign_slots
 from prunec.sizes import OpenShape
 from prunec.value import Value
 
@@ -85,13 +85,13 @@ class _Binder:
         except ArgumentError as error:
             raise Contradiction(str(error), self.rule.span, self._shapes_note()) from None
 
-    def _firm(self, tensor: Tensor) -> bool:
+    def _firm(self, tensor: TensorPattern) -> bool:
         learned = tensor in self.rule.signature.parameters
         return learned or not any(may_be_one(axis.item) for axis in tensor.axes)
 
     # --- counts and ranks ---
 
-    def _output_counts(self, outputs: Sequence[Tensor]) -> dict[str, int]:
+    def _output_counts(self, outputs: Sequence[TensorPattern]) -> dict[str, int]:
         counts = {t.name: 1 for t in outputs}
         for tensor in outputs:
             if tensor.kind == "variadic":
@@ -123,7 +123,7 @@ class _Binder:
                     return count
         return self.output_count
 
-    def _check_ranks(self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]]) -> None:
+    def _check_ranks(self, slots: Sequence[tuple[TensorPattern, int, Optional[OpenShape]]]) -> None:
         for name, rank in self.ranks.items():
             if rank > _MOST_AXES:
                 raise Contradiction(
@@ -145,7 +145,7 @@ class _Binder:
     # --- axes and sizes ---
 
     def _expand_and_solve(
-        self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]], scope: Scope
+        self, slots: Sequence[tuple[TensorPattern, int, Optional[OpenShape]]], scope: Scope
     ) -> dict[int, tuple[PlainAxis, ...]]:
         axes: dict[int, tuple[PlainAxis, ...]] = {}
         solver = self.solver
@@ -207,27 +207,27 @@ class _Binder:
         ]
         return "the inputs are " + ", ".join(parts)
 
-    def _finish(self, scope: Scope, taken: list[BoundTensor], given: list[BoundTensor]) -> Bound:
+    def _finish(self, scope: Scope, inputs: list[BoundTensor], outputs: list[BoundTensor]) -> Bound:
         signature = self.rule.signature
-        meaning = meaning_of(self.rule, scope, self.expander, taken, given)
+        roles = roles_of(self.rule, scope, self.expander, inputs, outputs)
         count = len(self.slots.inputs)
         return Bound(
             rule=self.rule,
             attributes=self.attributes,
-            inputs=tuple(taken[:count]),
-            implied=tuple(taken[count:]),
-            outputs=tuple(given),
+            inputs=tuple(inputs[:count]),
+            implied=tuple(inputs[count:]),
+            outputs=tuple(outputs),
             parameter_slots=frozenset(t.name for t in signature.parameters),
             sizes=dict(self.solver.sizes),
             ranks=dict(self.ranks),
             counts=dict(self.counts),
             regroupings=tuple(self.regroupings),
-            kept=meaning.kept,
-            made=meaning.made,
-            mixed=meaning.mixed,
+            kept=roles.kept,
+            attribute_sized=roles.attribute_sized,
+            mixed=roles.mixed,
             balanced=self.solver.balanced,
-            held=meaning.held,
-            open=is_open(self.rule, taken, given),
+            size_values=roles.size_values,
+            open=is_open(self.rule, inputs, outputs),
         )
 
 
@@ -237,14 +237,14 @@ def bind(
     input_shapes: Sequence[Optional[OpenShape]],
     output_shapes: Sequence[Optional[OpenShape]],
     output_count: int,
-    given: Sequence[bool] = (),
+    connected: Sequence[bool] = (),
 ) -> Bound:
     """Binds a rule without conditions to a node's attributes (defaults filled in) and what is known of its
     shapes; see :mod:`prunec.lowering.choosing`.
 
-    ``output_count`` is the number of outputs that the graph uses, ``given`` says which inputs are
+    ``output_count`` is the number of outputs that the graph uses, ``connected`` says which inputs are
     connected where some are left out.  Raises :class:`Contradiction`
     where the node does not fit the rule.
     """
-    slots = assign_slots(rule, len(input_shapes), given)
+    slots = assign_slots(rule, len(input_shapes), connected)
     return _Binder(rule, attributes, slots, input_shapes, output_count).bind(output_shapes)

@@ -27,7 +27,7 @@ class Reversed:
 
 
 @dataclass(frozen=True)
-class Taken:
+class GatherTerm:
     """The elements of a name at some positions, in their order; an attribute lists the positions.
 
     ``sizes`` are those of the list, more than one where it is a table; the term is its axis ``axis``.
@@ -56,7 +56,7 @@ class Regrouping:
 
 
 #: A name, a reversed name, some elements of a name, or a sum.
-Term = Union[str, Reversed, Taken, SumTerm]
+Term = Union[str, Reversed, GatherTerm, SumTerm]
 
 #: A product of terms, outer to inner; the empty product is an axis of size one.
 PlainAxis = tuple[Term, ...]
@@ -74,7 +74,7 @@ class BoundTensor:
     index: int
     axes: Optional[tuple[PlainAxis, ...]]
     span: Span
-    firm: bool = True
+    determines_shape: bool = True
     """Whether the axes tell the tensor's shape: where it may broadcast, they do not."""
 
     @property
@@ -107,8 +107,8 @@ class PlainRule:
     ``inputs`` follows the node's inputs; ``implied`` holds the parameter slots that stand for
     parameters the graph does not mention.  ``sizes`` gives every plain name its size, ``None``
     where it is unknown.  ``kept`` maps names that cannot be removed to the reason;
-    ``made`` holds the names that an attribute makes; ``mixed`` those the operator combines over.
-    ``held`` gives for each output that holds sizes, by its index, the expression of every element.
+    ``attribute_sized`` holds the names that an attribute makes; ``mixed`` those the operator combines over.
+    ``size_values`` gives for each output that holds sizes, by its index, the expression of every element.
     """
 
     attributes: Mapping[str, Value]
@@ -119,10 +119,10 @@ class PlainRule:
     sizes: Sizes
     regroupings: tuple[Regrouping, ...]
     kept: Mapping[str, RuleReason]
-    made: frozenset[str]
+    attribute_sized: frozenset[str]
     mixed: Mapping[str, Mixing]
     balanced: frozenset[str]
-    held: Mapping[int, tuple[Scalar, ...]]
+    size_values: Mapping[int, tuple[Scalar, ...]]
     open: bool
     """Whether an axis list could not be written out for want of a shape."""
 
@@ -165,7 +165,7 @@ def term_size(term: Term, sizes: Sizes) -> Optional[Size]:
         return sizes.get(term)
     if isinstance(term, Reversed):
         return sizes.get(term.name)
-    if isinstance(term, Taken):
+    if isinstance(term, GatherTerm):
         return term.sizes[term.axis]
     total: Size = 0
     for part in term.parts:
@@ -176,9 +176,9 @@ def term_size(term: Term, sizes: Sizes) -> Optional[Size]:
     return total
 
 
-def terms_of(axis: PlainAxis) -> list[Union[str, Reversed, Taken]]:
+def terms_of(axis: PlainAxis) -> list[Union[str, Reversed, GatherTerm]]:
     """The terms of an axis, those of the parts of sums in their place, in order."""
-    terms: list[Union[str, Reversed, Taken]] = []
+    terms: list[Union[str, Reversed, GatherTerm]] = []
     for term in axis:
         if isinstance(term, SumTerm):
             for part in term.parts:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Mapping, Optional
 
-from prunec.language.choices import chosen, conditions, is_plain
 from prunec.language.syntax import Expression, Rule
+from prunec.language.variants import chosen, conditions, is_plain
 from prunec.lowering.guards import SlotShapes, holds
 from prunec.value import Value
 

@@ -21,16 +21,16 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Sum,
-    Tensor,
+    TensorPattern,
     VariadicSum,
 )
 from prunec.language.tree import walk
-from prunec.lowering.bound import PlainAxis, Regrouping, Reversed, SumTerm, Taken, Term, axis_size
+from prunec.lowering.bound import GatherTerm, PlainAxis, Regrouping, Reversed, SumTerm, Term, axis_size
+from prunec.lowering.einsum import Letters
 from prunec.lowering.expressions import Scope, Sizes, indexed, spread_optional
-from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import each_rests
+from prunec.lowering.signatures import is_broadcast_list, is_lettered
 from prunec.lowering.slots import holds_name
-from prunec.lowering.stems import is_broadcast_list, is_lettered
 from prunec.sizes import OpenShape, OpenSize, Size, closed
 from prunec.value import Value
 
@@ -63,7 +63,7 @@ class Expander:
     letters: Optional[Letters]
 
     def tensor(
-        self, tensor: Tensor, index: int, shape: Optional[OpenShape], learned: bool, number: int
+        self, tensor: TensorPattern, index: int, shape: Optional[OpenShape], learned: bool, number: int
     ) -> tuple[PlainAxis, ...]:
         """The plain axes of a slot; ``index`` counts the tensors of a variadic slot, ``learned`` says that
         it is a parameter's, ``number`` counts the node's tensors, inputs first.
@@ -147,7 +147,9 @@ class Expander:
         self.sizes[name] = size
         return [name]
 
-    def _own_rest(self, name: str, tensor: Tensor, index: int, shape: Optional[OpenShape]) -> list[PlainAxis]:
+    def _own_rest(
+        self, name: str, tensor: TensorPattern, index: int, shape: Optional[OpenShape]
+    ) -> list[PlainAxis]:
         if shape is None:
             raise Open
         rank = len(shape) - len(tensor.axes) + 1
@@ -159,7 +161,7 @@ class Expander:
         return [indexed(name, i) for i in range(self.ranks[name])]
 
     def _broadcast(
-        self, item: Broadcast, tensor: Tensor, position: int, shape: Optional[OpenShape], learned: bool
+        self, item: Broadcast, tensor: TensorPattern, position: int, shape: Optional[OpenShape], learned: bool
     ) -> list[PlainAxis]:
         if isinstance(item.item, Name):
             size = shape[position] if shape is not None and position < len(shape) else None
@@ -248,16 +250,18 @@ class Expander:
         table = [axis for axis, length in enumerate(shape) if length != 1] or [0]
         sizes = tuple(shape[axis] for axis in table)
         return [
-            (Taken(name.name, positions, listed.name, sizes, table.index(axis)),) if axis in table else ()
+            (GatherTerm(name.name, positions, listed.name, sizes, table.index(axis)),)
+            if axis in table
+            else ()
             for axis in range(len(shape))
         ]
 
     def _list_shape(self, name: str, length: int) -> tuple[int, ...]:
         """The axes of a list of a given length: an attribute has one, an input that carries it its own."""
-        held = holds_name(name)
-        if held not in self.ranks:
+        rest = holds_name(name)
+        if rest not in self.ranks:
             return (length,)
-        shape = tuple(closed(self.sizes.get(plain)) or 0 for plain in self._rest(held))
+        shape = tuple(closed(self.sizes.get(plain)) or 0 for plain in self._rest(rest))
         if prod(shape) != length:
             raise Open
         return shape
@@ -278,7 +282,7 @@ class Expander:
         return [(name,) for name in after]
 
 
-def variadic_names(tensors: tuple[Tensor, ...]) -> dict[str, str]:
+def variadic_names(tensors: tuple[TensorPattern, ...]) -> dict[str, str]:
     """Names that a variadic sum indexes, each with the variadic slot whose tensors it counts."""
     compounds = [a.item for tensor in tensors for a in tensor.axes if not isinstance(a.item, (Name, Rest))]
     sums = (part for item in compounds for part in walk(item) if isinstance(part, VariadicSum))

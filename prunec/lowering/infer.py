@@ -20,7 +20,7 @@ from prunec.lowering.lowered import LoweredGraph, LoweredRule, Opaque
 from prunec.lowering.open_values import key_of
 from prunec.lowering.reasons import ReasonKind, RuleReason
 from prunec.lowering.slots import Contradiction, NothingLeft, assign_slots
-from prunec.lowering.values import carried, folded, held_arrays, held_lengths, sizes_used
+from prunec.lowering.values import folded, size_arrays, size_lengths, sizes_used, value_inputs_of
 from prunec.sizes import OpenShape, OpenSize
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError
 from prunec.value import Value
@@ -104,7 +104,7 @@ class _Inference:
                 rules.append(None)
                 continue
             names = used.get(index, frozenset())
-            value_inputs = carried(bound.rule, self.graph.nodes[index])
+            value_inputs = value_inputs_of(bound.rule, self.graph.nodes[index])
             key = (id(bound), names, value_inputs)
             if key not in shared:
                 reason = RuleReason(ReasonKind.SIZE_USED, bound.rule.span)
@@ -136,7 +136,7 @@ class _Inference:
         self.bounds[index] = bound
         again: list[int] = []
         for tensor, slot in zip(node.inputs, bound.inputs):
-            if slot.firm and self._refine(tensor, bound.open_shape(slot)):
+            if slot.determines_shape and self._refine(tensor, bound.open_shape(slot)):
                 again += [other for other in self.consumers[tensor] if other != index]
                 if self.graph.nodes[tensor.node].operator is not None:
                     again.append(tensor.node)
@@ -156,7 +156,7 @@ class _Inference:
         return again
 
     def _lacks_value(self, index: int, rule: Rule, node: Node) -> bool:
-        for name, position in carried(rule, node):
+        for name, position in value_inputs_of(rule, node):
             if node.inputs[position] not in self.known:
                 text = f"what its input {name} holds is known only when the model runs"
                 self.opaque[index] = Opaque("unknown value", text, rule.span, is_discontinuous(rule))
@@ -165,12 +165,12 @@ class _Inference:
 
     def _learn_values(self, index: int, bound: Bound) -> list[int]:
         """Computes what the outputs hold where that is possible; gives the nodes that take them."""
-        found = held_arrays(bound, bound.sizes)
+        found = size_arrays(bound, bound.sizes)
         if not found:
             shapes = [self.shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
             found = dict(enumerate(folded(self.graph, index, self.known, shapes) or ()))
         again: list[int] = []
-        for k, length in held_lengths(bound).items():
+        for k, length in size_lengths(bound).items():
             # However many of the sizes are open, their list is as long.
             if self._refine(Tensor(index, k), (length,)):
                 again += self.consumers.get(Tensor(index, k), [])
@@ -210,10 +210,10 @@ class _Inference:
         outputs: tuple[Optional[OpenShape], ...],
         count: int,
     ) -> Bound:
-        key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.given)
+        key = (id(rule), tuple(attributes.items()), inputs, outputs, count, node.connected)
         bound = self.cache.get(key)
         if bound is None:
-            bound = self.cache[key] = bind(rule, attributes, inputs, outputs, count, node.given)
+            bound = self.cache[key] = bind(rule, attributes, inputs, outputs, count, node.connected)
         return bound
 
     # --- choosing the rule ---
@@ -225,7 +225,7 @@ class _Inference:
             self.opaque[index] = Opaque("unknown operator", f"no rule knows the operator {node.operator}")
             return None
         values = [key_of(self.known[t]) if t in self.known else None for t in node.inputs]
-        key = (node.operator, tuple(node.attributes.items()), inputs, node.given, *values)
+        key = (node.operator, tuple(node.attributes.items()), inputs, node.connected, *values)
         matching = self.chosen.get(key)
         if matching is None:
             matching = self.chosen[key] = tuple(
@@ -275,10 +275,10 @@ def attributes_of(rule: Rule, node: Node, known: Mapping[Tensor, Known] = {}) ->
             values[attribute.name] = node.attributes[attribute.name]
         else:
             values[attribute.name] = attribute.default.value if attribute.default is not None else None
-    for name, position in carried(rule, node):
-        held = known.get(node.inputs[position])
-        if held is not None:
-            values[name] = as_value(held)
+    for name, position in value_inputs_of(rule, node):
+        value = known.get(node.inputs[position])
+        if value is not None:
+            values[name] = as_value(value)
     return values
 
 
@@ -310,7 +310,7 @@ def _slot_shapes(
     """The shapes of the tensors in each slot that is connected."""
     slots: dict[str, list[Optional[OpenShape]]] = {}
     if rule.opaque is None:
-        filled = assign_slots(rule, len(inputs), node.given)
+        filled = assign_slots(rule, len(inputs), node.connected)
         for (tensor, _), shape in zip(filled.inputs, inputs):
             slots.setdefault(tensor.name, []).append(shape)
     return slots

@@ -28,9 +28,9 @@ from prunec.lowering.bound import Bound
 from prunec.lowering.expansion import variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, spread
 from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
-from prunec.lowering.meaning import zero_inputs
+from prunec.lowering.name_roles import zero_inputs
 from prunec.lowering.reasons import RuleReason
-from prunec.lowering.stems import axis_names, equations, slots_of
+from prunec.lowering.signatures import axis_names, equations, slots_of
 from prunec.sizes import OpenShape
 from prunec.value import Value
 
@@ -55,10 +55,10 @@ def lower(
         sizes=bound.sizes,
         regroupings=bound.regroupings,
         kept={**bound.kept, **kept},
-        made=bound.made,
+        attribute_sized=bound.attribute_sized,
         mixed=bound.mixed,
         balanced=bound.balanced,
-        held=bound.held,
+        size_values=bound.size_values,
         open=bound.open,
         header=header(rule),
         edits=tuple(_edits(bound, scope)),
@@ -118,7 +118,7 @@ def _edit(equation: Equation, bound: Bound, scope: Scope) -> Optional[AttributeE
 
 
 def _attribute(side: Expression, bound: Bound) -> Optional[str]:
-    if isinstance(side, Call) and function_of(side).restyle is not None:
+    if isinstance(side, Call) and function_of(side).invert_keeping_style is not None:
         side = side.arguments[0]
     if isinstance(side, Call) and function_of(side).places_entries:
         side = side.arguments[0]

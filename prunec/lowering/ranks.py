@@ -19,11 +19,11 @@ from prunec.language.syntax import (
     Name,
     Rest,
     Rule,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import Item, children, walk
-from prunec.lowering.letters import Letters
-from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest
+from prunec.lowering.einsum import Letters
+from prunec.lowering.signatures import is_broadcast_list, is_broadcast_rest
 from prunec.sizes import OpenShape
 from prunec.value import Value
 
@@ -65,7 +65,7 @@ class RankSolver:
         self,
         rule: Rule,
         attributes: Mapping[str, Value],
-        tensors: Sequence[tuple[Tensor, Optional[OpenShape]]],
+        tensors: Sequence[tuple[TensorPattern, Optional[OpenShape]]],
         own: frozenset[str],
         letters: Optional[Letters] = None,
     ) -> None:
@@ -144,7 +144,7 @@ class RankSolver:
             return next((length for length in lengths if length is not None), None)
         return None
 
-    def _from_tensor(self, tensor: Tensor, rank: Optional[int]) -> None:
+    def _from_tensor(self, tensor: TensorPattern, rank: Optional[int]) -> None:
         if is_broadcast_list(tensor) or any(is_broadcast_rest(axis.item) for axis in tensor.axes):
             return
         if any(isinstance(axis.item, Rest) and axis.item.name in self.own for axis in tensor.axes):
@@ -220,7 +220,7 @@ class RankSolver:
                 self.ranks.setdefault(name, rank)
 
 
-def _last_sizes(tensors: Sequence[tuple[Tensor, Optional[OpenShape]]]) -> dict[str, int]:
+def _last_sizes(tensors: Sequence[tuple[TensorPattern, Optional[OpenShape]]]) -> dict[str, int]:
     """The known sizes of names that are the last axis of a tensor."""
     sizes: dict[str, int] = {}
     for tensor, shape in tensors:

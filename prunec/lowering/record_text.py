@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterator, Sequence
 
 from prunec.graph import shape_text
-from prunec.lowering.bound import BoundTensor, PlainAxis, Reversed, SumTerm, Taken, Term, ZeroInputs
+from prunec.lowering.bound import BoundTensor, GatherTerm, PlainAxis, Reversed, SumTerm, Term, ZeroInputs
 from prunec.lowering.expressions import Operation, Scalar
 from prunec.lowering.lowered import AttributeEdit, LoweredRule
 
@@ -25,7 +25,7 @@ def rule_text(rule: LoweredRule) -> str:
     lines += [f"  size {name} = {'?' if size is None else size}" for name, size in _plain_sizes(rule)]
     lines += [f"  regroup {_names(group.before)} as {_names(group.after)}" for group in rule.regroupings]
     lines += [f"  keep {name}: {reason.text} ({reason.span.place})" for name, reason in rule.kept.items()]
-    lines += [f"  made {name}" for name in sorted(rule.made)]
+    lines += [f"  made {name}" for name in sorted(rule.attribute_sized)]
     for name, mixing in rule.mixed.items():
         unless = "" if mixing.unless is None else f" unless zero {zero_inputs_text(mixing.unless)}"
         lines.append(f"  mixes {name}{unless}: {mixing.because} ({mixing.span.place})")
@@ -50,7 +50,7 @@ def _statements(rule: LoweredRule) -> Iterator[str]:
         yield f"  neutral {slot} = {value:g}"
     for slot in sorted(rule.scales):
         yield f"  scales {slot}"
-    for output, scalars in rule.held.items():
+    for output, scalars in rule.size_values.items():
         yield f"  holds {rule.outputs[output].label}: {', '.join(map(scalar_text, scalars))}"
     for name, position in rule.value_inputs:
         yield f"  value {name} from input {position}"
@@ -89,7 +89,7 @@ def _term(term: Term) -> str:
         return term
     if isinstance(term, Reversed):
         return f"reverse({term.name})"
-    if isinstance(term, Taken):
+    if isinstance(term, GatherTerm):
         axis = f" axis {term.axis}" if len(term.sizes) > 1 else ""
         return f"{term.name}[{term.attribute}{axis}]"
     assert isinstance(term, SumTerm)

@@ -7,8 +7,9 @@ from typing import Mapping, Optional, Sequence
 
 from prunec.graph import shape_text
 from prunec.language import tree
-from prunec.language.syntax import Broadcast, Equation, Rule, Tensor
-from prunec.lowering.bound import PlainAxis, Reversed, SumTerm, Taken, axis_size, names_of
+from prunec.language.syntax import Broadcast, Equation, Rule, TensorPattern
+from prunec.lowering.bound import GatherTerm, PlainAxis, Reversed, SumTerm, axis_size, names_of
+from prunec.lowering.einsum import Letters
 from prunec.lowering.expressions import (
     Operation,
     Scalar,
@@ -19,10 +20,9 @@ from prunec.lowering.expressions import (
     solve,
     sum_key,
 )
-from prunec.lowering.letters import Letters
 from prunec.lowering.ranks import rests_in
+from prunec.lowering.signatures import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.lowering.slots import Contradiction, NothingLeft
-from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 from prunec.sizes import OpenShape, OpenSize, Size, quotient
 from prunec.support.diagnostics import Span
 
@@ -41,7 +41,9 @@ class SizeSolver:
     sizes: dict[str, Optional[Size]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
-    def learn_broadcast(self, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]], ones: bool) -> bool:
+    def learn_broadcast(
+        self, slots: Sequence[tuple[TensorPattern, int, Optional[OpenShape]]], ones: bool
+    ) -> bool:
         """Learns sizes that broadcast: the largest of those that meet (zero where the others are one), before
         it is decided which tensors hold the axis and which a one in its place; and one only when nothing else
         (``ones``) tells."""
@@ -62,7 +64,7 @@ class SizeSolver:
         return learned
 
     def _broadcast_sizes(
-        self, tensor: Tensor, shape: Optional[OpenShape], number: int
+        self, tensor: TensorPattern, shape: Optional[OpenShape], number: int
     ) -> list[tuple[str, Optional[Size]]]:
         pairs: list[tuple[str, Optional[Size]]] = []
         for position, axis in enumerate(tensor.axes if shape is not None else ()):
@@ -81,7 +83,9 @@ class SizeSolver:
                     pairs.append((axis.item.item.name, shape[place] if place >= 0 else 1))
         return pairs
 
-    def _open_elsewhere(self, plain: str, slots: Sequence[tuple[Tensor, int, Optional[OpenShape]]]) -> bool:
+    def _open_elsewhere(
+        self, plain: str, slots: Sequence[tuple[TensorPattern, int, Optional[OpenShape]]]
+    ) -> bool:
         """Whether another slot may still show a larger size, so that a one settles nothing."""
         stem = plain.split(".")[0]
         signature = self.rule.signature
@@ -95,7 +99,7 @@ class SizeSolver:
                 return True
         return False
 
-    def match(self, tensor: Tensor, axes: tuple[PlainAxis, ...], shape: OpenShape) -> None:
+    def match(self, tensor: TensorPattern, axes: tuple[PlainAxis, ...], shape: OpenShape) -> None:
         """Takes from a tensor's shape the sizes of the names on its axes, or checks them."""
         if len(axes) != len(shape):
             raise Contradiction(
@@ -140,7 +144,7 @@ class SizeSolver:
         term, size = unknown[0], count
         if isinstance(term, SumTerm):
             self._match_sum(term, size, origin, span)
-        elif not isinstance(term, Taken):
+        elif not isinstance(term, GatherTerm):
             self._set(term.name if isinstance(term, Reversed) else term, size, origin)
 
     def _match_sum(self, term: SumTerm, size: Size, origin: str, span: Span) -> None:
@@ -174,11 +178,11 @@ class SizeSolver:
                 return
             if left_value != right_value:
                 # A sum may be known as a whole while its parts are not.
-                told = self._told(Operation("+", (left, right)))
+                sizes_text = self._sizes_text(Operation("+", (left, right)))
                 raise Contradiction(
                     f"{equation.span.text.strip()} does not hold: {left_value} and {right_value}",
                     equation.span,
-                    *([told] if told else []),
+                    *([sizes_text] if sizes_text else []),
                 )
             return
         for known, own, other in ((left_value, left, right), (right_value, right, left)):
@@ -187,13 +191,13 @@ class SizeSolver:
                     raise NothingLeft(
                         f"{equation.span.text.strip()} leaves nothing: {known}",
                         equation.span,
-                        f"it is larger than what it is taken from: {self._told(own)}",
+                        f"it is larger than what it is taken from: {self._sizes_text(own)}",
                     )
                 found = solve(other, known, self.sizes)
                 if found is not None:
                     self._set(found[0], found[1], equation.span.text.strip())
 
-    def _told(self, scalar: Scalar) -> str:
+    def _sizes_text(self, scalar: Scalar) -> str:
         """The sizes in an expression, each with where it came from."""
         names = sorted(name for name in names_in(scalar) if name in self.sizes)
         return ", ".join(f"{n} = {self.sizes[n]} ({self.origins.get(n, 'given')})" for n in names)

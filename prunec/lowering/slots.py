@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Mapping, Sequence
 
-from prunec.language.syntax import Axis, Rest, Rule, Tensor
+from prunec.language.syntax import Axis, Rest, Rule, TensorPattern
 from prunec.support.diagnostics import Span
 
 
@@ -25,21 +25,22 @@ class NothingLeft(Contradiction):
 class Slots:
     """How a node's inputs fill a rule's slots."""
 
-    inputs: tuple[tuple[Tensor, int], ...]
-    implied: tuple[Tensor, ...]
+    inputs: tuple[tuple[TensorPattern, int], ...]
+    implied: tuple[TensorPattern, ...]
     counts: Mapping[str, int]
 
 
-def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Slots:
+def assign_slots(rule: Rule, input_count: int, connected_inputs: Sequence[bool] = ()) -> Slots:
     """Fills the slots in order; a variadic slot takes what the others leave.
 
-    ``given`` says for each input of the node whether it is connected, where that is known; ``input_count``
-    counts those that are.  Raises :class:`Contradiction` where the number of inputs does not fit.
+    ``connected_inputs`` says for each input of the node whether it is connected, where that is known;
+    ``input_count`` counts those that are.  Raises :class:`Contradiction` where the number of inputs does not
+    fit.
     """
     signature = rule.signature
     tensors = tuple(map(_with_axes, signature.data + signature.parameters))
-    if given:
-        return _by_position(rule, tensors, given)
+    if connected_inputs:
+        return _by_position(rule, tensors, connected_inputs)
     variadic = [t for t in tensors if t.kind == "variadic"]
     single = [t for t in tensors if t.kind != "variadic"]
     if input_count > len(single) and not variadic:
@@ -47,8 +48,8 @@ def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Sl
     required = sum(1 for t in single if t.kind == "one")
     # An optional slot is filled only when all required ones can be.
     spare = input_count - required
-    inputs: list[tuple[Tensor, int]] = []
-    implied: list[Tensor] = []
+    inputs: list[tuple[TensorPattern, int]] = []
+    implied: list[TensorPattern] = []
     counts = {t.name: 0 for t in tensors}
     for tensor in tensors:
         if tensor.kind == "variadic":
@@ -66,14 +67,14 @@ def assign_slots(rule: Rule, input_count: int, given: Sequence[bool] = ()) -> Sl
     return Slots(tuple(inputs), tuple(implied), counts)
 
 
-def _by_position(rule: Rule, tensors: Sequence[Tensor], given: Sequence[bool]) -> Slots:
+def _by_position(rule: Rule, tensors: Sequence[TensorPattern], connected_inputs: Sequence[bool]) -> Slots:
     """Fills the slots of a node that says which of its inputs are left out."""
-    inputs: list[tuple[Tensor, int]] = []
+    inputs: list[tuple[TensorPattern, int]] = []
     counts = {tensor.name: 0 for tensor in tensors}
-    for position, connected in enumerate(given):
+    for position, connected in enumerate(connected_inputs):
         slot = min(position, len(tensors) - 1)
         if connected and (slot < 0 or (slot < position and tensors[slot].kind != "variadic")):
-            raise _too_many(rule, tensors, len(given))
+            raise _too_many(rule, tensors, len(connected_inputs))
         if connected:
             tensor = tensors[slot]
             inputs.append((tensor, counts[tensor.name]))
@@ -84,7 +85,7 @@ def _by_position(rule: Rule, tensors: Sequence[Tensor], given: Sequence[bool]) -
     return Slots(tuple(inputs), (), counts)
 
 
-def _too_many(rule: Rule, tensors: Sequence[Tensor], count: int) -> Contradiction:
+def _too_many(rule: Rule, tensors: Sequence[TensorPattern], count: int) -> Contradiction:
     most = f"{len(tensors)} input{'' if len(tensors) == 1 else 's'}"
     span = rule.span
     if tensors:
@@ -92,7 +93,7 @@ def _too_many(rule: Rule, tensors: Sequence[Tensor], count: int) -> Contradictio
     return Contradiction(f"the rule takes {most} at most, the node has {count}", span)
 
 
-def _with_axes(tensor: Tensor) -> Tensor:
+def _with_axes(tensor: TensorPattern) -> TensorPattern:
     """An input that carries a value has axes that stand nowhere else."""
     if not tensor.value:
         return tensor

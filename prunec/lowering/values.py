@@ -32,13 +32,13 @@ _LARGEST = np.iinfo(np.int64).max
 _NOTHING: frozenset[tuple[int, int]] = frozenset()
 
 
-def carried(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
+def value_inputs_of(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
     """The attributes that inputs of a node carry, each with the position of its input among
     ``node.inputs``; none where the inputs do not fit the rule."""
     if not any(tensor.value for tensor in rule.signature.data):
         return ()
     try:
-        slots = assign_slots(rule, len(node.inputs), node.given)
+        slots = assign_slots(rule, len(node.inputs), node.connected)
     except Contradiction:
         return ()
     return tuple((tensor.name, n) for n, (tensor, _) in enumerate(slots.inputs) if tensor.value)
@@ -47,10 +47,10 @@ def carried(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
 # --- sizes as values -----------------------------------------------------------------------
 
 
-def held_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
+def size_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
     """What the outputs that hold sizes hold, as far as all the sizes are known."""
     arrays: dict[int, Known] = {}
-    for index, scalars in rule.held.items():
+    for index, scalars in rule.size_values.items():
         values = [evaluate(scalar, sizes) for scalar in scalars]
         known = [v for v in values if v is not None and not (isinstance(v, int) and abs(v) > _LARGEST)]
         if len(known) == len(values) <= MAXIMUM_KNOWN:
@@ -59,11 +59,11 @@ def held_arrays(rule: PlainRule, sizes: Sizes) -> dict[int, Known]:
     return arrays
 
 
-def held_lengths(bound: Bound) -> dict[int, int]:
+def size_lengths(bound: Bound) -> dict[int, int]:
     """How many sizes the outputs with one axis hold that hold sizes."""
     return {
         index: len(scalars)
-        for index, scalars in bound.held.items()
+        for index, scalars in bound.size_values.items()
         if len(bound.outputs[index].axes or ()) == 1
     }
 
@@ -126,7 +126,7 @@ def sizes_used(
     for node, element in sorted(used):
         bound = bounds[node]
         assert bound is not None
-        for scalars in bound.held.values():
+        for scalars in bound.size_values.values():
             if element < len(scalars):
                 names.setdefault(node, set()).update(names_in(scalars[element]))
     return {node: frozenset(found) for node, found in names.items()}
@@ -146,10 +146,10 @@ def _supposed(
         bound = bounds[index]
         if bound is None or Tensor(index, 0) in known:
             continue
-        scalars = itertools.chain.from_iterable(bound.held.values())
+        scalars = itertools.chain.from_iterable(bound.size_values.values())
         names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
         open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
-        found = held_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
+        found = size_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
         found = {k: generic(array, numbers) for k, array in found.items()}
         if not found and any(tensor in supposed and tensor not in known for tensor in node.inputs):
             given = [shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
@@ -178,11 +178,11 @@ def _escaping(
         computed = all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed
         if node.operator is None or computed:
             continue
-        carriers = {n for _, n in carried(bound.rule, node)} if bound is not None else set()
+        carriers = {n for _, n in value_inputs_of(bound.rule, node)} if bound is not None else set()
         for position, tensor in enumerate(node.inputs):
-            held = bound is not None and bool(bound.held)
+            holds_sizes = bound is not None and bool(bound.size_values)
             carries = position in carriers and tensor in known
-            if tensor in origins and not carries and not held:
+            if tensor in origins and not carries and not holds_sizes:
                 yield tensor
 
 
@@ -201,13 +201,13 @@ def _origins(
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
         outputs = [Tensor(index, k) for k in range(len(bound.outputs))] if bound is not None else []
-        held = bound.held if bound is not None else {}
-        for k, scalars in held.items():
+        size_values = bound.size_values if bound is not None else {}
+        for k, scalars in size_values.items():
             if Tensor(index, k) in supposed:
                 origins[Tensor(index, k)] = [frozenset([(index, n)]) for n in range(len(scalars))]
-        if held or bound is None or not any(tensor in origins for tensor in node.inputs):
+        if size_values or bound is None or not any(tensor in origins for tensor in node.inputs):
             continue
-        carriers = {n for _, n in carried(bound.rule, node) if node.inputs[n] in known}
+        carriers = {n for _, n in value_inputs_of(bound.rule, node) if node.inputs[n] in known}
         free = [n for n, t in enumerate(node.inputs) if n not in carriers and t in origins]
         if free and all(tensor in supposed for tensor in (*node.inputs, *outputs)):
             origins.update(_through(graph, index, free, outputs, supposed, origins))

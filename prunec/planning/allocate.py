@@ -211,7 +211,7 @@ def _unknown(analysis: Analysis, model: CostModel, target: Target) -> Diagnostic
     if target.cost == "macs":
         nodes = model.unknown_layers()
         graph = analysis.model.graph
-        where = describe(graph, nodes[0], analysis.bound.open_shapes) if nodes else None
+        where = describe(graph, nodes[0], analysis.lowered.open_shapes) if nodes else None
         note = f"the shapes of {len(nodes)} of its nodes are not known" if nodes else "no rule counts any"
         help_text = f"give the shapes of the model's inputs: {input_flags(open_inputs(analysis))}"
         return Diagnostic(

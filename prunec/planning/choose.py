@@ -20,7 +20,7 @@ from prunec.scoring.criteria import SENSITIVITY, Settings, find_criterion, unit_
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 if TYPE_CHECKING:
-    from prunec.scoring.sensitivity import Table
+    from prunec.scoring.sensitivity import SensitivityTable
 
 #: How well what goes is made up for, the best first: the layers that read it compute what they did, they come
 #: nearer, or they are left as they are.
@@ -62,7 +62,7 @@ class Options:
     seed: int = 0
     data: Optional[Any] = None
     policy: Optional[ModelPolicy] = None
-    sensitivity: Optional[Table] = None
+    sensitivity: Optional[SensitivityTable] = None
 
 
 def default_criterion(analysis: Analysis) -> str:
@@ -113,7 +113,7 @@ def make_plan(
     return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
 
 
-def _by_sensitivity(choice: Choice, ranking: Ranking, table: Table) -> Ranking:
+def _by_sensitivity(choice: Choice, ranking: Ranking, table: SensitivityTable) -> Ranking:
     """The order of a ranking, scored by the change of the outputs that was measured after each step.
 
     Raises PrunecError P543 where the choice was not measured.

@@ -24,7 +24,7 @@ from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import mask
+from prunec.rewriting.slicing import mask_array
 from prunec.scoring.channel_axes import INPUTS, channel_axes
 from prunec.scoring.unit_scores import group_of_units
 
@@ -78,7 +78,7 @@ def compensate(
     model that it did not compute.  Layers are taken in the model's order, each with what was done before it.
     """
     original = analysis.model.parameter
-    masked = {own.name: mask(own, original(own.name)) for own in emit(analysis, removed).slices}
+    masked = {own.name: mask_array(own, original(own.name)) for own in emit(analysis, removed).slices}
     finder = _Finder(analysis, data)
     changed: dict[str, Array] = {}
     shifts = []
@@ -254,7 +254,7 @@ class _Finder:
 
     def _candidates(self, node: int) -> Iterator[tuple[str, int]]:
         """Parameters of a node with one axis that its first output has as well, all others of size one."""
-        bound = self.analysis.bound.rules[node]
+        bound = self.analysis.lowered.rules[node]
         if bound is None or not bound.outputs or bound.outputs[0].axes is None:
             return
         for tensor, slot in zip(self.graph.nodes[node].inputs, bound.inputs):

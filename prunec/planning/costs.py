@@ -44,7 +44,7 @@ class Factor:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class LayerCost:
     """The multiply-adds of a node: ``count`` over names, each a product of factors; the other names have
     fixed ``sizes``."""
 
@@ -126,7 +126,7 @@ class CostModel:
     def _extents(self, steps: Atoms) -> list[int]:
         return [int(size) for size in (self.base - np.rint(self.per_step @ steps)).tolist()]
 
-    def _layer(self, layer: Layer, extents: Sequence[int]) -> Optional[int]:
+    def _layer(self, layer: LayerCost, extents: Sequence[int]) -> Optional[int]:
         sizes = {name: _product(factors, extents) for name, factors in layer.names.items()}
         key = (layer.node, tuple(sizes.values()))
         if key not in self._known:
@@ -206,8 +206,8 @@ class _Builder:
                 # Rows on another axis of the parameter do not widen this one.
                 others = [d for d, f in enumerate(factors) if axis_of[f] != axis_of[factors[dimension]]]
                 rows = prod(array.shape[d] for d in others)
-                taken = tuple((choice, max(1, round(loss / rows))) for choice, loss in losses)
-                found[AxisCount(array.size // rows, taken)] = None
+                steps = tuple((choice, max(1, round(loss / rows))) for choice, loss in losses)
+                found[AxisCount(array.size // rows, steps)] = None
         return tuple(found)
 
     def factors(self, channels: Channels) -> tuple[Factor, ...]:
@@ -222,16 +222,16 @@ class _Builder:
 
     # --- multiply-adds ---
 
-    def layers(self) -> Iterator[Layer]:
-        for index, bound in enumerate(self.analysis.bound.rules):
+    def layers(self) -> Iterator[LayerCost]:
+        for index, bound in enumerate(self.analysis.lowered.rules):
             if bound is None or not bound.costly:
                 continue
             count = bound.multiply_adds
             used = names_in(count)
             node = self.solution.propagation.nodes[index]
             names = {} if node is None else self._names(node, used)
-            yield Layer(
-                index, count, names, {n: self.analysis.bound.example(bound.sizes.get(n)) for n in used}
+            yield LayerCost(
+                index, count, names, {n: self.analysis.lowered.example(bound.sizes.get(n)) for n in used}
             )
 
     def _names(self, node: NodeAtoms, used: frozenset[str]) -> dict[str, tuple[Factor, ...]]:
@@ -244,7 +244,7 @@ class _Builder:
                 numbers = [self.extent(node.values[v], d) for v, d in factor.arrays]
                 own.append(
                     Factor(
-                        self.analysis.bound.example(factor.size), tuple(n for n in numbers if n is not None)
+                        self.analysis.lowered.example(factor.size), tuple(n for n in numbers if n is not None)
                     )
                 )
             result[name] = tuple(own)
@@ -258,7 +258,7 @@ class _Builder:
         shapes: dict[str, tuple[Shape, Optional[Channels]]] = {}
         for index in sorted(self.analysis.learned.variables):
             shapes[graph.nodes[index].name] = self._shape(Tensor(index, 0))
-        for index, bound in enumerate(self.analysis.bound.rules):
+        for index, bound in enumerate(self.analysis.lowered.rules):
             for slot in bound.implied if bound is not None else ():
                 assert bound is not None
                 name = model.implied_name(index, slot.slot)
@@ -271,11 +271,11 @@ class _Builder:
             factors = tuple(Factor(size, ()) for size in shape)
             if channels is not None:
                 factors = self.factors(channels)
-            held = model.parameter_shapes is not None and name in model.parameter_shapes
-            yield Weights(name, factors, int(model.parameter(name).dtype.itemsize) if held else 0)
+            has_data = model.parameter_shapes is not None and name in model.parameter_shapes
+            yield Weights(name, factors, int(model.parameter(name).dtype.itemsize) if has_data else 0)
 
     def _shape(self, tensor: Tensor) -> tuple[Shape, Optional[Channels]]:
-        return self.analysis.bound.shapes.get(tensor, (None,)), self.channels.get(tensor)
+        return self.analysis.lowered.shapes.get(tensor, (None,)), self.channels.get(tensor)
 
     def fixed_bytes(self, weights: Sequence[Weights]) -> Optional[int]:
         """Bytes of the parameter file besides the elements of weights, which pruning hardly changes: headers,
@@ -284,9 +284,9 @@ class _Builder:
         if model.parameter_shapes is None:
             return None
         sizes = {name: int(model.parameter(name).nbytes) for name in model.parameter_shapes}
-        held = sum(sizes.get(own.name, 0) for own in weights)
+        prunable = sum(sizes.get(own.name, 0) for own in weights)
         stored = model.parameter_bytes
-        return sum(sizes.values()) - held if stored is None else max(0, stored - held)
+        return sum(sizes.values()) - prunable if stored is None else max(0, stored - prunable)
 
 
 def _widths(count: int, axes: Sequence[AxisCount]) -> tuple[int, ...]:

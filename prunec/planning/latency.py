@@ -18,7 +18,7 @@ from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
 from prunec.planning.variables import variable_shapes
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import apply
+from prunec.rewriting.slicing import slice_array
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity
 
 #: A measurement takes this many seconds, and at least this many runs.
@@ -104,7 +104,7 @@ class _Bench:
         removed = removed_units(self.analysis.solution.unit_count, self.rankings, steps)
         pruned = emit(self.analysis, removed)
         parameter = self.analysis.model.parameter
-        sliced = {own.name: apply(own, parameter(own.name)) for own in pruned.slices}
+        sliced = {own.name: slice_array(own, parameter(own.name)) for own in pruned.slices}
         return measure(self.runtime, self.inputs, sliced, pruned.model)
 
 
@@ -114,8 +114,8 @@ def random_inputs(analysis: Analysis) -> dict[str, Array]:
     Raises PrunecError P526 where the shape of an input is not known.
     """
     shapes = _example_shapes(analysis)
-    drawn = {name: (first or 1, *one) for name, (first, one) in shapes.items()}
-    return runtime_of(analysis.model).draw(drawn, 0)
+    run_shapes = {name: (first or 1, *one) for name, (first, one) in shapes.items()}
+    return runtime_of(analysis.model).draw(run_shapes, 0)
 
 
 def random_examples(analysis: Analysis, count: int) -> Data:
@@ -123,8 +123,8 @@ def random_examples(analysis: Analysis, count: int) -> Data:
     shapes = _example_shapes(analysis)
     batch = max((first for first, _ in shapes.values() if first is not None), default=None)
     total = count if batch is None else -(-count // batch) * batch
-    drawn = {name: (total, *one) for name, (_, one) in shapes.items()}
-    inputs = runtime_of(analysis.model).draw(drawn, 0)
+    run_shapes = {name: (total, *one) for name, (_, one) in shapes.items()}
+    inputs = runtime_of(analysis.model).draw(run_shapes, 0)
     return Data("random examples", inputs, None, "", batch or total, batch is not None)
 
 

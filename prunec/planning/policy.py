@@ -152,7 +152,7 @@ def restrictions(
 def _choices_at(analysis: Analysis, node: int, choice_of: Atoms) -> set[int]:
     """The choices whose channels a node puts out, or a parameter has."""
     channels = analysis.solution.propagation.channels
-    bound = analysis.bound.rules[node]
+    bound = analysis.lowered.rules[node]
     count = 1 if bound is None else max(1, len(bound.outputs))
     found: set[int] = set()
     for output in range(count):

@@ -10,7 +10,7 @@ from prunec.graph import Shape, Tensor
 
 def variable_shapes(analysis: Analysis) -> dict[str, Shape]:
     """The shapes of variables by name, as far as they are known, with the sizes of the example."""
-    nodes, shapes = analysis.model.graph.nodes, analysis.bound.example_shapes
+    nodes, shapes = analysis.model.graph.nodes, analysis.lowered.example_shapes
     return {
         node.name: shapes[Tensor(index, 0)]
         for index, node in enumerate(nodes)

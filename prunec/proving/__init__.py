@@ -7,6 +7,6 @@ print(report(verdicts))
 from __future__ import annotations
 
 from prunec.proving.prove import prove
-from prunec.proving.verdict import Failure, RuleVerdict, report
+from prunec.proving.rule_verdict import Failure, RuleVerdict, report
 
 __all__ = ["Failure", "RuleVerdict", "prove", "report"]

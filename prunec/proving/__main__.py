@@ -9,7 +9,7 @@ from typing import Optional, Sequence
 
 from prunec.language.library import load
 from prunec.proving.prove import prove
-from prunec.proving.verdict import WRONG, report
+from prunec.proving.rule_verdict import WRONG, report
 from prunec.support.diagnostics import PrunecError, render_all
 
 

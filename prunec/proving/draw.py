@@ -33,7 +33,7 @@ from prunec.language.syntax import (
     Rule,
     Signature,
     Sum,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import axis_names, calls, walk
 from prunec.lowering.expansion import variadic_names
@@ -48,10 +48,10 @@ from prunec.lowering.expressions import (
 )
 from prunec.lowering.guards import holds
 from prunec.lowering.ranks import rests_in
-from prunec.proving.attributes import AttributeDraw, lengths
+from prunec.proving.attribute_draws import AttributeDraw, lengths
 from prunec.proving.equations import attribute_of, entries_for, placing, sides
-from prunec.proving.formulas import draw_formula
-from prunec.proving.ranks import draw_ranks
+from prunec.proving.formula_draws import draw_formula
+from prunec.proving.rank_draws import draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
 from prunec.sizes import closed
 from prunec.value import Value
@@ -91,20 +91,20 @@ def draw_form(
         return draw(form, operator, templates, random, learned)
     for _ in range(_MOST_FORM_DRAWS):
         with suppress(NotDrawn):
-            drawn = draw(form, operator, templates, random, learned)
-            if _fits(form, operator, drawn):
-                return drawn
+            sampled = draw(form, operator, templates, random, learned)
+            if _fits(form, operator, sampled):
+                return sampled
     raise NotDrawn("the conditions of this form are not met")
 
 
-def _fits(form: Rule, operator: Operator, drawn: SampledNode) -> bool:
+def _fits(form: Rule, operator: Operator, sampled: SampledNode) -> bool:
     """Whether the guard of a form can hold for a draw, of which optional inputs may still be left out."""
     attributes = {a.name: None if a.default is None else a.default.value for a in form.attributes}
-    attributes.update({**operator.version_attributes, **drawn.attributes})
+    attributes.update({**operator.version_attributes, **sampled.attributes})
     slots: dict[str, list[Optional[Shape]]] = {}
     for tensor in form.signature.data:
         if tensor.kind != "optional":
-            slots[tensor.name] = [s for (name, _), s in drawn.shapes.items() if name == tensor.name]
+            slots[tensor.name] = [s for (name, _), s in sampled.shapes.items() if name == tensor.name]
     guard = form.when
     parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
     asked = [part for part in parts if part is not None and not _asks_for_inputs(part)]
@@ -137,8 +137,8 @@ class _Drawing:
             for side in (equation.left, equation.right)
             if (name := attribute_of(side)) in header and name not in self.names
         )
-        self.drawn = AttributeDraw(rule, operator, templates, random, self.derived)
-        self.attributes: dict[str, Value] = self.drawn.values
+        self.attribute_draw = AttributeDraw(rule, operator, templates, random, self.derived)
+        self.attributes: dict[str, Value] = self.attribute_draw.values
         self.halves: dict[str, dict[int, list[Optional[int]]]] = {}
         self.header: Mapping[str, Attribute] = header
 
@@ -146,20 +146,20 @@ class _Drawing:
         self._draw_counts()
         self._draw_formula()
         self.ranks.update(draw_ranks(self.tensors, self.equations, self.header, self.ranks, self.random))
-        self.drawn.free(self._tuple_rank)
-        self.drawn.guard()
-        self.drawn.places(self.tensors, self._ranks_before)
-        self.sizes.update(self.drawn.functions(self.tensors, self.ranks))
+        self.attribute_draw.free(self._tuple_rank)
+        self.attribute_draw.guard()
+        self.attribute_draw.places(self.tensors, self._ranks_before)
+        self.sizes.update(self.attribute_draw.functions(self.tensors, self.ranks))
         self._place_entries()
         self._leave_defaults(learned)
         self._solve()
         if learned and self.signature.parameters:
             self._check()
-        self.drawn.views(self.tensors, self.ranks, self.sizes)
-        self.drawn.positions(self.tensors, self.sizes)
-        given = self.drawn.given()
+        self.attribute_draw.views(self.tensors, self.ranks, self.sizes)
+        self.attribute_draw.positions(self.tensors, self.sizes)
+        attributes = self.attribute_draw.node_attributes()
         for name, most in self.templates.longest.items():
-            value = given.get(name)
+            value = attributes.get(name)
             if isinstance(value, tuple) and len(value) > most:
                 raise NotDrawn("longer than what runs it computes rightly")
         shapes = {}
@@ -168,7 +168,7 @@ class _Drawing:
         for position, tensor in enumerate(inputs):
             for index in range(0 if tensor.value else self.counts.get(tensor.name, 1)):
                 shapes[tensor.name, index] = self.shapes.shape(tensor, index, position == full)
-        return SampledNode(self.operator.name, given, shapes, self.counts, self.derived)
+        return SampledNode(self.operator.name, attributes, shapes, self.counts, self.derived)
 
     # --- counts and ranks ---
 
@@ -202,7 +202,7 @@ class _Drawing:
                     return entries_for(call, self.ranks.get(within[0], 2))
         return 2
 
-    def _ranks_before(self, tensor: Tensor, position: int) -> int:
+    def _ranks_before(self, tensor: TensorPattern, position: int) -> int:
         return sum(self.shapes.axis_count(axis.item) for axis in tensor.axes[:position])
 
     # --- sizes ---
@@ -221,7 +221,7 @@ class _Drawing:
                 axes = call.arguments[1].name
                 if axes not in self.attributes:
                     rank = len(spread(call.arguments[2], self._scope()))
-                    self.attributes[axes] = self.drawn.listed(axes, rank)
+                    self.attributes[axes] = self.attribute_draw.listed(axes, rank)
         for equation in self.equations:
             for side, other in sides(equation):
                 call_on = placing(side)
@@ -379,7 +379,7 @@ class _Drawing:
             if len(halves) < 2:
                 return False
             numbers = [*halves[0], *halves[1]]
-        self.attributes[name] = self.drawn.shaped(name, numbers)
+        self.attributes[name] = self.attribute_draw.shaped(name, numbers)
         return True
 
 

@@ -23,12 +23,12 @@ def attribute_of(side: Expression) -> Optional[str]:
 
 
 def _reads_entries(function: Function) -> bool:
-    return function.restyle is not None or function.places_entries or function.half is not None
+    return function.invert_keeping_style is not None or function.places_entries or function.half is not None
 
 
 def placing(side: Expression) -> Optional[Call]:
     """The call that says which axes the entries of a side speak of."""
-    if isinstance(side, Call) and function_of(side).restyle is not None:
+    if isinstance(side, Call) and function_of(side).invert_keeping_style is not None:
         side = side.arguments[0]
     return side if isinstance(side, Call) and function_of(side).places_entries else None
 

@@ -11,10 +11,10 @@ from typing import Optional
 
 from prunec.frontends.operators import Operator
 from prunec.language.canonical import print_expression
-from prunec.language.choices import variants
 from prunec.language.syntax import Balanced, Equation, Expression, Keep, Logic, Mixes, Rule
+from prunec.language.variants import variants
 from prunec.lowering.guards import holds
-from prunec.proving.attributes import guard_values
+from prunec.proving.attribute_draws import guard_values
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from prunec.frontends.base import FrontEnd
 from prunec.frontends.registry import front_end_for_rules, libraries
 from prunec.frontends.trials import SampledNode, Trials
-from prunec.proving.verdict import Failure
+from prunec.proving.rule_verdict import Failure
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 

@@ -18,15 +18,15 @@ from prunec.lowering.guards import holds
 from prunec.lowering.infer import lower_graph
 from prunec.lowering.lowered import LoweredRule
 from prunec.proving.framework import refuted
-from prunec.proving.rules import RulesUnderTrial
-from prunec.proving.verdict import Failure
+from prunec.proving.rule_verdict import Failure
+from prunec.proving.rules_under_trial import RulesUnderTrial
 from prunec.support.diagnostics import PrunecError
 
 
 @dataclass(frozen=True)
 class Slot:
     """An input of a node: the rule's slot, its shape and type, and whether it is learned, a state of the
-    operator, and has to hold positive values; ``carried`` is the value that it carries."""
+    operator, and has to hold positive values; ``value`` is the value that it carries."""
 
     name: str
     shape: tuple[int, ...]
@@ -34,11 +34,11 @@ class Slot:
     state: bool
     positive: bool
     kind: str
-    carried: Optional[Array] = None
+    value: Optional[Array] = None
 
 
 @dataclass(frozen=True)
-class Node:
+class TrialNode:
     """A node that the framework accepts and whose shapes the rule knows: whether the rule says that it is not
     continuous, inputs (``None``: left out), and the shapes and types of its outputs."""
 
@@ -64,16 +64,16 @@ class Node:
         """This node as a case in which the rule does not hold."""
         inputs = tuple((slot.name, slot.shape) for slot in self.slots)
         size = sum(10 + prod(shape) for shape in [*(s.shape for s in self.slots), *self.outputs])
-        told = told_attributes(self.operator, self.attributes, self.slots)
+        told = shown_attributes(self.operator, self.attributes, self.slots)
         return Failure(self.operator.name, told, inputs, network, problem, size)
 
 
-def told_attributes(
+def shown_attributes(
     operator: Operator, attributes: Mapping[str, Any], slots: tuple[Slot, ...]
 ) -> Mapping[str, Any]:
     """The attributes of a node as a message shows them: with what inputs carry, and the version."""
     version = {} if operator.version is None else {"version": operator.version}
-    carried = {slot.name: slot.carried.tolist() for slot in slots if slot.carried is not None}
+    carried = {slot.name: slot.value.tolist() for slot in slots if slot.value is not None}
     return {**attributes, **carried, **version}
 
 
@@ -84,7 +84,7 @@ def legal_node(
     operator: Operator,
     sampled: SampledNode,
     random: np.random.Generator,
-) -> Node:
+) -> TrialNode:
     """A sampled node, checked against the framework's own wiring and shapes.
 
     Raises :class:`Illegal` where the framework refuses it or another rule holds, :class:`Refuted` where the
@@ -112,7 +112,7 @@ def legal_node(
         wrong(f"nothing in the rule tells the size of {', '.join(free)}, which may be removed")
     shapes = tuple(shape for shape in outputs if shape is not None)
     inputs = _inputs(rule, bound, alone)
-    return Node(bound.discontinuous, operator, alone.attributes, inputs, shapes, alone.kinds)
+    return TrialNode(bound.discontinuous, operator, alone.attributes, inputs, shapes, alone.kinds)
 
 
 def _bound(
@@ -172,7 +172,7 @@ def _inputs(rule: Rule, bound: LoweredRule, alone: Alone) -> tuple[Optional[Slot
     connected = iter(zip(bound.inputs, alone.graph.nodes[-1].inputs))
     inputs: list[Optional[Slot]] = []
     for wire in alone.wires:
-        if wire.tensor is None and wire.carried is None:
+        if wire.tensor is None and wire.value is None:
             inputs.append(None)
             continue
         slot, tensor = next(connected)
@@ -187,7 +187,7 @@ def _inputs(rule: Rule, bound: LoweredRule, alone: Alone) -> tuple[Optional[Slot
                 state=wire.state,
                 positive=wire.state or slot.slot in positive,
                 kind=wire.kind,
-                carried=wire.carried,
+                value=wire.value,
             )
         )
     return tuple(inputs)

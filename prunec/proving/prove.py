@@ -18,13 +18,13 @@ from prunec.language.syntax import Rule
 from prunec.proving.draw import draw_form
 from prunec.proving.forms import forms, may_hold
 from prunec.proving.framework import Refuted, trials_for
-from prunec.proving.node import Node, legal_node
-from prunec.proving.rules import RulesUnderTrial
+from prunec.proving.node import TrialNode, legal_node
+from prunec.proving.rule_verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
+from prunec.proving.rules_under_trial import RulesUnderTrial
 from prunec.proving.shapes import NotDrawn
 from prunec.proving.strictness import needless
 from prunec.proving.trial import build, prune_and_compare
-from prunec.proving.verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
-from prunec.proving.worker import Crash, Notice, Worker
+from prunec.proving.worker import Notice, TrialCrash, Worker
 
 #: How many draws may come to nothing for each case that is wanted.
 _DRAWS_PER_CASE = 30
@@ -43,7 +43,7 @@ class _Record:
     cases: int = 0
     pruned: int = 0
     failures: list[Failure] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[TrialNode] = field(default_factory=list)
     untried: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ def _verdict_from(worker: Worker, rule: Rule, position: int, strictness: bool) -
     without: dict[str, str] = {}
     for _ in range(_MOST_CRASHES):
         result = worker.run(_Task(position, salts, without, strictness))
-        if not isinstance(result, Crash):
+        if not isinstance(result, TrialCrash):
             # The spans of this process: equal texts, but one source for all.
             assert isinstance(result, RuleVerdict)
             cause = worker.cause()
@@ -252,7 +252,7 @@ class _Proof:
             done += 1.0 if self._try_node(node, random) else _IDLE
         return reasons
 
-    def _try_node(self, node: Node, random: np.random.Generator) -> bool:
+    def _try_node(self, node: TrialNode, random: np.random.Generator) -> bool:
         """One network around the node; whether the removal of channels was put to the test."""
         state = int(random.integers(2**31))
         built = build(self.trials, node, np.random.default_rng(state))
@@ -262,10 +262,10 @@ class _Proof:
             self.record.failures.append(outcome.failure)
         if outcome.refusal:
             self.record.refusals.append(outcome.refusal)
-        if outcome.told or outcome.failure is not None:
+        if outcome.conclusive or outcome.failure is not None:
             self.record.cases += 1
             self.record.pruned += outcome.pruned
-        return outcome.told and outcome.pruned
+        return outcome.conclusive and outcome.pruned
 
     def _verdict(self) -> RuleVerdict:
         rule, record = self.rule, self.record

@@ -16,12 +16,12 @@ from prunec.language.syntax import (
     Product,
     Rest,
     Sum,
-    Tensor,
+    TensorPattern,
     VariadicSum,
 )
 from prunec.lowering.expressions import indexed
 from prunec.lowering.ranks import rests_in
-from prunec.lowering.stems import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
+from prunec.lowering.signatures import is_broadcast_list, is_broadcast_rest, is_lettered, may_be_one
 
 #: No tensor of a case has more elements, nor more axes.
 MOST_ELEMENTS, MOST_AXES = 4000, 5
@@ -61,7 +61,7 @@ class ShapeDraw:
             return self.ranks.get(next(rests_in(item)), 0)
         return 1
 
-    def shape(self, tensor: Tensor, index: int, full: bool) -> tuple[int, ...]:
+    def shape(self, tensor: TensorPattern, index: int, full: bool) -> tuple[int, ...]:
         """The shape of a slot, of the tensor ``index`` of a variadic one; one that is not ``full`` has ones
         where it may broadcast.  Raises :class:`NotDrawn`."""
         shape: list[int] = []
@@ -79,7 +79,7 @@ class ShapeDraw:
             raise NotDrawn("too large or empty")
         return tuple(shape)
 
-    def _axis_sizes(self, tensor: Tensor, index: int) -> Iterator[tuple[AxisExpression, int]]:
+    def _axis_sizes(self, tensor: TensorPattern, index: int) -> Iterator[tuple[AxisExpression, int]]:
         for axis in tensor.axes:
             item = axis.item
             if is_lettered(item):

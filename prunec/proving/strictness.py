@@ -23,12 +23,12 @@ from prunec.language.syntax import (
     Rule,
     Statement,
     Sum,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import axis_names
 from prunec.lowering.ranks import rests_in
-from prunec.proving.node import Node
-from prunec.proving.rules import RulesUnderTrial
+from prunec.proving.node import TrialNode
+from prunec.proving.rules_under_trial import RulesUnderTrial
 from prunec.proving.trial import build, prune_and_compare
 
 #: So many networks must have lost more, and be exact, before a rule is called too strict,
@@ -39,7 +39,9 @@ _NODES = 3
 _MOST_NETWORKS = 50
 
 
-def needless(rule: Rule, rules: RulesUnderTrial, trials: Trials, nodes: Sequence[Node], seed: int) -> str:
+def needless(
+    rule: Rule, rules: RulesUnderTrial, trials: Trials, nodes: Sequence[TrialNode], seed: int
+) -> str:
     """What the rule keeps although nothing in the framework speaks against removing it; empty if there is
     nothing."""
     if any(isinstance(hint, Discontinuous) for hint in rule.hints):
@@ -87,7 +89,9 @@ def _freed(rule: Rule) -> Iterator[tuple[str, Rule]]:
             )
             axes = _exchanged(tensor.axes, item, freed)
             changed = replace(tensor, axes=axes, alternatives=alternatives)
-            data: tuple[Tensor, ...] = signature.data[:position] + (changed,) + signature.data[position + 1 :]
+            data: tuple[TensorPattern, ...] = (
+                signature.data[:position] + (changed,) + signature.data[position + 1 :]
+            )
             name = item.name
             statements = tuple(s for s in _unkept(rule.statements, name)) + (equation,)
             star = "*" if isinstance(item, Rest) else ""
@@ -130,7 +134,7 @@ def _exact(
     other: Rule,
     rules: RulesUnderTrial,
     trials: Trials,
-    nodes: Sequence[Node],
+    nodes: Sequence[TrialNode],
     seed: int,
 ) -> bool:
     """Whether the relaxed rule removes more and every network stays exact."""
@@ -153,7 +157,7 @@ def _exact(
         outcome = prune_and_compare(built, changed, state)
         if outcome.failure is not None:
             return False
-        if outcome.told and outcome.pruned:
+        if outcome.conclusive and outcome.pruned:
             more += 1
             different.add(node.key)
         if more >= _ENOUGH and len(different) >= _NODES:

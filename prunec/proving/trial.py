@@ -15,12 +15,12 @@ from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, Point
 from prunec.frontends.trial_templates import Template
 from prunec.frontends.trials import NODE, TrialModel, Trials
-from prunec.proving.network import Network
-from prunec.proving.node import Node, Slot
-from prunec.proving.rules import AROUND, RulesUnderTrial
-from prunec.proving.verdict import Failure
+from prunec.proving.node import Slot, TrialNode
+from prunec.proving.random_network import Network
+from prunec.proving.rule_verdict import Failure
+from prunec.proving.rules_under_trial import AROUND, RulesUnderTrial
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import mask_array, slice_array
 from prunec.support.comparison import relative_error
 from prunec.support.diagnostics import PrunecError
 
@@ -35,7 +35,7 @@ class Built:
     """A network around a node, with the values of its variables, and in words what it is."""
 
     trials: Trials
-    node: Node
+    node: TrialNode
     model: TrialModel
     inputs: Mapping[str, Array]
     index: int
@@ -43,23 +43,23 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What came of a network.
 
-    ``pruned`` says that channels of the operator were removed, ``told`` that the outputs were fit for a
+    ``pruned`` says that channels of the operator were removed, ``conclusive`` that the outputs were fit for a
     comparison (finite, not all the same); ``left`` is how many elements of parameters stayed; ``refusal`` is
     why the framework did not run the original.
     """
 
     failure: Optional[Failure]
     pruned: bool
-    told: bool
+    conclusive: bool
     left: int
     refusal: str = ""
 
 
 def build(
-    trials: Trials, node: Node, random: np.random.Generator, live: float = 0.7, zeros: bool = True
+    trials: Trials, node: TrialNode, random: np.random.Generator, live: float = 0.7, zeros: bool = True
 ) -> Built:
     """A network around a node, wired at random.
 
@@ -78,7 +78,7 @@ def build(
     points: list[Point] = []
     inputs: list[Optional[Point]] = []
     for position, slot in enumerate(node.inputs):
-        if slot is None or slot.carried is not None:
+        if slot is None or slot.value is not None:
             inputs.append(None if slot is None else _carried(network, position, slot))
             continue
         points.append(network.cast(_input(network, position, slot, points, chain, words, live), slot.kind))
@@ -96,8 +96,8 @@ def build(
 
 
 def _carried(network: Network, position: int, slot: Slot) -> Point:
-    assert slot.carried is not None
-    return network.add_constant(f"{NODE}_{position}_{slot.name}", slot.carried)
+    assert slot.value is not None
+    return network.add_constant(f"{NODE}_{position}_{slot.name}", slot.value)
 
 
 def _input(
@@ -183,7 +183,7 @@ def _after(network: Network, k: int, point: Point, inputs: Sequence[Point], word
 
 def prune_and_compare(
     built: Built, rules: RulesUnderTrial, seed: int, ratio: float = 0.5, run: bool = True
-) -> Outcome:
+) -> TrialOutcome:
     """Prunes the network at a ratio with random scores and compares it with the masked original."""
     node = built.node
     try:
@@ -194,32 +194,32 @@ def prune_and_compare(
     except PrunecError as error:
         first = error.diagnostics[0]
         if first.code in ("P503", "P517"):  # what cannot be written: refused by intention
-            return Outcome(None, False, False, 0)
+            return TrialOutcome(None, False, False, 0)
         notes = "".join(f" ({note})" for note in first.notes)
         failure = node.failure(f"prunec refuses the network: {first.headline}{notes}", built.words)
-        return Outcome(failure, False, False, 0)
+        return TrialOutcome(failure, False, False, 0)
     except Exception as error:  # a bug of the compiler, to be told like any other failure
         failure = node.failure(f"prunec fails: {type(error).__name__}: {error}", built.words)
-        return Outcome(failure, False, False, 0)
+        return TrialOutcome(failure, False, False, 0)
     left = _left(built, pruned)
     touched = _touched(analysis, pruned, built.index)
     if not run or not pruned.slices:
-        return Outcome(None, touched, not pruned.slices, left)
+        return TrialOutcome(None, touched, not pruned.slices, left)
     return _compare(built, pruned, touched, left)
 
 
-def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
+def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> TrialOutcome:
     removal = ", ".join(f"{cut.name} {cut.shape} to {cut.new_shape}" for cut in pruned.slices)
     words = f"{built.words}\nremoved: {removal}"
     try:
         expected = _run(built, pruned)
     except PrunecError as error:
-        return Outcome(None, False, False, left, _reason(error))
+        return TrialOutcome(None, False, False, left, _reason(error))
     try:
         actual = _run(built, pruned, smaller=True)
     except PrunecError as error:
         problem = f"{built.trials.framework} refuses the pruned network: {_reason(error)}"
-        return Outcome(built.node.failure(problem, words), touched, True, left)
+        return TrialOutcome(built.node.failure(problem, words), touched, True, left)
     told = all(np.isfinite(value).all() for value in expected) and any(
         value.size > 0 and np.ptp(value.astype(np.float64)) > 0 for value in expected
     )
@@ -232,9 +232,9 @@ def _compare(built: Built, pruned: Pruned, touched: bool, left: int) -> Outcome:
         else:
             continue
         if not _steady(built, pruned, expected) or not _confirmed(built, pruned):
-            return Outcome(None, False, False, left)
-        return Outcome(built.node.failure(problem, words), touched, told, left)
-    return Outcome(None, touched, told, left)
+            return TrialOutcome(None, False, False, left)
+        return TrialOutcome(built.node.failure(problem, words), touched, told, left)
+    return TrialOutcome(None, touched, told, left)
 
 
 def _reason(error: PrunecError) -> str:
@@ -285,7 +285,7 @@ def _run(
     parameters = dict(values)
     for cut in pruned.slices:
         value = values[cut.name] if cut.name in values else built.model.parameter(cut.name)
-        parameters[cut.name] = apply(cut, value) if smaller else mask(cut, value)
+        parameters[cut.name] = slice_array(cut, value) if smaller else mask_array(cut, value)
     network = pruned.model if smaller else None
     session = built.model.runtime().session(built.inputs, None, parameters, network)
     # Operators that draw random numbers draw the same ones each time.

@@ -24,7 +24,7 @@ _LAST_WORDS = 1 << 14
 
 
 @dataclass(frozen=True)
-class Crash:
+class TrialCrash:
     """The process ended, or did not answer, while it tried ``operator``; ``words`` describe the case."""
 
     operator: str
@@ -59,8 +59,8 @@ class Worker:
         self._output.close()
 
     def run(self, task: Any) -> Any:
-        """The result of a task, or a :class:`Crash`.  Raises the ``PrunecError`` that the task raised, and
-        P712 for any other error."""
+        """The result of a task, or a :class:`TrialCrash`.  Raises the ``PrunecError`` that the task raised,
+        and P712 for any other error."""
         if self._child is None:
             self._child = Child(_prepare, self._arguments, self._output.name)
         tried = [("", "")]
@@ -80,7 +80,7 @@ class Worker:
             reason = f"{self.framework} does not come back within {_PATIENCE:.0f} seconds"
         else:
             reason = f"{self.framework} crashes (exit code {found.exit_code}){self.cause(': ')}"
-        return Crash(*tried[-1], reason)
+        return TrialCrash(*tried[-1], reason)
 
     def cause(self, before: str = "") -> str:
         """The last error of Python code in the task at hand, behind ``before``; empty without one."""

@@ -13,13 +13,13 @@ from prunec.analysis.analyse import Analysis
 from prunec.channels.components import Atoms
 from prunec.graph import Tensor
 from prunec.planning.members import group_members, group_names
-from prunec.reporting.differences import Comparison, GroupChange, NodeChange, ShapeChange
+from prunec.reporting.differences import GroupChange, ModelDifference, NodeChange, ShapeChange
 from prunec.reporting.facts import group_of_units
 
 
 def by_groups(
-    comparison: Comparison, analysis: Analysis, changed: Sequence[tuple[int, NodeChange]]
-) -> Comparison:
+    comparison: ModelDifference, analysis: Analysis, changed: Sequence[tuple[int, NodeChange]]
+) -> ModelDifference:
     """The comparison with each changed size put down to groups, and how much each group lost."""
     finder = _Finder(analysis)
     nodes = tuple(replace(change, groups=finder.groups(index, change)) for index, change in changed)

@@ -60,7 +60,7 @@ class GroupChange:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelDifference:
     """Everything that differs.  ``parameters`` are element counts before and after, ``None`` where a shape
     is not known; ``scopes`` are what most names begin with in either model, where that differs and was left
     out; ``notes`` say what could not be compared."""

@@ -32,7 +32,7 @@ class MemberFact:
 
 
 @dataclass(frozen=True)
-class Tie:
+class RuleLine:
     """A line of a rule file and the nodes where it carries a group's channels, or (``joins``) makes
     channels that came apart into one."""
 
@@ -52,7 +52,7 @@ class GroupFact:
     removed: int
     approximate: tuple[str, ...]
     members: tuple[MemberFact, ...]
-    ties: tuple[Tie, ...]
+    ties: tuple[RuleLine, ...]
     nodes: tuple[int, ...]
 
 
@@ -139,7 +139,7 @@ def _member(member: Member, after: Mapping[str, Shape]) -> MemberFact:
     )
 
 
-def _ties(analysis: Analysis, nodes: Sequence[Sequence[int]]) -> list[tuple[Tie, ...]]:
+def _ties(analysis: Analysis, nodes: Sequence[Sequence[int]]) -> list[tuple[RuleLine, ...]]:
     """The rule lines of each group: those that join its channels first, then those that carry them."""
     found: list[dict[tuple[str, str, bool], dict[int, None]]] = [{} for _ in nodes]
     lines: dict[Span, tuple[str, str]] = {}
@@ -155,7 +155,7 @@ def _ties(analysis: Analysis, nodes: Sequence[Sequence[int]]) -> list[tuple[Tie,
                     lines[signature] = line_of(signature)
                 found[number].setdefault((*lines[signature], False), {})[node] = None
     return [
-        tuple(Tie(place, text, joins, tuple(at)) for (place, text, joins), at in sorted_ties(own))
+        tuple(RuleLine(place, text, joins, tuple(at)) for (place, text, joins), at in sorted_ties(own))
         for own in found
     ]
 
@@ -181,5 +181,5 @@ def _joins(analysis: Analysis) -> list[tuple[int, Span, int]]:
 
 
 def _signature(analysis: Analysis, node: int) -> Optional[Span]:
-    bound = analysis.bound.rules[node]
+    bound = analysis.lowered.rules[node]
     return None if bound is None else bound.header.signature_span

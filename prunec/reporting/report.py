@@ -21,8 +21,8 @@ from prunec.reporting.difftext import diff_view
 from prunec.reporting.facts import GroupFact, group_facts, node_groups, tensor_groups
 from prunec.reporting.marks import chip, hue_classes, text_of
 from prunec.reporting.names import amount, exact, percent_less, shown, size_text
-from prunec.reporting.network import MOST_BOXES, NetworkView, network_view
-from prunec.reporting.stages import Picture, costly, picture
+from prunec.reporting.network_page import MOST_BOXES, NetworkView, network_view
+from prunec.reporting.stages import NetworkPicture, costly, picture
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change, Layer, layers
 
@@ -163,7 +163,7 @@ def _kept(rows: Sequence[LayerRow]) -> tuple[tuple[str, tuple[int, ...]], ...]:
 def _network(
     analysis: Analysis,
     pruned: Pruned,
-    boxes: Picture,
+    boxes: NetworkPicture,
     found: Mapping[int, Layer],
     tensors: Mapping[Tensor, tuple[int, ...]],
 ) -> Optional[NetworkView]:

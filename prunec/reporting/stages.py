@@ -37,7 +37,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Picture:
+class NetworkPicture:
     """Boxes in order, the tensors between them (source box, target box, tensor), and the stages."""
 
     boxes: tuple[Box, ...]
@@ -45,7 +45,7 @@ class Picture:
     stages: tuple[Stage, ...]
 
 
-def picture(analysis: Analysis) -> Picture:
+def picture(analysis: Analysis) -> NetworkPicture:
     """The boxes, edges and stages of a model: its operators and inputs, without its parameters."""
     boxes = _boxes(analysis)
     box_of = {node: number for number, box in enumerate(boxes) for node in box.nodes}
@@ -55,12 +55,12 @@ def picture(analysis: Analysis) -> Picture:
             if tensor.node in box_of:
                 edges[box_of[tensor.node], number, tensor] = None
     found = tuple(edges)
-    return Picture(boxes, found, _stages(analysis, boxes, found))
+    return NetworkPicture(boxes, found, _stages(analysis, boxes, found))
 
 
 def costly(analysis: Analysis, node: int) -> bool:
     """Whether a node's rule says what it costs: then it is a layer."""
-    return analysis.bound.is_costly(node)
+    return analysis.lowered.is_costly(node)
 
 
 def _drawn(analysis: Analysis) -> list[int]:
@@ -76,17 +76,17 @@ def _drawn(analysis: Analysis) -> list[int]:
 
 def _boxes(analysis: Analysis) -> tuple[Box, ...]:
     graph = analysis.model.graph
-    drawn = _drawn(analysis)
+    visible = _drawn(analysis)
     consumers = [0] * len(graph.nodes)
-    for index in drawn:
+    for index in visible:
         for tensor in graph.nodes[index].inputs:
             consumers[tensor.node] += 1
     for tensor in graph.outputs:
         consumers[tensor.node] += 1
-    is_drawn = set(drawn)
+    is_drawn = set(visible)
     chains: dict[int, list[int]] = {}
     chain_of: dict[int, list[int]] = {}
-    for index in drawn:
+    for index in visible:
         node = graph.nodes[index]
         sources = [t.node for t in node.inputs if t.node in is_drawn]
         layer = node.operator is not None and costly(analysis, index)

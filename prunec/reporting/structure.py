@@ -16,7 +16,7 @@ from prunec.lowering.infer import Rules, lower_graph
 from prunec.lowering.lowered import LoweredGraph
 from prunec.model import Model
 from prunec.reporting.accounting import by_groups
-from prunec.reporting.differences import AttributeChange, Comparison, NodeChange, ShapeChange
+from prunec.reporting.differences import AttributeChange, ModelDifference, NodeChange, ShapeChange
 from prunec.reporting.names import scopes, usual_scope, without_scopes
 from prunec.sizes import closed_shape
 from prunec.support.diagnostics import Diagnostic, PrunecError
@@ -25,7 +25,7 @@ from prunec.value import Value
 
 def compare(
     before: Model, after: Model, rules: Optional[Rules] = None, analysis: Optional[Analysis] = None
-) -> Comparison:
+) -> ModelDifference:
     """Compares two models.
 
     With ``rules`` the shapes of all tensors are compared, as far as they follow from what is known; a
@@ -45,7 +45,7 @@ def compare(
         change = _node_change(graphs, shapes, first, second, partner, first in parameters[0])
         if change is not None:
             changed.append((first, change))
-    comparison = Comparison(
+    comparison = ModelDifference(
         (len(before.graph.nodes), len(after.graph.nodes)),
         tuple(change for _, change in changed),
         tuple(_named(before.graph, index) for index in gone),

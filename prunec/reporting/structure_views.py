@@ -6,7 +6,7 @@ import json
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from prunec.graph import Shape
-from prunec.reporting.differences import Comparison, GroupChange, NodeChange, value_text
+from prunec.reporting.differences import GroupChange, ModelDifference, NodeChange, value_text
 from prunec.reporting.names import exact, percent_less, shown
 from prunec.support.diagnostics import Diagnostic, printable
 from prunec.value import Value
@@ -28,7 +28,7 @@ _Section = tuple[Optional[GroupChange], list[NodeChange]]
 # --- text -------------------------------------------------------------------------------------
 
 
-def as_text(comparison: Comparison, before: str, after: str) -> str:
+def as_text(comparison: ModelDifference, before: str, after: str) -> str:
     """The comparison for a terminal; ``before`` and ``after`` are what the models are called."""
     lines = [f"{shown(before)} -> {shown(after)}", _headline(comparison)]
     if comparison.same:
@@ -53,7 +53,7 @@ def as_text(comparison: Comparison, before: str, after: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headline(comparison: Comparison) -> str:
+def _headline(comparison: ModelDifference) -> str:
     if comparison.same:
         return "nothing differs in what the models compute"
     counts = (
@@ -66,7 +66,7 @@ def _headline(comparison: Comparison) -> str:
     )
 
 
-def _title(comparison: Comparison, group: Optional[GroupChange]) -> str:
+def _title(comparison: ModelDifference, group: Optional[GroupChange]) -> str:
     if group is None:
         return "other differences" if comparison.groups else "differences"
     if group.conflicting:
@@ -78,7 +78,7 @@ def _title(comparison: Comparison, group: Optional[GroupChange]) -> str:
     return f"group {group.number}, {shown(group.name)}: {change}"
 
 
-def _sections(comparison: Comparison) -> Iterator[_Section]:
+def _sections(comparison: ModelDifference) -> Iterator[_Section]:
     """Changes by the first group that accounts for them, then those without one."""
     by_group: dict[Optional[int], list[NodeChange]] = {}
     for change in comparison.changed:
@@ -100,7 +100,7 @@ def _split(changes: Sequence[NodeChange]) -> tuple[list[NodeChange], list[NodeCh
     return telling, passing
 
 
-def _renaming(comparison: Comparison, name_of: Callable[[str], str]) -> list[str]:
+def _renaming(comparison: ModelDifference, name_of: Callable[[str], str]) -> list[str]:
     if comparison.scopes is None:
         return []
     old, new = (name_of(scope) for scope in comparison.scopes)
@@ -188,7 +188,7 @@ def _note(note: Diagnostic) -> str:
 # --- JSON -------------------------------------------------------------------------------------
 
 
-def as_json(comparison: Comparison, before: str, after: str) -> str:
+def as_json(comparison: ModelDifference, before: str, after: str) -> str:
     """The comparison for programs, described in ``docs/report.md``."""
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -252,7 +252,7 @@ def _json_value(value: Value) -> Any:
 # --- Markdown ---------------------------------------------------------------------------------
 
 
-def as_markdown(comparison: Comparison, before: str, after: str) -> str:
+def as_markdown(comparison: ModelDifference, before: str, after: str) -> str:
     """The comparison as a comment on a pull request: a few figures, a table by group, and details folded."""
     lines = [f"### {_code(before)} → {_code(after)}", "", f"{_headline(comparison).capitalize()}."]
     if comparison.same:
@@ -278,7 +278,7 @@ def as_markdown(comparison: Comparison, before: str, after: str) -> str:
     return _with_details(lines, comparison)
 
 
-def _group_row(comparison: Comparison, group: GroupChange) -> str:
+def _group_row(comparison: ModelDifference, group: GroupChange) -> str:
     own = [change for change in comparison.changed if group.number in change.groups]
     channels = f"{group.units}, " + ("unequally many gone" if group.conflicting else "some gone")
     if group.gone is not None:
@@ -287,7 +287,7 @@ def _group_row(comparison: Comparison, group: GroupChange) -> str:
     return f"| {group.number} {_code(group.name)} | {channels} | {len(own) - parameters} and {parameters} |"
 
 
-def _with_details(lines: list[str], comparison: Comparison) -> str:
+def _with_details(lines: list[str], comparison: ModelDifference) -> str:
     telling = [own for _, changes in _sections(comparison) for own in _alike(_split(changes)[0])]
     total = sum(map(len, telling))
     rows = []

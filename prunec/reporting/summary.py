@@ -26,7 +26,7 @@ MOST_LAYERS = 10
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptReason:
     """A reason why layers lose no channel, how many channels it keeps, and the layers' names."""
 
     reason: str
@@ -62,7 +62,7 @@ class Summary:
     layers: tuple[Layer, ...]
     totals: Totals
     largest: tuple[int, ...]
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptReason, ...]
     approximate: tuple[ApproximateGroup, ...]
 
 
@@ -113,13 +113,13 @@ def _share(change: Change, total: Change) -> float:
     return (before - after) / total[0] if before is not None and after is not None and total[0] else 0.0
 
 
-def _kept(found: Sequence[Layer]) -> tuple[Kept, ...]:
+def _kept(found: Sequence[Layer]) -> tuple[KeptReason, ...]:
     by_reason: dict[str, list[Layer]] = {}
     for layer in found:
         if layer.kept:
             by_reason.setdefault(layer.kept, []).append(layer)
     kept = (
-        Kept(reason, sum(_channels(layer) for layer in own), tuple(layer.name for layer in own))
+        KeptReason(reason, sum(_channels(layer) for layer in own), tuple(layer.name for layer in own))
         for reason, own in by_reason.items()
     )
     return tuple(sorted(kept, key=lambda own: -own.channels))

@@ -14,8 +14,8 @@ from prunec.graph import Known, Tensor, as_value, same
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
 from prunec.lowering.open_values import generic, is_open
-from prunec.lowering.values import computed, held_arrays
-from prunec.rewriting.attributes import new_attributes, new_positions, squeezed_away
+from prunec.lowering.values import computed, size_arrays
+from prunec.rewriting.new_attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker, cut
 from prunec.sizes import OpenShape, Symbol
 from prunec.support.diagnostics import Diagnostic, PrunecError
@@ -29,7 +29,7 @@ class Edits:
     ``attributes`` by node and name; ``inputs``, what an input must hold that carries a value, by node and the
     position among its inputs; ``shapes``, for each tensor that shrinks, its axes that do and their new sizes
     (``None`` where a size is not known); ``unknown``, the tensors that come from some that shrink without a
-    rule that says how they do; ``held``, what tensors hold in the smaller model before any input is
+    rule that says how they do; ``known_values``, what tensors hold in the smaller model before any input is
     changed, where that is known: with a number that the model has for no other reason in the place of each
     open size, here and in ``inputs``; ``slices``, how parameters are cut; ``open``, the tensors that hold
     open sizes.
@@ -42,7 +42,7 @@ class Edits:
     inputs: Mapping[tuple[int, int], Known]
     shapes: Mapping[Tensor, Mapping[int, Optional[int]]]
     unknown: frozenset[Tensor]
-    held: Mapping[Tensor, Known]
+    known_values: Mapping[Tensor, Known]
     slices: tuple[ParameterSlice, ...]
     open: frozenset[Tensor] = frozenset()
 
@@ -53,10 +53,10 @@ def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
     Raises PrunecError P517 where an operator would take away an axis that is left with one channel, and
     :class:`prunec.rewriting.shrink.Unbalanced` where what stays of a table is not rectangular.
     """
-    bound = analysis.bound
+    bound = analysis.lowered
     attributes = _attributes(analysis, shrinker)
-    held = _held(bound, shrinker)
-    inputs = _inputs(bound, shrinker, held, attributes)
+    known_values = _held(bound, shrinker)
+    inputs = _inputs(bound, shrinker, known_values, attributes)
     shapes = {
         tensor: axes
         for tensor, channels in shrinker.solution.propagation.channels.items()
@@ -64,7 +64,7 @@ def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
     }
     unknown = _unknown(bound, shrinker, shapes)
     slices = tuple(_slices(analysis, shrinker))
-    everything = {**bound.values, **held}
+    everything = {**bound.values, **known_values}
     numbers: dict[Symbol, int] = {}
     return Edits(
         attributes,
@@ -83,7 +83,7 @@ def _attributes(analysis: Analysis, shrinker: Shrinker) -> dict[tuple[int, str],
     # Nodes that look alike and shrink alike get the same attributes; deep networks repeat themselves.
     known: dict[tuple[int, OpenShape], dict[str, Value]] = {}
     for index, node in enumerate(analysis.solution.propagation.nodes):
-        rule = analysis.bound.rules[index]
+        rule = analysis.lowered.rules[index]
         if node is None or rule is None or not shrinker.touched(node):
             continue
         sizes = shrinker.named(node, rule.sizes)
@@ -102,7 +102,7 @@ def _vanished(analysis: Analysis, index: int, names: Sequence[str]) -> Diagnosti
     return Diagnostic(
         "P517",
         "an axis would be left with one channel, and this node takes away axes of size one",
-        where=describe(analysis.model.graph, index, analysis.bound.shapes),
+        where=describe(analysis.model.graph, index, analysis.lowered.shapes),
         notes=(f"in the rule the axis is called {', '.join(names)}",),
         help="leave at least two channels there, or name the axes that the node takes away in the model",
     )
@@ -121,7 +121,7 @@ def _slices(analysis: Analysis, shrinker: Shrinker) -> Iterator[ParameterSlice]:
 def _inputs(
     bound: LoweredGraph,
     shrinker: Shrinker,
-    held: Mapping[Tensor, Known],
+    known_values: Mapping[Tensor, Known],
     attributes: MutableMapping[tuple[int, str], Value],
 ) -> dict[tuple[int, int], Known]:
     """What inputs must hold that carry values; these are taken out of ``attributes``."""
@@ -134,7 +134,7 @@ def _inputs(
             tensor = node.inputs[position]
             old = bound.values[tensor]
             wanted = attributes.pop((index, name), rule.attributes[name])
-            if wanted != as_value(held.get(tensor, old)):
+            if wanted != as_value(known_values.get(tensor, old)):
                 gone = {} if atoms is None else shrinker.gone(atoms)
                 inputs[index, position] = _array(wanted, old, gone.get(name))
     return inputs
@@ -177,7 +177,7 @@ def _held(bound: LoweredGraph, shrinker: Shrinker) -> dict[Tensor, Known]:
             results = computed(graph, index, known) if len(known) == len(inputs) else None
             arrays = dict(enumerate(results or ()))
         elif atoms is not None and Tensor(index, 0) in bound.values:
-            arrays = held_arrays(rule, shrinker.named(atoms, rule.sizes))
+            arrays = size_arrays(rule, shrinker.named(atoms, rule.sizes))
         for k, array in arrays.items():
             old = bound.values.get(Tensor(index, k))
             if old is not None and not same(old, array):

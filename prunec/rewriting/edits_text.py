@@ -34,8 +34,8 @@ def _values(edits: Edits, lowered: LoweredGraph, node: int) -> Iterator[str]:
             yield f"{name} = {value!r}{before}"
     for (index, position), array in edits.inputs.items():
         if index == node:
-            held = edits.held[lowered.graph.nodes[node].inputs[position]]
-            yield f"input {position} holds {array.tolist()} instead of {held.tolist()}"
+            old = edits.known_values[lowered.graph.nodes[node].inputs[position]]
+            yield f"input {position} holds {array.tolist()} instead of {old.tolist()}"
 
 
 def _inputs(edits: Edits, lowered: LoweredGraph, node: int) -> Iterator[str]:

@@ -46,7 +46,7 @@ def _absent(analysis: Analysis, index: int, name: str, value: Value) -> Diagnost
     return Diagnostic(
         "P503",
         f"attribute {name!r} must become {value}, but the node does not have it",
-        where=describe(analysis.model.graph, index, analysis.bound.shapes),
+        where=describe(analysis.model.graph, index, analysis.lowered.shapes),
         notes=("prunec changes values that are in the file and adds none",),
         help=f"write {name} with its present value into the model file, or keep these channels by a rule",
     )

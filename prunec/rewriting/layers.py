@@ -14,7 +14,7 @@ import numpy as np
 from prunec.analysis.analyse import Analysis
 from prunec.analysis.produced import produced_axis
 from prunec.channels.components import Atoms
-from prunec.channels.held import held_classes
+from prunec.channels.kept_classes import kept_classes
 from prunec.channels.propagate import Cause
 from prunec.channels.solve import Solution
 from prunec.graph import Shape, Tensor
@@ -64,10 +64,10 @@ def causes_of_kept(solution: Solution) -> Atoms:
     all of it.
     """
     count = solution.propagation.atom_count
-    labels, held, cause = held_classes(count, solution.edges)
+    labels, kept, cause = kept_classes(count, solution.edges)
     of_label = np.full(count, -1, dtype=np.int64)
     # Assigned backwards, so that the first edge has the last word.
-    of_label[held[::-1]] = cause[::-1]
+    of_label[kept[::-1]] = cause[::-1]
     return np.asarray(of_label[labels], dtype=np.int64)
 
 
@@ -84,25 +84,25 @@ class _Report:
 
     def costly(self) -> Iterator[tuple[int, LoweredRule]]:
         """The nodes whose rule has a ``macs`` statement."""
-        for index, bound in enumerate(self.analysis.bound.rules):
+        for index, bound in enumerate(self.analysis.lowered.rules):
             if bound is not None and bound.costly:
                 yield index, bound
 
     def layer(self, index: int, bound: LoweredRule) -> Layer:
         node = self.graph.nodes[index]
         channels, kept = None, ""
-        held = self.analysis.learned.slots(bound, node.inputs)
-        if (id(bound), held) not in self.known:
-            self.known[id(bound), held] = produced_axis(bound, held)
-        axis, cost = self.known[id(bound), held], bound.multiply_adds
+        learned_slots = self.analysis.learned.slots(bound, node.inputs)
+        if (id(bound), learned_slots) not in self.known:
+            self.known[id(bound), learned_slots] = produced_axis(bound, learned_slots)
+        axis, cost = self.known[id(bound), learned_slots], bound.multiply_adds
         if axis is not None:
             channels = self._channel_count(index, bound, axis)
             if channels[0] == channels[1]:
                 kept = self._reason(index, axis)
         own = _sum(list(self._parameters_of(index, bound).values()))
         macs = (
-            self.analysis.bound.example(evaluate(cost, bound.sizes)),
-            self.analysis.bound.example(evaluate(cost, self._new_sizes(index, bound))),
+            self.analysis.lowered.example(evaluate(cost, bound.sizes)),
+            self.analysis.lowered.example(evaluate(cost, self._new_sizes(index, bound))),
         )
         return Layer(node.name, node.operator or "", channels, own, macs, kept)
 
@@ -111,7 +111,7 @@ class _Report:
         counts: dict[str, Change] = {}
         for index in sorted(self.analysis.learned.variables):
             counts[self.graph.nodes[index].name] = self._count(Tensor(index, 0))
-        for index, bound in enumerate(self.analysis.bound.rules):
+        for index, bound in enumerate(self.analysis.lowered.rules):
             if bound is not None:
                 counts.update(self._parameters_of(index, bound))
         return counts
@@ -146,7 +146,7 @@ class _Report:
         return counts
 
     def _count(self, tensor: Tensor) -> Change:
-        before = _size(self.analysis.bound.shapes.get(tensor))
+        before = _size(self.analysis.lowered.shapes.get(tensor))
         channels = self.channels.get(tensor)
         return before, before if channels is None else _size(self.shrinker.shape(channels))
 
@@ -156,7 +156,7 @@ class _Report:
         """Why no channel of a node's output axis goes."""
         channels = self.channels.get(Tensor(index, 0))
         if channels is None:
-            opaque = self.analysis.bound.opaque.get(index)
+            opaque = self.analysis.lowered.opaque.get(index)
             return opaque.reason if opaque is not None else "its shape is not known"
         start = sum(len(factors) for factors in channels.layout.axes[:axis])
         factors = range(start, start + len(channels.layout.axes[axis]))

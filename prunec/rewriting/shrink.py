@@ -25,7 +25,7 @@ class Unbalanced(Exception):
 
 
 @dataclass(frozen=True)
-class Cut:
+class ArraySlice:
     """How an array shrinks: its new shape, the dimension that shrinks, the dimensions of its rows, and the
     indices kept along the dimension, for each row where there are rows."""
 
@@ -35,16 +35,16 @@ class Cut:
     kept: Optional[Atoms]
 
 
-def cut(gone: NDArray[np.bool_]) -> Cut:
+def cut(gone: NDArray[np.bool_]) -> ArraySlice:
     """The cut that removes exactly the marked elements.
 
     Raises :class:`Unbalanced` where what stays is not rectangular.
     """
     if not gone.any():
-        return Cut(gone.shape, None, (), None)
+        return ArraySlice(gone.shape, None, (), None)
     varying = varying_dimensions(gone.astype(np.int64))
     if not varying:
-        return Cut(tuple(0 for _ in gone.shape), None, (), None)
+        return ArraySlice(tuple(0 for _ in gone.shape), None, (), None)
     dimension, rows = varying[-1], varying[:-1]
     index = tuple(slice(None) if d in varying else 0 for d in range(gone.ndim))
     stays = ~gone[index]
@@ -54,7 +54,7 @@ def cut(gone: NDArray[np.bool_]) -> Cut:
     count = int(counts.reshape(-1)[0])
     kept = np.nonzero(stays)[-1].reshape(*stays.shape[:-1], count)
     shape = tuple(count if d == dimension else size for d, size in enumerate(gone.shape))
-    return Cut(shape, dimension, rows, kept)
+    return ArraySlice(shape, dimension, rows, kept)
 
 
 class Shrinker:
@@ -64,9 +64,9 @@ class Shrinker:
         self.solution = solution
         # One more place, for what stays: unit number -1 looks there.
         self.gone_atom = np.append(removed, False)[solution.unit_of_atom]
-        self.cuts: dict[int, tuple[Atoms, Cut]] = {}
+        self.cuts: dict[int, tuple[Atoms, ArraySlice]] = {}
 
-    def cut(self, array: Atoms) -> Cut:
+    def cut(self, array: Atoms) -> ArraySlice:
         """The cut of an array of atoms."""
         known = self.cuts.get(id(array))
         if known is None:
@@ -80,7 +80,9 @@ class Shrinker:
 
     def gone(self, node: NodeAtoms) -> dict[str, NDArray[np.bool_]]:
         """For each attribute of a node that lists positions, which of the elements they count through go."""
-        return {name: self.gone_atom[node.values[value]] for name, value in node.program.taken.items()}
+        return {
+            name: self.gone_atom[node.values[value]] for name, value in node.program.position_atoms.items()
+        }
 
     def sizes(self, channels: Channels) -> tuple[Optional[int], ...]:
         """The new sizes of a tensor's factors."""

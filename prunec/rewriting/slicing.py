@@ -15,12 +15,12 @@ from prunec.embedded.slices import ParameterSlice, closed, expand, gathered, sli
 from prunec.graph import may_agree, shape_text
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
-__all__ = ["ParameterSlice", "apply", "compact", "expand", "mask", "scatter"]
+__all__ = ["ParameterSlice", "slice_array", "compact", "expand", "mask_array", "scatter_array"]
 
 Indices = Union[Sequence[int], NDArray[Any]]
 
 
-def apply(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+def slice_array(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     """The part of ``array`` (shape ``parameter.shape``) that is kept, in ``parameter.new_shape``.
 
     Raises :class:`PrunecError` (P620) for an array of another shape.
@@ -30,7 +30,7 @@ def apply(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     return part.copy() if np.may_share_memory(part, array) else part
 
 
-def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+def mask_array(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     """A copy of ``array`` (shape ``parameter.shape``) with every removed element set to the neutral value.
 
     Raises :class:`PrunecError` (P620) for an array of another shape.
@@ -43,9 +43,9 @@ def mask(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
     return masked.reshape(array.shape)
 
 
-def scatter(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
-    """What :func:`apply` gave (shape ``parameter.new_shape``) in the place it was taken from, in an array of
-    ``parameter.shape`` with the neutral value elsewhere.
+def scatter_array(parameter: ParameterSlice, array: NDArray[Any]) -> NDArray[Any]:
+    """What :func:`slice_array` gave (shape ``parameter.new_shape``) in the place it was taken from, in an
+    array of ``parameter.shape`` with the neutral value elsewhere.
 
     Raises :class:`ValueError` for an array of another shape.
     """

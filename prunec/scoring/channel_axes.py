@@ -77,7 +77,7 @@ def _slots(analysis: Analysis) -> dict[str, _Taker]:
     graph = analysis.model.graph
     slots: dict[str, _Taker] = {}
     others: dict[str, _Taker] = {}
-    for index, bound in enumerate(analysis.bound.rules):
+    for index, bound in enumerate(analysis.lowered.rules):
         if bound is None:
             continue
         for tensor, slot in zip(graph.nodes[index].inputs, bound.inputs):

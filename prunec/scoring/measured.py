@@ -126,7 +126,7 @@ def taylor(analysis: Analysis, settings: Settings) -> Scores:
 
 def _check_labels(analysis: Analysis, data: Data) -> None:
     """Raises PrunecError P538 where labels count beyond the classes of every output that has some."""
-    shapes = [analysis.bound.shapes.get(tensor) for tensor in analysis.model.graph.outputs]
+    shapes = [analysis.lowered.shapes.get(tensor) for tensor in analysis.model.graph.outputs]
     classes = [shape[1] for shape in shapes if shape is not None and len(shape) == 2 and shape[1] is not None]
     if data.labels is None or not classes or max(classes) > data.labels.max():
         return

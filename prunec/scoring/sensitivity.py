@@ -22,7 +22,7 @@ from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Shape
 from prunec.model import FileModel
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import ParameterSlice, apply
+from prunec.rewriting.slicing import ParameterSlice, slice_array
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import write_file
 from prunec.support.workers import spread
@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Table:
+class SensitivityTable:
     """All measurements.  ``criterion`` says which units of a choice went first, ``measured_for`` is a digest
     of model, groups, parameters, examples and criterion.  ``original`` is the model's own accuracy."""
 
@@ -91,7 +91,7 @@ class Measurement:
     data: Data
     register: Optional[Path] = None
 
-    def open(self) -> Callable[[Candidate], Comparison]:
+    def open(self) -> Callable[[Candidate], OutputChange]:
         """Reads and runs the model as it is; the function compares a smaller one with it."""
         front = front_end(self.model)
         if self.register is not None:
@@ -108,7 +108,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class OutputChange:
     """A smaller model beside the original: the relative change of the outputs (root of the mean square), and
     with labels the accuracy of both."""
 
@@ -127,9 +127,9 @@ class Meter:
         self.expected = self._run({}, None)
         self.accuracy = self._accuracy(self.expected)
 
-    def compare(self, candidate: Candidate) -> Comparison:
+    def compare(self, candidate: Candidate) -> OutputChange:
         """Runs a smaller model."""
-        sliced = {own.name: apply(own, self.model.parameter(own.name)) for own in candidate.slices}
+        sliced = {own.name: slice_array(own, self.model.parameter(own.name)) for own in candidate.slices}
         outputs = self._run(sliced, candidate.network)
         difference = scale = 0.0
         for batch, found in zip(self.expected, outputs):
@@ -137,7 +137,7 @@ class Meter:
                 difference += float(np.sum(np.square(a.astype(np.float64) - b)))
                 scale += float(np.sum(np.square(a.astype(np.float64))))
         change = math.sqrt(difference / scale) if scale else math.sqrt(difference)
-        return Comparison(change, self._accuracy(outputs), self.accuracy)
+        return OutputChange(change, self._accuracy(outputs), self.accuracy)
 
     def _run(self, parameters: Mapping[str, Array], network: Optional[bytes]) -> list[list[Array]]:
         batches = run_batches(self.runtime, self.data, None, parameters, network)
@@ -160,9 +160,9 @@ def measure(
     names: Sequence[str],
     measurement: Measurement,
     ratios: Sequence[float],
-    table: Table,
+    table: SensitivityTable,
     jobs: int,
-) -> Generator[Table, None, None]:
+) -> Generator[SensitivityTable, None, None]:
     """Measures each choice at each ratio, but for what the table holds, in as many processes; the table
     after each measurement.
 
@@ -204,7 +204,7 @@ def pending(choices: Sequence[Choice], ratios: Sequence[float]) -> list[tuple[Ch
 # --- the file --------------------------------------------------------------------------------
 
 
-def table_text(table: Table) -> str:
+def table_text(table: SensitivityTable) -> str:
     """The table as CSV; the row without a group is the original."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -218,12 +218,12 @@ def table_text(table: Table) -> str:
     return out.getvalue()
 
 
-def write_table(path: Path, table: Table) -> None:
+def write_table(path: Path, table: SensitivityTable) -> None:
     """Writes the table as a whole: an interruption leaves the last one."""
     write_file(path, table_text(table).encode("utf-8"))
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> SensitivityTable:
     """Reads a table.  Raises PrunecError P541 where the file cannot be read or is no such table."""
     name = str(path)
     try:
@@ -251,7 +251,7 @@ def read_table(path: Path) -> Table:
             entries.append(entry)
     first = rows[1]
     original = float(first[6]) if not first[0] and first[6] else None
-    return Table(first[7], first[8], tuple(entries), original)
+    return SensitivityTable(first[7], first[8], tuple(entries), original)
 
 
 def _entry(row: Sequence[str]) -> Optional[Entry]:

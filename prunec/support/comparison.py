@@ -69,19 +69,21 @@ def draw(
     The same seed gives the same values.  Values that were given stay in their range: the ``others`` are the
     same values in the opposite order.
     """
-    drawn: dict[str, Array] = {}
-    for name, given in inputs.items():
-        if isinstance(given, np.ndarray):
-            drawn[name] = given.ravel()[::-1].reshape(given.shape) if others else given
+    sampled: dict[str, Array] = {}
+    for name, shape_or_values in inputs.items():
+        if isinstance(shape_or_values, np.ndarray):
+            sampled[name] = (
+                shape_or_values.ravel()[::-1].reshape(shape_or_values.shape) if others else shape_or_values
+            )
             continue
         # Seeded by name, so that the order of the inputs does not matter.
         generator = np.random.default_rng([seed, zlib.crc32(name.encode("utf-8", "replace"))])
         dtype = types.get(name, np.dtype(np.float32))
         if dtype.kind in "iu":
-            values: Array = generator.integers(0, _WHOLE_NUMBERS, tuple(given))
+            values: Array = generator.integers(0, _WHOLE_NUMBERS, tuple(shape_or_values))
         elif dtype.kind == "b":
-            values = generator.integers(0, 2, tuple(given))
+            values = generator.integers(0, 2, tuple(shape_or_values))
         else:
-            values = generator.standard_normal(tuple(given))
-        drawn[name] = values.astype(dtype)
-    return drawn
+            values = generator.standard_normal(tuple(shape_or_values))
+        sampled[name] = values.astype(dtype)
+    return sampled

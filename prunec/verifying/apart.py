@@ -15,8 +15,8 @@ import numpy as np
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
 from prunec.support.diagnostics import PrunecError
+from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Dependence
-from prunec.verifying.places import Places
 from prunec.verifying.running import Examples, Subject, Values, doubt_of, made_by_operators, varying_inputs
 
 
@@ -50,12 +50,12 @@ def run_apart(
         made.update(dict.fromkeys(t for t in depends.used.get(node, ()) if t in depends.affected))
     if not made:
         return Apart()
-    drawn = [{t: _like(small[t], seed, n) for n, t in enumerate(entered)} for seed in (0, 1)]
-    full = {tensor: places.scatter(tensor, array) for tensor, array in drawn[0].items()}
+    sampled = [{t: _like(small[t], seed, n) for n, t in enumerate(entered)} for seed in (0, 1)]
+    full = {tensor: places.scatter(tensor, array) for tensor, array in sampled[0].items()}
     if any(array is None for array in full.values()):
         return Apart()
-    feeds: dict[Any, Array] = {**examples.first, **drawn[0]}
-    others: dict[Any, Array] = {**examples.second, **drawn[1]}
+    feeds: dict[Any, Array] = {**examples.first, **sampled[0]}
+    others: dict[Any, Array] = {**examples.second, **sampled[1]}
     whole_feeds: dict[Any, Array] = dict(examples.first)
     whole_feeds.update((tensor, array) for tensor, array in full.items() if array is not None)
     fetches = list(made)
@@ -79,7 +79,7 @@ def _like(array: Array, seed: int, place: int) -> Array:
         return array
     numbers = array[np.isfinite(array)]
     scale = float(np.sqrt(np.mean(numbers.astype(np.float64) ** 2))) if numbers.size else 0.0
-    drawn = np.random.default_rng([seed, place]).standard_normal(array.shape) * (scale or 1.0)
+    sampled = np.random.default_rng([seed, place]).standard_normal(array.shape) * (scale or 1.0)
     if numbers.size and numbers.min() >= 0 and np.array_equal(numbers, np.floor(numbers)):
-        drawn = np.abs(drawn)
-    return drawn.astype(array.dtype)
+        sampled = np.abs(sampled)
+    return sampled.astype(array.dtype)

@@ -18,8 +18,8 @@ from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
 from prunec.support.comparison import TOLERANCE, relative_error
 from prunec.verifying.apart import Apart, run_apart
+from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Break, Dependence, dependence
-from prunec.verifying.places import Places
 from prunec.verifying.running import (
     NUMBERS,
     Examples,
@@ -55,7 +55,7 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ComparedModels:
     """What came of a comparison: how each value compares, what was ``expected`` of the smaller model (what
     stays of the original's values), and what the smaller model computed; and of nodes by themselves, how
     their values compare (``compared_apart``)."""
@@ -90,7 +90,7 @@ def course(subject: Subject, random: frozenset[int] = frozenset()) -> Course:
     return Course(depends, places, tuple(points), alone, taking, tuple(wanted))
 
 
-def compare(subject: Subject, examples: Examples, way: Course) -> Comparison:
+def compare(subject: Subject, examples: Examples, way: Course) -> ComparedModels:
     """Runs both models and compares them.  Raises PrunecError P700 to P705 where one cannot be run."""
     starts = _starts(way.depends)
     small = run_smaller(subject, examples, way.wanted, starts)
@@ -131,7 +131,7 @@ def compare(subject: Subject, examples: Examples, way: Course) -> Comparison:
         )
         for tensor, kept in apart.expected.items()
     }
-    return Comparison(compared, expected, small, apart, by_themselves)
+    return ComparedModels(compared, expected, small, apart, by_themselves)
 
 
 def _points(subject: Subject, depends: Dependence) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from prunec.frontends.runtime import Array
-from prunec.rewriting.slicing import ParameterSlice, apply
+from prunec.rewriting.slicing import ParameterSlice, slice_array
 
 #: Finds a parameter by name, ``None`` where there is none of that name.
 Find = Callable[[str], Optional[Array]]
@@ -35,7 +35,7 @@ def _problems(
     if actual is None:
         yield "the smaller model has no such parameter"
         return
-    expected = whole if piece is None else apply(piece, whole)
+    expected = whole if piece is None else slice_array(piece, whole)
     if actual.shape != expected.shape:
         yield f"it has the shape {actual.shape}, the plan says {expected.shape}"
     elif actual.dtype != expected.dtype:

@@ -14,7 +14,7 @@ from typing import Iterable, Iterator, Mapping, Optional, Sequence
 from prunec.analysis.analyse import Analysis
 from prunec.graph import Tensor
 from prunec.rewriting.emit import Pruned
-from prunec.verifying.places import Places
+from prunec.verifying.cut_places import Places
 
 
 class Break(Enum):
@@ -30,7 +30,7 @@ class Break(Enum):
 
 
 @dataclass(frozen=True)
-class Target:
+class SlicedParameter:
     """A parameter that the smaller model has less of: where it is first combined with what varies.
 
     ``node`` is its variable, ``None`` where the graph does not mention it; ``meetings`` are the nodes that
@@ -54,7 +54,7 @@ class Dependence:
     used: Mapping[int, tuple[Tensor, ...]]
     consumers: Mapping[Tensor, tuple[int, ...]]
     breaks: Mapping[int, Break]
-    targets: tuple[Target, ...]
+    targets: tuple[SlicedParameter, ...]
 
     def behind(self, nodes: Iterable[int]) -> frozenset[Tensor]:
         """The values that follow from what some nodes make, up to breaks."""
@@ -121,7 +121,7 @@ class _Flow:
 
     def follow(self, index: int, made: set[Tensor]) -> None:
         """What the values that a node makes follow from."""
-        node, bound = self.analysis.model.graph.nodes[index], self.analysis.bound.rules[index]
+        node, bound = self.analysis.model.graph.nodes[index], self.analysis.lowered.rules[index]
         if node.operator is None:
             if node.name in self.sliced:
                 self.affected |= made
@@ -129,7 +129,7 @@ class _Flow:
                 self.varying |= made
             return
         if bound is not None:
-            made = made - {Tensor(index, k) for k in bound.held}
+            made = made - {Tensor(index, k) for k in bound.size_values}
         reached = index in self.implied or not self.affected.isdisjoint(node.inputs)
         why = self._why_anew(index, reached)
         if why is not None:
@@ -159,7 +159,7 @@ class _Flow:
     def _jumps(self, index: int) -> Optional[bool]:
         """Whether what a node computes jumps, also where sizes that it takes are known only when it runs;
         ``None`` where no rule says what it computes."""
-        opaque, bound = self.analysis.bound.opaque.get(index), self.analysis.bound.rules[index]
+        opaque, bound = self.analysis.lowered.opaque.get(index), self.analysis.lowered.rules[index]
         if opaque is not None:
             return opaque.discontinuous
         return None if bound is None else bound.discontinuous
@@ -185,7 +185,7 @@ def _targets(
     flow: _Flow,
     used: Mapping[int, Mapping[Tensor, None]],
     consumers: Mapping[Tensor, Sequence[int]],
-) -> Iterator[Target]:
+) -> Iterator[SlicedParameter]:
     graph = analysis.model.graph
     found: dict[str, dict[int, None]] = {}
     for index, node in enumerate(graph.nodes):
@@ -195,7 +195,7 @@ def _targets(
     for index, name in _implied(analysis, sliced):
         found.setdefault(name, {})[index] = None
     for name, meetings in found.items():
-        yield Target(name, tuple(sorted(meetings)))
+        yield SlicedParameter(name, tuple(sorted(meetings)))
 
 
 def _meetings(

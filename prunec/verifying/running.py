@@ -13,8 +13,8 @@ from prunec.graph import Tensor
 from prunec.rewriting.emit import Pruned
 from prunec.support.comparison import doubt_about, relative_error
 from prunec.support.diagnostics import with_location
+from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Dependence
-from prunec.verifying.places import Places
 
 #: How messages call the two models.
 ORIGINAL, SMALLER = "the original model", "the smaller model"

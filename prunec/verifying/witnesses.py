@@ -14,23 +14,25 @@ import numpy as np
 
 from prunec.frontends.runtime import Array, Session
 from prunec.graph import Tensor
-from prunec.rewriting.slicing import ParameterSlice, apply, mask
-from prunec.verifying.comparing import Comparison, Course, error_of
-from prunec.verifying.dependence import Break, Target
+from prunec.rewriting.slicing import ParameterSlice, mask_array, slice_array
+from prunec.verifying.comparing import ComparedModels, Course, error_of
+from prunec.verifying.dependence import Break, SlicedParameter
 from prunec.verifying.running import Examples, Subject, made_by_operators, varying_inputs
 from prunec.verifying.verdict import Compared, Evidence, Witness
 
 
-def witnesses(subject: Subject, examples: Examples, way: Course, found: Comparison) -> tuple[Witness, ...]:
+def witnesses(
+    subject: Subject, examples: Examples, way: Course, found: ComparedModels
+) -> tuple[Witness, ...]:
     """What speaks for each sliced parameter.  Raises PrunecError P700 to P705."""
     court = _Court(subject, examples, way, found)
     return tuple(_witness(court, target) for target in way.depends.targets)
 
 
-def _witness(court: _Court, target: Target) -> Witness:
+def _witness(court: _Court, target: SlicedParameter) -> Witness:
     subject, way = court.subject, court.way
     piece = court.slices[target.name]
-    right = apply(piece, subject.masked[target.name])
+    right = slice_array(piece, subject.masked[target.name])
     nodes = subject.analysis.model.graph.nodes
     if not target.meetings:
         return Witness(target.name, Evidence.NONE, "nothing that depends on the inputs takes it")
@@ -63,7 +65,7 @@ def _witness(court: _Court, target: Target) -> Witness:
 
 def _makes_nothing(court: _Court, node: int) -> bool:
     """Whether all that a node makes is known to have no elements."""
-    shapes, made = court.subject.analysis.bound.shapes, court.way.depends.used.get(node, ())
+    shapes, made = court.subject.analysis.lowered.shapes, court.way.depends.used.get(node, ())
     return bool(made) and all(0 in (shapes.get(tensor) or ()) for tensor in made)
 
 
@@ -94,7 +96,7 @@ class _Court:
     """What a comparison found, and the node of the smaller model that is ready to be run by itself: most
     nodes take several parameters, one behind the other."""
 
-    def __init__(self, subject: Subject, examples: Examples, way: Course, found: Comparison) -> None:
+    def __init__(self, subject: Subject, examples: Examples, way: Course, found: ComparedModels) -> None:
         self.subject, self.examples, self.way, self.found = subject, examples, way, found
         self.slices = {own.name: own for own in subject.pruned.slices}
         self._taken: dict[int, list[str]] = {}
@@ -108,19 +110,21 @@ class _Court:
         inputs = varying_inputs(self.subject.analysis, self.way.depends, node)
         return {key: array for key, array in feeds.items() if key in inputs or isinstance(key, str)}
 
-    def at_the_node(self, node: int, told: Sequence[Tensor], piece: ParameterSlice, right: Array) -> Run:
+    def at_the_node(
+        self, node: int, informative: Sequence[Tensor], piece: ParameterSlice, right: Array
+    ) -> Run:
         """Runs a node of the smaller model by itself with an array in the place of the slice."""
         smaller, name, feeds = self.subject.smaller, piece.name, self.found.apart.feeds
         if right.dtype.isbuiltin != 1:  # no session takes such numbers: they have to be part of the model
             near = self.near(feeds, node)
-            return lambda array: smaller.segment(near, told, {name: array}).run(near)
-        if self._ready is None or self._ready[:2] != (node, tuple(told)):
+            return lambda array: smaller.segment(near, informative, {name: array}).run(near)
+        if self._ready is None or self._ready[:2] != (node, tuple(informative)):
             own = self.near(feeds, node)
             for other in self._taken[node]:
-                sliced = apply(self.slices[other], self.subject.masked[other])
+                sliced = slice_array(self.slices[other], self.subject.masked[other])
                 if sliced.dtype.isbuiltin == 1:
                     own[other] = sliced
-            self._ready = (node, tuple(told), smaller.segment(own, told), own)
+            self._ready = (node, tuple(informative), smaller.segment(own, informative), own)
         _, _, session, usual = self._ready
         return lambda array: session.run({**usual, name: array})
 
@@ -161,15 +165,15 @@ class _Hearing:
         """By the node itself on random values, with other values in the parameter's place, on the values of
         the network, then by what stands behind."""
         court, found = self.court, self.court.found
-        told = self._informative(found.compared_apart)
-        if told:
-            name = self._name(told[0])
-            run = court.at_the_node(self.node, told, self.piece, self.right)
-            if self._refused(run, found.apart.expected, found.compared_apart, told, wrong):
+        informative = self._informative(found.compared_apart)
+        if informative:
+            name = self._name(informative[0])
+            run = court.at_the_node(self.node, informative, self.piece, self.right)
+            if self._refused(run, found.apart.expected, found.compared_apart, informative, wrong):
                 yield Evidence.WITNESSED, name
             if self._not_read(run):
-                yield self._on_the_opposite(told)
-            elif self._seen_enlarged(run, told):
+                yield self._on_the_opposite(informative)
+            elif self._seen_enlarged(run, informative):
                 yield Evidence.WITNESSED, f"{name}, with larger values in its place"
             yield Evidence.NONE, f"a wrong slice would hardly show at {name}"
         made = [t for t in court.way.depends.used.get(self.node, ()) if t in found.compared]
@@ -192,44 +196,46 @@ class _Hearing:
         run: Run,
         expected: Mapping[Tensor, Array],
         compared: Mapping[Tensor, Compared],
-        told: Sequence[Tensor],
+        informative: Sequence[Tensor],
         wrong: Sequence[Array],
     ) -> bool:
         """Whether the comparison refuses each of some wrong slices."""
         for array in wrong:
             actual = run(array)
-            if all(error_of(expected[t], own) <= compared[t].tolerance for t, own in zip(told, actual)):
+            if all(
+                error_of(expected[t], own) <= compared[t].tolerance for t, own in zip(informative, actual)
+            ):
                 return False
         return bool(wrong)
 
     def _not_read(self, run: Run) -> bool:
         """Whether an operator that a rule knows does not read the parameter for what enters: what is no
         number leaves no trace."""
-        if self.node in self.court.subject.analysis.bound.opaque or self.right.dtype.kind != "f":
+        if self.node in self.court.subject.analysis.lowered.opaque or self.right.dtype.kind != "f":
             return False
         base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
         return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
 
-    def _on_the_opposite(self, told: Sequence[Tensor]) -> tuple[Evidence, str]:
+    def _on_the_opposite(self, informative: Sequence[Tensor]) -> tuple[Evidence, str]:
         """What is not read for what enters may be for the opposite: the other side of a choice."""
         subject, name, feeds = self.court.subject, self.piece.name, self.court.opposite(self.node)
         if feeds is None:
-            return Evidence.NONE, f"{self._name(told[0])} does not read it for these inputs"
+            return Evidence.NONE, f"{self._name(informative[0])} does not read it for these inputs"
         small, whole = feeds
         masked = subject.masked[name]
-        session = subject.smaller.segment({**small, name: self.right}, told)
-        original = subject.original.segment({**whole, name: masked}, told, subject.masked)
+        session = subject.smaller.segment({**small, name: self.right}, informative)
+        original = subject.original.segment({**whole, name: masked}, informative, subject.masked)
 
         def run(array: Array) -> list[Array]:
             return session.run({**small, name: array})
 
         if self._not_read(run):
-            return Evidence.IGNORED, self._name(told[0])
-        if self._seen(run, lambda array: original.run({**whole, name: array}), told, [masked]):
-            return Evidence.WITNESSED, f"{self._name(told[0])}, for the opposite of what enters"
-        return Evidence.NONE, f"{self._name(told[0])} does not read it for these inputs"
+            return Evidence.IGNORED, self._name(informative[0])
+        if self._seen(run, lambda array: original.run({**whole, name: array}), informative, [masked]):
+            return Evidence.WITNESSED, f"{self._name(informative[0])}, for the opposite of what enters"
+        return Evidence.NONE, f"{self._name(informative[0])} does not read it for these inputs"
 
-    def _seen_enlarged(self, run: Run, told: Sequence[Tensor]) -> bool:
+    def _seen_enlarged(self, run: Run, informative: Sequence[Tensor]) -> bool:
         """Whether a wrong slice would be seen with larger and more varied values in the place of a parameter
         that is too small."""
         subject, apart = self.court.subject, self.court.found.apart
@@ -238,32 +244,32 @@ class _Hearing:
             return False
         generator, name = np.random.default_rng(0), self.piece.name
         feeds = self.court.near(apart.whole_feeds, self.node)
-        original = subject.original.segment({**feeds, name: masked}, told, subject.masked)
+        original = subject.original.segment({**feeds, name: masked}, informative, subject.masked)
         # First only more varied, then as large as what the node makes, then none of them near zero: filters
         # that training left without any weight look all alike.
-        larger = _size(apart.expected[told[0]]) / (_size(self.right) or 1.0)
+        larger = _size(apart.expected[informative[0]]) / (_size(self.right) or 1.0)
         filled = np.where(masked < 0, -1, 1) * _size(self.right)
         others = (
-            mask(self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype))
+            mask_array(self.piece, (values * generator.uniform(0.5, 1.5, masked.shape)).astype(masked.dtype))
             for values in (masked, masked * larger, filled, filled * larger)
         )
-        return self._seen(run, lambda array: original.run({**feeds, name: array}), told, others)
+        return self._seen(run, lambda array: original.run({**feeds, name: array}), informative, others)
 
-    def _seen(self, run: Run, original: Run, told: Sequence[Tensor], others: Iterable[Array]) -> bool:
+    def _seen(self, run: Run, original: Run, informative: Sequence[Tensor], others: Iterable[Array]) -> bool:
         """Whether the node by itself agrees in both models, and would refuse wrong slices, with any of some
         values in the place of the masked parameter."""
         compared = self.court.found.compared_apart
         for other in others:
             expected = {}
-            for tensor, whole in zip(told, original(other)):
+            for tensor, whole in zip(informative, original(other)):
                 kept = self.court.way.places.gather(tensor, whole)
                 if kept is None:
                     return False
                 expected[tensor] = kept
-            right = apply(self.piece, other)
-            if self._refused(run, expected, compared, told, [right]):
+            right = slice_array(self.piece, other)
+            if self._refused(run, expected, compared, informative, [right]):
                 return False
-            if self._refused(run, expected, compared, told, wrong_slices(self.piece, right)):
+            if self._refused(run, expected, compared, informative, wrong_slices(self.piece, right)):
                 return True
         return False
 

@@ -15,7 +15,7 @@ from prunec.channels.removal import illegal, uniform
 from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Node
 from prunec.rewriting.emit import emit
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import mask_array, slice_array
 from prunec.support.diagnostics import PrunecError, render
 
 DENSE = (("data", None), ("weight", None), ("fc", "dense", ["data", "weight"], {"units": 6}))
@@ -106,7 +106,7 @@ def test_two_rules_that_hold_for_one_node():
     assert "^^^ one" in lines[5] and "^^^ two" in lines[9]
     assert lines[-1] == "  help: narrow one rule's guard, or let it say `specialises` and the other's label"
     special = text.replace("as two", "as two specialises one")
-    assert analyse(model, SmallRules(special)).bound.rules[1].header.label == "two"
+    assert analyse(model, SmallRules(special)).lowered.rules[1].header.label == "two"
 
 
 # --- barriers ---------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_all_parameters_of_another_shape_are_named_at_once():
 
 def test_an_array_of_another_shape_is_not_sliced():
     piece = ParameterSlice("w", (4, 3), (4, 3), (Gather(0, (), np.array([0, 2])),), (2, 3))
-    for work in (apply, mask):
+    for work in (slice_array, mask_array):
         with pytest.raises(PrunecError) as error:
             work(piece, np.zeros((3, 4)))
         assert render(error.value.diagnostics[0]).splitlines() == [

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from prunec.authoring.checking import check_sources
-from prunec.authoring.registry import Registered
+from prunec.authoring.registered_operators import Registered
+from prunec.authoring.rule_checks import check_sources
 from prunec.support.diagnostics import Source
 
 RULE = """\

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from prunec.authoring.registry import Registered, registered_operators
-from prunec.cli import rules as command
+from prunec.authoring.registered_operators import Registered, registered_operators
+from prunec.cli import rules_command as command
 from prunec.support.diagnostics import PrunecError, render_all
 
 GOOD = """\
@@ -51,7 +51,9 @@ def prunec_rules(*arguments: object) -> int:
 def no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small registry, whatever is installed."""
     operators = {"my_scale": Registered(("factor",), False), "my_open": Registered(("kind",), True)}
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda library: operators)
+    monkeypatch.setattr(
+        "prunec.authoring.registered_operators.registered_operators", lambda library: operators
+    )
 
 
 def written(folder: Path, text: str, name: str = "my.prune") -> Path:
@@ -130,7 +132,7 @@ def test_overlap_with_the_built_in_rules(tmp_path: Path, capsys: Any) -> None:
 
 def test_the_built_in_rules_are_clean(capsys: Any, monkeypatch: Any) -> None:
     # Against MXNet itself, where it is installed.
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", registered_operators)
+    monkeypatch.setattr("prunec.authoring.registered_operators.registered_operators", registered_operators)
     assert prunec_rules("check") == 0
     assert re.fullmatch(r"\d+ rules: no errors, no warnings\n", capsys.readouterr().out)
     # Each for another kind of model, they are not compared with one another.
@@ -251,7 +253,7 @@ def test_the_library_says_what_runs_the_operators(tmp_path: Path, capsys: Any) -
 
 def test_attributes_are_those_of_onnx(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     pytest.importorskip("onnx", reason="needs onnx")
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", registered_operators)
+    monkeypatch.setattr("prunec.authoring.registered_operators.registered_operators", registered_operators)
     text = "op GlobalLpPool(pp = 2, opset, outputs) { X[n, c, *x] -> Y[n, c, ones(*x)] }\n"
     assert prunec_rules("check", written(tmp_path, text), "--against", "onnx") == 1
     said = capsys.readouterr().out

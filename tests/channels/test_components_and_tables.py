@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from prunec.channels.balance import (
     Rows,
     as_matrix,
-    cells,
+    balance_cells,
+    make_rectangular,
     rows_of,
     slice_classes,
-    tidy,
     tie_rows,
     varying_dimensions,
 )
 from prunec.channels.components import connected_components
-from prunec.channels.propagate import Table
+from prunec.channels.propagate import BalancedTable
 
 
 def union_find(count, pairs):
@@ -120,14 +120,14 @@ def test_tables_made_tidy_stay_rectangular(rows, columns):
             reduced = as_matrix(labels)
             if reduced is None:
                 break
-            left, right = tidy(reduced)
+            left, right = make_rectangular(reduced)
             if left.size == 0:
                 break
             labels = joined(labels, left, right)
-        found = None if as_matrix(labels) is None else rows_of(Table(labels, 0), np.arange(4))
+        found = None if as_matrix(labels) is None else rows_of(BalancedTable(labels, 0), np.arange(4))
         if found is None:
             continue
-        cell, bad = cells([found], int(labels.max()) + 1)
+        cell, bad = balance_cells([found], int(labels.max()) + 1)
         if bad:
             labels = joined(labels, *tie_rows(found.matrix))
             assert as_matrix(labels) is None
@@ -146,15 +146,15 @@ def test_tables_made_tidy_stay_rectangular(rows, columns):
 def test_tidy_prefers_what_leaves_more_to_remove():
     """Rows tied to each other, or those kept that do not fit: the first where it leaves more."""
     # Each row has classes of its own: nothing to do.
-    assert tidy(np.array([[1, 2, 3], [4, 5, 6]]))[0].size == 0
+    assert make_rectangular(np.array([[1, 2, 3], [4, 5, 6]]))[0].size == 0
     # Every class in every row: nothing to do.
-    assert tidy(np.array([[1, 2, 3], [3, 1, 2]]))[0].size == 0
+    assert make_rectangular(np.array([[1, 2, 3], [3, 1, 2]]))[0].size == 0
     # One class lies in both rows: it is kept, and the others stay free.
-    left, right = tidy(np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 6]]))
+    left, right = make_rectangular(np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 6]]))
     assert (left.tolist(), right.tolist()) == ([6], [0])
     # One class fills half a row: to keep it would leave few, so the rows are tied.
     matrix = np.array([[1, 1, 2, 3], [4, 5, 6, 7]])
-    assert joined(matrix, *tidy(matrix)).tolist() == [[1, 1, 2, 3]] * 2
+    assert joined(matrix, *make_rectangular(matrix)).tolist() == [[1, 1, 2, 3]] * 2
 
 
 def test_rows_tied_to_each_other():
@@ -177,7 +177,7 @@ def _rows(matrix):
 
 
 def test_cells_of_one_table_are_its_rows():
-    cell, bad = cells([_rows([[1, 2], [3, 4]])], 5)
+    cell, bad = balance_cells([_rows([[1, 2], [3, 4]])], 5)
     assert bad == [] and cell[0] == -1
     assert cell[1] == cell[2] != cell[3] == cell[4]
 
@@ -185,12 +185,12 @@ def test_cells_of_one_table_are_its_rows():
 def test_cells_of_two_tables_are_their_crossings():
     """Rows of the one by rows of the other: four cells of one class each."""
     one, other = _rows([[1, 2], [3, 4]]), _rows([[1, 3], [2, 4]])
-    cell, bad = cells([one, other], 5)
+    cell, bad = balance_cells([one, other], 5)
     assert bad == [] and len(set(cell[1:].tolist())) == 4
 
 
 def test_tables_whose_crossings_are_uneven_are_bad():
     one = _rows([[1, 2, 3], [4, 5, 6]])
     other = _rows([[1, 2], [3, 4], [5, 6]])
-    _, bad = cells([one, other], 7)
+    _, bad = balance_cells([one, other], 7)
     assert bad

@@ -41,7 +41,7 @@ def units_of_axis(analysis, tensor, axis):
     for factors, array in zip(channels.layout.arrays, channels.arrays):
         if factors == (before,) and channels.layout.axes[axis]:
             return analysis.solution.units(array).tolist()
-    return [-1] * (analysis.bound.shapes[tensor][axis] or 0)
+    return [-1] * (analysis.lowered.shapes[tensor][axis] or 0)
 
 
 @settings(max_examples=3 * settings().max_examples)
@@ -50,10 +50,10 @@ def test_what_goes_together_is_what_the_reference_finds(model):
     analysis = solved(model)
     marks = {}
     for tensor, axis, expected in Reference(model).values():
-        if analysis.bound.graph.nodes[tensor.node].operator is None and axis > 0:
+        if analysis.lowered.graph.nodes[tensor.node].operator is None and axis > 0:
             continue  # a weight's second axis may be a product
         units = units_of_axis(analysis, tensor, axis)
-        name = (analysis.bound.graph.nodes[tensor.node].name, axis)
+        name = (analysis.lowered.graph.nodes[tensor.node].name, axis)
         assert [unit < 0 for unit in units] == [mark is None for mark in expected], name
         for unit, mark in zip(units, expected):
             assert marks.setdefault(unit, mark) == mark or unit < 0, name

@@ -15,7 +15,7 @@ import pytest
 
 from cli.tools import DIGITS, FILES, bytes_of, run, run_process, write_network
 from prunec.cli import artefacts
-from prunec.rewriting.diff import unified_diff
+from prunec.rewriting.unified_diff import unified_diff
 
 pytestmark = pytest.mark.slow
 
@@ -143,11 +143,11 @@ def test_a_stopped_process_leaves_nothing(tmp_path: Path) -> None:
 def test_a_script_that_fails_leaves_nothing(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prunec.rewriting import script
+    from prunec.rewriting import slicing_script
 
-    original = script.render_script
+    original = slicing_script.render_script
     monkeypatch.setattr(
-        script, "render_script", lambda *given: original(*given).replace("conv1_bias", "other_bias")
+        slicing_script, "render_script", lambda *given: original(*given).replace("conv1_bias", "other_bias")
     )
     err = refused(capsys)
     assert err.startswith("error[P514]: slice_params.py cannot slice the parameters\n")

@@ -133,7 +133,7 @@ def test_the_diff_shows_what_changed(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_the_diff_of_a_graph_that_grew_shows_what_was_added() -> None:
-    from prunec.rewriting.diff import unified_diff
+    from prunec.rewriting.unified_diff import unified_diff
 
     old = b"".join(b"line %d\n" % number for number in range(40))
     new = old.replace(b"line 20\n", b"line 20\nadded\n")

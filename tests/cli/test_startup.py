@@ -42,8 +42,8 @@ def test_checking_the_built_in_rules_takes_a_third_of_a_second(
 ) -> None:
     monkeypatch.setenv("PRUNEC_CACHE", str(tmp_path))
     program = (
-        "from prunec.authoring.checking import check_sources, read_sources\n"
-        "from prunec.authoring.registry import registered_operators\n"
+        "from prunec.authoring.rule_checks import check_sources, read_sources\n"
+        "from prunec.authoring.registered_operators import registered_operators\n"
         "checked = check_sources(read_sources(['default']), registered=registered_operators)\n"
         "assert checked.rules and not checked.errors\n"
     )

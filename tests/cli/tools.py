@@ -12,7 +12,7 @@ from typing import Any, Optional
 import numpy as np
 
 from prunec.cli.main import main
-from prunec.frontends.mxnet.params import Record, write_params
+from prunec.frontends.mxnet.params import ParameterRecord, write_params
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -68,7 +68,7 @@ def arrays(seed: int = 0) -> dict[str, np.ndarray]:
 
 def write_arrays(path: Path, values: dict[str, np.ndarray]) -> None:
     """A parameter file."""
-    records = [Record(name, "arg:", array.shape, array.dtype) for name, array in values.items()]
+    records = [ParameterRecord(name, "arg:", array.shape, array.dtype) for name, array in values.items()]
     write_params(path, records, lambda record: values[record.name])
 
 

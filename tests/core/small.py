@@ -15,7 +15,7 @@ from prunec.channels.removal import Removed, illegal
 from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.rewriting.edits import Edits
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import mask_array, slice_array
 
 
 @dataclass
@@ -207,8 +207,8 @@ def compare(analysis: Analysis, removed: Removed) -> Outcome:
     pruned = emit(analysis, removed)
     masked, sliced = dict(model.arrays), dict(model.arrays)
     for piece in pruned.slices:
-        masked[piece.name] = mask(piece, model.arrays[piece.name])
-        sliced[piece.name] = apply(piece, model.arrays[piece.name])
+        masked[piece.name] = mask_array(piece, model.arrays[piece.name])
+        sliced[piece.name] = slice_array(piece, model.arrays[piece.name])
     before = execute(model.graph, {**model.inputs, **masked})
     after = execute(changed(model.graph, pruned.model), {**model.inputs, **sliced})
     outputs = model.graph.outputs

@@ -12,7 +12,7 @@ from core.small import Builder, solved
 from prunec.analysis.analyse import analyse
 from prunec.channels.program_text import program_text
 from prunec.channels.propagate import Cause
-from prunec.explaining.reasons import plain_reason
+from prunec.explaining.plain_reasons import plain_reason
 from prunec.explaining.records import records_text
 from prunec.lowering.expressions import Operation
 from prunec.lowering.reasons import ReasonKind, RuleReason
@@ -30,7 +30,7 @@ def test_a_layer() -> None:
     b = Builder()
     layer = b.grouped(b.input(2, 3), 6)
     analysis = solved(b.finish(b.dense(layer, 3)))
-    rule = analysis.bound.rules[layer.node]
+    rule = analysis.lowered.rules[layer.node]
     assert rule is not None
     assert _without_places(rule_text(rule)) == (
         "rule grouped at\n"
@@ -50,7 +50,7 @@ def test_a_layer() -> None:
     )
     atoms = analysis.solution.propagation.nodes[layer.node]
     assert atoms is not None
-    data = analysis.solution.propagation.channels[analysis.bound.graph.nodes[layer.node].inputs[0]].layout
+    data = analysis.solution.propagation.channels[analysis.lowered.graph.nodes[layer.node].inputs[0]].layout
     assert _without_places(program_text(atoms.program, [data])) == (
         "channel program\n"
         "  input 0 [2, 3]\n"
@@ -69,15 +69,15 @@ def test_what_units_that_go_do_to_a_node() -> None:
     b = Builder()
     layer = b.grouped(b.input(2, 3), 6, groups=1)
     analysis = solved(b.finish(b.grouped(layer, 4, groups=2)))
-    index = len(analysis.bound.graph.nodes) - 1
+    index = len(analysis.lowered.graph.nodes) - 1
     removed = np.isin(np.arange(analysis.solution.unit_count), (0, 5))
     edits = edits_for(analysis, Shrinker(analysis.solution, removed))
-    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.bound, index, {})) == (
+    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.lowered, index, {})) == (
         "edits\n"
         "  input data: (2, 6) to (2, 4)\n"
         "  parameter weight 'p': (4, 3) to (4, 2) as (2, 2, 3), axis 2 at 1:3 | 0:2 for rows of axis 0\n"
     )
-    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.bound, layer.node, {})) == (
+    assert re.sub(r"'\w+'", "'p'", edits_text(edits, analysis.lowered, layer.node, {})) == (
         "edits\n"
         "  units = 4 instead of 6\n"
         "  parameter weight 'p': (6, 3) to (4, 3), axis 0 at 1:5\n"
@@ -85,7 +85,7 @@ def test_what_units_that_go_do_to_a_node() -> None:
         "  output out: (2, 6) to (2, 4)\n"
     )
     nothing = edits_for(analysis, Shrinker(analysis.solution, np.zeros_like(removed)))
-    assert edits_text(nothing, analysis.bound, index, {}) == "edits\n  none\n"
+    assert edits_text(nothing, analysis.lowered, index, {}) == "edits\n  none\n"
 
 
 def test_everything_a_rule_can_say() -> None:
@@ -148,8 +148,8 @@ def test_a_reason_of_the_users_own_is_told_as_it_is() -> None:
     model = sketch(*nodes, outputs=["y"], shapes={"x": (2, 3), "w": (4, 3)}, parameters=["w"])
     analysis = analyse(model, rules)
     stated = [cause for cause in analysis.solution.causes if cause.reason is not None and cause.text == own]
-    assert [plain_reason(cause, analysis.bound) for cause in stated] == [(own, "")]
+    assert [plain_reason(cause, analysis.lowered) for cause in stated] == [(own, "")]
     reason = RuleReason(ReasonKind.SINGLE_PART, stated[0].span)  # type: ignore[arg-type]
     assert reason.text == own
-    words, _ = plain_reason(Cause("rule", own, 1, reason.span, reason), analysis.bound)
+    words, _ = plain_reason(Cause("rule", own, 1, reason.span, reason), analysis.lowered)
     assert words == "it is the only channel of its part of a concatenation or a slice"

@@ -60,7 +60,7 @@ CORE = [
     "prunec.channels.removal",
     "prunec.planning.choose",
     "prunec.rewriting.shrink",
-    "prunec.rewriting.script",
+    "prunec.rewriting.slicing_script",
 ]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from prunec.authoring.checking import check_sources
-from prunec.authoring.examples import Example, run_example
+from prunec.authoring.graph_examples import GraphExample, run_example
+from prunec.authoring.rule_checks import check_sources
 from prunec.language.library import RuleSet, read_source
 from prunec.language.parser import parse
 from prunec.language.printer import format_file
@@ -62,7 +62,7 @@ def outcome(run: Run) -> tuple[str, str]:
     source = Source("language.md", text())
     default = Source("rules/default.prune", read_source(data_folder("rules") / "default.prune").text)
     rules = RuleSet([(default, True), (Source("my.prune", run.rules), False)])
-    example = Example(run.note, source, run.start, run.end, run.end, None, None, 0, 0)
+    example = GraphExample(run.note, source, run.start, run.end, run.end, None, None, 0, 0)
     result = run_example(example, rules)
     return result.kind, result.text
 

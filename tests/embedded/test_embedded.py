@@ -17,7 +17,7 @@ from rewriting.slice_examples import example
 import prunec.embedded
 from prunec.embedded.onnx_edits import MessageEdits
 from prunec.embedded.onnx_preparing import Preparation
-from prunec.rewriting.script import embedded, render, render_script
+from prunec.rewriting.slicing_script import embedded, render, render_script
 
 ROOM = Path(prunec.embedded.__file__).parent
 MODULES = sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
@@ -110,7 +110,7 @@ def test_the_text_is_found_in_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         for path in (*ROOM.parent.rglob("*.py"), *ROOM.parent.rglob("*.j2")):
             archive.write(path, Path("prunec") / path.relative_to(ROOM.parent))
-    code = "import sys; from prunec.rewriting.script import render_script\n"
+    code = "import sys; from prunec.rewriting.slicing_script import render_script\n"
     code += "sys.stdout.write(render_script([], 'm', ''))"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "packed.zip")}
     command = [sys.executable, "-c", code]

@@ -12,13 +12,13 @@ import numpy as np
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed, illegal, uniform
 from prunec.frontends.mxnet.model import MXNetModel
-from prunec.frontends.mxnet.running import MXNetRuntime
+from prunec.frontends.mxnet.model_runtime import MXNetRuntime
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.language.library import RuleSet, load
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import apply, mask
+from prunec.rewriting.slicing import mask_array, slice_array
 from prunec.support.comparison import draw
-from prunec.verifying.prove import prove
+from prunec.verifying.proof import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome, Verdict, merged
 
@@ -149,8 +149,8 @@ def prune(network: Network, choose: Chooser, strict: bool = True, seed: int = 0)
     pruned = emit(analysis, removed)
     masked, sliced = dict(network.parameters), dict(network.parameters)
     for piece in pruned.slices:
-        masked[piece.name] = mask(piece, network.parameters[piece.name])
-        sliced[piece.name] = apply(piece, network.parameters[piece.name])
+        masked[piece.name] = mask_array(piece, network.parameters[piece.name])
+        sliced[piece.name] = slice_array(piece, network.parameters[piece.name])
     return Trial(network, analysis, removed, pruned, sliced, masked)
 
 

@@ -9,7 +9,7 @@ mx = pytest.importorskip("mxnet", reason="needs MXNet")
 
 import networks  # noqa: E402
 
-from prunec.frontends.mxnet.runtime import infer_shapes, run  # noqa: E402
+from prunec.frontends.mxnet.sessions import infer_shapes, run  # noqa: E402
 from prunec.support.comparison import doubt_about, draw  # noqa: E402
 
 

@@ -9,7 +9,7 @@ pytest.importorskip("mxnet", reason="needs MXNet")
 import networks
 
 from exactness.pruning import at_ratio, network_of, prune
-from prunec.frontends.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.sessions import infer_shapes
 from prunec.verifying.verdict import Outcome
 
 BUILDERS = pytest.mark.parametrize("build", networks.BUILDERS, ids=lambda build: build.__name__)
@@ -66,7 +66,7 @@ def groups_on(network, pair):
 def test_shapes_are_those_of_mxnet(build):
     network = network_of(build())
     expected = infer_shapes(network.json, network.inputs)
-    bound = network.analysis().bound
+    bound = network.analysis().lowered
     found, graph = bound.shapes, bound.graph
     used = {tensor for node in graph.nodes for tensor in node.inputs} | set(graph.outputs)
     # Nothing of a label's shape matters.

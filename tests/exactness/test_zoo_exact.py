@@ -16,7 +16,7 @@ from networks.zoo import SMALLEST
 from exactness.pruning import RULES, at_ratio, prune, zoo_network
 from prunec.analysis.analyse import analyse
 from prunec.frontends.mxnet.model import MXNetModel
-from prunec.frontends.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.sessions import infer_shapes
 from prunec.frontends.mxnet.symbol import read_symbol, to_graph
 from prunec.graph import Tensor
 from prunec.lowering.infer import lower_graph
@@ -56,8 +56,8 @@ def test_parameters_left_at_full_size(name):
     pruned = emit(analysis, at_ratio(0.5)(analysis, np.random.default_rng(0)))
     new = {piece.name: piece.new_shape for piece in pruned.slices}
     old = {
-        node.name: analysis.bound.shapes[Tensor(index, 0)]
-        for index, node in enumerate(analysis.bound.graph.nodes)
+        node.name: analysis.lowered.shapes[Tensor(index, 0)]
+        for index, node in enumerate(analysis.lowered.graph.nodes)
         if node.operator is None and node.name not in inputs
     }
     left = sum(prod(new.get(parameter, shape)) for parameter, shape in old.items())

@@ -51,7 +51,7 @@ def cut(analysis: Analysis, links: Sequence[Link]) -> Analysis:
     graph = analysis.model.graph
     for moved, link in enumerate(links):
         assert isinstance(link.carrier, Tensor)
-        shape = analysis.bound.shapes[link.carrier]
+        shape = analysis.lowered.shapes[link.carrier]
         tensor = Tensor(link.carrier.node + moved, link.carrier.output)
         graph = _detached(graph, tensor, link.taker + moved, shape)
     return analyse(replace(analysis.model, graph=graph), RULES)  # type: ignore[type-var]

@@ -16,15 +16,15 @@ from explaining.models import RULES, analysed, model_of  # noqa: E402
 from prunec.analysis.analyse import analyse  # noqa: E402
 from prunec.explaining.diagrams import dot, explanation_diagram, kept_diagram, mermaid  # noqa: E402
 from prunec.explaining.explain import explain  # noqa: E402
-from prunec.explaining.findings import Fate  # noqa: E402
-from prunec.explaining.kept import kept  # noqa: E402
-from prunec.explaining.text import (  # noqa: E402
+from prunec.explaining.explanation_text import (  # noqa: E402
     explanation_json,
     explanation_text,
     kept_json,
     kept_text,
     ranges,
 )
+from prunec.explaining.findings import Fate  # noqa: E402
+from prunec.explaining.kept import kept  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402
 
 

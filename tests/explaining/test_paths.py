@@ -17,7 +17,7 @@ from prunec.analysis.analyse import Analysis  # noqa: E402
 from prunec.channels.propagate import Propagation  # noqa: E402
 from prunec.channels.solve import Solution, solve  # noqa: E402
 from prunec.explaining.explain import Explainer  # noqa: E402
-from prunec.explaining.findings import Chain, Fate, Place, Tie  # noqa: E402
+from prunec.explaining.findings import AxisPositions, Chain, Fate, TiedPlace  # noqa: E402
 
 
 class Zoo:
@@ -52,7 +52,7 @@ def built(name: str) -> Any:
     return Zoo(name)
 
 
-def random_ties(name: str, count: int) -> Iterator[tuple[Analysis, str, Fate, Tie]]:
+def random_ties(name: str, count: int) -> Iterator[tuple[Analysis, str, Fate, TiedPlace]]:
     """Channels of a network's parameters that can go, each with a place that goes with it at another node."""
     analysis = analysed(built(name))
     explainer = Explainer(analysis)
@@ -70,7 +70,7 @@ def random_ties(name: str, count: int) -> Iterator[tuple[Analysis, str, Fate, Ti
             yield analysis, parameter, fate, ties[rng.integers(len(ties))]
 
 
-def tied(analysis: Analysis, name: str, fate: Fate, place: Place) -> bool:
+def tied(analysis: Analysis, name: str, fate: Fate, place: AxisPositions) -> bool:
     """Whether a channel of a parameter goes with a place."""
     found = Explainer(analysis).explain(name, fate.axis, fate.example).fates
     return any(

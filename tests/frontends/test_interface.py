@@ -23,7 +23,7 @@ MODULES = sorted(
 )
 
 #: Help names the formats that come with prunec: in `help=` and in the descriptions of commands.
-HELP = {"cli/options.py", "cli/verify_command.py", "cli/diff.py", "cli/rules.py"}
+HELP = {"cli/options.py", "cli/verify_command.py", "cli/diff_command.py", "cli/rules_command.py"}
 #: What is looked up by name in what is no front end, no model and nothing of theirs: by file, the objects.
 LOOKED_UP = {
     "__init__.py": {"import_module(module)"},

@@ -12,7 +12,7 @@ import pytest
 from cli.tools import FILES, bytes_of, run, write_network
 
 from prunec.authoring.formatting import write_text
-from prunec.frontends.mxnet.params import Record, write_params
+from prunec.frontends.mxnet.params import ParameterRecord, write_params
 from prunec.support import cache
 from prunec.support.diagnostics import PrunecError
 from prunec.support.files import check_place, write_file, written
@@ -40,7 +40,9 @@ KINDS = pytest.mark.parametrize("make", [pipe, device, folder, nowhere])
 
 
 def write_parameters(path: Path) -> None:
-    write_params(path, [Record("a", "arg:", (1,), np.dtype("f4"), 2)], lambda record: np.zeros(1, "f4"))
+    write_params(
+        path, [ParameterRecord("a", "arg:", (1,), np.dtype("f4"), 2)], lambda record: np.zeros(1, "f4")
+    )
 
 
 WRITERS: tuple[Callable[[Path], None], ...] = (
@@ -96,7 +98,7 @@ def write_params_of_two(path: Path) -> None:
     from prunec.frontends.mxnet.params import ParameterWriter
 
     with ParameterWriter(path, 2) as writer:
-        writer.add(Record("a", "arg:", (1,), np.dtype("f4"), 2), np.zeros(1, "f4"))
+        writer.add(ParameterRecord("a", "arg:", (1,), np.dtype("f4"), 2), np.zeros(1, "f4"))
 
 
 def test_a_cache_with_something_else_in_it(tmp_path: Path, monkeypatch: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prunec.authoring.pages import reference_page
+from prunec.authoring.reference_pages import reference_page
 from prunec.language.canonical import print_rule
 from prunec.language.check import check
 from prunec.language.library import load

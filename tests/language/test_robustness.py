@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunec.authoring.pages import reference_page
+from prunec.authoring.reference_pages import reference_page
 from prunec.language.check import check
 from prunec.language.library import RuleSet
 from prunec.language.parser import holds_policies, parse

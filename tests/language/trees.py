@@ -109,7 +109,7 @@ kinds = st.sampled_from(["one", "optional", "variadic"])
 axis_lists = st.lists(axes, max_size=3).map(tuple)
 alternatives = st.builds(syntax.Alternative, axis_lists, guards, st.just(NOWHERE))
 tensors = st.builds(
-    syntax.Tensor,
+    syntax.TensorPattern,
     words,
     kinds,
     axis_lists,
@@ -119,7 +119,7 @@ tensors = st.builds(
 
 
 values_carried = st.builds(
-    syntax.Tensor,
+    syntax.TensorPattern,
     words,
     st.sampled_from(["one", "optional"]),
     st.just(()),
@@ -128,7 +128,7 @@ values_carried = st.builds(
 )
 
 
-def slots(least: int) -> st.SearchStrategy[tuple[syntax.Tensor, ...]]:
+def slots(least: int) -> st.SearchStrategy[tuple[syntax.TensorPattern, ...]]:
     return st.lists(tensors, min_size=least, max_size=3).map(tuple)
 
 

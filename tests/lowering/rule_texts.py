@@ -27,12 +27,12 @@ from prunec.graph import COUNTS, Graph, Known, Node, Shape, Tensor
 from prunec.language.library import RuleSet, load
 from prunec.language.parser import parse
 from prunec.language.syntax import Equation, Name, Rest, Rule
-from prunec.language.syntax import Tensor as Slot
+from prunec.language.syntax import TensorPattern as Slot
 from prunec.language.tree import calls, walk
 from prunec.lowering.guards import holds
 from prunec.proving.draw import draw_form
 from prunec.proving.forms import Form, forms, may_hold
-from prunec.proving.rules import AROUND
+from prunec.proving.rules_under_trial import AROUND
 from prunec.proving.shapes import NotDrawn
 from prunec.rewriting.edits import edits_for
 from prunec.rewriting.shrink import Shrinker
@@ -136,8 +136,8 @@ def texts(entry: Entry, trial: Trial, rules: Neighbours) -> str:
 
 
 def _check(entry: Entry, analysis: Analysis, index: int) -> None:
-    rule = analysis.bound.rules[index]
-    if rule is None or index in analysis.bound.opaque or rule.header.span.start != entry.rule.span.start:
+    rule = analysis.lowered.rules[index]
+    if rule is None or index in analysis.lowered.opaque or rule.header.span.start != entry.rule.span.start:
         raise ValueError("the node is not one for this rule")
     shapes: dict[str, list[Optional[Shape]]] = {}
     for slot in rule.inputs:

@@ -293,7 +293,7 @@ def test_parts_that_stand_nowhere_else_are_free():
 
 def test_what_an_attribute_makes_is_made():
     found = bound("op z(shape) { -> out[*x]  copy_zero(shape, *x) = *x }", shape=(2, 0, 4))
-    assert found.made == {"x.0", "x.1", "x.2"} and found.kept == {}
+    assert found.attribute_sized == {"x.0", "x.1", "x.2"} and found.kept == {}
     # Not so without the equation.
     assert set(bound("op z { -> out[c] }", outputs=[(3,)]).kept) == {"c"}
 

@@ -15,7 +15,7 @@ import pytest
 
 from messages.cases import CASES, MODELS, PLANS, RULES
 from messages.inputs import Case
-from prunec.authoring.registry import Registered
+from prunec.authoring.registered_operators import Registered
 from prunec.cli import main as command
 
 EXPECTED = Path(__file__).with_name("expected")
@@ -57,11 +57,13 @@ def steady(text: str) -> str:
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: dict[str, Registered] = {}
-    monkeypatch.setattr("prunec.authoring.registry.registered_operators", lambda library: registered)
+    monkeypatch.setattr(
+        "prunec.authoring.registered_operators.registered_operators", lambda library: registered
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     if "rules" not in command.COMMANDS:
-        monkeypatch.setitem(command.COMMANDS, "rules", "prunec.cli.rules")
+        monkeypatch.setitem(command.COMMANDS, "rules", "prunec.cli.rules_command")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

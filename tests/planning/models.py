@@ -45,7 +45,7 @@ def corpus_model(name: str, seed: int = 0) -> Any:
     shapes = {p.name: tuple(size or 1 for size in p.shape) for p in analysis.parameters}
     graph = analysis.model.graph
     for index in graph.parameters:
-        shape = analysis.bound.shapes.get((index, 0))
+        shape = analysis.lowered.shapes.get((index, 0))
         if shape is not None and None not in shape:
             shapes.setdefault(graph.nodes[index].name, shape)
     return replace(bare, parameters=Random(shapes, seed))

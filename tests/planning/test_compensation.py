@@ -23,7 +23,7 @@ def images(count: int = 6) -> np.ndarray:
 
 
 def outputs(symbol: Path, values: Path, data: np.ndarray) -> np.ndarray:
-    from prunec.frontends.mxnet.runtime import run as run_model
+    from prunec.frontends.mxnet.sessions import run as run_model
 
     file = read_params(values)
     arrays = {name: file.array(name) for name in file.shapes}

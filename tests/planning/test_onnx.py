@@ -20,7 +20,7 @@ from onnx import numpy_helper  # noqa: E402
 from prunec.analysis.analyse import Analysis, analyse  # noqa: E402
 from prunec.examples import Data, read_data  # noqa: E402
 from prunec.frontends.onnx.model import OnnxModel, read_model  # noqa: E402
-from prunec.frontends.onnx.runtime import open_session  # noqa: E402
+from prunec.frontends.onnx.sessions import open_session  # noqa: E402
 from prunec.frontends.runtime import runtime_of  # noqa: E402
 from prunec.planning import latency  # noqa: E402
 from prunec.planning.compensation import compensate  # noqa: E402

@@ -147,7 +147,7 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     from networks import BUILDERS, random_parameters
 
     from prunec.frontends.mxnet.model import read_model
-    from prunec.rewriting.slicing import apply, mask
+    from prunec.rewriting.slicing import mask_array, slice_array
 
     case = next(case for case in (build() for build in BUILDERS) if case.name == name)
     values = random_parameters(case.symbol, case.inputs, 0)
@@ -162,8 +162,8 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     scores = np.random.default_rng(0).random(changed.solution.unit_count)
     removed = uniform(changed.solution, 0.5, scores)
     pruned = emit(changed, removed)
-    masked = {**values, **{own.name: mask(own, values[own.name]) for own in pruned.slices}}
-    small = {**values, **{own.name: apply(own, values[own.name]) for own in pruned.slices}}
+    masked = {**values, **{own.name: mask_array(own, values[own.name]) for own in pruned.slices}}
+    small = {**values, **{own.name: slice_array(own, values[own.name]) for own in pruned.slices}}
     network = Network(case.json, case.inputs, values, {})
     verdict = Trial(network, changed, removed, pruned, small, masked).verdict()
     assert pruned.slices and verdict.proved, str(verdict)

@@ -202,11 +202,11 @@ def test_operators_that_are_not_registered_are_told() -> None:
 
 
 def test_crash_of_mxnet_is_told_and_nothing_else_is_lost() -> None:
-    from prunec.proving.worker import Crash, Worker
+    from prunec.proving.worker import TrialCrash, Worker
 
     with Worker("MXNet", _prepare_to_crash, ()) as worker:
         crash = worker.run("die")
-        assert isinstance(crash, Crash)
+        assert isinstance(crash, TrialCrash)
         assert (crash.operator, crash.words) == ("an operator", "(a=1)")
         assert crash.reason == "MXNet crashes (exit code 3)"
         assert worker.run("live") == "live"

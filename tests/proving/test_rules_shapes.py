@@ -279,7 +279,7 @@ def test_shapes_are_those_of_mxnet(
     library: Library, operator: str, inputs: list[Given], attributes: dict[str, Any]
 ) -> None:
     pytest.importorskip("mxnet", reason="needs MXNet")
-    from prunec.frontends.mxnet.runtime import infer_shapes
+    from prunec.frontends.mxnet.sessions import infer_shapes
 
     known = {f"x{i}": shape for i, shape in enumerate(inputs) if shape is not None}
     expected = infer_shapes(model(operator, inputs, attributes), known)

@@ -10,7 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from prunec.proving import worker
-from prunec.proving.worker import Crash, Notice, Worker
+from prunec.proving.worker import Notice, TrialCrash, Worker
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 
@@ -37,7 +37,7 @@ def test_a_crash_names_what_was_tried_last_and_the_cause() -> None:
         _, first = own.run("live")
         assert own.run("live") == ("live", first) and own.cause() == ""
         crash = own.run("die")
-        assert crash == Crash("another", "(a=2)", "MXNet crashes (exit code 3): MyError: of its own")
+        assert crash == TrialCrash("another", "(a=2)", "MXNet crashes (exit code 3): MyError: of its own")
         _, second = own.run("live")
         assert second != first
 
@@ -47,7 +47,7 @@ def test_what_does_not_come_back_is_given_up(monkeypatch: Any) -> None:
         own.run("live")
         monkeypatch.setattr(worker, "_PATIENCE", 3.0)
         crash = own.run("sleep")
-        assert crash == Crash("another", "(a=2)", "MXNet does not come back within 3 seconds")
+        assert crash == TrialCrash("another", "(a=2)", "MXNet does not come back within 3 seconds")
 
 
 @pytest.mark.parametrize(("task", "code"), [("refuse", "P713"), ("fail", "P712")])

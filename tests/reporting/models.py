@@ -20,8 +20,8 @@ from prunec.language.library import RuleSet, load
 from prunec.planning.choose import Plan
 from prunec.planning.planfile import Origin
 from prunec.reporting.report import render_report
-from prunec.rewriting.diff import unified_diff
 from prunec.rewriting.emit import Pruned, emit
+from prunec.rewriting.unified_diff import unified_diff
 
 COMMAND = ("prunec", "compile", "net-symbol.json", "--ratio", "0.5")
 

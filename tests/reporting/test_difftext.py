@@ -11,7 +11,7 @@ from models import Symbol
 from prunec.frontends.mxnet.headings import headings
 from prunec.frontends.mxnet.symbol import read_symbol
 from prunec.reporting.difftext import LINE_LIMIT, WHOLE_LIMIT, diff_view
-from prunec.rewriting.diff import unified_diff
+from prunec.rewriting.unified_diff import unified_diff
 
 
 def _plain(markup):

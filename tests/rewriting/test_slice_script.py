@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from prunec.embedded.slices import Gather, ParameterSlice
-from prunec.rewriting.script import render_script
+from prunec.rewriting.slicing_script import render_script
 from rewriting.slice_examples import MAGIC, container, example, expected, module, parameter_file, record
 
 HOSTILE = [

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunec.embedded.slices import Gather, ParameterSlice, gathered, slices_of
-from prunec.rewriting.script import render_script
-from prunec.rewriting.slicing import apply, compact, expand, mask
+from prunec.rewriting.slicing import compact, expand, mask_array, slice_array
+from prunec.rewriting.slicing_script import render_script
 from prunec.support.diagnostics import PrunecError
 from rewriting.slice_examples import example, expected
 
@@ -40,8 +40,8 @@ def parameter_slices(draw: st.DrawFn) -> ParameterSlice:
 def test_library_and_script_do_what_numpy_does(parameter: ParameterSlice) -> None:
     array = np.arange(np.prod(parameter.shape), dtype=np.int32).reshape(parameter.shape)
     wanted = expected(parameter, array)
-    assert np.array_equal(apply(parameter, array), wanted)
-    assert np.array_equal(mask(parameter, array), np.where(np.isin(array, wanted), array, -1))
+    assert np.array_equal(slice_array(parameter, array), wanted)
+    assert np.array_equal(mask_array(parameter, array), np.where(np.isin(array, wanted), array, -1))
     tables: dict[str, Any] = {}
     exec(render_script([parameter], "m", "").split("# --- slices")[0], tables)
     (read,) = slices_of(tables["PARAMETERS"], tables["KEPT"]).values()
@@ -50,7 +50,7 @@ def test_library_and_script_do_what_numpy_does(parameter: ParameterSlice) -> Non
 
 def test_what_is_cut_out_is_no_view() -> None:
     array = np.arange(4.0)
-    part = apply(ParameterSlice("w", (4,), (4,), (Gather(0, (), np.array([0, 1])),), (2,)), array)
+    part = slice_array(ParameterSlice("w", (4,), (4,), (Gather(0, (), np.array([0, 1])),), (2,)), array)
     part[:] = -1
     assert array.tolist() == [0, 1, 2, 3]
 
@@ -92,9 +92,9 @@ def test_ranges_are_short() -> None:
 
 def test_neutral_elements_and_shape_errors() -> None:
     slices, arrays = example()
-    variance = mask(slices[4], arrays["variance"])
+    variance = mask_array(slices[4], arrays["variance"])
     assert variance.tolist() == [1, 1, *arrays["variance"][2:4].tolist(), 1, 1, 1, 1, 1]
-    for function in (apply, mask):
+    for function in (slice_array, mask_array):
         with pytest.raises(PrunecError, match=r"P620: the parameter 'bias' has the shape \(3\), not \(9\)"):
             function(slices[0], np.zeros(3))
 
@@ -104,16 +104,16 @@ def test_open_axes_stay_as_they_are() -> None:
     kept = Gather(1, (0,), np.array([[0], [2]]))
     parameter = ParameterSlice("w", (6, None, 5), (2, 3, None, 5), (kept,), (2, None, 5))
     array = np.arange(6 * 7 * 5, dtype=np.float32).reshape(6, 7, 5)
-    assert np.array_equal(apply(parameter, array), array[[0, 5]])
-    assert np.array_equal(mask(parameter, array), array * np.isin(np.arange(6), [0, 5])[:, None, None])
+    assert np.array_equal(slice_array(parameter, array), array[[0, 5]])
+    assert np.array_equal(mask_array(parameter, array), array * np.isin(np.arange(6), [0, 5])[:, None, None])
     with pytest.raises(
         PrunecError, match=r"P620: the parameter 'w' has the shape \(6, 5\), not \(6, \?, 5\)"
     ):
-        apply(parameter, array[:, 0])
+        slice_array(parameter, array[:, 0])
     with pytest.raises(
         PrunecError, match=r"P620: the parameter 'w' has the shape \(6, 7, 4\), not \(6, \?, 5\)"
     ):
-        mask(parameter, array[:, :, :4])
+        mask_array(parameter, array[:, :, :4])
 
 
 @pytest.mark.parametrize(

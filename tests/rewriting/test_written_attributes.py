@@ -23,7 +23,7 @@ def _written(build, remove, units=8, shape=(2, 3)):
     removed[remove] = True
     outcome = compare(analysis, removed)
     assert outcome.error < 1e-9
-    nodes = analysis.bound.graph.nodes
+    nodes = analysis.lowered.graph.nodes
     changes = {}
     for index, name, value in json.loads(outcome.pruned.model):
         value = tuple(value) if isinstance(value, list) else value

@@ -150,7 +150,7 @@ def test_gradients_of_the_loss() -> None:
 def measured(tmp_path: Path) -> Any:
     """An analysis, examples, and the values of tensors by node name."""
     pytest.importorskip("mxnet", reason="needs MXNet")
-    from prunec.frontends.mxnet.runtime import run
+    from prunec.frontends.mxnet.sessions import run
 
     values = parameters()
     analysis = small_analysis(tmp_path / "model", values)
@@ -192,7 +192,7 @@ def test_reconstruction(measured: Any) -> None:
 
 
 def test_taylor_is_the_first_order_change_of_the_loss(measured: Any, tmp_path: Path) -> None:
-    from prunec.frontends.mxnet.runtime import run
+    from prunec.frontends.mxnet.sessions import run
 
     analysis, data, _, values = measured
     model: Any = analysis.model

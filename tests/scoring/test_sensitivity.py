@@ -18,7 +18,7 @@ from cli.tools import plan_of, run
 from planning.models import parameters, small_analysis, write_model
 
 from prunec.planning.choose import Options, make_plan
-from prunec.scoring.sensitivity import COLUMNS, Entry, Table, read_table, write_table
+from prunec.scoring.sensitivity import COLUMNS, Entry, SensitivityTable, read_table, write_table
 from prunec.support.diagnostics import PrunecError, render
 
 pytestmark = pytest.mark.slow
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.slow
 HEAD = ",".join(COLUMNS)
 
 
-def table(*entries: tuple[int, int, int, float]) -> Table:
+def table(*entries: tuple[int, int, int, float]) -> SensitivityTable:
     own = tuple(Entry(group, "conv", units, gone, change, None) for group, units, gone, change in entries)
-    return Table("l1", "abc", own, 0.75)
+    return SensitivityTable("l1", "abc", own, 0.75)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_interrupted_run_goes_on(model: Path, capsys: Any, monkeypatch: Any) 
     counts: list[int] = []
     write = sensitivity.write_table
 
-    def limited(path: Path, table: Table) -> None:
+    def limited(path: Path, table: SensitivityTable) -> None:
         write(path, table)
         counts.append(len(table.entries))
         if counts == [0, 1, 2]:

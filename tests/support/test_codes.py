@@ -23,7 +23,7 @@ from messages.cases import CASES
 from prunec.language.check import check
 from prunec.language.parser import parse
 from prunec.support import codes as catalogue
-from prunec.support.codes import Record, codes, read_record, record_of
+from prunec.support.codes import CodeRecord, codes, read_record, record_of
 from prunec.support.diagnostics import PrunecError, Severity, Source, render_all
 
 ROOT = Path(__file__).parents[2]
@@ -134,7 +134,7 @@ def checked(rules: str) -> str:
         return render_all(error.diagnostics) + "\n"
 
 
-def possible(record: Record) -> list[str]:
+def possible(record: CodeRecord) -> list[str]:
     """What the example of a record can show."""
     if record.example is not None and record.example.rules is not None:
         return [checked(record.example.rules)]

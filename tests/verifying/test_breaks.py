@@ -13,7 +13,7 @@ from damage import damages  # noqa: E402
 from exactness.pruning import Network, Trial, at_ratio, prune  # noqa: E402
 from networks.parameters import random_parameters  # noqa: E402
 
-from prunec.verifying.prove import prove  # noqa: E402
+from prunec.verifying.proof import prove  # noqa: E402
 from prunec.verifying.running import Examples, Subject  # noqa: E402
 from prunec.verifying.verdict import Evidence, Outcome  # noqa: E402
 

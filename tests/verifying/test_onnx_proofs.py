@@ -12,7 +12,7 @@ from frontends.onnx.network import Net, Result, prune, surviving  # noqa: E402
 from frontends.onnx.patterns import image, start  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
-from prunec.rewriting.slicing import apply  # noqa: E402
+from prunec.rewriting.slicing import slice_array  # noqa: E402
 from prunec.verifying.verdict import Evidence  # noqa: E402
 
 
@@ -144,7 +144,7 @@ def test_filters_that_training_left_without_weight():
     net.head(net.conv(x, "c2", 16, 6), 6)
     result = prune(net.proto(), strict=True)
     (piece,) = (own for own in result.pruned.slices if own.name == "c1_w")
-    size = np.abs(apply(piece, values)).max(axis=(1, 2, 3))
+    size = np.abs(slice_array(piece, values)).max(axis=(1, 2, 3))
     assert max(size[0], size[-1]) < 1e-10 and size.max() > 0.1
     assert result.proved, result.verdict
     (found,) = (own for own in result.verdict.witnesses if own.parameter == "c1_w")

@@ -48,7 +48,7 @@ def test_a_shape_that_is_known_only_when_the_model_runs_is_no_break():
     """Batch and length are open: what the reshapes make is known by its operator all the same."""
     pattern = transformers.computed_shapes()
     result = prune(pattern.proto, drawn=pattern.inputs, others=pattern.others)
-    kinds = {opaque.kind for opaque in result.analysis.bound.opaque.values()}
+    kinds = {opaque.kind for opaque in result.analysis.lowered.opaque.values()}
     assert kinds == {"unknown value"}
     assert result.proved and result.verdict.restarts == ()
     assert result.pruned.slices and surviving(result) == []

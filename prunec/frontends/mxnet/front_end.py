@@ -43,8 +43,8 @@ class MXNetFrontEnd(FrontEnd["MXNetModel"]):
         return read_model(path, parameters, input_shapes)
 
     def read_pruned(self, model: MXNetModel, path: Path, parameters: Optional[Path]) -> PrunedFiles:
+        from prunec.frontends.mxnet.model_runtime import MXNetRuntime
         from prunec.frontends.mxnet.params import read_params
-        from prunec.frontends.mxnet.running import MXNetRuntime
         from prunec.frontends.mxnet.symbol import read_symbol_file
 
         data = read_symbol_file(path).data
@@ -58,7 +58,7 @@ class MXNetFrontEnd(FrontEnd["MXNetModel"]):
         return {node["name"] for node in read_symbol_file(path).nodes if not node["inputs"]}
 
     def feed_nodes(self, model: MXNetModel, needed: set[int]) -> list[int]:
-        from prunec.frontends.mxnet.runtime import PARAMETER_ENDINGS
+        from prunec.frontends.mxnet.sessions import PARAMETER_ENDINGS
 
         # A label is no input of an inference, and a parameter that its file lacks is none at all; the
         # comparison says that it is missing.
@@ -106,13 +106,13 @@ class MXNetFrontEnd(FrontEnd["MXNetModel"]):
     # --- the smaller model; the slicing script writes its parameters ---
 
     def script(self, model: MXNetModel, pruned: Pruned) -> str:
-        from prunec.rewriting.script import render_script
+        from prunec.rewriting.slicing_script import render_script
 
         return render_script(pruned.slices, model.path.name, model.digest, model.parameter_types())
 
     def diff(self, model: MXNetModel, pruned: Pruned) -> bytes:
         from prunec.frontends.mxnet.headings import headings
-        from prunec.rewriting.diff import unified_diff
+        from prunec.rewriting.unified_diff import unified_diff
 
         return unified_diff(model.path.name, model.file.data, pruned.model, headings(model.file))
 

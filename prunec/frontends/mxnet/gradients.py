@@ -7,7 +7,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.examples import Data
-from prunec.frontends.mxnet.runtime import Session, open_session
+from prunec.frontends.mxnet.sessions import MXNetSession, open_session
 from prunec.frontends.runtime import Array, Gradient
 
 #: How the names of inputs end that take labels.
@@ -21,7 +21,7 @@ def gradients(symbol: bytes, parameters: Mapping[str, Array], data: Data) -> Ite
 
     operation = mx.nd.CachedOp(mx.sym.load_json(symbol.decode("utf-8")))
     names = mx.sym.load_json(symbol.decode("utf-8")).list_inputs()
-    session: Optional[Session] = None
+    session: Optional[MXNetSession] = None
     size = 0
     for inputs, labels in data.batches():
         count = len(next(iter(inputs.values())))

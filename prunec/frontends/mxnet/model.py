@@ -10,8 +10,8 @@ from typing import Any, Mapping, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from prunec.frontends.mxnet.model_runtime import MXNetRuntime
 from prunec.frontends.mxnet.params import ParameterFile, read_params
-from prunec.frontends.mxnet.running import MXNetRuntime
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, to_graph
 from prunec.frontends.mxnet.symbol_writing import rewrite
 from prunec.graph import Graph, Shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional
 
-from prunec.frontends.mxnet.library import mxnet
+from prunec.frontends.mxnet.package import mxnet
 from prunec.frontends.operators import Argument, Operator, Registered
 
 _CHOICES = re.compile(r"\{([^}]*)\}")
@@ -21,7 +21,7 @@ PURPOSE = "rules are proved by running the operators; importing MXNet gave"
 
 
 @dataclass(frozen=True)
-class Signature:
+class Wiring:
     """How an operator with given attributes is wired: its inputs' names, which of them are states that it
     keeps (moving averages), and how many outputs a model can use."""
 
@@ -86,7 +86,7 @@ def _takes_any_attribute(name: str) -> bool:
     return _NOBODYS_ATTRIBUTE not in base.py_str(base._LIB.MXGetLastError())
 
 
-def signature(name: str, attributes: dict[str, str]) -> Signature:
+def signature(name: str, attributes: dict[str, str]) -> Wiring:
     """How MXNet wires an operator with these attribute texts.  Raises MXNet's own error where it refuses."""
     mx = mxnet(PURPOSE)
     base = mx.base
@@ -105,7 +105,7 @@ def signature(name: str, attributes: dict[str, str]) -> Signature:
     )
     symbol = mx.sym.Symbol(symbol_handle)
     symbol._compose(name="node")
-    return Signature(
+    return Wiring(
         tuple(symbol.list_inputs()), frozenset(symbol.list_auxiliary_states()), len(symbol.list_outputs())
     )
 

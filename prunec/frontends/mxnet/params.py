@@ -37,7 +37,7 @@ _HELP_DAMAGED = "copy or download the file again, or save it again with mx.nd.sa
 
 
 @dataclass(frozen=True)
-class Record:
+class ParameterRecord:
     """One array of a parameter file and where its data stand.
 
     ``prefix`` is ``"arg:"``, ``"aux:"`` or empty, ``version`` the record format (0 to 3), ``offset`` the
@@ -60,12 +60,12 @@ class ParameterFile:
     """A parameter file that has been read and checked; arrays are views on its memory map."""
 
     path: str
-    records: tuple[Record, ...]
+    records: tuple[ParameterRecord, ...]
     reserved: int = 0
     _map: Optional[mmap.mmap] = field(default=None, repr=False)
 
     @cached_property
-    def by_name(self) -> Mapping[str, Record]:
+    def by_name(self) -> Mapping[str, ParameterRecord]:
         """The records by name without prefix."""
         return {record.name: record for record in self.records}
 
@@ -116,7 +116,10 @@ def read_params(path: _Path) -> ParameterFile:
 
 
 def write_params(
-    path: _Path, records: Sequence[Record], array_of: Callable[[Record], Array], reserved: int = 0
+    path: _Path,
+    records: Sequence[ParameterRecord],
+    array_of: Callable[[ParameterRecord], Array],
+    reserved: int = 0,
 ) -> None:
     """Write ``records`` in their order, with their versions and prefixes, one array at a time.
 
@@ -159,7 +162,7 @@ class ParameterWriter:
             opened.pop_all()
         return self
 
-    def add(self, record: Record, array: Array) -> None:
+    def add(self, record: ParameterRecord, array: Array) -> None:
         """Append ``array`` under the record's name and prefix, in the record's version."""
         dtype = array.dtype.newbyteorder("<")
         try:
@@ -171,7 +174,7 @@ class ParameterWriter:
         flat = np.ascontiguousarray(array, dtype=dtype).reshape(-1)
         self._put(flat.view(np.uint8).data)
 
-    def add_empty(self, record: Record) -> None:
+    def add_empty(self, record: ParameterRecord) -> None:
         """Append a record that holds no array, as it was read."""
         self._announce(record)
         self._put(record.empty)
@@ -186,7 +189,7 @@ class ParameterWriter:
         except OSError as failed:
             self._cannot_write(failed)
 
-    def _announce(self, record: Record) -> None:
+    def _announce(self, record: ParameterRecord) -> None:
         if len(self._names) == self._count:
             raise ValueError(f"{self._count} arrays were announced, and there are more")
         self._names.append((record.prefix + record.name).encode("utf-8"))
@@ -233,17 +236,17 @@ def _read_list(mapped: mmap.mmap, path: str) -> ParameterFile:
     return ParameterFile(path, records, reserved, mapped)
 
 
-def _record(found: mxnet_params.Record, mapped: mmap.mmap) -> Record:
+def _record(found: mxnet_params.ArrayRecord, mapped: mmap.mmap) -> ParameterRecord:
     name = mxnet_params.bare(found.name)
     prefix = found.name[: len(found.name) - len(name)]
     if not found.dtype:
         empty = mapped[found.start : found.end]
-        return Record(name, prefix, (), np.dtype(np.float32), found.version, empty=empty)
+        return ParameterRecord(name, prefix, (), np.dtype(np.float32), found.version, empty=empty)
     dtype = np.dtype(found.dtype).newbyteorder("<")
-    return Record(name, prefix, found.shape, dtype, found.version, found.data_at, found.context)
+    return ParameterRecord(name, prefix, found.shape, dtype, found.version, found.data_at, found.context)
 
 
-def _check_unique(path: str, records: Sequence[Record]) -> None:
+def _check_unique(path: str, records: Sequence[ParameterRecord]) -> None:
     seen: set[str] = set()
     for record in records:
         if record.name in seen:

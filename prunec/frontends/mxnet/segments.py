@@ -7,9 +7,9 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from prunec.frontends.mxnet.library import mxnet
 from prunec.frontends.mxnet.loading import check_outputs, document_of, load, output_counts
-from prunec.frontends.mxnet.runtime import PURPOSE, Session, bound
+from prunec.frontends.mxnet.package import mxnet
+from prunec.frontends.mxnet.sessions import PURPOSE, MXNetSession, bound
 from prunec.frontends.runtime import Array, Feeds
 from prunec.graph import Tensor
 
@@ -17,7 +17,7 @@ _FED = "prunec_fed_{}_{}"
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class SymbolParts:
     """A symbol file that parts are taken of: its JSON, and how many outputs each node has."""
 
     document: Mapping[str, Any]
@@ -25,32 +25,32 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False)
-class Segment(Session):
+class Segment(MXNetSession):
     """A part of a model, of which most inputs stay what they are from run to run: an array that was given
     before, and must not have changed since, is not set again."""
 
     given: dict[Any, Array] = field(default_factory=dict)
 
     def run(self, inputs: Mapping[Any, Array]) -> list[Array]:
-        """See :class:`prunec.frontends.mxnet.runtime.Session`."""
+        """See :class:`prunec.frontends.mxnet.sessions.MXNetSession`."""
         new = {key: array for key, array in inputs.items() if self.given.get(key) is not array}
         self.given.update(new)
         return super().run(new)
 
 
-def parts_of(symbol_json: bytes) -> Parts:
+def parts_of(symbol_json: bytes) -> SymbolParts:
     """What parts of a symbol file are made from.  Raises PrunecError P700 and P701."""
     document = document_of(symbol_json)
-    return Parts(document, output_counts(mxnet(PURPOSE), document))
+    return SymbolParts(document, output_counts(mxnet(PURPOSE), document))
 
 
 def open_segment(
-    parts: Parts, parameters: Mapping[str, Array], feeds: Feeds, fetches: Sequence[Tensor]
-) -> Session:
+    parts: SymbolParts, parameters: Mapping[str, Array], feeds: Feeds, fetches: Sequence[Tensor]
+) -> MXNetSession:
     """What computes the values ``fetches`` from the values ``feeds``: variables by name, inner values by the
     index of their node in the JSON and the index of their output.
 
-    Raises :class:`PrunecError` as :func:`prunec.frontends.mxnet.runtime.open_session` does; what this part
+    Raises :class:`PrunecError` as :func:`prunec.frontends.mxnet.sessions.open_session` does; what this part
     does not use may be fed all the same.
     """
     mx = mxnet(PURPOSE)

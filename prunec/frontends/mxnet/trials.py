@@ -10,10 +10,10 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.frontends.attribute_text import canonical_text
-from prunec.frontends.mxnet.library import mxnet
-from prunec.frontends.mxnet.operators import PURPOSE, Signature, find_operator, signature
-from prunec.frontends.mxnet.running import MXNetRuntime
-from prunec.frontends.mxnet.runtime import infer_shapes
+from prunec.frontends.mxnet.model_runtime import MXNetRuntime
+from prunec.frontends.mxnet.operators import PURPOSE, Wiring, find_operator, signature
+from prunec.frontends.mxnet.package import mxnet
+from prunec.frontends.mxnet.sessions import infer_shapes
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol, to_graph
 from prunec.frontends.mxnet.symbol_writing import rewrite
 from prunec.frontends.operators import Operator
@@ -136,7 +136,7 @@ class SymbolModel:
         return MXNetRuntime(self.file.data, self.graph, self.values)
 
 
-def _wiring(operator: str, texts: dict[str, str]) -> Signature:
+def _wiring(operator: str, texts: dict[str, str]) -> Wiring:
     try:
         return signature(operator, texts)
     except Exception as error:  # MXNet's own error, of whatever class
@@ -154,7 +154,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _infer(
-    operator: str, texts: Mapping[str, str], shapes: Shapes, wiring: Signature
+    operator: str, texts: Mapping[str, str], shapes: Shapes, wiring: Wiring
 ) -> tuple[bytes, Mapping[Tensor, tuple[int, ...]]]:
     """The operator alone on variables, and the shapes that MXNet infers from those of the data."""
     network = SmallNetwork()

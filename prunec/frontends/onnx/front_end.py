@@ -39,9 +39,9 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         return read_model(path, parameters, input_shapes)
 
     def read_pruned(self, model: OnnxModel, path: Path, parameters: Optional[Path]) -> PrunedFiles:
+        from prunec.frontends.onnx.model_runtime import OnnxRuntime
         from prunec.frontends.onnx.preparing import prepared_like
         from prunec.frontends.onnx.protobuf import read_file
-        from prunec.frontends.onnx.running import OnnxRuntime
         from prunec.frontends.onnx.writer import Constants
 
         file = prepared_like(read_file(path), model.file)
@@ -77,7 +77,7 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
 
     def diff(self, model: OnnxModel, pruned: Pruned) -> bytes:
         from prunec.frontends.onnx.text import graph_lines, graph_text
-        from prunec.rewriting.diff import unified_diff
+        from prunec.rewriting.unified_diff import unified_diff
 
         original = model.file.written.SerializeToString()
         old, new = (graph_text(data).encode("utf-8", "backslashreplace") for data in (original, pruned.model))
@@ -89,7 +89,7 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         model.write_external(pruned.edits, folder)
 
     def check_written(self, model: OnnxModel, folder: Path) -> None:
-        from prunec.frontends.onnx.checking import check_written
+        from prunec.frontends.onnx.full_check import check_written
 
         check_written(folder / model.path.name, model.path)
 

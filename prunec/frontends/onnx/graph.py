@@ -36,7 +36,7 @@ _FUNCTION = (
 
 
 @dataclass(frozen=True)
-class Source:
+class NodeSource:
     """What a node of the graph is in the message: ``kind`` is ``"input"``, ``"initializer"``, ``"constant"``
     (a node that only holds one), ``"sparse"`` or ``"node"``, ``index`` its place in the list of its kind (a
     constant's among the nodes)."""
@@ -51,7 +51,7 @@ class GraphOfFile:
     value, ``constants`` the message of a parameter's elements by name."""
 
     graph: Graph
-    sources: tuple[Source, ...]
+    sources: tuple[NodeSource, ...]
     tensors: Mapping[str, Tensor]
     constants: Mapping[str, Any]
 
@@ -73,7 +73,7 @@ class _Builder:
     input_shapes: Mapping[str, Shape]
     hints: Optional[Mapping[str, OpenShape]] = None
     nodes: list[Node] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
+    sources: list[NodeSource] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     shapes: dict[int, OpenShape] = field(default_factory=dict)
@@ -87,14 +87,14 @@ class _Builder:
         self.versions = opsets(self.file.proto)
         self._inputs(proto)
         for index, tensor in enumerate(proto.initializer):
-            self._constant(tensor.name, tensor, Source("initializer", index))
+            self._constant(tensor.name, tensor, NodeSource("initializer", index))
         for index, sparse in enumerate(proto.sparse_initializer):
-            number = self._variable(sparse.values.name, Source("sparse", index))
+            number = self._variable(sparse.values.name, NodeSource("sparse", index))
             self.shapes[number] = tensors.dimensions(sparse, self.file.name)
         for index, node in enumerate(proto.node):
             tensor = constant_of(node)
             if tensor is not None:
-                self._constant(node.output[0], tensor, Source("constant", index))
+                self._constant(node.output[0], tensor, NodeSource("constant", index))
         order = self._order(proto.node)
         names = _names(proto.node)
         for index in order:
@@ -123,9 +123,11 @@ class _Builder:
     # --- variables ---
 
     def _inputs(self, proto: Any) -> None:
-        held = {tensor.name for tensor in proto.initializer}
-        held |= {sparse.values.name for sparse in proto.sparse_initializer}
-        inputs = {value.name: index for index, value in enumerate(proto.input) if value.name not in held}
+        initializers = {tensor.name for tensor in proto.initializer}
+        initializers |= {sparse.values.name for sparse in proto.sparse_initializer}
+        inputs = {
+            value.name: index for index, value in enumerate(proto.input) if value.name not in initializers
+        }
         unknown = [name for name in self.input_shapes if name not in inputs]
         if unknown:
             shown = ", ".join(printable(name, 60) for name in list(inputs)[:8])
@@ -135,7 +137,7 @@ class _Builder:
         self.input_sizes = shapes
         for name, index in inputs.items():
             tensors.check_type(proto.input[index], self.file.name)
-            number = self._variable(name, Source("input", index))
+            number = self._variable(name, NodeSource("input", index))
             if name in self.input_shapes:
                 self._check_rank(name, proto.input[index], self.input_shapes[name])
             if name in shapes:
@@ -150,13 +152,13 @@ class _Builder:
                 "P307", headline, self.file.name, note, "only sizes that the model leaves open can be chosen"
             )
 
-    def _variable(self, name: str, source: Source) -> int:
+    def _variable(self, name: str, source: NodeSource) -> int:
         self._define(name, Tensor(len(self.nodes), 0))
         self.nodes.append(Node(name, None, {}, ()))
         self.sources.append(source)
         return len(self.nodes) - 1
 
-    def _constant(self, name: str, tensor: Any, source: Source) -> None:
+    def _constant(self, name: str, tensor: Any, source: NodeSource) -> None:
         where = self.file.name
         tensors.check(tensor, self.file.folder, where)
         index = self._variable(name, source)
@@ -229,13 +231,13 @@ class _Builder:
         where = f'the node "{printable(name)}"'
         extra = [value for value in captured(node) if value in self.tensors]
         inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
-        given = (*(bool(value) for value in node.input), *(True for _ in extra))
+        connected = (*(bool(value) for value in node.input), *(True for _ in extra))
         number = len(self.nodes)
         for position, value in enumerate(node.output):
             if value:
                 self._define(value, Tensor(number, position))
-        self.nodes.append(Node(name, operator, attributes, tuple(inputs), given, len(node.output)))
-        self.sources.append(Source("node", index))
+        self.nodes.append(Node(name, operator, attributes, tuple(inputs), connected, len(node.output)))
+        self.sources.append(NodeSource("node", index))
 
     def _inside(self, nodes: Sequence[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
         for number, source in enumerate(self.sources):
@@ -318,9 +320,9 @@ def attributes_of(node: Any) -> dict[str, Value]:
         elif kind == kinds.STRINGS:
             values[attribute.name] = tuple(text.decode("utf-8", "replace") for text in attribute.strings)
         elif kind == kinds.TENSOR and tuple(attribute.t.dims) in ((), (1,)):
-            held = _single(attribute.t)
-            if held is not None:
-                values[attribute.name] = held
+            constant = _single(attribute.t)
+            if constant is not None:
+                values[attribute.name] = constant
     return values
 
 

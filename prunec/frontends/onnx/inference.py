@@ -58,11 +58,11 @@ class _Inference:
     def outputs(self, node: Any) -> Types:
         """The types of a node's outputs by name; nothing where inference fails."""
         unknown = self.onnx.TypeProto()
-        taken = {name: self.types.get(name, unknown) for name in (*node.input, *captured(node)) if name}
+        input_types = {name: self.types.get(name, unknown) for name in (*node.input, *captured(node)) if name}
         try:
             function = self.functions.get((node.domain, node.op_type))
             if function is not None:
-                inputs = [taken.get(name, unknown) for name in node.input]
+                inputs = [input_types.get(name, unknown) for name in node.input]
                 found = self.onnx.shape_inference.infer_function_output_types(
                     function, inputs, list(node.attribute)
                 )
@@ -71,9 +71,14 @@ class _Inference:
                 schema = self._schema(node)
                 if schema is None:
                     return {}
-                held = {name: self.constants[name] for name in node.input if name in self.constants}
+                constants = {name: self.constants[name] for name in node.input if name in self.constants}
                 given = self.onnx.shape_inference.infer_node_outputs(
-                    schema, node, taken, held, opset_imports=self.imports, ir_version=self.ir_version
+                    schema,
+                    node,
+                    input_types,
+                    constants,
+                    opset_imports=self.imports,
+                    ir_version=self.ir_version,
                 )
         except Exception:  # inference is a service: what it cannot do is no error of the model
             return {}

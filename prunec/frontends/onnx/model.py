@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from prunec.embedded.onnx_edits import MessageEdits
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.graph import GraphOfFile, to_graph
+from prunec.frontends.onnx.model_runtime import OnnxRuntime
 from prunec.frontends.onnx.preparing import folded, with_copies
 from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
 from prunec.frontends.onnx.rewriting import message_edits
-from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
 from prunec.rewriting.edits import Edits

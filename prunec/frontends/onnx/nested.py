@@ -28,9 +28,11 @@ def weights_inside(node: Any, depth: int = 0) -> tuple[int, int]:
     floating = {types.FLOAT, types.DOUBLE, types.FLOAT16, types.BFLOAT16}
     count = numbers = 0
     for graph in _graphs(node, depth):
-        held = [*graph.initializer, *(own.values for own in graph.sparse_initializer)]
-        held += [a.t for inner in graph.node for a in inner.attribute if a.HasField("t") and not inner.input]
-        sizes = [prod(tensor.dims) for tensor in held if tensor.data_type in floating]
+        tensors = [*graph.initializer, *(own.values for own in graph.sparse_initializer)]
+        tensors += [
+            a.t for inner in graph.node for a in inner.attribute if a.HasField("t") and not inner.input
+        ]
+        sizes = [prod(tensor.dims) for tensor in tensors if tensor.data_type in floating]
         found = [size for size in sizes if size > 1]
         inside = [weights_inside(inner, depth + 1) for inner in graph.node]
         count += len(found) + sum(own[0] for own in inside)

@@ -138,11 +138,11 @@ def check_data(proto: Any, name: str) -> None:
 
     Raises PrunecError P334.
     """
-    held = [tensor for _, tensor in constants_of(proto.graph) if is_external(tensor)]
+    external = [tensor for _, tensor in constants_of(proto.graph) if is_external(tensor)]
     found = [tensor for tensor in _tensors(proto) if is_external(tensor)]
-    if len(found) == len(held):
+    if len(found) == len(external):
         return
-    stray = next(tensor for tensor in found if not any(tensor is other for other in held))
+    stray = next(tensor for tensor in found if not any(tensor is other for other in external))
     shown = printable(stray.name, 80) or "a tensor without a name"
     note = f"{shown} is no constant of the graph: it stands in an attribute or in a nested graph"
     advice = "write it as one file, onnx.save(onnx.load('model.onnx'), 'whole.onnx'), if you know who made it"

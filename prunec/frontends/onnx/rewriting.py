@@ -23,7 +23,7 @@ from prunec.value import Value
 #: Computations tried to find the constant behind an element.
 _MOST_TRIALS = 400
 
-Held = dict[Tensor, Known]
+KnownValues = dict[Tensor, Known]
 
 
 def message_edits(content: GraphOfFile, proto: Any, edits: Edits) -> MessageEdits:
@@ -43,9 +43,9 @@ class _Rewriting:
 
     def __post_init__(self) -> None:
         self.graph: Graph = self.content.graph
-        self.values = _Values(self.graph, dict(self.changed.held))
+        self.values = _Values(self.graph, dict(self.changed.known_values))
         self.names = {tensor: name for name, tensor in self.content.tensors.items()}
-        self.taken = _all_names(self.proto.graph)
+        self.used_names = _all_names(self.proto.graph)
         self.outputs = set(self.graph.outputs)
         values = (*self.proto.graph.value_info, *self.proto.graph.input)
         self.stated = {value.name for value in values if declared_shape(value)}
@@ -73,11 +73,11 @@ class _Rewriting:
 
     def _sizes(self) -> dict[str, dict[int, Optional[int]]]:
         """The axes that shrink, and their new sizes, of the values whose shapes the message states."""
-        before = self.changed.held
+        before = self.changed.known_values
         # Lists of positions get shorter.
         listed = {
             tensor: {n: size for n, size in enumerate(array.shape) if size != before[tensor].shape[n]}
-            for tensor, array in self.values.held.items()
+            for tensor, array in self.values.known.items()
             if array.shape != before[tensor].shape and array.ndim == before[tensor].ndim
         }
         return {
@@ -119,13 +119,13 @@ class _Rewriting:
 
     def _carry(self, tensor: Tensor, wanted: Known, places: Sequence[tuple[int, int]]) -> None:
         """Makes some inputs that take ``tensor`` carry a wanted value."""
-        if same(self.values.held[tensor], wanted):
+        if same(self.values.known[tensor], wanted):
             return  # an earlier change has seen to it
         changed = self._constants_behind(tensor, wanted)
         if changed is not None and self._all_agree(changed):
             for constant, array in changed.items():
                 self.elements[self.names[constant]] = _elements(array)
-            self.values.held.update(self.values.after(changed))
+            self.values.known.update(self.values.after(changed))
             return
         if changed is None and tensor in self.changed.open:
             # The open sizes stay as they are computed; a number beside them that must not follow from what
@@ -151,18 +151,20 @@ class _Rewriting:
             help="keep the channels of this node by a policy",
         )
 
-    def _constants_behind(self, tensor: Tensor, wanted: Known, of_nodes: bool = False) -> Optional[Held]:
+    def _constants_behind(
+        self, tensor: Tensor, wanted: Known, of_nodes: bool = False
+    ) -> Optional[KnownValues]:
         """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
         change of single elements does it.  ``of_nodes``: what nodes give, open sizes aside, can be changed as
         if it were a constant."""
-        held = self.values.held[tensor]
+        old = self.values.known[tensor]
         if self.graph.nodes[tensor.node].operator is None:
             return {tensor: wanted}
-        if wanted.shape != held.shape:
+        if wanted.shape != old.shape:
             return None
-        changed: Held = {}
+        changed: KnownValues = {}
         trials = 0
-        for place in np.flatnonzero(held.reshape(-1) != wanted.reshape(-1)).tolist():
+        for place in np.flatnonzero(old.reshape(-1) != wanted.reshape(-1)).tolist():
             element = wanted.reshape(-1)[place]
             found = None
             for constant, position in self.values.elements_behind(
@@ -173,27 +175,27 @@ class _Rewriting:
                     return None
                 tried = {**changed, constant: self.values.with_element(constant, position, element, changed)}
                 now = self.values.after(tried).get(tensor)
-                before = self.values.after(changed).get(tensor, held)
+                before = self.values.after(changed).get(tensor, old)
                 if now is None or now.shape != wanted.shape:
                     continue
                 moved = (now != before).reshape(-1)
                 if moved[place] and bool((now == wanted).reshape(-1)[moved].all()):
                     found = tried
                     break
-            if found is None and self.values.after(changed).get(tensor, held).reshape(-1)[place] != element:
+            if found is None and self.values.after(changed).get(tensor, old).reshape(-1)[place] != element:
                 return None
             changed = found or changed
-        now = self.values.after(changed).get(tensor, held)
+        now = self.values.after(changed).get(tensor, old)
         return changed if np.array_equal(now, wanted) else None
 
-    def _all_agree(self, changed: Held) -> bool:
+    def _all_agree(self, changed: KnownValues) -> bool:
         """Whether constants can be changed in place: nothing but inputs that want it sees a difference."""
         after = self.values.after(changed)
         # A tensor that shrinks as it should is no surprise to those that take it.
         different = {
             tensor
             for tensor, array in after.items()
-            if not same(array, self.values.held[tensor]) and not self._shrinks_to(tensor, array.shape)
+            if not same(array, self.values.known[tensor]) and not self._shrinks_to(tensor, array.shape)
         }
         different |= set(changed)
         if different & self.outputs:
@@ -203,14 +205,14 @@ class _Rewriting:
 
     def _shrinks_to(self, tensor: Tensor, shape: tuple[int, ...]) -> bool:
         """Whether a tensor shrinks, and to this shape."""
-        axes, before = self.changed.shapes.get(tensor), self.changed.held[tensor].shape
+        axes, before = self.changed.shapes.get(tensor), self.changed.known_values[tensor].shape
         return axes is not None and shape == tuple(axes.get(n, size) for n, size in enumerate(before))
 
-    def _agrees(self, index: int, different: AbstractSet[Tensor], after: Held) -> bool:
+    def _agrees(self, index: int, different: AbstractSet[Tensor], after: KnownValues) -> bool:
         """Whether a node wants what its inputs come to hold, or is part of the computation itself."""
         inputs = self.graph.nodes[index].inputs
-        held = self.values.held
-        if Tensor(index, 0) in held and all(tensor in held for tensor in inputs):
+        known = self.values.known
+        if Tensor(index, 0) in known and all(tensor in known for tensor in inputs):
             return True
         for position, tensor in enumerate(inputs):
             wanted = self.changed.inputs.get((index, position))
@@ -218,7 +220,7 @@ class _Rewriting:
                 return False
         return True
 
-    def _private_copy(self, tensor: Tensor, changed: Held, user: int) -> str:
+    def _private_copy(self, tensor: Tensor, changed: KnownValues, user: int) -> str:
         """A copy of what computes ``tensor`` from changed constants, for one user; gives the new name."""
         names: dict[Tensor, str] = {
             constant: self._new_constant(self.names[constant], array) for constant, array in changed.items()
@@ -245,41 +247,41 @@ class _Rewriting:
     def _fresh(self, name: str) -> str:
         number = 0
         new = f"{name}_pruned"
-        while new in self.taken:
+        while new in self.used_names:
             number += 1
             new = f"{name}_pruned{number}"
-        self.taken.add(new)
+        self.used_names.add(new)
         return new
 
 
 class _Values:
     """What the tensors of the smaller model hold, and what they would hold if constants were others."""
 
-    def __init__(self, graph: Graph, held: Held) -> None:
+    def __init__(self, graph: Graph, known: KnownValues) -> None:
         self.graph = graph
-        self.held = held
+        self.known = known
         self.consumers: dict[Tensor, list[int]] = {}
         for index, node in enumerate(graph.nodes):
             for tensor in node.inputs:
                 self.consumers.setdefault(tensor, []).append(index)
 
-    def after(self, changed: Held) -> Held:
+    def after(self, changed: KnownValues) -> KnownValues:
         """What changes when constants are changed."""
         new = dict(changed)
         waiting = sorted({index for tensor in changed for index in self.consumers.get(tensor, ())})
         done: set[int] = set()
         while waiting:
             index = waiting.pop(0)
-            if index in done or Tensor(index, 0) not in self.held:
+            if index in done or Tensor(index, 0) not in self.known:
                 continue
             done.add(index)
             node = self.graph.nodes[index]
-            inputs = [new.get(t, self.held.get(t)) for t in node.inputs]
+            inputs = [new.get(t, self.known.get(t)) for t in node.inputs]
             results = None
             if self.graph.fold is not None and all(array is not None for array in inputs):
                 results = self.graph.fold(index, [array for array in inputs if array is not None])
             for k, array in enumerate(results or ()):
-                old = self.held.get(Tensor(index, k))
+                old = self.known.get(Tensor(index, k))
                 if old is not None and not same(array, old):
                     new[Tensor(index, k)] = array
                     waiting = sorted({*waiting, *self.consumers.get(Tensor(index, k), ())})
@@ -294,25 +296,25 @@ class _Values:
         waiting = [tensor]
         while waiting:
             at = waiting.pop(0)
-            if at in seen or at not in self.held:
+            if at in seen or at not in self.known:
                 continue
             seen.add(at)
             node = self.graph.nodes[at.node]
-            array = self.held[at]
+            array = self.known[at]
             constant = node.operator is None
             if constant or (open_tensors is not None and at not in open_tensors):
                 if array.dtype.kind == "i" and array.size <= 64:
                     yield from ((at, position) for position in range(array.size))
-            if not constant and all(t in self.held for t in node.inputs):
+            if not constant and all(t in self.known for t in node.inputs):
                 waiting += node.inputs
 
-    def with_element(self, constant: Tensor, position: int, value: Any, changed: Held) -> Known:
+    def with_element(self, constant: Tensor, position: int, value: Any, changed: KnownValues) -> Known:
         """A constant with one more element changed."""
-        array = changed.get(constant, self.held[constant]).copy().reshape(-1)
+        array = changed.get(constant, self.known[constant]).copy().reshape(-1)
         array[position] = value
-        return array.reshape(self.held[constant].shape)
+        return array.reshape(self.known[constant].shape)
 
-    def nodes_between(self, changed: Held, tensor: Tensor) -> list[int]:
+    def nodes_between(self, changed: KnownValues, tensor: Tensor) -> list[int]:
         """The nodes that compute ``tensor`` from changed constants, in order."""
         behind: set[int] = set()
         waiting = [tensor.node]
@@ -337,8 +339,12 @@ def _elements(array: Known) -> Elements:
 
 def _position(graph: Graph, node: int, position: int) -> int:
     """The position among all inputs of a node, those left out included."""
-    given = graph.nodes[node].given
-    return [n for n, connected in enumerate(given) if connected][position] if given else position
+    inputs_connected = graph.nodes[node].connected
+    return (
+        [n for n, connected in enumerate(inputs_connected) if connected][position]
+        if inputs_connected
+        else position
+    )
 
 
 def _all_names(graph: Any) -> set[str]:

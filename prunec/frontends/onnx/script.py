@@ -6,7 +6,7 @@ from prunec.embedded.onnx_tensors import type_of
 from prunec.frontends.onnx.model import OnnxModel
 from prunec.frontends.onnx.preparing import needed
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.script import render
+from prunec.rewriting.slicing_script import render
 
 
 def render_script(model: OnnxModel, pruned: Pruned) -> str:

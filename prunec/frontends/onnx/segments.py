@@ -18,7 +18,7 @@ _OWN = "{}/computed"
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class MessageParts:
     """A message that parts are taken of, with what makes each value by its name: a node by its place, a
     constant, or the declaration of an input."""
 
@@ -29,10 +29,10 @@ class Parts:
     inputs: Mapping[str, Any]
 
 
-def parts_of(proto: Any) -> Parts:
+def parts_of(proto: Any) -> MessageParts:
     """What parts of a message are made from."""
     graph = proto.graph
-    return Parts(
+    return MessageParts(
         proto,
         {name: index for index, node in enumerate(graph.node) for name in node.output if name},
         {tensor.name: tensor for tensor in graph.initializer},
@@ -42,7 +42,7 @@ def parts_of(proto: Any) -> Parts:
 
 
 def segment(
-    parts: Parts, feeds: Mapping[str, Array], fetches: Sequence[str], parameters: Mapping[str, Array]
+    parts: MessageParts, feeds: Mapping[str, Array], fetches: Sequence[str], parameters: Mapping[str, Array]
 ) -> Any:
     """The message of what computes the values ``fetches`` from the values ``feeds``, by name.  A value that
     is in both is computed, and what it is fed goes to those that take it.
@@ -76,7 +76,9 @@ def _own(name: str, feeds: Mapping[str, Array]) -> str:
     return _OWN.format(name) if name in feeds else name
 
 
-def _needed(parts: Parts, feeds: Mapping[str, Array], fetches: Iterable[str]) -> tuple[list[int], set[str]]:
+def _needed(
+    parts: MessageParts, feeds: Mapping[str, Array], fetches: Iterable[str]
+) -> tuple[list[int], set[str]]:
     """The places of the nodes that take part, in order, and all values that they take."""
     nodes: set[int] = set()
     values: set[str] = set()
@@ -106,7 +108,7 @@ def _needed(parts: Parts, feeds: Mapping[str, Array], fetches: Iterable[str]) ->
 def _add_source(
     onnx: Any,
     graph: Any,
-    parts: Parts,
+    parts: MessageParts,
     name: str,
     feeds: Mapping[str, Array],
     parameters: Mapping[str, Array],
@@ -126,7 +128,7 @@ def _add_source(
         graph.input.append(parts.inputs[name])
 
 
-def _declaration(onnx: Any, parts: Parts, name: str, array: Array) -> Any:
+def _declaration(onnx: Any, parts: MessageParts, name: str, array: Array) -> Any:
     """What is said of a value that is fed: of an input what the file says, of an inner value how many axes it
     has.  With sizes besides ONNX Runtime would find those inside branches that are not taken, and refuse what
     does not fit there."""

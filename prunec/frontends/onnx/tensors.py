@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunec.embedded import onnx_tensors
-from prunec.embedded.onnx_tensors import Place, type_of
+from prunec.embedded.onnx_tensors import DataLocation, type_of
 from prunec.embedded.slices import Problem
 from prunec.frontends.onnx.protobuf import fail, onnx_package
 from prunec.support.diagnostics import printable
@@ -69,7 +69,7 @@ def element_bits(tensor: Any, where: str) -> int:
     return _asked(onnx_tensors.bits_of, where, tensor)
 
 
-def external(tensor: Any, where: str) -> Optional[Place]:
+def external(tensor: Any, where: str) -> Optional[DataLocation]:
     """Where a tensor's external data stand, ``None`` where it has none.
 
     Raises PrunecError P334 for a location outside of the model's folder, P333 for numbers that are none.
@@ -77,7 +77,7 @@ def external(tensor: Any, where: str) -> Optional[Place]:
     return _asked(onnx_tensors.place_of, where, tensor)
 
 
-def external_path(place: Place, folder: Path, where: str, name: str) -> Path:
+def external_path(place: DataLocation, folder: Path, where: str, name: str) -> Path:
     """The file with the elements of a tensor called ``name``.
 
     Raises PrunecError P334 where a link leads out of the folder, P335 where the file is missing or too short.
@@ -96,9 +96,9 @@ def array(tensor: Any, folder: Path, where: str) -> NDArray[Any]:
 def check_type(value: Any, where: str) -> None:
     """Raises PrunecError P333 for a declared value with elements of an unknown type; no type at all is one
     that is not told."""
-    held = value.type.tensor_type.elem_type if value.type.HasField("tensor_type") else 0
-    if held:
-        element_bits(onnx_package().TensorProto(name=value.name, data_type=held), where)
+    kind = value.type.tensor_type.elem_type if value.type.HasField("tensor_type") else 0
+    if kind:
+        element_bits(onnx_package().TensorProto(name=value.name, data_type=kind), where)
 
 
 def check(tensor: Any, folder: Path, where: str) -> None:

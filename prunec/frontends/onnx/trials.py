@@ -12,7 +12,7 @@ import numpy as np
 from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.operators import KINDS, OUTPUTS, Formal, Schema, schema_of, versions
 from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
-from prunec.frontends.onnx.runtime import open_session
+from prunec.frontends.onnx.sessions import open_session
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, NetworkNode, Point, SmallNetwork
@@ -20,7 +20,7 @@ from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule
-from prunec.language.syntax import Tensor as RuleTensor
+from prunec.language.syntax import TensorPattern as RuleTensor
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
 from prunec.value import Value
@@ -226,11 +226,11 @@ class _Wanted:
 
     def without_place(self) -> str:
         """What is wrong with the rule where the operator takes more inputs than it has places for."""
-        taken = self.schema.inputs
-        if len(self.slots) >= len(taken) or any(slot.kind == "variadic" for slot in self.slots):
+        formals = self.schema.inputs
+        if len(self.slots) >= len(formals) or any(slot.kind == "variadic" for slot in self.slots):
             return ""
-        names = ", ".join(formal.name for formal in taken)
-        left = ", ".join(formal.name for formal in taken[len(self.slots) :])
+        names = ", ".join(formal.name for formal in formals)
+        left = ", ".join(formal.name for formal in formals[len(self.slots) :])
         return f"the operator takes {names}, and the rule has no place for {left}"
 
     def outputs(self, random: np.random.Generator) -> int:

@@ -184,7 +184,7 @@ class Function:
 
     # --- attributes that an equation gives ---
 
-    restyle: Optional[Restyle] = None
+    invert_keeping_style: Optional[Restyle] = None
     """Set where the first argument is an attribute for which an equation can be solved."""
     styles: Optional[Callable[[int, int, bool], Sequence[Number]]] = None
     """The ways to write what it is to give, for an axis of some size, each as often as trials are to choose

@@ -29,7 +29,7 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True)
-class Example:
+class CodeExample:
     """``rules`` is a rule file, ``rules.prune``, and ``printed`` the message for it; without one,
     ``printed`` begins with the command line that gets the message, behind ``$``."""
 
@@ -38,7 +38,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Record:
+class CodeRecord:
     """What the messages of one code mean, why they are given, and what to do, a paragraph each."""
 
     code: str
@@ -47,7 +47,7 @@ class Record:
     meaning: str
     why: str
     remedy: str
-    example: Optional[Example]
+    example: Optional[CodeExample]
 
 
 @lru_cache(maxsize=1)
@@ -56,28 +56,28 @@ def codes() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("P*.md")))
 
 
-def record_of(code: str) -> Record:
+def record_of(code: str) -> CodeRecord:
     """The record of a code.  Raises PrunecError P415 where there is none."""
     if code not in codes():
         raise PrunecError(_unknown(code))
     return read_record(code, (_FOLDER / f"{code}.md").read_text(encoding="utf-8"))
 
 
-def read_record(code: str, text: str) -> Record:
+def read_record(code: str, text: str) -> CodeRecord:
     """A record out of its text.  Raises ValueError where the text is not of the form above."""
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"the record of {code} is not of the form that records have")
     title = found["title"]
     warns = title.endswith(_WARNING)
-    return Record(
+    return CodeRecord(
         code,
         title[: -len(_WARNING)] if warns else title,
         Severity.WARNING if warns else Severity.ERROR,
         found["meaning"],
         found["why"],
         found["remedy"],
-        None if found["printed"] is None else Example(found["rules"], found["printed"]),
+        None if found["printed"] is None else CodeExample(found["rules"], found["printed"]),
     )
 
 

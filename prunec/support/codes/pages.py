@@ -6,7 +6,7 @@ import json
 from textwrap import fill, indent
 from typing import Iterator
 
-from prunec.support.codes import Record, codes, record_of
+from prunec.support.codes import CodeRecord, codes, record_of
 from prunec.support.diagnostics import Severity
 
 _HEAD = """\
@@ -48,7 +48,7 @@ def _sections() -> Iterator[str]:
         yield _section(record_of(code))
 
 
-def _section(record: Record) -> str:
+def _section(record: CodeRecord) -> str:
     parts = [
         f"## {_heading(record)}",
         record.meaning,
@@ -62,7 +62,7 @@ def _section(record: Record) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def text(record: Record) -> str:
+def text(record: CodeRecord) -> str:
     """A record for the terminal."""
     paragraphs = (record.meaning, f"Why: {record.why}", f"What to do: {record.remedy}")
     parts = [_heading(record)]
@@ -76,7 +76,7 @@ def text(record: Record) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def json_text(record: Record) -> str:
+def json_text(record: CodeRecord) -> str:
     """A record as a JSON object."""
     example = record.example
     document = {
@@ -93,6 +93,6 @@ def json_text(record: Record) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _heading(record: Record) -> str:
+def _heading(record: CodeRecord) -> str:
     warns = " (warning)" if record.severity is Severity.WARNING else ""
     return f"{record.code}: {record.title}{warns}"

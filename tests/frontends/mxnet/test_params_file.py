@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunec.frontends.mxnet.params import ParameterFile, ParameterWriter, Record, read_params, write_params
+from prunec.frontends.mxnet.params import (
+    ParameterFile,
+    ParameterRecord,
+    ParameterWriter,
+    read_params,
+    write_params,
+)
 from prunec.support.diagnostics import PrunecError, render
 
 CORPUS = Path(__file__).resolve().parents[3].parent / "shared" / "corpus"
@@ -170,7 +176,7 @@ def test_a_file_can_replace_the_one_it_is_made_from(tmp_path: Path) -> None:
 
 def test_a_failed_writer_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "m.params").write_bytes(b"old")
-    one = Record("a", "", (), np.dtype("f4"))
+    one = ParameterRecord("a", "", (), np.dtype("f4"))
     with pytest.raises(RuntimeError, match="stop"), ParameterWriter(tmp_path / "m.params", 2) as writer:
         writer.add(one, np.ones(3, np.float32))
         raise RuntimeError("stop")
@@ -194,7 +200,7 @@ def test_a_failed_writer_leaves_nothing_behind(tmp_path: Path) -> None:
 )
 def test_what_a_version_cannot_hold(version: int, array: Any, expected: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=expected), ParameterWriter(tmp_path / "m.params", 1) as writer:
-        writer.add(Record("a", "", (), array.dtype, version), array)
+        writer.add(ParameterRecord("a", "", (), array.dtype, version), array)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from prunec.frontends.mxnet.runtime import infer_shapes, run
+from prunec.frontends.mxnet.sessions import infer_shapes, run
 from prunec.support.comparison import doubt_about, relative_error
 from prunec.support.diagnostics import PrunecError, render
 

@@ -18,14 +18,14 @@ from onnx import TensorProto, helper, numpy_helper
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
+from prunec.frontends.onnx.model_runtime import OnnxRuntime
 from prunec.frontends.onnx.preparing import prepared_like
 from prunec.frontends.onnx.protobuf import parse_file
-from prunec.frontends.onnx.running import OnnxRuntime
 from prunec.frontends.onnx.writer import with_constants
 from prunec.language.library import load
 from prunec.rewriting.emit import Pruned, emit
-from prunec.rewriting.slicing import mask
-from prunec.verifying.prove import prove
+from prunec.rewriting.slicing import mask_array
+from prunec.verifying.proof import prove
 from prunec.verifying.running import Examples, Subject
 from prunec.verifying.verdict import Outcome, Verdict, merged
 
@@ -218,7 +218,7 @@ def surviving(result: Result) -> list[str]:
 
 def subject_of(model: OnnxModel, analysis: Analysis, pruned: Pruned, smaller: OnnxRuntime) -> Subject:
     """A model and what was made of it, to be compared."""
-    masked = {own.name: mask(own, model.parameter(own.name)) for own in pruned.slices}
+    masked = {own.name: mask_array(own, model.parameter(own.name)) for own in pruned.slices}
     return Subject(analysis, pruned, model.runtime(), smaller, masked)
 
 

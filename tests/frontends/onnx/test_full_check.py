@@ -16,8 +16,8 @@ from frontends.onnx.test_isolation import _branch  # noqa: E402
 from frontends.onnx.test_open_sizes import pruned_blindly  # noqa: E402
 from frontends.onnx.test_script import external, prune_without_running, run  # noqa: E402
 from prunec.cli.main import main  # noqa: E402
-from prunec.frontends.onnx import checking, rewriting  # noqa: E402
-from prunec.frontends.onnx.checking import check_written, finding_of  # noqa: E402
+from prunec.frontends.onnx import full_check, rewriting  # noqa: E402
+from prunec.frontends.onnx.full_check import check_written, finding_of  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
 from prunec.frontends.onnx.script import render_script  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render  # noqa: E402
@@ -131,7 +131,7 @@ def test_a_file_that_ends_the_check_ends_nothing_else(tmp_path):
 
 def test_the_module_answers_as_the_function_does(tmp_path):
     path = saved(tmp_path)
-    command = [sys.executable, "-m", checking.__name__]
+    command = [sys.executable, "-m", full_check.__name__]
     assert by_command(command, os.fsencode(path), 60.0) == b"passed"
     path.write_bytes(b"nothing")
     assert by_command(command, os.fsencode(path), 60.0) == str(finding_of(path)).encode()

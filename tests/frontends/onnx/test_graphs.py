@@ -67,7 +67,7 @@ def test_operators_of_other_domains_are_named_with_them():
     assert "warning[P406]: no rule knows the operator my.company::Scale" in text
     assert "op my.company::Scale {" in text
     # Behind the barrier shapes are open, and what does not need them is pruned all the same.
-    assert analysis.bound.shapes[model(proto).content.tensors["c2_w"]] == (6, 8, 3, 3)
+    assert analysis.lowered.shapes[model(proto).content.tensors["c2_w"]] == (6, 8, 3, 3)
 
 
 def test_a_rule_for_an_operator_of_another_domain(tmp_path):

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from prunec.frontends.onnx.graph import attributes_of  # noqa: E402
 from prunec.frontends.onnx.model import model_of, read_model  # noqa: E402
-from prunec.frontends.onnx.runtime import open_session  # noqa: E402
+from prunec.frontends.onnx.sessions import open_session  # noqa: E402
 from prunec.frontends.onnx.text import graph_text  # noqa: E402
 from prunec.support.diagnostics import PrunecError, render_all  # noqa: E402
 

@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
 from frontends.onnx import choosing, constants, empty, formulas, patterns, transformers  # noqa: E402
 from frontends.onnx.network import prune, surviving  # noqa: E402
-from prunec.frontends.onnx.runtime import run  # noqa: E402
+from prunec.frontends.onnx.sessions import run  # noqa: E402
 from prunec.verifying.verdict import Evidence  # noqa: E402
 
 BUILDERS = [
@@ -43,7 +43,7 @@ def test_shapes_are_those_of_onnx(build):
     """The rules' shapes against onnx's own inference."""
     pattern = build()
     result = prune(pattern.proto, pattern.inputs, ratio=0.0)
-    graph, shapes = result.model.graph, result.analysis.bound.shapes
+    graph, shapes = result.model.graph, result.analysis.lowered.shapes
     assert graph.hints
     for tensor, hint in graph.hints.items():
         shape = shapes.get(tensor)

@@ -17,13 +17,13 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 from frontends.onnx import constants, patterns, transformers  # noqa: E402
 from frontends.onnx.network import prune, subject_of  # noqa: E402
 from prunec.frontends.onnx.model import read_model  # noqa: E402
+from prunec.frontends.onnx.model_runtime import OnnxRuntime  # noqa: E402
 from prunec.frontends.onnx.preparing import prepared_like  # noqa: E402
 from prunec.frontends.onnx.protobuf import read_file  # noqa: E402
-from prunec.frontends.onnx.running import OnnxRuntime  # noqa: E402
 from prunec.frontends.onnx.script import render_script  # noqa: E402
 from prunec.frontends.onnx.writer import Constants  # noqa: E402
 from prunec.verifying.contents import unlike_the_plan  # noqa: E402
-from prunec.verifying.prove import prove  # noqa: E402
+from prunec.verifying.proof import prove  # noqa: E402
 from prunec.verifying.running import Examples  # noqa: E402
 
 #: Between them these make every kind of change.

@@ -23,9 +23,9 @@ from prunec.frontends.base import FrontEnd, PrunedFiles
 from prunec.frontends.operators import Registered
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Node, Shape, Tensor
-from prunec.rewriting.diff import unified_diff
 from prunec.rewriting.edits import Edits
-from prunec.rewriting.slicing import apply
+from prunec.rewriting.slicing import slice_array
+from prunec.rewriting.unified_diff import unified_diff
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
@@ -105,7 +105,7 @@ class ToyModel:
         for (node, name), value in edits.attributes.items():
             smaller["nodes"][node - first]["attributes"][name] = value
         for piece in edits.slices:
-            smaller["weights"][piece.name] = apply(piece, self.parameter(piece.name)).tolist()
+            smaller["weights"][piece.name] = slice_array(piece, self.parameter(piece.name)).tolist()
         return text_of(smaller)
 
     def runtime(self) -> ToyRuntime:

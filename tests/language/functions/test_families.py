@@ -125,9 +125,9 @@ def test_elements_of_an_axis_count_from_both_ends() -> None:
 
 def test_ones_and_zeros_in_shapes_stay_when_sizes_change() -> None:
     zero, one = FUNCTIONS["copy_zero"], FUNCTIONS["stretch"]
-    assert zero.restyle is not None and one.restyle is not None
-    assert zero.restyle(0, 8, 4, 4) == 0 and zero.restyle(8, 8, 4, 4) == 4
-    assert one.restyle(1, 8, 4, 4) == 1 and one.restyle(8, 8, 4, 4) == 4
+    assert zero.invert_keeping_style is not None and one.invert_keeping_style is not None
+    assert zero.invert_keeping_style(0, 8, 4, 4) == 0 and zero.invert_keeping_style(8, 8, 4, 4) == 4
+    assert one.invert_keeping_style(1, 8, 4, 4) == 1 and one.invert_keeping_style(8, 8, 4, 4) == 4
     assert [ELEMENTWISE["copy_zero"](entry, 8) for entry in (0, 5, None)] == [8, 5, 8]
     assert [ELEMENTWISE["stretch"](entry, 8) for entry in (1, 5, None)] == [8, 5, 8]
 
@@ -163,7 +163,7 @@ def test_a_function_can_be_applied_where_it_can_stand(name: str) -> None:
         assert any(asked[kind]), kind
     assert len({len(form) for form in function.forms}) == len(function.forms)
     assert function.form(len(function.forms[0]), SIZE) or SIZE not in function.kinds
-    assert (function.restyle is None) == (function.styles is None)
+    assert (function.invert_keeping_style is None) == (function.styles is None)
 
 
 #: Words that are also names of functions, where they mean something else.
@@ -171,7 +171,7 @@ OTHER_SENSES = {
     "language/parser.py": {"start"},
     "language/check_messages.py": {"size"},
     "lowering/sizes.py": {"given"},
-    "proving/network.py": {"size"},
+    "proving/random_network.py": {"size"},
 }
 
 

@@ -34,7 +34,7 @@ def test_restyled_indices_mean_the_new_value(data):
     before, behind = data.draw(st.integers(0, value)), data.draw(st.integers(0, size - value))
     if before + behind == 0:
         return
-    new = FUNCTIONS[function].restyle(old, size, before + behind, before)
+    new = FUNCTIONS[function].invert_keeping_style(old, size, before + behind, before)
     if old is not None and old >= 0 and value == size and function == "start":
         return  # a start at the end: an empty stretch, which nothing can follow
     assert ELEMENTWISE[function](new, before + behind) == before

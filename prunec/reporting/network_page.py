@@ -22,7 +22,7 @@ from prunec.reporting.marks import (
     svg,
 )
 from prunec.reporting.names import exact, scopes, shown, size_text, usual_scope, without_scopes
-from prunec.reporting.stages import Box, Picture, Stage
+from prunec.reporting.stages import Box, NetworkPicture, Stage
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Layer
 
@@ -49,7 +49,7 @@ class NetworkView:
 def network_view(
     analysis: Analysis,
     pruned: Pruned,
-    picture: Picture,
+    picture: NetworkPicture,
     layers: Mapping[int, Layer],
     groups: Mapping[Tensor, tuple[int, ...]],
 ) -> NetworkView:
@@ -64,7 +64,7 @@ class _Drawer:
         self,
         analysis: Analysis,
         pruned: Pruned,
-        picture: Picture,
+        picture: NetworkPicture,
         layers: Mapping[int, Layer],
         groups: Mapping[Tensor, tuple[int, ...]],
     ) -> None:
@@ -75,7 +75,7 @@ class _Drawer:
         self.layers = layers
         self.groups = groups
         self.outputs: dict[int, list[Tensor]] = {}
-        for tensor in sorted({*groups, *analysis.bound.shapes}):
+        for tensor in sorted({*groups, *analysis.lowered.shapes}):
             self.outputs.setdefault(tensor.node, []).append(tensor)
         self.stage_of = [n for n, s in enumerate(picture.stages) for _ in range(s.first, s.end)]
 
@@ -128,7 +128,7 @@ class _Drawer:
         """The sizes of the first output as text, and the share of it that is left where it shrinks."""
         if not tensors:
             return "", None
-        before = self.analysis.bound.shapes.get(tensors[0])
+        before = self.analysis.lowered.shapes.get(tensors[0])
         channels = self.analysis.solution.propagation.channels.get(tensors[0])
         after: Optional[Shape] = None if channels is None else self.pruned.shrinker.shape(channels)
         if before is None or after is None or len(before) != len(after):

@@ -15,31 +15,31 @@ from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, Zero
 from prunec.lowering.expansion import Expander
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, names_in, spread
 from prunec.lowering.reasons import ReasonKind, RuleReason
-from prunec.lowering.stems import equations, slots_of
+from prunec.lowering.signatures import equations, slots_of
 
 
 @dataclass(frozen=True)
-class Meaning:
+class NameRoles:
     """The names that cannot be removed, each with the reason; those that an attribute makes;
     those the operator combines over; and what outputs hold that hold sizes, by their index."""
 
     kept: Mapping[str, RuleReason]
-    made: frozenset[str]
+    attribute_sized: frozenset[str]
     mixed: Mapping[str, Mixing]
-    held: Mapping[int, tuple[Scalar, ...]]
+    size_values: Mapping[int, tuple[Scalar, ...]]
 
 
-def meaning_of(
+def roles_of(
     rule: Rule,
     scope: Scope,
     expander: Expander,
-    taken: Sequence[BoundTensor],
-    given: Sequence[BoundTensor],
-) -> Meaning:
+    inputs: Sequence[BoundTensor],
+    outputs: Sequence[BoundTensor],
+) -> NameRoles:
     """What names mean, from the slots that take tensors, those that give them, and the statements."""
-    made = _made(rule, scope, taken, given)
-    held = _held(rule, scope, given)
-    in_values = {name for scalars in held.values() for scalar in scalars for name in names_in(scalar)}
+    made = _made(rule, scope, inputs, outputs)
+    size_values = _held(rule, scope, outputs)
+    in_values = {name for scalars in size_values.values() for scalar in scalars for name in names_in(scalar)}
     in_values |= _read_as_sizes(rule, scope)
     mixed: dict[str, Mixing] = {}
     kept: dict[str, RuleReason] = {}
@@ -48,25 +48,25 @@ def meaning_of(
             for target in statement.targets:
                 _mark(rule, statement, target, expander, kept, mixed)
     written = {tensor.name: tensor for tensor in slots_of(rule.signature)}
-    for name, place in _alone([*taken, *given], expander.regroupings):
+    for name, place in _alone([*inputs, *outputs], expander.regroupings):
         if name not in made and name not in mixed and name not in in_values:
             text = print_tensor(written[place.slot])
             kept.setdefault(name, RuleReason(ReasonKind.ALONE, place.span, text))
     for name in expander.fixed:
         kept.setdefault(name, RuleReason(ReasonKind.FIXED_SIZE, rule.signature.span))
-    return Meaning(kept, made, mixed, held)
+    return NameRoles(kept, made, mixed, size_values)
 
 
-def is_open(rule: Rule, taken: Sequence[BoundTensor], given: Sequence[BoundTensor]) -> bool:
+def is_open(rule: Rule, inputs: Sequence[BoundTensor], outputs: Sequence[BoundTensor]) -> bool:
     """Whether an axis list that matters could not be written out: one of an output, or one that
     shares a name with another slot."""
-    if any(tensor.axes is None for tensor in given):
+    if any(tensor.axes is None for tensor in outputs):
         return True
     names = {
         tensor.name: {name for axis in tensor.axes for name in axis_names(axis.item)}
         for tensor in slots_of(rule.signature)
     }
-    for tensor in taken:
+    for tensor in inputs:
         others = set().union(*(own for slot, own in names.items() if slot != tensor.slot))
         if tensor.axes is None and names[tensor.slot] & others:
             return True
@@ -121,16 +121,16 @@ def _alone(
     ]
 
 
-def _held(rule: Rule, scope: Scope, given: Sequence[BoundTensor]) -> dict[int, tuple[Scalar, ...]]:
+def _held(rule: Rule, scope: Scope, outputs: Sequence[BoundTensor]) -> dict[int, tuple[Scalar, ...]]:
     """For each output that holds sizes, by its index, the expression of every element."""
-    held: dict[int, tuple[Scalar, ...]] = {}
+    size_values: dict[int, tuple[Scalar, ...]] = {}
     for statement in rule.statements:
         if isinstance(statement, Holds):
-            index = next((n for n, t in enumerate(given) if t.slot == statement.tensor.name), None)
+            index = next((n for n, t in enumerate(outputs) if t.slot == statement.tensor.name), None)
             with suppress(Unspreadable):
                 if index is not None:
-                    held[index] = tuple(spread(statement.value, scope))
-    return held
+                    size_values[index] = tuple(spread(statement.value, scope))
+    return size_values
 
 
 def _read_as_sizes(rule: Rule, scope: Scope) -> set[str]:
@@ -146,11 +146,11 @@ def _read_as_sizes(rule: Rule, scope: Scope) -> set[str]:
 
 
 def _made(
-    rule: Rule, scope: Scope, taken: Sequence[BoundTensor], given: Sequence[BoundTensor]
+    rule: Rule, scope: Scope, inputs: Sequence[BoundTensor], outputs: Sequence[BoundTensor]
 ) -> frozenset[str]:
     """Names on outputs only whose size an equation takes from an attribute."""
-    used = {name for t in taken for axis in t.axes or () for name in names_of(axis)}
-    out = {name for t in given for axis in t.axes or () for name in names_of(axis)} - used
+    used = {name for t in inputs for axis in t.axes or () for name in names_of(axis)}
+    out = {name for t in outputs for axis in t.axes or () for name in names_of(axis)} - used
     made: set[str] = set()
     for equation in equations(rule) if out else ():
         for side, other in ((equation.left, equation.right), (equation.right, equation.left)):

@@ -12,11 +12,11 @@ from prunec.language.syntax import (
     Rest,
     Rule,
     Signature,
-    Tensor,
+    TensorPattern,
 )
 
 
-def slots_of(signature: Signature) -> tuple[Tensor, ...]:
+def slots_of(signature: Signature) -> tuple[TensorPattern, ...]:
     """All slots of a signature, in order."""
     return signature.data + signature.parameters + signature.outputs
 
@@ -47,7 +47,7 @@ def may_be_one(item: object) -> bool:
     return isinstance(item, Broadcast) or is_lettered(item)
 
 
-def is_broadcast_list(tensor: Tensor) -> bool:
+def is_broadcast_list(tensor: TensorPattern) -> bool:
     """Whether all axes are single ones that broadcast: a shorter tensor is aligned at its end."""
     return bool(tensor.axes) and all(
         isinstance(axis.item, Broadcast) and isinstance(axis.item.item, Name) for axis in tensor.axes

@@ -91,7 +91,7 @@ def _same(path: Path, other: Path) -> bool:
 
 def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) -> None:
     from prunec.cli.inputs import emit_checked
-    from prunec.cli.summary import change_text, share_left
+    from prunec.cli.summary_table import change_text, share_left
     from prunec.cli.table import print_table
     from prunec.rewriting.layers import layers
     from prunec.support.diagnostics import printable

@@ -3,7 +3,7 @@
 The full check holds a file against the format and the operators' schemas, and every shape that it states
 against those that follow.  Files that nobody would write can end its process, so it gets one of its own.
 
-``python -m prunec.frontends.onnx.checking`` reads a path from the standard input and answers on the
+``python -m prunec.frontends.onnx.full_check`` reads a path from the standard input and answers on the
 standard output.
 """
 

@@ -27,7 +27,7 @@ from prunec.language.syntax import (
     Rule,
     Signature,
     Statement,
-    Tensor,
+    TensorPattern,
 )
 from prunec.support.diagnostics import Span
 
@@ -52,7 +52,7 @@ def is_plain(rule: Rule) -> bool:
     return not conditions(rule) and is_at_length(rule)
 
 
-def _tensors(signature: Signature) -> tuple[Tensor, ...]:
+def _tensors(signature: Signature) -> tuple[TensorPattern, ...]:
     return signature.data + signature.parameters + signature.outputs
 
 
@@ -121,7 +121,7 @@ def _elements(signature: Signature) -> Iterator[Element]:
         yield from (axis.item for axis in axes_of(tensor) if isinstance(axis.item, Element))
 
 
-def _with_axes(tensor: Tensor, answers: Answers) -> Optional[Tensor]:
+def _with_axes(tensor: TensorPattern, answers: Answers) -> Optional[TensorPattern]:
     """The tensor with the axes that hold."""
     if not tensor.alternatives:
         return tensor

@@ -7,8 +7,8 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.examples import Data
 from prunec.frontends.mxnet.gradients import LABEL_ENDING, gradients
-from prunec.frontends.mxnet.runtime import Session, open_session
-from prunec.frontends.mxnet.segments import Parts, open_segment, parts_of
+from prunec.frontends.mxnet.segments import SymbolParts, open_segment, parts_of
+from prunec.frontends.mxnet.sessions import MXNetSession, open_session
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Graph, Shape, Tensor
 from prunec.support.comparison import draw
@@ -47,7 +47,7 @@ class MXNetRuntime:
         tensors: Optional[Sequence[Tensor]] = None,
         parameters: Mapping[str, Array] = {},
         network: Optional[bytes] = None,
-    ) -> Session:
+    ) -> MXNetSession:
         """See :class:`prunec.frontends.runtime.Runtime`."""
         symbol = self.symbol if network is None else network
         return open_session(symbol, {**self.own, **parameters}, inputs, tensors)
@@ -57,12 +57,12 @@ class MXNetRuntime:
         feeds: Feeds,
         fetches: Sequence[Tensor],
         parameters: Mapping[str, Array] = {},
-    ) -> Session:
+    ) -> MXNetSession:
         """See :class:`prunec.frontends.runtime.Runtime`."""
         return open_segment(self._parts, {**self.own, **parameters}, feeds, fetches)
 
     @cached_property
-    def _parts(self) -> Parts:
+    def _parts(self) -> SymbolParts:
         return parts_of(self.symbol)
 
     def gradients(self, data: Data) -> Iterator[Gradient]:

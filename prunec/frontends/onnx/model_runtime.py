@@ -13,8 +13,8 @@ from prunec.frontends.onnx.graph import GraphOfFile
 from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.frontends.onnx.preparing import prepared_like
 from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package
-from prunec.frontends.onnx.runtime import Session, input_types, open_session
-from prunec.frontends.onnx.segments import Parts, parts_of, segment
+from prunec.frontends.onnx.segments import MessageParts, parts_of, segment
+from prunec.frontends.onnx.sessions import OnnxSession, input_types, open_session
 from prunec.frontends.onnx.writer import with_constants
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Shape, Tensor
@@ -53,7 +53,7 @@ class OnnxRuntime:
         tensors: Optional[Sequence[Tensor]] = None,
         parameters: Mapping[str, Array] = {},
         network: Optional[bytes] = None,
-    ) -> Session:
+    ) -> OnnxSession:
         """See :class:`prunec.frontends.runtime.Runtime`."""
         proto = self.file.proto
         if network is not None:
@@ -66,7 +66,7 @@ class OnnxRuntime:
         feeds: Feeds,
         fetches: Sequence[Tensor],
         parameters: Mapping[str, Array] = {},
-    ) -> Session:
+    ) -> OnnxSession:
         """See :class:`prunec.frontends.runtime.Runtime`."""
         names = self._names
         by_name = {names[key] if isinstance(key, Tensor) else key: array for key, array in feeds.items()}
@@ -75,7 +75,7 @@ class OnnxRuntime:
         return replace(session, feeds={key: names[key] for key in feeds if isinstance(key, Tensor)})
 
     @cached_property
-    def _parts(self) -> Parts:
+    def _parts(self) -> MessageParts:
         return parts_of(self.file.proto)
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from prunec.authoring.examples import Outcome
+    from prunec.authoring.graph_examples import ExampleOutcome
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _examples(names: Sequence[str], update: bool) -> bool:
     """Runs or rewrites the examples beside rule files; whether one is not as it says."""
-    from prunec.authoring.examples import example_path
+    from prunec.authoring.graph_examples import example_path
     from prunec.language.library import locate
 
     found = False
@@ -42,9 +42,9 @@ def _examples(names: Sequence[str], update: bool) -> bool:
 
 
 def _examples_in(rules_file: Path, beside: Path, update: bool) -> bool:
-    from prunec.authoring.checking import built_in_name, libraries_for
-    from prunec.authoring.examples import read_examples, run_example, updated
     from prunec.authoring.formatting import write_text
+    from prunec.authoring.graph_examples import read_examples, run_example, updated
+    from prunec.authoring.rule_checks import built_in_name, libraries_for
     from prunec.language.library import load
     from prunec.language.parser import read_source
     from prunec.support.diagnostics import printable
@@ -69,7 +69,7 @@ def _examples_in(rules_file: Path, beside: Path, update: bool) -> bool:
     return bool(wrong)
 
 
-def _difference(outcome: Outcome) -> str:
+def _difference(outcome: ExampleOutcome) -> str:
     """An example that is not as it says: what it expects, and what there is."""
     import difflib
 
@@ -91,7 +91,7 @@ def _difference(outcome: Outcome) -> str:
 
 def _numeric(names: Sequence[str], options: argparse.Namespace) -> bool:
     """Runs the operators of rules; whether a rule is wrong."""
-    from prunec.authoring.checking import built_in_name, libraries_for, read_sources
+    from prunec.authoring.rule_checks import built_in_name, libraries_for, read_sources
     from prunec.language.library import locate
 
     own = [source for source in read_sources(names) if built_in_name(source) is None]
@@ -112,11 +112,11 @@ def _prove(library: str, names: Sequence[str], options: argparse.Namespace) -> b
     """Runs the operators of rules that are used with a built-in library; whether a rule is wrong."""
     from pathlib import Path
 
-    from prunec.authoring.checking import read_sources
+    from prunec.authoring.rule_checks import read_sources
     from prunec.language.library import load
     from prunec.language.parser import parse
     from prunec.proving.prove import prove
-    from prunec.proving.verdict import WRONG, report
+    from prunec.proving.rule_verdict import WRONG, report
 
     own = [rule for source in read_sources(names) for rule in parse(source).rules]
     known = {rule.label for rule in own} | {name.name for rule in own for name in rule.operators}

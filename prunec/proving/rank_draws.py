@@ -6,7 +6,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, Tensor
+from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, TensorPattern
 from prunec.lowering.ranks import rests_in
 
 #: How likely a rest stands for no axis, one, two and so on.
@@ -16,7 +16,7 @@ _AS_WISHED = 0.35
 
 
 def draw_ranks(
-    tensors: Sequence[Tensor],
+    tensors: Sequence[TensorPattern],
     equations: Sequence[Equation],
     header: Mapping[str, Attribute],
     known: Mapping[str, int],
@@ -34,7 +34,7 @@ def draw_ranks(
     return ranks
 
 
-def _groups(tensors: Sequence[Tensor], equations: Sequence[Equation]) -> list[set[str]]:
+def _groups(tensors: Sequence[TensorPattern], equations: Sequence[Equation]) -> list[set[str]]:
     """The rests that have the same rank."""
     groups: list[set[str]] = [{rest} for t in tensors for a in t.axes for rest in rests_in(a.item)]
     groups += [set(rests_in(a.item)) for t in tensors for a in t.axes if isinstance(a.item, Each)]
@@ -47,7 +47,7 @@ def _groups(tensors: Sequence[Tensor], equations: Sequence[Equation]) -> list[se
     return merged
 
 
-def _wishes(tensors: Sequence[Tensor], header: Mapping[str, Attribute]) -> dict[str, int]:
+def _wishes(tensors: Sequence[TensorPattern], header: Mapping[str, Attribute]) -> dict[str, int]:
     """Ranks with which a placed axis stands where the default of its attribute says."""
     wishes: dict[str, int] = {}
     for tensor in tensors:

@@ -26,12 +26,12 @@ from prunec.language.syntax import (
     Not,
     Rest,
     Rule,
-    Tensor,
+    TensorPattern,
 )
 from prunec.language.tree import calls
 from prunec.lowering.expressions import indexed
 from prunec.lowering.guards import holds
-from prunec.proving.codes import reshape_codes
+from prunec.proving.code_draws import reshape_codes
 from prunec.value import Value
 
 _MOST_GUARD_DRAWS = 40
@@ -185,7 +185,7 @@ class AttributeDraw:
 
     # --- attributes that name axes ---
 
-    def places(self, tensors: Sequence[Tensor], before: Callable[[Tensor, int], int]) -> None:
+    def places(self, tensors: Sequence[TensorPattern], before: Callable[[TensorPattern, int], int]) -> None:
         """Where placed axes stand, from the front or from the end."""
         for tensor in tensors:
             for position, axis in enumerate(tensor.axes):
@@ -201,7 +201,9 @@ class AttributeDraw:
                     place = index - rank if negative else index
                     self.values[axis.place.name] = self.shaped(axis.place.name, [place])
 
-    def functions(self, tensors: Sequence[Tensor], ranks: Mapping[str, int]) -> dict[str, Optional[int]]:
+    def functions(
+        self, tensors: Sequence[TensorPattern], ranks: Mapping[str, int]
+    ) -> dict[str, Optional[int]]:
         """The arguments of axis functions; gives the sizes that these ask for (ones to be squeezed)."""
         sizes: dict[str, Optional[int]] = {}
         for call in axis_calls(self.rule):
@@ -239,7 +241,9 @@ class AttributeDraw:
         entries = axes if isinstance(axes, tuple) else (axes,)
         return {indexed(rest, int(i) % rank): 1 for i in entries if isinstance(i, int) and rank}
 
-    def views(self, tensors: Sequence[Tensor], ranks: Mapping[str, int], sizes: Mapping[str, Any]) -> None:
+    def views(
+        self, tensors: Sequence[TensorPattern], ranks: Mapping[str, int], sizes: Mapping[str, Any]
+    ) -> None:
         """The codes of a reshape, once the sizes are known."""
         for call in axis_calls(self.rule):
             rest, codes = call.arguments[0], call.arguments[1] if len(call.arguments) > 1 else None
@@ -252,7 +256,7 @@ class AttributeDraw:
                     dialect, shape, flag, self.random, self.templates.codes
                 )
 
-    def positions(self, tensors: Sequence[Tensor], sizes: Mapping[str, Optional[int]]) -> None:
+    def positions(self, tensors: Sequence[TensorPattern], sizes: Mapping[str, Optional[int]]) -> None:
         """Lists of elements to take, once the sizes are known; those that inputs carry may be tables."""
         carried = {tensor.name for tensor in tensors if tensor.value}
         for call in axis_calls(self.rule):
@@ -296,7 +300,7 @@ class AttributeDraw:
             return numbers[0]
         return tuple(numbers)
 
-    def given(self) -> dict[str, Value]:
+    def node_attributes(self) -> dict[str, Value]:
         """What the node says: all that is drawn, but for some defaults and what is not given."""
         given: dict[str, Value] = {}
         for name, value in self.values.items():

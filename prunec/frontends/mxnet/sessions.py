@@ -11,8 +11,8 @@ from typing import Any, Mapping, Optional, Sequence, Union
 import numpy as np
 
 from prunec.frontends.mxnet.failures import failures
-from prunec.frontends.mxnet.library import mxnet
 from prunec.frontends.mxnet.loading import check_outputs, document_of, heads_of, load, output_counts
+from prunec.frontends.mxnet.package import mxnet
 from prunec.graph import Tensor
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.support.environment import environment
@@ -31,7 +31,7 @@ _NO_FUSION = {"MXNET_SUBGRAPH_BACKEND": "default", "MXNET_SUBGRAPH_VERBOSE": "0"
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class MXNetSession:
     """A model bound to its parameters, to be run any number of times.
 
     ``zeroed`` names the arguments nobody gave a value for (labels, initial states): they are zero.
@@ -78,7 +78,7 @@ def open_session(
     parameters: Mapping[str, np.ndarray[Any, Any]],
     inputs: Mapping[str, np.ndarray[Any, Any]],
     outputs: Optional[Sequence[tuple[int, int]]] = None,
-) -> Session:
+) -> MXNetSession:
     """Bind a model to its parameters; arguments, outputs and errors are those of :func:`run`."""
     mx = mxnet(PURPOSE)
     document = document_of(symbol_json)
@@ -91,7 +91,7 @@ def open_session(
     _check_parameters(whole, parameters, inputs)
     values, zeroed = _values(mx, whole, parameters, inputs)
     selected = load(mx, document, wanted)
-    return Session(zeroed, _executor(mx, selected, values), {name: (values[name],) for name in inputs})
+    return MXNetSession(zeroed, _executor(mx, selected, values), {name: (values[name],) for name in inputs})
 
 
 def bound(
@@ -99,13 +99,13 @@ def bound(
     symbol: Any,
     parameters: Mapping[str, np.ndarray[Any, Any]],
     inputs: Mapping[str, np.ndarray[Any, Any]],
-) -> Session:
+) -> MXNetSession:
     """Bind a symbol to parameters and inputs, by name; both may hold more than it has.
 
     Raises :class:`PrunecError` (P701, P705).
     """
     values, zeroed = _values(mx, symbol, parameters, inputs)
-    return Session(zeroed, _executor(mx, symbol, values), {name: (values[name],) for name in inputs})
+    return MXNetSession(zeroed, _executor(mx, symbol, values), {name: (values[name],) for name in inputs})
 
 
 def _executor(mx: Any, symbol: Any, values: Mapping[str, Any]) -> Any:
@@ -215,24 +215,24 @@ def _values(
     inputs: Mapping[str, np.ndarray[Any, Any]],
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """An array for every argument and state, and the names of those that had to be made up (zeros)."""
-    given = {**parameters, **{name: _plain(value) for name, value in inputs.items()}}
+    arrays = {**parameters, **{name: _plain(value) for name, value in inputs.items()}}
     arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
-    known = {name: np.shape(given[name]) for name in arguments if name in given}
+    known = {name: np.shape(arrays[name]) for name in arguments if name in arrays}
     shapes, _, _ = _infer_shape(symbol, known)
     types = _types(symbol, inputs)
     values: dict[str, Any] = {}
     zeroed = []
     with failures("MXNet cannot take the parameters"):
         for name, shape in zip(arguments, shapes):
-            if name in given:
-                values[name] = mx.nd.array(given[name], dtype=types.get(name) or given[name].dtype)
+            if name in arrays:
+                values[name] = mx.nd.array(arrays[name], dtype=types.get(name) or arrays[name].dtype)
             elif _known(shape):
                 values[name] = mx.nd.zeros(shape, dtype=types.get(name) or np.float32)
                 zeroed.append(name)
             else:
                 raise PrunecError(_no_shape(name))
         for name in states:
-            values[name] = mx.nd.array(given[name], dtype=types.get(name) or given[name].dtype)
+            values[name] = mx.nd.array(arrays[name], dtype=types.get(name) or arrays[name].dtype)
     return values, tuple(zeroed)
 
 

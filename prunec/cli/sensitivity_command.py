@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.inputs import Inputs
-    from prunec.scoring.sensitivity import Measurement, Table
+    from prunec.scoring.sensitivity import Measurement, SensitivityTable
 
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
 a table: how much the outputs change and, where the examples have labels, the accuracy.  The table is whole
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
-    from prunec.cli.plan import check_output
+    from prunec.cli.plan_command import check_output
     from prunec.scoring.pictures import check_picture
     from prunec.scoring.sensitivity import write_table
 
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _prepare(
     options: argparse.Namespace, inputs: Inputs, path: Path
-) -> tuple[Table, Generator[Table, None, None], int]:
+) -> tuple[SensitivityTable, Generator[SensitivityTable, None, None], int]:
     """The table so far, the tables that measurements make of it, and how many entries the last has."""
     from prunec.channels.choices import choices_of, rank
     from prunec.planning.members import group_members, group_names
@@ -117,10 +117,12 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
     return Measurement(model.path, inputs.parameters, dict(model.input_shapes), data, register)
 
 
-def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path) -> Table:
+def _known(
+    options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path
+) -> SensitivityTable:
     """The table that an earlier run left, or an empty one.  Raises PrunecError P542 for another table."""
     from prunec.planning.members import group_digests
-    from prunec.scoring.sensitivity import Table, key_of, read_table
+    from prunec.scoring.sensitivity import SensitivityTable, key_of, read_table
     from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
     origin = inputs.origin
@@ -128,7 +130,7 @@ def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples
         (origin.model, *group_digests(inputs.analysis), origin.parameters or "", examples, criterion)
     )
     if not path.exists() or options.force:
-        return Table(criterion, key, ())
+        return SensitivityTable(criterion, key, ())
     table = read_table(path)
     if table.measured_for != key:
         note = "its model, groups, parameters, examples or criterion are not those given"
@@ -140,7 +142,7 @@ def _known(options: argparse.Namespace, inputs: Inputs, criterion: str, examples
     return table
 
 
-def _plot(path: str, table: Table, inputs: Inputs) -> None:
+def _plot(path: str, table: SensitivityTable, inputs: Inputs) -> None:
     from pathlib import Path
 
     from prunec.scoring.heatmap import heatmap
@@ -151,7 +153,7 @@ def _plot(path: str, table: Table, inputs: Inputs) -> None:
     write_file(Path(path), drawn(picture, path))
 
 
-def _report(table: Table, path: Path) -> None:
+def _report(table: SensitivityTable, path: Path) -> None:
     from prunec.cli.table import print_table
     from prunec.support.diagnostics import printable
 

@@ -7,9 +7,9 @@ from typing import Mapping, Optional, Sequence
 
 from prunec.language.functions import function_of
 from prunec.language.functions.formulas import Formula
-from prunec.language.syntax import Call, Name, Rest, Rule, Tensor
+from prunec.language.syntax import Call, Name, Rest, Rule, TensorPattern
 from prunec.lowering.expressions import indexed
-from prunec.lowering.stems import is_lettered, slots_of
+from prunec.lowering.signatures import is_lettered, slots_of
 from prunec.value import Value
 
 
@@ -59,6 +59,6 @@ def letters_of(
     return None if formula is None else Letters(rest.name, formula)
 
 
-def formula_of(tensor: Tensor) -> Optional[Call]:
+def formula_of(tensor: TensorPattern) -> Optional[Call]:
     """The call by which a slot's axes are named, if a formula names them."""
     return next((a.item for a in tensor.axes if isinstance(a.item, Call) and is_lettered(a.item)), None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prunec.language.functions.base import ArgumentError
 from prunec.language.functions.formulas import Formula
-from prunec.lowering.letters import Letters, letters_of
+from prunec.lowering.einsum import Letters, letters_of
 from prunec.lowering.slots import Contradiction
 
 RULE = """

@@ -6,7 +6,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from prunec.channels.held import kept_for_size
+from prunec.channels.kept_classes import kept_for_size
 from prunec.channels.solve import Solution
 from prunec.graph import Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import describe

@@ -6,7 +6,7 @@ from typing import Optional
 
 import numpy as np
 
-from prunec.verifying.comparing import Comparison, Course, compare, course
+from prunec.verifying.comparing import ComparedModels, Course, compare, course
 from prunec.verifying.dependence import Break
 from prunec.verifying.running import Examples, Subject, random_nodes
 from prunec.verifying.verdict import Restart, Verdict
@@ -26,7 +26,7 @@ def prove(subject: Subject, examples: Examples) -> Verdict:
     return _verdict(subject, examples, way, found)
 
 
-def _verdict(subject: Subject, examples: Examples, way: Course, found: Comparison) -> Verdict:
+def _verdict(subject: Subject, examples: Examples, way: Course, found: ComparedModels) -> Verdict:
     nodes = subject.analysis.model.graph.nodes
     breaks = sorted(way.depends.breaks.items())
     statistics = any(why is Break.STATISTICS for _, why in breaks)
@@ -39,7 +39,7 @@ def _verdict(subject: Subject, examples: Examples, way: Course, found: Compariso
     )
 
 
-def _quality(subject: Subject, examples: Examples, found: Comparison) -> Optional[float]:
+def _quality(subject: Subject, examples: Examples, found: ComparedModels) -> Optional[float]:
     """How far the outputs are from those of the masked original: the root mean square of the difference,
     relative to that of the output, the largest of all outputs."""
     session = subject.original.session(examples.first, None, subject.masked)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Iterable, Sequence
 
-from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, Tie, UnreadLayer
+from prunec.explaining.findings import Chain, Explanation, Fate, Kept, KeptLayer, Step, TiedPlace, UnreadLayer
 from prunec.graph import shape_text
 from prunec.support.diagnostics import printable
 
@@ -109,9 +109,9 @@ def _fate(fate: Fate) -> list[str]:
     return lines + _ties(fate.ties)
 
 
-def _ties(ties: Sequence[Tie]) -> list[str]:
+def _ties(ties: Sequence[TiedPlace]) -> list[str]:
     """The places that the same chains lead to on one line, and below it these chains."""
-    by_chains: dict[tuple[tuple[tuple[str, str], ...], ...], list[Tie]] = {}
+    by_chains: dict[tuple[tuple[tuple[str, str], ...], ...], list[TiedPlace]] = {}
     for tie in ties:
         key = tuple(tuple((step.node, step.place) for step in chain.steps) for chain in tie.chains)
         by_chains.setdefault(key, []).append(tie)
@@ -125,7 +125,7 @@ def _ties(ties: Sequence[Tie]) -> list[str]:
     return lines
 
 
-def _places(ties: Sequence[Tie]) -> str:
+def _places(ties: Sequence[TiedPlace]) -> str:
     by_where: dict[tuple[int, tuple[int, ...]], list[str]] = {}
     for tie in ties:
         by_where.setdefault((tie.place.axis, tie.place.positions), []).append(printable(tie.place.name))

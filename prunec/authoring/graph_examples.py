@@ -28,7 +28,7 @@ _EXPECTED = ("couplings", "error")
 
 
 @dataclass(frozen=True)
-class Example:
+class GraphExample:
     """A graph in a text: its title, where it stands, and the block with what is expected, if there is one."""
 
     title: str
@@ -43,10 +43,10 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExampleOutcome:
     """An example with what prunec makes of it: ``kind`` is ``"couplings"`` or ``"error"``."""
 
-    example: Example
+    example: GraphExample
     kind: str
     text: str
 
@@ -61,12 +61,12 @@ def example_path(rules: Path) -> Path:
     return rules.with_name(f"{rules.stem}_test.md")
 
 
-def read_examples(source: Source) -> tuple[Example, ...]:
+def read_examples(source: Source) -> tuple[GraphExample, ...]:
     """The examples of a Markdown text, in order.  Raises PrunecError P721 for an expectation without a
     graph."""
     blocks = list(_FENCE.finditer(source.text))
     headings = [(match.start(), match["title"].strip()) for match in _HEADING.finditer(source.text)]
-    examples: list[Example] = []
+    examples: list[GraphExample] = []
     problems: list[Diagnostic] = []
     for number, block in enumerate(blocks):
         info = block["info"].strip()
@@ -86,7 +86,7 @@ def read_examples(source: Source) -> tuple[Example, ...]:
         expected = after if after is not None and after["info"].strip() in _EXPECTED else None
         title = next((t for start, t in reversed(headings) if start < block.start()), "untitled")
         examples.append(
-            Example(
+            GraphExample(
                 title,
                 source,
                 block.start("body"),
@@ -103,17 +103,17 @@ def read_examples(source: Source) -> tuple[Example, ...]:
     return tuple(examples)
 
 
-def run_example(example: Example, rules: Rules) -> Outcome:
+def run_example(example: GraphExample, rules: Rules) -> ExampleOutcome:
     """What prunec makes of an example.  Raises PrunecError P720 where its graph cannot be read."""
     model = read_graph(example.source, example.start, example.end)
     try:
         analysis = analyse(model, rules)
     except PrunecError as error:
-        return Outcome(example, "error", _without_places(render_all(error.diagnostics)) + "\n")
-    return Outcome(example, "couplings", couplings(analysis))
+        return ExampleOutcome(example, "error", _without_places(render_all(error.diagnostics)) + "\n")
+    return ExampleOutcome(example, "couplings", couplings(analysis))
 
 
-def updated(source: Source, outcomes: tuple[Outcome, ...]) -> str:
+def updated(source: Source, outcomes: tuple[ExampleOutcome, ...]) -> str:
     """The text with every expectation replaced by what prunec makes of its graph."""
     pieces, position = [], 0
     for outcome in outcomes:
@@ -138,8 +138,8 @@ def couplings(analysis: Analysis) -> str:
 
 
 def _shapes(analysis: Analysis) -> Iterator[str]:
-    shapes = analysis.bound.shapes
-    for index, node in enumerate(analysis.bound.graph.nodes):
+    shapes = analysis.lowered.shapes
+    for index, node in enumerate(analysis.lowered.graph.nodes):
         if node.operator is not None:
             own = sorted(t for t in shapes if t.node == index)
             shown = ", ".join(shape_text(shapes[tensor]) for tensor in own) or "unknown"
@@ -175,7 +175,7 @@ def _stays(analysis: Analysis) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     for name, carrier in explainer.parameters.items():
         channels = explainer.links.channels(carrier)
-        is_input = isinstance(carrier, Tensor) and carrier.node not in analysis.bound.graph.parameters
+        is_input = isinstance(carrier, Tensor) and carrier.node not in analysis.lowered.graph.parameters
         if channels is None or is_input:
             continue
         for axis in range(len(channels.layout.axes)):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from prunec.language.canonical import print_expression, print_rule, print_signature, print_statement
-from prunec.language.choices import chosen, conditions, variants
 from prunec.language.parser import parse
 from prunec.language.syntax import Rule
+from prunec.language.variants import chosen, conditions, variants
 from prunec.lowering.choosing import Chooser
 from prunec.support.diagnostics import Source
 

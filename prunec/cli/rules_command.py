@@ -112,17 +112,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    from prunec.cli import rule_tests
+    from prunec.cli import rules_test_command
 
-    return rule_tests.run(options)
+    return rules_test_command.run(options)
 
 
 # --- check ---
 
 
 def _check(options: argparse.Namespace) -> int:
-    from prunec.authoring.checking import check_sources, read_sources
-    from prunec.authoring.registry import registered_operators
+    from prunec.authoring.registered_operators import registered_operators
+    from prunec.authoring.rule_checks import check_sources, read_sources
     from prunec.support.diagnostics import PrunecError
     from prunec.support.formats import diagnostics_text
 
@@ -218,8 +218,8 @@ def _paths(names: Sequence[str], problems: list[Diagnostic]) -> list[Path]:
 def _list(options: argparse.Namespace) -> int:
     import json
 
-    from prunec.authoring.checking import read_sources
-    from prunec.authoring.pages import listing
+    from prunec.authoring.reference_pages import listing
+    from prunec.authoring.rule_checks import read_sources
     from prunec.cli.table import print_table
     from prunec.language.parser import parse
 
@@ -249,9 +249,9 @@ def _list(options: argparse.Namespace) -> int:
 def _doc(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from prunec.authoring.checking import read_sources
     from prunec.authoring.formatting import write_text
-    from prunec.authoring.pages import reference_page
+    from prunec.authoring.reference_pages import reference_page
+    from prunec.authoring.rule_checks import read_sources
     from prunec.language.parser import parse
     from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 

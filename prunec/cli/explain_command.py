@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     if options.plan is not None and not options.rule:
         options.parser.error("--plan goes with --rule")
     from prunec.cli.inputs import read_inputs
-    from prunec.explaining import diagrams, text
+    from prunec.explaining import diagrams, explanation_text
     from prunec.explaining.explain import explain
     from prunec.explaining.kept import kept, unread
 
@@ -110,16 +110,16 @@ def run(options: argparse.Namespace) -> int:
     elif options.kept:
         layers, whole = kept(analysis), unread(analysis)
         shown = {
-            "text": lambda: text.kept_text(layers, whole),
-            "json": lambda: text.kept_json(layers, whole),
+            "text": lambda: explanation_text.kept_text(layers, whole),
+            "json": lambda: explanation_text.kept_json(layers, whole),
             "mermaid": lambda: diagrams.mermaid(diagrams.kept_diagram(layers)),
             "dot": lambda: diagrams.dot(diagrams.kept_diagram(layers)),
         }[options.format]()
     else:
         found = explain(analysis, options.name, options.axis, options.channel)
         shown = {
-            "text": lambda: text.explanation_text(found),
-            "json": lambda: text.explanation_json(found),
+            "text": lambda: explanation_text.explanation_text(found),
+            "json": lambda: explanation_text.explanation_json(found),
             "mermaid": lambda: diagrams.mermaid(diagrams.explanation_diagram(found)),
             "dot": lambda: diagrams.dot(diagrams.explanation_diagram(found)),
         }[options.format]()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
 from prunec.authoring.policies import policy_warnings
-from prunec.authoring.registry import Registry, check_attributes
+from prunec.authoring.registered_operators import Registry, check_attributes
 from prunec.frontends.registry import libraries
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate

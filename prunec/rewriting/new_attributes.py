@@ -58,7 +58,7 @@ def _entry(style: str, previous: Value, change: _Change) -> Value:
     before, value, old_size, size = change
     if value is None or (before, old_size) == (value, size):
         return previous
-    restyle = FUNCTIONS[style].restyle
+    restyle = FUNCTIONS[style].invert_keeping_style
     if restyle is None or isinstance(value, OpenSize) or isinstance(previous, OpenSize):
         return value
     return restyle(_integer(previous), closed(old_size), closed(size), value)

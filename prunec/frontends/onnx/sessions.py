@@ -26,7 +26,7 @@ _THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class OnnxSession:
     """A model ready to be run any number of times; ``outputs`` names what it gives, ``feeds`` what values are
     called in it that are given by anything but a name."""
 
@@ -55,7 +55,7 @@ def open_session(
     folder: Optional[Path] = None,
     outputs: Optional[Sequence[str]] = None,
     inner: bool = False,
-) -> Session:
+) -> OnnxSession:
     """Loads a model, a message or its bytes, for the processor, its graph optimised as ONNX Runtime does by
     itself; in as many threads as the environment allows numerical libraries (``OMP_NUM_THREADS``).
 
@@ -80,7 +80,7 @@ def open_session(
             raise
         # Its optimisations remove values that are outputs here, and then miss them.
         session = _loaded(runtime, data, folder, optimised=False)
-    return Session(tuple(value.name for value in proto.graph.output), session, input_types(proto))
+    return OnnxSession(tuple(value.name for value in proto.graph.output), session, input_types(proto))
 
 
 def _loaded(runtime: Any, data: bytes, folder: Optional[Path], optimised: bool = True) -> Any:

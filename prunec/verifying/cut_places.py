@@ -13,7 +13,7 @@ from prunec.channels.propagate import Channels
 from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor, may_agree
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.slicing import ParameterSlice, apply, scatter
+from prunec.rewriting.slicing import ParameterSlice, scatter_array, slice_array
 
 
 class Places:
@@ -34,7 +34,7 @@ class Places:
         piece = self._slice(tensor)
         if piece is None:
             return array
-        return apply(piece, array) if may_agree(array.shape, piece.shape) else None
+        return slice_array(piece, array) if may_agree(array.shape, piece.shape) else None
 
     def scatter(self, tensor: Tensor, array: Array) -> Optional[Array]:
         """A value of the smaller model at the original's size, zero where something went; ``None`` where the
@@ -42,7 +42,7 @@ class Places:
         piece = self._slice(tensor)
         if piece is None:
             return array
-        return scatter(piece, array) if may_agree(array.shape, piece.new_shape) else None
+        return scatter_array(piece, array) if may_agree(array.shape, piece.new_shape) else None
 
     def _slice(self, tensor: Tensor) -> Optional[ParameterSlice]:
         if tensor not in self._slices:

@@ -10,7 +10,7 @@ from prunec.channels.components import KEPT, Atoms, connected_components
 from prunec.channels.propagate import Edge, Propagation
 
 
-def held_classes(atom_count: int, edges: Sequence[Edge]) -> tuple[Atoms, Atoms, Atoms]:
+def kept_classes(atom_count: int, edges: Sequence[Edge]) -> tuple[Atoms, Atoms, Atoms]:
     """The class of each atom, all edges followed but those to what stays; and of each pair of an atom and
     what stays, in the order of the edges, the class and the cause."""
     none = np.zeros(0, dtype=np.int64)
@@ -30,7 +30,7 @@ def kept_for_size(propagation: Propagation) -> dict[int, int]:
     sizes = np.array([cause.kind == "size" for cause in propagation.causes], dtype=bool)
     if not sizes.any():
         return {}
-    _, held, cause = held_classes(propagation.atom_count, propagation.edges)
+    _, held, cause = kept_classes(propagation.atom_count, propagation.edges)
     # Each class once, put down to the first cause; not at all where another kind of cause keeps it too.
     mine, first = np.unique(held[sizes[cause]], return_index=True)
     by_cause, alone = cause[sizes[cause]][first], ~np.isin(mine, held[~sizes[cause]])

@@ -8,7 +8,7 @@ from typing import Mapping, Optional
 import numpy as np
 
 from prunec.language.syntax import Name, Rule
-from prunec.lowering.letters import formula_of, letters_of
+from prunec.lowering.einsum import formula_of, letters_of
 from prunec.value import Value
 
 _LETTERS = "abcxY"
