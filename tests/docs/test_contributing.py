@@ -64,7 +64,9 @@ def add_rule(copy: Path, rule: str = RULE) -> None:
 def add_function(copy: Path) -> None:
     family = copy / "prunec" / "language" / "functions" / "selections.py"
     before, line, after = family.read_text(encoding="utf-8").partition("FUNCTIONS = (\n")
-    family.write_text(f"{before}{HEAD}\n\n{line}{HEAD_ENTRY}{after}", encoding="utf-8")
+    entry = HEAD_ENTRY.split("\n")[1]
+    assert HEAD_ENTRY.startswith(line) and entry.startswith("    Function(")
+    family.write_text(f"{before}{HEAD}\n\n{line}{entry}\n{after}", encoding="utf-8")
     (copy / "head.prune").write_text(HEAD_RULE, encoding="utf-8")
 
 

@@ -153,7 +153,7 @@ def test_prepared_constants_may_be_external(build, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "pruned" / "in.onnx").read_bytes() == pruned.model
     (tmp_path / "again").mkdir()
-    analysis.model.write_external(pruned.changes, pruned.slices, tmp_path / "again")
+    analysis.model.write_external(pruned.edits, tmp_path / "again")
     written = (tmp_path / "pruned" / "weights.bin").read_bytes()
     assert (tmp_path / "again" / "weights.bin").read_bytes() == written
     smaller = prepared_like(read_file(tmp_path / "pruned" / "in.onnx"), analysis.model.file)

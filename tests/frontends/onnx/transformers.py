@@ -133,8 +133,9 @@ def fused_by_split() -> Pattern:
 
 
 @pattern
-def computed_shapes() -> Pattern:
-    """Batch and length from the input, heads and widths as constants that all reshapes share."""
+def computed_shapes(fractions: bool = False) -> Pattern:
+    """Batch and length from the input, heads and widths as constants that all reshapes share; with
+    ``fractions`` the length is computed in floating point, so that nothing is known of it."""
     net = Net()
     x = net.op("Gather", net.weight("words", 7, W), net.input("x", "batch", "length", kind=7))
     shape = net.op("Shape", x)
@@ -144,6 +145,8 @@ def computed_shapes() -> Pattern:
         )
         for n in (0, 1)
     )
+    if fractions:
+        length = net.op("Cast", net.op("Cast", length, to=TensorProto.FLOAT), to=TensorProto.INT64)
     count, width = net.numbers("count", [H]), net.numbers("width", [D])
     apart = net.op("Concat", batch, length, count, width, axis=0)
     q, k, v = (net.op("Reshape", net.dense(x, name, W, H * D), apart) for name in "qkv")
