@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from math import prod
+from typing import Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from prunec.channels.solve import Solution
 from prunec.embedded.slices import Gather, ParameterSlice
 from prunec.graph import Shape
 from prunec.lowering.expressions import Sizes
-from prunec.sizes import Size
+from prunec.sizes import OpenSize, Size, quotient
 
 
 class Unbalanced(Exception):
@@ -126,12 +127,27 @@ class Shrinker:
         """The new sizes of a node's names."""
         result = dict(sizes)
         for name, factors in node.program.names.items():
+            old = sizes.get(name)
+            if isinstance(old, OpenSize):
+                result[name] = self._open(node, factors, old)
+                continue
             total: Optional[Size] = 1
             for factor in factors:
                 size = self._factor(node, factor)
                 total = None if total is None or size is None else total * size
             result[name] = total
         return result
+
+    def _open(self, node: NodeAtoms, factors: Sequence[NamedSize], old: OpenSize) -> Optional[Size]:
+        """The new size of a name whose size is open: factors that are numbers change, others may have other
+        symbols than the name."""
+        pairs = [(factor.size, self._factor(node, factor)) for factor in factors]
+        before = prod(size for size, _ in pairs if isinstance(size, int))
+        after = prod(size for _, size in pairs if isinstance(size, int))
+        if before == after:
+            return old
+        share = quotient(old, before)
+        return None if share is None else share * after
 
     def _factor(self, node: NodeAtoms, factor: NamedSize) -> Optional[Size]:
         cuts = [self.cut(node.values[value]).shape[dimension] for value, dimension in factor.arrays]
