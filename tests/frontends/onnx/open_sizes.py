@@ -304,6 +304,23 @@ def words() -> Pattern:
 
 
 @pattern
+def positions_as_far_as_words_go() -> Pattern:
+    """The same length by two ways: of the words, and of the positions that are read of a table."""
+    net = Net()
+    ids = net.input("ids", "n", "s", kind=TensorProto.INT64)
+    read = net.op(
+        "Slice", net.weight("places", 1, 20, W), constant(net, 0), size(net, ids, 1), constant(net, 1)
+    )
+    x = net.op("Add", read, net.op("Gather", net.weight("words", 9, W), ids))
+    heads = constant(net, HEADS), constant(net, W // HEADS)
+    y = net.dense(x, "q", W, W)
+    y = net.op("Reshape", y, net.op("Concat", size(net, ids, 0), size(net, ids, 1), *heads, axis=0))
+    whole = net.op("Concat", size(net, x, 0), size(net, x, 1), constant(net, W), axis=0)
+    net.output(net.dense(net.op("Reshape", net.op("Relu", y), whole), "fc", W, 5), 3)
+    return finished(net, (("words", 1), ("places", 2), ("q_w", 0), ("q_w", 1), ("q_b", 0), ("fc_w", 0)))
+
+
+@pattern
 def recurrent() -> Pattern:
     net = Net()
     x = net.dense(net.input("x", "s", "n", 6), "d1", 6, 10)
