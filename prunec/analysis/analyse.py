@@ -112,19 +112,20 @@ def analyse_as_written(
         if not _frees_more(other, best):
             break
         best = other
-    return best
+    told = (*unread_warnings(model, bound), *warnings(bound, best.solution, parameters))
+    return replace(best, warnings=told)
 
 
 def _solved(
     model: Model, bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products
 ) -> Analysis:
+    """The analysis, without its warnings."""
     propagation = propagate(bound, parameters, strict, products)
     found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
     solution = solve(propagation)
     _check_shapes(bound, solution, parameters)
     _check_parameters(model, found, parameters)
-    told = (*unread_warnings(model, bound), *warnings(bound, solution, parameters))
-    return Analysis(model, bound, solution, found, told, strict)
+    return Analysis(model, bound, solution, found, (), strict)
 
 
 def _without_counts(graph: Graph, freed: Container[str]) -> Graph:

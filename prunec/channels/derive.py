@@ -160,18 +160,18 @@ class _Derivation:
     def _cut(self, term: SumTerm, factors: list[int], tensor: BoundTensor, reason: Reason) -> None:
         """Hands the parts of a sum their pieces of the atom arrays."""
         scope = self.scope
-        sizes = [closed(axis_size(part, self.bound.sizes)) for part in term.parts]
+        every = [axis_size(part, self.bound.sizes) for part in term.parts]
+        sizes = [closed(size) for size in every]
         if len(factors) != 1 or None in sizes:
             for factor in factors:
                 scope.kept.setdefault(factor, unsized(reason) if None in sizes else reason)
         start = 0
         whole = [array for array in scope.arrays if any(f in array.factors for f in factors)]
         usable = len(factors) == 1 and None not in sizes
-        for part, size in zip(term.parts, sizes):
+        for part, own, size in zip(term.parts, every, sizes):
             if size == 0:
                 continue
-            whole_size = axis_size(part, self.bound.sizes)
-            piece = scope.track([] if size == 1 else [scope.factor(whole_size)])
+            piece = scope.track([] if size == 1 else [scope.factor(own)])
             for array in whole if usable else []:
                 position = array.factors.index(factors[0])
                 value = scope.step("slice", array.value, position, start, start + (size or 0))

@@ -149,8 +149,8 @@ def _choices(count: int) -> tuple[int, tuple[tuple[int, ...], ...]]:
     needed = len(_monomials(count, degree))
     random = np.random.default_rng(count)
     drawn = random.choice(_SMALL, size=(2 * needed + 6, count)).tolist()
-    chosen = [tuple(drawn[0]), *map(tuple, drawn[1:])]
-    chosen = list(dict.fromkeys([*chosen, *(tuple(n + 17 * k for k in range(count)) for n in range(2, 6))]))
+    spread = (tuple(n + 17 * k for k in range(count)) for n in range(2, 6))
+    chosen = list(dict.fromkeys([*map(tuple, drawn), *spread]))
     # Those that the coefficients follow from come first.
     basis: list[tuple[int, ...]] = []
     for choice in chosen:
