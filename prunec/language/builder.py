@@ -329,6 +329,10 @@ class _RuleBuilder(Builder):
         (tensor,), guard = _with_guard(children)
         return syntax.Scales(self.name(tensor), guard, span)
 
+    def make_contracts(self, children: Children, span: Span) -> syntax.Contracts:
+        (targets,), guard = _with_guard(children)
+        return syntax.Contracts(tuple(targets), guard, span)
+
     def make_discontinuous(self, children: Children, span: Span) -> syntax.Discontinuous:
         return syntax.Discontinuous(_with_guard(children)[1], span)
 

@@ -23,6 +23,7 @@ from prunec.language.syntax import (
     Broadcast,
     Call,
     Comparison,
+    Contracts,
     Discontinuous,
     Each,
     Element,
@@ -209,6 +210,8 @@ def _statement(statement: Statement | Hint) -> str:
         return f"hint neutral {statement.tensor.name} = {print_literal(statement.value)}"
     if isinstance(statement, Scales):
         return f"hint scales {statement.tensor.name}"
+    if isinstance(statement, Contracts):
+        return f"hint contracts {_targets(statement.targets)}"
     if isinstance(statement, Discontinuous):
         return "hint discontinuous"
     assert isinstance(statement, MultiplyAdds)

@@ -12,7 +12,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 
 def check(files: Sequence[RuleFile], known: Sequence[Rule] = ()) -> tuple[Diagnostic, ...]:
-    """Every error and warning of the files, P201 to P228, in the order of their places.
+    """Every error and warning of the files, P201 to P229, in the order of their places.
 
     ``known`` are rules that were checked before: labels, specialisations and guards are compared
     with theirs, but nothing is said of them alone.

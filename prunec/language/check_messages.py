@@ -27,13 +27,14 @@ from prunec.language.functions.base import (
     VARIADIC,
     Function,
 )
-from prunec.language.syntax import Call, Expression
+from prunec.language.places import AxisOccurrence
+from prunec.language.syntax import Call, Expression, Name, Rest
 from prunec.support.diagnostics import Annotation, Diagnostic, Span
 
 _PLACES_OF_KINDS = {
     AXIS: "the axes of an output",
     INPUT: "the axes of an input",
-    TARGET: "`keep` and `mixes`",
+    TARGET: "`keep`, `mixes` and `contracts`",
     SIZE: "equations and `macs`",
     GUARD: "guards behind `when`",
 }
@@ -130,6 +131,17 @@ def wrong_argument(function: Function, argument: Expression, kind: str) -> Diagn
         f"`{function.name}` cannot take this argument",
         annotations=(Annotation(argument.span, f"expected {_ARGUMENTS[kind]}"),),
         help=f"it is written {usage(function)}: {function.summary}",
+    )
+
+
+def contracts_nothing(target: Name | Rest, place: AxisOccurrence, in_output: bool) -> Diagnostic:
+    """An axis under ``contracts`` that an output has, or only one input."""
+    why = "an output has this axis" if in_output else f"only `{place.tensor.name}` has this axis"
+    return Diagnostic(
+        "P229",
+        f"`{target.span.text.strip()}` is not summed over in a product of two inputs",
+        annotations=(Annotation(target.span), Annotation(place.span, why)),
+        help="name an axis that two inputs have and no output, or delete the hint",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from prunec.language.check_messages import (
     axis_where_attribute,
+    contracts_nothing,
     function_out_of_place,
     function_span,
     replaced,
@@ -50,6 +51,7 @@ from prunec.language.syntax import (
     Balanced,
     Call,
     Comparison,
+    Contracts,
     Element,
     Expression,
     Holds,
@@ -71,7 +73,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, Severity, Span
 
 def check_names(rule: Rule) -> Iterator[Diagnostic]:
     """Errors and warnings about names, functions and attributes: P201 to P205, P207 to P211,
-    P221, P224 and P228."""
+    P221, P224, P228 and P229."""
     names = _Names(rule)
     yield from names.declarations()
     for part, call in axis_calls(rule.signature):
@@ -313,6 +315,8 @@ class _Names:
                 yield from self._tensor_of(hint.tensor, ("data", "parameters"), "an input")
             if isinstance(hint, Scales):
                 yield from self._tensor_of(hint.tensor, ("parameters",), "a parameter")
+            if isinstance(hint, Contracts):
+                yield from self._contracted(hint)
         for statement in self.rule.statements:
             if isinstance(statement, (Zero, Holds)):
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")
@@ -330,6 +334,17 @@ class _Names:
                     annotations=(Annotation(statement.name.span, "has nothing to be balanced with"),),
                     help="`balanced` speaks of an axis that stands as `(+ c)`",
                 )
+
+    def _contracted(self, hint: Contracts) -> Iterator[Diagnostic]:
+        """Of axes that a function names, only a node tells where they stand."""
+        for target in hint.targets:
+            if isinstance(target, Call):
+                continue
+            found = [p for p in places(self.rule.signature) if p.name == target.name]
+            outputs = [p for p in found if p.part == OUTPUTS]
+            inputs = {p.tensor.name for p in found}
+            if outputs or len(inputs) == 1:
+                yield contracts_nothing(target, outputs[0] if outputs else found[0], bool(outputs))
 
     def _tensor_of(self, name: Name, parts: tuple[str, ...], what: str) -> Iterator[Diagnostic]:
         found = tuple(self._tensor(name))

@@ -12,6 +12,7 @@ from prunec.language.syntax import (
     Axis,
     Balanced,
     Call,
+    Contracts,
     Each,
     Element,
     Equation,
@@ -179,12 +180,15 @@ def axis_calls(signature: Signature) -> Iterator[tuple[str, Call]]:
 
 
 def targets(rule: Rule) -> Iterator[Union[Name, Rest, Call]]:
-    """What ``keep`` and ``mixes`` speak of."""
+    """What ``keep``, ``mixes``, ``balanced`` and ``contracts`` speak of."""
     for statement in rule.statements:
         if isinstance(statement, (Keep, Mixes)):
             yield from statement.targets
         elif isinstance(statement, Balanced):
             yield statement.name
+    for hint in rule.hints:
+        if isinstance(hint, Contracts):
+            yield from hint.targets
 
 
 def names_used(rule: Rule) -> frozenset[str]:

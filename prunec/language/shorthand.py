@@ -18,6 +18,7 @@ from prunec.language.syntax import (
     Axis,
     AxisExpression,
     Call,
+    Contracts,
     Each,
     Element,
     Equation,
@@ -38,6 +39,8 @@ from prunec.language.syntax import (
 )
 from prunec.language.tree import Item, exchanged, walk
 
+#: What a statement speaks of: axes.
+Target = Union[Name, Rest, Call]
 #: Whether an element of an axis is a single one.
 Single = Callable[[Element], Optional[bool]]
 
@@ -155,8 +158,7 @@ def _item_in_parts(item: AxisExpression, long: WrittenOut) -> AxisExpression:
 def _in_parts(statement: Statement, long: WrittenOut) -> Statement:
     """A statement that speaks of an axis, said of its parts."""
     if isinstance(statement, (Keep, Mixes)):
-        targets = tuple(part for target in statement.targets for part in _target_in_parts(target, long))
-        return replace(statement, targets=targets)
+        return replace(statement, targets=_targets_in_parts(statement.targets, long))
     whole = sum_of(long.parts)
     if isinstance(statement, Equation):
         left, right = (exchanged(side, long.name, whole) for side in (statement.left, statement.right))
@@ -169,13 +171,18 @@ def _in_parts(statement: Statement, long: WrittenOut) -> Statement:
 def _hint_in_parts(hint: Hint, long: WrittenOut) -> Hint:
     if isinstance(hint, MultiplyAdds):
         return replace(hint, count=exchanged(hint.count, long.name, sum_of(long.parts)))
+    if isinstance(hint, Contracts):
+        return replace(hint, targets=_targets_in_parts(hint.targets, long))
     return hint
 
 
-def _target_in_parts(
-    target: Union[Name, Rest, Call], long: WrittenOut
-) -> tuple[Union[Name, Rest, Call], ...]:
-    """What ``keep`` or ``mixes`` speaks of; a function of the axis, once for each of its parts."""
+def _targets_in_parts(targets: Sequence[Target], long: WrittenOut) -> tuple[Target, ...]:
+    """What a statement speaks of, an axis part by part."""
+    return tuple(part for target in targets for part in _target_in_parts(target, long))
+
+
+def _target_in_parts(target: Target, long: WrittenOut) -> tuple[Target, ...]:
+    """A function of the axis, once for each of its parts."""
     if target == long.name:
         return long.parts
     if long.name not in walk(target):

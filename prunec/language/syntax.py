@@ -336,6 +336,19 @@ class Scales:
 
 
 @dataclass(frozen=True)
+class Contracts:
+    """``hint contracts targets when guard``: the operator multiplies two inputs and sums over these axes.
+
+    A matrix M applied along such an axis of the one may be applied along that of the other:
+    f(M x, w) = f(x, w M), with another M for each combination of the other axes that both have.
+    """
+
+    targets: tuple[Union[Name, Rest, Call], ...]
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
 class Discontinuous:
     """``hint discontinuous``: a change in the last bit of an input can reorder the outputs."""
 
@@ -352,7 +365,7 @@ class MultiplyAdds:
     span: Span = span_field()
 
 
-Hint = Union[Neutral, Scales, Discontinuous, MultiplyAdds]
+Hint = Union[Neutral, Scales, Contracts, Discontinuous, MultiplyAdds]
 
 
 @dataclass(frozen=True)

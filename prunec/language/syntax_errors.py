@@ -47,6 +47,7 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "HINT",
                 "NEUTRAL",
                 "SCALES",
+                "CONTRACTS",
                 "DISCONTINUOUS",
                 "MACS",
                 "NAME",

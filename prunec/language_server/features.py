@@ -39,6 +39,7 @@ _KEYWORDS = {
     "discontinuous": "A change in the last bit of an input can reorder the outputs.",
     "macs": "Multiply-adds of one run.",
     "scales": "Channels are multiplied by this parameter: its size tells how much they matter.",
+    "contracts": "The operator multiplies two inputs and sums over these axes, in which it is linear.",
     "holds": "The elements of this output are these sizes.",
 }
 _POLICY_KEYWORDS = {

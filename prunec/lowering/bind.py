@@ -225,6 +225,7 @@ class _Binder:
             kept=roles.kept,
             attribute_sized=roles.attribute_sized,
             mixed=roles.mixed,
+            contracted=roles.contracted,
             balanced=self.solver.balanced,
             size_values=roles.size_values,
             open=is_open(self.rule, inputs, outputs),

@@ -107,7 +107,8 @@ class PlainRule:
     ``inputs`` follows the node's inputs; ``implied`` holds the parameter slots that stand for
     parameters the graph does not mention.  ``sizes`` gives every plain name its size, ``None``
     where it is unknown.  ``kept`` maps names that cannot be removed to the reason;
-    ``attribute_sized`` holds the names that an attribute makes; ``mixed`` those the operator combines over.
+    ``attribute_sized`` holds the names that an attribute makes; ``mixed`` those the operator combines over;
+    ``contracted`` those over which the rule says that it sums products of two inputs.
     ``size_values`` gives for each output that holds sizes, by its index, the expression of every element.
     """
 
@@ -121,6 +122,7 @@ class PlainRule:
     kept: Mapping[str, RuleReason]
     attribute_sized: frozenset[str]
     mixed: Mapping[str, Mixing]
+    contracted: tuple[str, ...]
     balanced: frozenset[str]
     size_values: Mapping[int, tuple[Scalar, ...]]
     open: bool

@@ -57,6 +57,7 @@ def lower(
         kept={**bound.kept, **kept},
         attribute_sized=bound.attribute_sized,
         mixed=bound.mixed,
+        contracted=bound.contracted,
         balanced=bound.balanced,
         size_values=bound.size_values,
         open=bound.open,

@@ -9,7 +9,18 @@ from typing import Mapping, Sequence, Union
 from prunec.language.canonical import print_tensor
 from prunec.language.functions import function_of
 from prunec.language.functions.base import Open
-from prunec.language.syntax import Call, Expression, Holds, Keep, Mixes, Name, Rest, Rule, ZeroCondition
+from prunec.language.syntax import (
+    Call,
+    Contracts,
+    Expression,
+    Holds,
+    Keep,
+    Mixes,
+    Name,
+    Rest,
+    Rule,
+    ZeroCondition,
+)
 from prunec.language.tree import axis_names, walk
 from prunec.lowering.bound import BoundTensor, Mixing, Regrouping, SumTerm, ZeroInputs, names_of
 from prunec.lowering.expansion import Expander
@@ -21,11 +32,13 @@ from prunec.lowering.signatures import equations, slots_of
 @dataclass(frozen=True)
 class NameRoles:
     """The names that cannot be removed, each with the reason; those that an attribute makes;
-    those the operator combines over; and what outputs hold that hold sizes, by their index."""
+    those the operator combines over, and those that it contracts; and what outputs hold that hold sizes, by
+    their index."""
 
     kept: Mapping[str, RuleReason]
     attribute_sized: frozenset[str]
     mixed: Mapping[str, Mixing]
+    contracted: tuple[str, ...]
     size_values: Mapping[int, tuple[Scalar, ...]]
 
 
@@ -54,7 +67,7 @@ def roles_of(
             kept.setdefault(name, RuleReason(ReasonKind.ALONE, place.span, text))
     for name in expander.fixed:
         kept.setdefault(name, RuleReason(ReasonKind.FIXED_SIZE, rule.signature.span))
-    return NameRoles(kept, made, mixed, size_values)
+    return NameRoles(kept, made, mixed, _contracted(rule, expander), size_values)
 
 
 def is_open(rule: Rule, inputs: Sequence[BoundTensor], outputs: Sequence[BoundTensor]) -> bool:
@@ -99,6 +112,16 @@ def _mark(
             because = told.text if told is not None else f"{rule.operators[0].name} combines over {name}"
             unless = None if statement.unless is None else zero_inputs(statement.unless)
             mixed[name] = Mixing(because, unless, statement.span)
+
+
+def _contracted(rule: Rule, expander: Expander) -> tuple[str, ...]:
+    """The plain names of axes that the rule says are contracted, as far as they are known."""
+    found: dict[str, None] = {}
+    for hint in rule.hints:
+        for target in hint.targets if isinstance(hint, Contracts) else ():
+            with suppress(Open):
+                found.update(dict.fromkeys(expander.pick(target, expander.counts)))
+    return tuple(found)
 
 
 def _alone(

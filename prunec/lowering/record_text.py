@@ -29,6 +29,8 @@ def rule_text(rule: LoweredRule) -> str:
     for name, mixing in rule.mixed.items():
         unless = "" if mixing.unless is None else f" unless zero {zero_inputs_text(mixing.unless)}"
         lines.append(f"  mixes {name}{unless}: {mixing.because} ({mixing.span.place})")
+    if rule.contracted:
+        lines.append(f"  contracts {', '.join(rule.contracted)}")
     if rule.balanced:
         lines.append(f"  balanced {', '.join(sorted(rule.balanced))}")
     lines += list(_statements(rule))

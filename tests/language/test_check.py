@@ -157,6 +157,14 @@ def test_the_table_of_functions_is_that_of_the_language_document() -> None:
         ("d[c @ axis] -> o[c]", ["P204 [axis] `axis` is no attribute of this rule"]),
         ("d[c]; w[c] -> o[c]  hint scales d", ["P223 [d] `d` is not a parameter of this rule"]),
         ("d[c]; w[c] -> o[c]  hint neutral o = 1", ["P223 [o] `o` is not an input of this rule"]),
+        ("d[n, i]; w[o, i] -> o[n, o]  hint contracts i", []),
+        ("d[n, i]; w[o, i] -> o[n, o]  hint contracts n", ["P229 [n] `n` is not summed over"]),
+        ("d[*x]; w[o, *x] -> o[o]  hint contracts *x", []),
+        ("d[n, i]; w[o] -> o[n, o]  keep i  hint contracts i", ["P229 [i] `i` is not summed over"]),
+        (
+            "d[n, i]; w[o, i] -> o[n, o]  hint contracts z",
+            ["P204 [z] no tensor of this rule has an axis `z`"],
+        ),
         (
             "d[c], shape -> o[c]",
             ["P204 [shape] the input `shape` carries a value, and no attribute has its name"],

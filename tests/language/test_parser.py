@@ -172,6 +172,12 @@ def test_one_bad_rule_does_not_hide_the_others() -> None:
             "says nothing of channels",
             "write `hint macs = x`, behind the statements",
         ),
+        (
+            "op A { a[x], b[x] -> o[]  contracts x  keep x }",
+            "1:27",
+            "`contracts` is a hint",
+            "write `hint contracts x`, behind the statements",
+        ),
         ("op A { -> o[x]  hint macs = x  keep x }", "1:32", "expected", "hints stand behind all statements"),
         ("op A when a = 1 { -> o[x] }", "1:13", "a comparison", "to compare, write `==`"),
         ("op A { -> o[x]  a == 1 }", "1:20", "expected a value", "an equation has a single `=`"),

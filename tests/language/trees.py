@@ -28,6 +28,7 @@ KEYWORDS = frozenset(
         "hint",
         "neutral",
         "scales",
+        "contracts",
         "discontinuous",
         "macs",
         "holds",
@@ -159,6 +160,7 @@ statements = (
 hints = (
     st.builds(syntax.Neutral, names, literals, whens, st.just(NOWHERE))
     | st.builds(syntax.Scales, names, whens, st.just(NOWHERE))
+    | st.builds(syntax.Contracts, targets, whens, st.just(NOWHERE))
     | st.builds(syntax.Discontinuous, whens, st.just(NOWHERE))
     | st.builds(syntax.MultiplyAdds, expressions, whens, st.just(NOWHERE))
 )

@@ -40,6 +40,10 @@ RULES = (
     rule("axis_alone", "op dense(units) {\n  data[n, i]; w[o, i, k] -> out[n, o]\n  units = o\n}\n"),
     rule("product_of_three", "op dense(k) {\n  data[n, i]; w[i, o] -> out[n, o]\n  hint macs = n*i * o\n}\n"),
     rule(
+        "nothing_to_contract",
+        "op dense {\n  data[n, i]; weight[o, i] -> out[n, o]\n  hint contracts i\n  hint contracts o\n}\n",
+    ),
+    rule(
         "unknown_reason",
         'reason chosen = "elements are chosen by their position"\n\n'
         "op my_gather {\n  data[c], indices[i] -> out[i]\n  keep c, i because chosn\n}\n",
