@@ -107,6 +107,19 @@ def _scale(analysis: Analysis, settings: Settings) -> Scores:
     return np.where(has_scale, scores, others * typical)
 
 
+def _obs(analysis: Analysis, settings: Settings) -> Scores:
+    """Costs by Optimal Brain Surgeon; units that no layer reads by L1, brought to the mean of all costs."""
+    from prunec.scoring.obs import obs
+
+    scores = obs(analysis, settings)
+    unread = np.isnan(scores)
+    if not unread.any():
+        return scores
+    others = parameter_scores(analysis, _learned_axes(analysis), magnitude.l1, _WEIGHTS, "mean", "mean")
+    typical = 1.0 if unread.all() else float(scores[~unread].mean())
+    return np.where(unread, others * typical, scores)
+
+
 def _from_data(name: str) -> Callable[[Analysis, Settings], Scores]:
     def scores(analysis: Analysis, settings: Settings) -> Scores:
         # What runs models is imported by those who ask for it.
@@ -150,6 +163,12 @@ CRITERIA: Mapping[str, Criterion] = {
         DATA,
         "change of the outputs of the layers that read a channel (Luo et al. 2017)",
         aggregate="sum",
+        normalise="none",
+    ),
+    "obs": Criterion(
+        _obs,
+        DATA,
+        "what is lost after the best prediction by what stays (Hassibi and Stork 1992)",
         normalise="none",
     ),
 }

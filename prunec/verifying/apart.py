@@ -14,8 +14,8 @@ import numpy as np
 
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
+from prunec.rewriting.places import Places
 from prunec.support.diagnostics import PrunecError
-from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Dependence
 from prunec.verifying.running import Examples, Subject, Values, doubt_of, made_by_operators, varying_inputs
 

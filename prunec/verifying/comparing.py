@@ -16,9 +16,9 @@ import numpy as np
 
 from prunec.frontends.runtime import Array
 from prunec.graph import Tensor
+from prunec.rewriting.places import Places
 from prunec.support.comparison import TOLERANCE, relative_error
 from prunec.verifying.apart import Apart, run_apart
-from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Break, Dependence, dependence
 from prunec.verifying.running import (
     NUMBERS,

@@ -14,7 +14,7 @@ from typing import Iterable, Iterator, Mapping, Optional, Sequence
 from prunec.analysis.analyse import Analysis
 from prunec.graph import Tensor
 from prunec.rewriting.emit import Pruned
-from prunec.verifying.cut_places import Places
+from prunec.rewriting.places import Places
 
 
 class Break(Enum):

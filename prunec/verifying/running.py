@@ -11,9 +11,9 @@ from prunec.analysis.analyse import Analysis
 from prunec.frontends.runtime import Array, Feeds, Runtime, Session
 from prunec.graph import Tensor
 from prunec.rewriting.emit import Pruned
+from prunec.rewriting.places import Places
 from prunec.support.comparison import doubt_about, relative_error
 from prunec.support.diagnostics import with_location
-from prunec.verifying.cut_places import Places
 from prunec.verifying.dependence import Dependence
 
 #: How messages call the two models.

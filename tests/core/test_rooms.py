@@ -26,6 +26,7 @@ ROOMS = (
     "rewriting",
     "frontends",
     "verifying",
+    "restoring",
     "scoring",
     "planning",
     "explaining",

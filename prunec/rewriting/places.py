@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.layout import Layout
 from prunec.channels.propagate import Channels
-from prunec.frontends.runtime import Array
 from prunec.graph import Shape, Tensor, may_agree
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.slicing import ParameterSlice, scatter_array, slice_array
+
+Array = NDArray[Any]
 
 
 class Places:

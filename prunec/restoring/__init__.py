@@ -1,0 +1,1 @@
+"""Restoring: what removed channels did is done by those that stay."""

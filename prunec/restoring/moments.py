@@ -1,0 +1,202 @@
+"""Second moments of what layers read, and the best prediction of all channels from those that stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+#: Ridges that are tried where rows are few, and the one taken where they are many: shares of the mean square
+#: of what stays.
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
+RIDGE = 1e-2
+#: With fewer rows than so many times the channels that stay, a fit says little of other examples.
+STARVED = 3
+#: Rows to be had are taken up to so many for each channel; more change nothing that matters.
+_ROWS_EACH, _ROWS = 24, 16384
+#: Rows on which errors are measured.
+_SAMPLE = 384
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """All cells from those that stay: ``x ~ matrix k + shift``.
+
+    ``rows`` are the combinations of shared factors that stay at all, ``kept`` (rows, k) the cells that do,
+    ``matrix`` (rows, cells, k), ``shift`` (rows, cells).  ``ridge`` is the one taken; ``starved`` says that
+    the examples were few for so many cells.
+    """
+
+    rows: NDArray[np.intp]
+    kept: NDArray[np.intp]
+    matrix: Floats
+    shift: Floats
+    ridge: float
+    starved: bool
+
+
+@dataclass(eq=False)
+class Moments:
+    """Sums over rows of what was read, ``x``, and of what is read, ``k``, for each combination of shared
+    factors in which something stays.
+
+    ``gone`` is (shared, cells).  Rows of blocks that are held back are kept as a sample only.
+    """
+
+    gone: NDArray[np.bool_]
+    count: int = 0
+    seen: int = 0
+    _sums: Optional[tuple[Floats, Floats]] = None
+    _products: Optional[tuple[Floats, Floats]] = None
+    _origin: Optional[tuple[Array, Array]] = None
+    _samples: tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]] = field(
+        default_factory=lambda: ([], [])
+    )
+
+    def __post_init__(self) -> None:
+        stays = ~self.gone
+        counts = stays.sum(axis=1)
+        self.rows = np.flatnonzero(counts)
+        widths = np.unique(counts[self.rows])
+        if len(widths) != 1:
+            raise ValueError("the rows of a table keep unequally many")
+        self.kept = np.argsort(~stays[self.rows], axis=1, kind="stable")[:, : int(widths[0])]
+
+    def add(self, before: Array, after: Array, blocks: int, held: bool) -> None:
+        """Takes in the tables (shared, others, positions, cells) of one of ``blocks`` blocks: of the
+        original, and of the smaller model at the original's size."""
+        x = before.reshape(len(before), -1, before.shape[-1])[self.rows]
+        whole = after.reshape(x.shape[0] if len(after) == len(x) else len(after), -1, after.shape[-1])[
+            self.rows
+        ]
+        k = np.take_along_axis(whole, self.kept[:, None, :], axis=2)
+        self.seen += x.shape[1]
+        sample = spread(x.shape[1], max(1, -(-_SAMPLE // blocks)))
+        self._samples[held].append((x[:, sample].astype(np.float32), k[:, sample].astype(np.float32)))
+        if held:
+            return
+        chosen = spread(x.shape[1], -(-max(_ROWS, _ROWS_EACH * x.shape[2]) // blocks))
+        x, k = x[:, chosen].astype(np.float32), k[:, chosen].astype(np.float32)
+        self.count += x.shape[1]
+        if self._origin is None:
+            self._origin = (x.mean(axis=1, keepdims=True), k.mean(axis=1, keepdims=True))
+            c, n = x.shape[2], k.shape[2]
+            self._sums = (np.zeros((len(x), c)), np.zeros((len(x), n)))
+            self._products = (np.zeros((len(x), c, n)), np.zeros((len(x), n, n)))
+        assert self._sums is not None and self._products is not None
+        x, k = x - self._origin[0], k - self._origin[1]
+        for total, own in zip(self._sums, (x, k)):
+            total += own.sum(axis=1, dtype=np.float64)
+        for total, own in zip(self._products, (x, k)):
+            total += np.matmul(own.transpose(0, 2, 1), k)
+
+    @property
+    def starved(self) -> bool:
+        """Whether rows are few for the cells that stay."""
+        return self.count < STARVED * self.kept.shape[1]
+
+    def predict(self, shifted: bool, copying: bool = False) -> Prediction:
+        """The prediction by ridge regression, towards copying what stays; with ``copying`` nothing else is
+        done, and only the means are made up for.  With ``shifted`` it has an intercept."""
+        if copying:
+            return self._prediction(np.zeros(self._fitted_shape), shifted, 0.0)
+        if not self.starved or not self._samples[True]:
+            return self._prediction(self._slopes(RIDGE, shifted), shifted, RIDGE)
+        tried = [self._prediction(self._slopes(ridge, shifted), shifted, ridge) for ridge in RIDGES]
+        return min(tried, key=lambda own: self._misfit(own))
+
+    @property
+    def _fitted_shape(self) -> tuple[int, int, int]:
+        return (len(self.rows), self.gone.shape[1], self.kept.shape[1])
+
+    def _means(self) -> tuple[Floats, Floats]:
+        assert self._sums is not None and self._origin is not None
+        x, k = (origin[:, 0] + total / max(self.count, 1) for origin, total in zip(self._origin, self._sums))
+        return x, k
+
+    def _slopes(self, ridge: float, centred: bool) -> Floats:
+        """What is added to copying: (rows, cells, k)."""
+        assert self._sums is not None and self._products is not None
+        (xk, kk), (x, k) = self._products, self._sums
+        count = max(self.count, 1)
+        xk = xk - x[:, :, None] * k[:, None, :] / count
+        kk = kk - k[:, :, None] * k[:, None, :] / count
+        if not centred:
+            x, k = self._means()
+            xk = xk + count * x[:, :, None] * k[:, None, :]
+            kk = kk + count * k[:, :, None] * k[:, None, :]
+        left = xk.copy()
+        rows = np.arange(len(self.rows))[:, None]
+        left[rows, self.kept] -= kk
+        diagonal = np.einsum("rkk->rk", kk).mean(axis=1)
+        penalty = np.maximum(ridge * diagonal, 1e-12 * max(float(diagonal.max(initial=0.0)), 1e-12))
+        kk = kk + penalty[:, None, None] * np.eye(kk.shape[1])
+        return np.linalg.solve(kk, left.transpose(0, 2, 1)).transpose(0, 2, 1)
+
+    def _prediction(self, slopes: Floats, shifted: bool, ridge: float) -> Prediction:
+        matrix = slopes.copy()
+        rows = np.arange(len(self.rows))[:, None]
+        matrix[rows, self.kept, np.arange(self.kept.shape[1])[None, :]] += 1.0
+        shift = np.zeros(matrix.shape[:2])
+        if shifted:
+            x, k = self._means()
+            shift = x - np.einsum("rck,rk->rc", matrix, k)
+        return Prediction(self.rows, self.kept, matrix, shift, ridge, self.starved)
+
+    def _misfit(self, found: Prediction) -> float:
+        return self._error(found, None, True)
+
+    def errors(self, found: Prediction, weight: Array) -> tuple[float, float]:
+        """The relative error of what a layer computes, root of the mean square, on the examples fitted and on
+        those held back (NaN without any); ``weight`` is (shared, others, positions, cells)."""
+        seen = weight.reshape(len(weight), -1, weight.shape[-1])[self.rows].astype(np.float32)
+        return self._error(found, seen, False), self._error(found, seen, True)
+
+    def _error(self, found: Prediction, weight: Optional[Array], held: bool) -> float:
+        wrong = whole = 0.0
+        for x, k in self._samples[held]:
+            off = x - np.matmul(k, found.matrix.transpose(0, 2, 1).astype(np.float32))
+            off -= found.shift[:, None].astype(np.float32)
+            if weight is not None:
+                x, off = (np.matmul(own, weight.transpose(0, 2, 1)) for own in (x, off))
+            wrong += float(np.square(off, dtype=np.float64).sum())
+            whole += float(np.square(x, dtype=np.float64).sum())
+        return float(np.sqrt(wrong / whole)) if whole else float("nan") if not self._samples[held] else 0.0
+
+
+def fold(found: Prediction, weight: Array) -> Array:
+    """A weight (shared, others, positions, cells) that reads what stays, in the places of these; what it
+    reads of the others is left as it is."""
+    result = weight.astype(np.float64)
+    rows = result[found.rows]
+    folded = np.einsum("ropc,rck->ropk", rows, found.matrix, optimize=True)
+    places = np.broadcast_to(found.kept[:, None, None, :], folded.shape)
+    np.put_along_axis(rows, places, folded, axis=3)
+    result[found.rows] = rows
+    return result
+
+
+def predicted(found: Prediction, table: Array, shifted: bool) -> Array:
+    """All cells from those that stay, in a table (shared, others, positions, cells) of the original's
+    size."""
+    result = np.zeros_like(table, dtype=np.float64)
+    places = np.broadcast_to(
+        found.kept[:, None, None, :], (*table[found.rows].shape[:3], found.kept.shape[1])
+    )
+    k = np.take_along_axis(table[found.rows], places, axis=3)
+    result[found.rows] = np.matmul(k, found.matrix.transpose(0, 2, 1)[:, None])
+    if shifted:
+        result[found.rows] += found.shift[:, None, None, :]
+    return result
+
+
+def spread(count: int, most: int) -> NDArray[np.intp]:
+    """At most so many of the numbers below ``count``, drawn evenly."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(count).choice(count, most, replace=False))

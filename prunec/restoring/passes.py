@@ -1,0 +1,243 @@
+"""One pass over examples through an original and the models made of it, layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.analysis.analyse import Analysis
+from prunec.examples import Data
+from prunec.frontends.runtime import Array, Session
+from prunec.graph import Tensor
+from prunec.restoring.moments import Moments, Prediction, fold, predicted
+from prunec.restoring.quality import Quality, QualityMeter
+from prunec.restoring.readers import Reader
+from prunec.restoring.records import CUT, MEANS, RESTORED, Fit, Method, Subject
+from prunec.restoring.shifts import Place, Shifts
+from prunec.restoring.stages import Stage, Walk, stages
+from prunec.rewriting.places import Places
+from prunec.rewriting.slicing import slice_array
+
+#: One block of examples in so many is held back.
+_HELD = 8
+
+
+class _Candidate:
+    """One way of making up, on its way through the smaller model."""
+
+    def __init__(self, name: str, walk: Walk) -> None:
+        self.name = name
+        self.walk = walk
+        self.values: dict[str, Array] = {}
+        self.fits: list[Fit] = []
+        self.meter = QualityMeter()
+
+
+class Pass:
+    """The original, and the smaller model as each way of making up leaves it, side by side."""
+
+    def __init__(self, subject: Subject, readers: Sequence[Reader], data: Data) -> None:
+        self._subject = subject
+        self._graph = subject.analysis.model.graph
+        self._readers = readers
+        self._slices = {piece.name: piece for piece in subject.pruned.slices}
+        self._places = Places(subject.analysis, subject.pruned)
+        self._shifts = Shifts(subject.analysis, subject.original)
+        self._original = Walk(subject.original)
+        self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in (RESTORED, MEANS)]
+        self._blocks = list(data.batches())
+        count = len(self._blocks)
+        self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]
+        self._own, self._cut = QualityMeter(), QualityMeter()
+        self._cut_session: Optional[Session] = None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether there were enough examples to hold some back."""
+        return any(self._held)
+
+    @property
+    def own_quality(self) -> Quality:
+        """That of the original."""
+        return self._own.result()
+
+    def methods(self, progress: Callable[[int, int], None]) -> list[Method]:
+        """Runs all stages."""
+        levels = _levels(self._subject.analysis, self._readers)
+        count = max(levels.values(), default=-1) + 1
+        by_stage = [[own for own in self._readers if levels[own.node] == number] for number in range(count)]
+        wanted = [self._taken(readers) for readers in by_stage]
+        plan = stages(self._graph, [*wanted, list(self._graph.outputs)])
+        try:
+            for number, stage in enumerate(plan):
+                progress(number, len(plan))
+                self._stage(stage, [*by_stage, []][number])
+        finally:
+            for walk in self._walks:
+                walk.close()
+        cut = Method(CUT, {}, (), self._cut.result())
+        return [
+            *(Method(own.name, own.values, tuple(own.fits), own.meter.result()) for own in self._candidates),
+            cut,
+        ]
+
+    @property
+    def _walks(self) -> list[Walk]:
+        return [self._original, *(own.walk for own in self._candidates)]
+
+    def _taken(self, readers: Sequence[Reader]) -> list[Tensor]:
+        """What nodes take that follows from the model's inputs."""
+        taken = dict.fromkeys(tensor for own in readers for tensor in self._graph.nodes[own.node].inputs)
+        return [tensor for tensor in taken if tensor.node not in self._shifts.constant]
+
+    def _stage(self, stage: Stage, readers: Sequence[Reader]) -> None:
+        sources = _by_source(readers, self._subject.removed)
+        moments = {own.name: [Moments(gone) for _, gone in sources] for own in self._candidates}
+        last = not readers
+        for walk in self._walks:
+            walk.begin()
+        for block, (inputs, labels) in enumerate(self._blocks):
+            for walk in self._walks:
+                walk.run(stage, block, inputs)
+            for number, (group, _) in enumerate(sources):
+                self._add(group[0], block, inputs, {name: own[number] for name, own in moments.items()})
+            if last and (self._held[block] or not self.held_back):
+                self._compare(block, inputs, labels)
+        for number, (group, _) in enumerate(sources):
+            for reader in group:
+                self._fit(reader, {name: own[number] for name, own in moments.items()})
+        for walk in self._walks:
+            walk.finish(stage, len(self._blocks))
+
+    def _value(self, walk: Walk, block: int, tensor: Tensor) -> Array:
+        node = self._graph.nodes[tensor.node]
+        if node.operator is None:
+            return np.asarray(self._blocks[block][0][node.name])
+        return walk.get(block, tensor)
+
+    def _add(
+        self, reader: Reader, block: int, inputs: Mapping[str, Array], moments: Mapping[str, Moments]
+    ) -> None:
+        before = reader.data.table(self._value(self._original, block, reader.source))
+        for candidate in self._candidates:
+            small = self._value(candidate.walk, block, reader.source)
+            whole = self._places.scatter(reader.source, small)
+            if whole is not None:
+                after = reader.data.table(whole)
+                moments[candidate.name].add(before, after, len(self._blocks), self._held[block])
+
+    def _compare(self, block: int, inputs: Mapping[str, Array], labels: Optional[Array]) -> None:
+        outputs = self._graph.outputs
+        before = [self._value(self._original, block, tensor) for tensor in outputs]
+        self._own.add(before, before, labels)
+        for candidate in self._candidates:
+            after = [self._value(candidate.walk, block, tensor) for tensor in outputs]
+            candidate.meter.add(before, after, labels)
+        if self._cut_session is None:
+            self._cut_session = self._subject.smaller.session(inputs)
+        self._cut.add(before, self._cut_session.run(inputs), labels)
+
+    # --- fitting ---
+
+    def _fit(self, reader: Reader, moments: Mapping[str, Moments]) -> None:
+        feeds = self._feeds(reader)
+        place = self._shifts.place(reader.node, feeds, lambda name: name != reader.parameter)
+        original = self._subject.analysis.model.parameter
+        for candidate in self._candidates:
+            own = moments[candidate.name]
+            if candidate.name == MEANS and place is None:
+                continue
+            found = own.predict(shifted=place is not None, copying=candidate.name == MEANS)
+            weight = candidate.values.get(reader.parameter, original(reader.parameter))
+            table = reader.weight.table(weight)
+            new = reader.weight.array(fold(found, table), weight.shape)
+            self._set(candidate, reader.parameter, new)
+            if place is not None:
+                shift = self._missing(reader, candidate, feeds, place, found)
+                old = candidate.values.get(place.parameter, original(place.parameter))
+                self._set(candidate, place.parameter, old + shift.reshape(old.shape))
+            candidate.fits.append(self._record(reader, own, found, table, place))
+
+    def _feeds(self, reader: Reader) -> dict[Any, Array]:
+        """What a layer takes in the original, for the first block."""
+        feeds: dict[Any, Array] = dict(self._blocks[0][0])
+        for tensor in self._taken([reader]):
+            if self._graph.nodes[tensor.node].operator is not None:
+                feeds[tensor] = self._value(self._original, 0, tensor)
+        return feeds
+
+    def _missing(
+        self,
+        reader: Reader,
+        candidate: _Candidate,
+        feeds: Mapping[Any, Array],
+        place: Place,
+        found: Prediction,
+    ) -> Array:
+        """What the intercept comes to where it is added."""
+        small = self._value(candidate.walk, 0, reader.source)
+        whole = self._places.scatter(reader.source, small)
+        assert whole is not None
+        table = reader.data.table(whole)
+        both = [
+            reader.data.array(predicted(found, table, shifted), whole.shape).astype(whole.dtype)
+            for shifted in (True, False)
+        ]
+        key = reader.source if reader.source in feeds else self._graph.nodes[reader.source.node].name
+        return self._shifts.difference(place, {**feeds, key: both[0]}, key, both[1])
+
+    def _set(self, candidate: _Candidate, name: str, values: Array) -> None:
+        original = self._subject.analysis.model.parameter(name)
+        candidate.values[name] = values.astype(original.dtype)
+        piece = self._slices.get(name)
+        small = candidate.values[name]
+        candidate.walk.parameters[name] = small if piece is None else slice_array(piece, small)
+
+    def _record(
+        self, reader: Reader, own: Moments, found: Prediction, table: Array, place: Optional[Place]
+    ) -> Fit:
+        fitted, held = own.errors(found, table)
+        names = [node.name for node in self._graph.nodes]
+        target = None if place is None else names[place.node]
+        gone = int(own.gone.sum())
+        cells = own.gone.size
+        return Fit(
+            names[reader.node],
+            reader.parameter,
+            cells,
+            gone,
+            fitted,
+            held,
+            found.ridge,
+            found.starved,
+            target,
+        )
+
+
+def _by_source(readers: Sequence[Reader], removed: Array) -> list[tuple[list[Reader], Array]]:
+    """Readers of the same channels together, with what goes of these."""
+    found: list[tuple[list[Reader], Array]] = []
+    for reader in readers:
+        gone = reader.gone(removed)
+        for group, other in found:
+            same = group[0].source == reader.source and group[0].data == reader.data
+            if same and np.array_equal(gone, other):
+                group.append(reader)
+                break
+        else:
+            found.append(([reader], gone))
+    return found
+
+
+def _levels(analysis: Analysis, readers: Sequence[Reader]) -> dict[int, int]:
+    """For each reader how many readers stand before it, one behind the other."""
+    own = {reader.node for reader in readers}
+    behind = [0] * len(analysis.model.graph.nodes)
+    levels = {}
+    for index, node in enumerate(analysis.model.graph.nodes):
+        level = max((behind[tensor.node] for tensor in node.inputs), default=0)
+        if index in own:
+            levels[index] = level
+        behind[index] = level + (index in own)
+    return levels

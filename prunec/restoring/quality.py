@@ -1,0 +1,66 @@
+"""What became of a model's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+import numpy as np
+
+from prunec.frontends.runtime import Array
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A model beside the original, on the same examples.
+
+    ``change`` is the change of the outputs, root of the mean square, relative to them; ``agreement`` the
+    share of cases in which the first output names the same class, ``None`` where it names none; ``accuracy``
+    the share in which it names the label, ``None`` without labels.
+    """
+
+    change: float
+    agreement: Optional[float]
+    accuracy: Optional[float]
+
+
+class QualityMeter:
+    """Sums over blocks of examples."""
+
+    def __init__(self) -> None:
+        self._wrong: list[float] = []
+        self._whole: list[float] = []
+        self._same = self._cases = self._right = self._labelled = 0
+
+    def add(self, before: Sequence[Array], after: Sequence[Array], labels: Optional[Array]) -> None:
+        """Takes in what the original and the other model gave."""
+        for number, (a, b) in enumerate(zip(before, after)):
+            if number == len(self._wrong):
+                self._wrong.append(0.0)
+                self._whole.append(0.0)
+            if a.dtype.kind in "fiu" and a.shape == b.shape:
+                wide = a.astype(np.float64)
+                self._wrong[number] += float(np.square(wide - b).sum())
+                self._whole[number] += float(np.square(wide).sum())
+        if before and before[0].dtype.kind == "f" and before[0].shape == after[0].shape:
+            self._count_classes(before[0], after[0], labels)
+
+    def _count_classes(self, before: Array, after: Array, labels: Optional[Array]) -> None:
+        if before.ndim not in (2, 3) or before.shape[-1] < 2:
+            return
+        named, other = before.argmax(axis=-1), after.argmax(axis=-1)
+        self._same += int((named == other).sum())
+        self._cases += named.size
+        if labels is not None and other.shape == labels.shape:
+            self._right += int((other == labels).sum())
+            self._labelled += len(labels)
+
+    def result(self) -> Quality:
+        """What was found so far; an output that is zero changes by how large the other is."""
+        parts = [wrong / whole if whole else wrong for wrong, whole in zip(self._wrong, self._whole)]
+        change = float(np.sqrt(np.mean(parts))) if parts else 0.0
+        return Quality(
+            change,
+            self._same / self._cases if self._cases else None,
+            self._right / self._labelled if self._labelled else None,
+        )

@@ -1,0 +1,136 @@
+"""Where a constant can be added to what a layer computes: a parameter, found by trying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.analysis.analyse import Analysis
+from prunec.frontends.runtime import Array, Runtime
+from prunec.graph import Tensor
+
+#: How far the change of an output may be from that of a parameter which is added to it.
+_ADDED = 1e-3
+#: How many nodes behind a layer a parameter is looked for.
+_REACH = 4
+#: Parameters with more elements are none that is added to channels.
+_MOST_ELEMENTS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """A parameter that is added to the first output of a node along an axis."""
+
+    node: int
+    parameter: str
+    axis: int
+
+
+class Shifts:
+    """Finds the places of a model's layers, and what has to be added there."""
+
+    def __init__(self, analysis: Analysis, runtime: Runtime) -> None:
+        self._analysis = analysis
+        self._runtime = runtime
+        self._graph = analysis.model.graph
+        self._takers: dict[Tensor, list[int]] = {}
+        for index, node in enumerate(self._graph.nodes):
+            for tensor in node.inputs:
+                self._takers.setdefault(tensor, []).append(index)
+        self.constant = _constants(analysis)
+
+    def place(self, node: int, feeds: Mapping[Any, Array], allowed: Callable[[str], bool]) -> Optional[Place]:
+        """The nearest parameter that is added to what a node makes, before anything else takes that.
+
+        ``feeds`` are what the node takes, for a few examples; ``allowed`` says which parameters may change.
+        """
+        current = node
+        for _ in range(_REACH):
+            for name in self._candidates(current):
+                axis = self._axis(current, name, feeds) if allowed(name) else None
+                if axis is not None:
+                    return Place(current, name, axis)
+            takers = self._takers.get(Tensor(current, 0), [])
+            if len(takers) != 1 or Tensor(current, 0) in self._graph.outputs:
+                return None
+            following = takers[0]
+            others = [tensor for tensor in self._graph.nodes[following].inputs if tensor.node != current]
+            if not all(tensor.node in self.constant for tensor in others):
+                return None
+            current = following
+        return None
+
+    def difference(self, place: Place, feeds: Mapping[Any, Array], source: Any, other: Array) -> Array:
+        """What is missing at a place, on average, if ``other`` is in the place of what the feeds have for
+        ``source``: an element for each of the parameter."""
+        session = self._runtime.segment(feeds, [Tensor(place.node, 0)])
+        (wanted,) = session.run(feeds)
+        (found,) = session.run({**feeds, source: other})
+        difference = wanted.astype(np.float64) - found.astype(np.float64)
+        axes = tuple(axis for axis in range(difference.ndim) if axis != place.axis)
+        return np.asarray(difference.mean(axis=axes))
+
+    def _candidates(self, node: int) -> Iterator[str]:
+        """Parameters that a node takes, itself or through nodes that take nothing else."""
+        rule = self._analysis.lowered.rules[node]
+        shapes = self._analysis.model.parameter_shapes or {}
+        for place, tensor in enumerate(self._graph.nodes[node].inputs):
+            if tensor.node not in self.constant:
+                continue
+            if rule is not None and place < len(rule.inputs) and rule.inputs[place].slot in rule.scales:
+                continue
+            current = tensor
+            while self._graph.nodes[current.node].operator is not None:
+                inputs = list(self._graph.nodes[current.node].inputs)
+                learned = [own for own in inputs if own.node in self._graph.parameters]
+                if len(inputs) > 1 and len(learned) != 1:
+                    break
+                current = (learned or inputs or [current])[0]
+                if not inputs:
+                    break
+            name = self._graph.nodes[current.node].name
+            alone = len(self._takers.get(current, [])) == 1
+            size = int(np.prod(shapes.get(name, (0,))))
+            if current.node in self._graph.parameters and alone and 0 < size <= _MOST_ELEMENTS:
+                yield name
+
+    def _axis(self, node: int, parameter: str, feeds: Mapping[Any, Array]) -> Optional[int]:
+        """The axis of a node's output along which a parameter is added to it; ``None`` where it is not."""
+        values = self._analysis.model.parameter(parameter)
+        if values.dtype.kind != "f":
+            return None
+        tensor = Tensor(node, 0)
+        (before,) = self._runtime.segment(feeds, [tensor]).run(feeds)
+        if before.dtype.kind != "f" or values.size not in before.shape:
+            return None
+        scale = max(float(np.abs(before).max(initial=0.0)), 1e-6)
+        step = np.linspace(0.5, 1.0, values.size) * scale
+        tried = {parameter: (values + step.reshape(values.shape)).astype(values.dtype)}
+        (after,) = self._runtime.segment(feeds, [tensor], tried).run(feeds)
+        if after.shape != before.shape:
+            return None
+        change = after.astype(np.float64) - before
+        for axis, size in enumerate(change.shape):
+            if size == step.size:
+                moved = np.moveaxis(change, axis, -1)
+                if bool((np.abs(moved - step) <= _ADDED * scale).all()):
+                    return axis
+        return None
+
+
+def _constants(analysis: Analysis) -> frozenset[int]:
+    """The nodes whose values follow from parameters alone."""
+    graph = analysis.model.graph
+    found = set(graph.parameters)
+    for index, node in enumerate(graph.nodes):
+        if node.operator is not None and all(tensor.node in found for tensor in node.inputs):
+            found.add(index)
+    return frozenset(found)
+
+
+def inputs_of(analysis: Analysis, node: int) -> Sequence[Tensor]:
+    """What a node takes that operators make or the model is given."""
+    graph = analysis.model.graph
+    return [tensor for tensor in graph.nodes[node].inputs if tensor.node not in graph.parameters]

@@ -1,0 +1,168 @@
+"""Running a network piece by piece, each node once: what is kept between the pieces is what later ones
+take."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+
+from prunec.frontends.runtime import Array, Runtime, Session
+from prunec.graph import Graph, Tensor
+
+#: Values between pieces are kept in memory up to so many bytes, beyond in a temporary folder.
+_IN_MEMORY = 96 << 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A piece: what it takes of earlier ones, what it gives later ones or is asked for, and what nobody takes
+    after it."""
+
+    feeds: tuple[Tensor, ...]
+    fetches: tuple[Tensor, ...]
+    spent: tuple[Tensor, ...]
+
+
+def stages(graph: Graph, wanted: Sequence[Sequence[Tensor]]) -> tuple[Stage, ...]:
+    """Cuts a graph so that piece ``n`` gives the values ``wanted[n]``, and computes no more than that takes.
+
+    Values that depend on parameters alone are computed anew where they are needed.
+    """
+    varying = _varying(graph)
+    stage_of: dict[int, int] = {}
+    for number, tensors in enumerate(wanted):
+        for node in _ancestors(graph, tensors, stage_of):
+            stage_of[node] = number
+    last: dict[Tensor, int] = {}
+    feeds: list[dict[Tensor, None]] = [{} for _ in wanted]
+    for node in sorted(stage_of):
+        for tensor in graph.nodes[node].inputs:
+            if tensor in varying and tensor.node in stage_of:
+                last[tensor] = max(last.get(tensor, 0), stage_of[node])
+                if stage_of[tensor.node] < stage_of[node]:
+                    feeds[stage_of[node]][tensor] = None
+    for number, tensors in enumerate(wanted):
+        for tensor in tensors:
+            last[tensor] = max(last.get(tensor, 0), number)
+    asked = {tensor for tensors in wanted for tensor in tensors}
+    found = []
+    for number in range(len(wanted)):
+        made = [tensor for tensor in sorted(last) if stage_of.get(tensor.node) == number]
+        fetches = [tensor for tensor in made if last[tensor] > number or tensor in asked]
+        spent = [tensor for tensor in sorted(last) if last[tensor] == number]
+        found.append(Stage(tuple(sorted(feeds[number])), tuple(fetches), tuple(spent)))
+    return tuple(found)
+
+
+def _varying(graph: Graph) -> set[Tensor]:
+    """The values that follow from the model's inputs."""
+    varying: set[Tensor] = set()
+    nodes = {index for index, node in enumerate(graph.nodes) if node.operator is None} - graph.parameters
+    taken = {tensor for node in graph.nodes for tensor in node.inputs} | set(graph.outputs)
+    by_node: dict[int, list[Tensor]] = {}
+    for tensor in taken:
+        by_node.setdefault(tensor.node, []).append(tensor)
+    for index, node in enumerate(graph.nodes):
+        if index in nodes or any(tensor in varying for tensor in node.inputs):
+            varying.update(by_node.get(index, ()))
+    return varying
+
+
+def _ancestors(graph: Graph, tensors: Iterable[Tensor], known: Mapping[int, int]) -> set[int]:
+    """The operators that values depend on and that have no stage yet."""
+    found: set[int] = set()
+    waiting = [tensor.node for tensor in tensors]
+    while waiting:
+        index = waiting.pop()
+        if index in found or index in known or graph.nodes[index].operator is None:
+            continue
+        found.add(index)
+        waiting += [tensor.node for tensor in graph.nodes[index].inputs]
+    return found
+
+
+class Shelf:
+    """Values by block and tensor: in memory, and in files of a temporary folder where that is full."""
+
+    def __init__(self, limit: int = _IN_MEMORY) -> None:
+        self._limit = limit
+        self._held = 0
+        self._arrays: dict[tuple[int, Tensor], Array] = {}
+        self._files: dict[tuple[int, Tensor], Path] = {}
+        self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
+        self._count = 0
+
+    def put(self, block: int, tensor: Tensor, array: Array) -> None:
+        if self._held + array.nbytes <= self._limit:
+            self._held += array.nbytes
+            self._arrays[block, tensor] = array
+            return
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="prunec-")
+        self._count += 1
+        path = Path(self._folder.name) / f"{self._count}.npy"
+        np.save(path, array, allow_pickle=False)
+        self._files[block, tensor] = path
+
+    def get(self, block: int, tensor: Tensor) -> Array:
+        array = self._arrays.get((block, tensor))
+        return np.load(self._files[block, tensor], allow_pickle=False) if array is None else array
+
+    def drop(self, block: int, tensor: Tensor) -> None:
+        array = self._arrays.pop((block, tensor), None)
+        if array is not None:
+            self._held -= array.nbytes
+        path = self._files.pop((block, tensor), None)
+        if path is not None:
+            path.unlink()
+
+    def close(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+class Walk:
+    """One network on its way through the stages.  ``parameters`` take the place of its own, and may change
+    between stages."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._shelf = Shelf()
+        self.parameters: dict[str, Array] = {}
+        self._session: Optional[Session] = None
+        self._shapes: Mapping[Any, tuple[int, ...]] = {}
+
+    def begin(self) -> None:
+        """Before the blocks of a stage."""
+        self._session = None
+        self._shapes = {}
+
+    def run(self, stage: Stage, block: int, inputs: Mapping[str, Array]) -> None:
+        """Computes a stage for a block and puts what it gives on the shelf."""
+        if stage.fetches:
+            feeds: dict[Any, Array] = dict(inputs)
+            feeds.update((tensor, self._shelf.get(block, tensor)) for tensor in stage.feeds)
+            shapes = {key: array.shape for key, array in feeds.items()}
+            if self._session is None or shapes != self._shapes:
+                self._session = self.runtime.segment(feeds, stage.fetches, self.parameters)
+                self._shapes = shapes
+            for tensor, array in zip(stage.fetches, self._session.run(feeds)):
+                self._shelf.put(block, tensor, array)
+
+    def get(self, block: int, tensor: Tensor) -> Array:
+        """A value that a stage gave."""
+        return self._shelf.get(block, tensor)
+
+    def close(self) -> None:
+        """Removes what is in files."""
+        self._shelf.close()
+
+    def finish(self, stage: Stage, blocks: int) -> None:
+        """Lets go of what no later stage takes."""
+        for tensor in stage.spent:
+            for block in range(blocks):
+                self._shelf.drop(block, tensor)

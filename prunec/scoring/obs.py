@@ -1,0 +1,216 @@
+"""Optimal Brain Surgeon for groups of channels: what removing a unit costs after the best prediction of it.
+
+Each layer that reads channels is linear in them: what it computes is known by their second moment ``S`` over
+examples and by its weights ``W``.  Once some channels are gone and the others predict them as well as they
+can, the layer is off by ``tr(W_R (S_RR - S_RK S_KK^-1 S_KR) W_R')``.  Units go one after the other, each time
+the one that costs least, summed over all layers that read it, each relative to what it computes.
+
+Hassibi and Stork, "Second Order Derivatives for Network Pruning: Optimal Brain Surgeon", NIPS 1992; for
+structures of layers Kurtic, Frantar and Alistarh, "ZipLM", NeurIPS 2023.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunec.analysis.analyse import Analysis
+from prunec.channels.choices import Choice, choices_of
+from prunec.channels.components import Atoms
+from prunec.examples import Data
+from prunec.frontends.runtime import run_batches, runtime_of
+from prunec.graph import Tensor
+from prunec.restoring.moments import spread
+from prunec.restoring.readers import Reader, find_readers
+from prunec.scoring.unit_scores import Scores
+
+if TYPE_CHECKING:
+    from prunec.scoring.criteria import Settings
+
+Floats = NDArray[np.float64]
+
+#: What is added to second moments, as a share of their mean diagonal: less trusts correlations too far.
+_RIDGE = 1e-1
+#: A choice is made in at most so many rounds: where it has more units, several go in one.
+_ROUNDS = 128
+#: Values of examples that are held at a time, in bytes.
+_HELD = 192 << 20
+#: Rows that are taken for each channel, and at least.
+_ROWS_EACH, _ROWS = 24, 8192
+
+
+def obs(analysis: Analysis, settings: Settings) -> Scores:
+    """What each unit costs when those that cost less are gone and what stays makes up for them; units that no
+    layer reads cost nothing that is seen, and stand in the order of their magnitudes (see
+    :func:`prunec.scoring.criteria.unit_scores`).
+
+    The costs of a choice add up to the squared relative error of the layers that read it.  Raises PrunecError
+    as running the model does.
+    """
+    assert isinstance(settings.data, Data)
+    readers, _ = find_readers(analysis)
+    readers = tuple(own for own in readers if any((units >= 0).any() for units in own.units))
+    moments = _moments(analysis, settings.data, readers)
+    scores = np.full(analysis.solution.unit_count, np.nan)
+    for choice in choices_of(analysis.solution):
+        layers = [
+            _Layer(own, moments[own.source, own.data], _weight(analysis, own)) for own in _of(readers, choice)
+        ]
+        if layers:
+            _rank(choice, layers, scores)
+    return scores
+
+
+def _of(readers: Sequence[Reader], choice: Choice) -> list[Reader]:
+    units = choice.units
+    return [own for own in readers if any(np.isin(table, units).any() for table in own.units)]
+
+
+def _weight(analysis: Analysis, reader: Reader) -> Floats:
+    """``W' W`` of each combination of shared factors: (shared, cells, cells)."""
+    table = reader.weight.table(analysis.model.parameter(reader.parameter))
+    flat = table.reshape(len(table), -1, table.shape[-1]).astype(np.float64)
+    return np.asarray(np.matmul(flat.transpose(0, 2, 1), flat))
+
+
+# --- second moments ------------------------------------------------------------------------------
+
+
+def _moments(analysis: Analysis, data: Data, readers: Sequence[Reader]) -> dict[Any, Floats]:
+    """The covariances of what layers read, (shared, cells, cells), by tensor and view."""
+    sources = {(own.source, own.data): own for own in readers}
+    tensors = list(dict.fromkeys(source for source, _ in sources))
+    sums: dict[Any, _Sum] = {key: _Sum() for key in sources}
+    small = _few_at_a_time(analysis, data, tensors)
+    batches = -(-small.count // small.batch)
+    for values, _ in run_batches(runtime_of(analysis.model), small, tensors):
+        by_tensor = dict(zip(tensors, values))
+        for key, reader in sources.items():
+            sums[key].add(reader.data.table(by_tensor[reader.source]), batches)
+    return {key: own.covariance() for key, own in sums.items()}
+
+
+def _few_at_a_time(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) -> Data:
+    """The examples in batches whose values take little room."""
+    if data.whole:
+        return data
+    shapes = [analysis.lowered.example_shapes.get(tensor, ()) for tensor in tensors]
+    each = 4 * sum(prod(size or 1 for size in shape[1:]) for shape in shapes)
+    return replace(data, batch=max(1, min(data.batch, _HELD // max(each, 1))))
+
+
+class _Sum:
+    """Sums over the rows of tables (shared, others, positions, cells)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.origin: Optional[NDArray[Any]] = None
+        self.sums: Any = 0.0
+        self.products: Any = 0.0
+
+    def add(self, table: NDArray[Any], batches: int) -> None:
+        rows = table.reshape(len(table), -1, table.shape[-1])
+        most = -(-max(_ROWS, _ROWS_EACH * rows.shape[2]) // batches)
+        rows = rows[:, spread(rows.shape[1], most)].astype(np.float32)
+        if self.origin is None:
+            self.origin = rows.mean(axis=1, keepdims=True)
+        rows = rows - self.origin
+        self.count += rows.shape[1]
+        self.sums = self.sums + rows.sum(axis=1, dtype=np.float64)
+        self.products = self.products + np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
+
+    def covariance(self) -> Floats:
+        count = max(self.count, 1)
+        means = self.sums / count
+        return np.asarray(self.products / count - means[:, :, None] * means[:, None, :])
+
+
+# --- choosing ------------------------------------------------------------------------------------
+
+
+class _Layer:
+    """One layer while units go: ``inverse`` of the moments of what is left, and ``gram``, ``W' W`` of its
+    weights as they make up for what is gone.  Of both the rows and columns of what is gone mean nothing."""
+
+    def __init__(self, reader: Reader, covariance: Floats, gram: Floats) -> None:
+        self.reader = reader
+        self.energy = max(float(np.einsum("sij,sij->", covariance, gram)), 1e-30)
+        diagonal = np.einsum("sii->si", covariance)
+        ridge = np.maximum(_RIDGE * diagonal.mean(axis=1), 1e-12)
+        eye = np.eye(covariance.shape[1])
+        self.inverse = np.linalg.inv(covariance + ridge[:, None, None] * eye)
+        self.gram = gram.copy()
+
+    def cells(self, units: Atoms) -> list[tuple[int, Atoms, Atoms]]:
+        """Where units stand: for each combination of shared factors in which some do, the cells, and which of
+        the ``units`` each is of."""
+        place = np.full(int(max(units.max(), max(own.max() for own in self.reader.units))) + 2, -1)
+        place[units] = np.arange(len(units))
+        found = []
+        for shared in range(self.reader.shape[0]):
+            for table in self.reader.units:
+                own = place[table[shared]]
+                cells = np.flatnonzero(own >= 0)
+                if cells.size:
+                    found.append((shared, cells, own[cells]))
+        return found
+
+    def costs(self, units: Atoms) -> Floats:
+        """What each of the units costs, as a share of the layer's energy."""
+        total = np.zeros(len(units))
+        for shared, cells, owner in self.cells(units):
+            counts = np.bincount(owner, minlength=len(units))
+            order = np.argsort(owner, kind="stable")
+            for size in np.unique(counts[counts > 0]):
+                chosen = np.isin(owner[order], np.flatnonzero(counts == size))
+                blocks = cells[order][chosen].reshape(-1, size)
+                rows, columns = blocks[:, :, None], blocks[:, None, :]
+                solved = np.linalg.solve(
+                    self.inverse[shared][rows, columns], self.gram[shared][rows, columns]
+                )
+                total[np.flatnonzero(counts == size)] += np.einsum("nii->n", solved)
+        return total / self.energy
+
+    def remove(self, units: Atoms) -> None:
+        """Takes units away; what is left makes up for them."""
+        for shared, cells, _ in self.cells(units):
+            inverse, gram = self.inverse[shared], self.gram[shared]
+            folded = np.linalg.solve(inverse[np.ix_(cells, cells)], inverse[cells])
+            # What is left of a weight w is w - w_R folded; the columns of what is gone become zero.
+            gram_rows = gram[cells]
+            moved = gram - gram_rows.T @ folded - folded.T @ gram_rows
+            moved += folded.T @ gram[np.ix_(cells, cells)] @ folded
+            self.gram[shared] = moved
+            self.inverse[shared] = inverse - inverse[:, cells] @ folded
+            # Gone: out of every later step.
+            self.inverse[shared][cells, cells] = 1.0
+            self.gram[shared][cells] = 0.0
+            self.gram[shared][:, cells] = 0.0
+
+
+def _rank(choice: Choice, layers: Sequence[_Layer], scores: Scores) -> None:
+    """The scores of a choice's units: what the step costs in which a unit goes, as much as the dearest step
+    before at least, so that the order is kept."""
+    left = list(choice.cells)
+    each = max(1, -(-choice.size // _ROUNDS))
+    highest = 0.0
+    while (count := min(each, min(len(cell) for cell in left))) > 0:
+        units = np.concatenate(left)
+        costs = np.sum([layer.costs(units) for layer in layers], axis=0)
+        by_cell = np.split(costs, np.cumsum([len(cell) for cell in left])[:-1])
+        orders = [np.lexsort((-cell, own))[:count] for cell, own in zip(left, by_cell)]
+        for step in range(count):
+            going = [cell[order[step]] for cell, order in zip(left, orders)]
+            cost = float(np.mean([own[order[step]] for own, order in zip(by_cell, orders)]))
+            highest = max(cost, highest * (1 + 1e-9) + 1e-15)
+            scores[going] = highest
+        gone = np.concatenate([cell[order] for cell, order in zip(left, orders)])
+        left = [np.delete(cell, order) for cell, order in zip(left, orders)]
+        for layer in layers:
+            layer.remove(gone)
+    for cell in left:
+        scores[cell] = highest
