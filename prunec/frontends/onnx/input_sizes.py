@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional, Sequence
 
 from prunec.graph import Shape
-from prunec.sizes import OpenShape, open_size
+from prunec.sizes import OpenShape, Size, open_size
 
 
 def declared_shape(value: Any) -> Optional[Shape]:
@@ -20,30 +20,43 @@ def declared_shape(value: Any) -> Optional[Shape]:
 
 def input_sizes(values: Sequence[Any], given: Mapping[str, Shape]) -> dict[str, OpenShape]:
     """The shapes of the inputs as they are declared: a size that is left open is a symbol of the name it has
-    there, and what is given an example of it.  Where nothing is declared, the shape is what is given."""
+    there, and what is given an example of it.  Where nothing is declared, the shape is what is given.
+
+    Sizes of one name that are given as different ones are not the same, whatever the file says: each has
+    a name of its own.
+    """
     declared = {value.name: declared_shape(value) for value in values}
     names = {value.name: _dimension_names(value) for value in values if declared[value.name] is not None}
-    examples = {
-        name: size
-        for value, own in names.items()
-        for name, size in zip(own, given.get(value, ()))
-        if size is not None
-    }
+    examples: dict[str, set[int]] = {}
+    for value, own in names.items():
+        for name, size in zip(own, given.get(value, ())):
+            if size is not None:
+                examples.setdefault(name, set()).add(size)
     shapes: dict[str, OpenShape] = {}
     for value in values:
         shape = declared[value.name]
         if shape is None and value.name in given:
             shapes[value.name] = given[value.name]
         elif shape is not None:
-            own = names[value.name]
+            sizes = given.get(value.name, (None,) * len(shape))
             shapes[value.name] = tuple(
-                open_size(name, examples.get(name)) if size is None else size
-                for name, size in zip(own, shape)
+                _size(name, f"{value.name}.{axis}", examples, own) if size is None else size
+                for axis, (name, size, own) in enumerate(zip(names[value.name], shape, sizes))
             )
     return shapes
 
 
+def _size(name: str, own_name: str, examples: Mapping[str, set[int]], given: Optional[int]) -> Size:
+    """The symbol of a size that is left open, with its example."""
+    found = examples.get(name, set())
+    return open_size(own_name, given) if len(found) > 1 else open_size(name, min(found, default=None))
+
+
 def _dimension_names(value: Any) -> tuple[str, ...]:
-    """A name for each axis of an input: that of the file, or one after the input."""
+    """A name for each axis of an input: that of the file, or one after the input.  Exporters write marks such
+    as a question mark for any size at all, which is no name."""
     dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_param or f"{value.name}.{axis}" for axis, dim in enumerate(dims))
+    return tuple(
+        dim.dim_param if any(c.isalpha() for c in dim.dim_param) else f"{value.name}.{axis}"
+        for axis, dim in enumerate(dims)
+    )
