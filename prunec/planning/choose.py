@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -106,6 +106,8 @@ def make_plan(
         rankings = [_by_sensitivity(c, ranking, measured) for c, ranking in zip(choices, rankings)]
         options = replace(options, ranked=True)
     model = CostModel(analysis, choices)
+    if chosen.costs and options.ranked and measured is None:
+        rankings = _by_savings(rankings, model)
     observed, warnings = restrictions(analysis, choices, options.policy) if options.policy else ({}, ())
     budget = Budget(options.ratio, options.targets, options.ranked, options.limits)
     allocation = allocate(analysis, model, rankings, budget, observed)
@@ -125,6 +127,22 @@ def _by_sensitivity(choice: Choice, ranking: Ranking, table: SensitivityTable) -
             return ranking
         raise PrunecError(_not_measured_group(choice.groups[0])) from None
     return Ranking(ranking.order, curve)
+
+
+def _by_savings(rankings: Sequence[Ranking], model: CostModel) -> list[Ranking]:
+    """Rankings whose scores are what a step costs for each multiply-add that it saves; for each element of
+    the parameters where multiply-adds are not known."""
+    functions = model.functions()
+    none = model.none()
+    cost = next(function for name in ("macs", "params") if (function := functions[name])(none) is not None)
+    whole = cost(none) or 0.0
+    found = []
+    for number, ranking in enumerate(rankings):
+        steps = none.copy()
+        steps[number] = min(1, len(ranking.scores))
+        saved = max(whole - (cost(steps) or 0.0), 1e-9 * max(whole, 1.0))
+        found.append(Ranking(ranking.order, ranking.scores * (whole / saved)))
+    return found
 
 
 def _not_measured() -> Diagnostic:

@@ -73,7 +73,7 @@ class Shifts:
         return np.asarray(difference.mean(axis=axes))
 
     def _candidates(self, node: int) -> Iterator[str]:
-        """Parameters that a node takes, itself or through nodes that take nothing else."""
+        """Parameters that a node takes, itself or what is computed from them."""
         rule = self._analysis.lowered.rules[node]
         shapes = self._analysis.model.parameter_shapes or {}
         for place, tensor in enumerate(self._graph.nodes[node].inputs):
@@ -81,20 +81,22 @@ class Shifts:
                 continue
             if rule is not None and place < len(rule.inputs) and rule.inputs[place].slot in rule.scales:
                 continue
-            current = tensor
-            while self._graph.nodes[current.node].operator is not None:
-                inputs = list(self._graph.nodes[current.node].inputs)
-                learned = [own for own in inputs if own.node in self._graph.parameters]
-                if len(inputs) > 1 and len(learned) != 1:
-                    break
-                current = (learned or inputs or [current])[0]
-                if not inputs:
-                    break
-            name = self._graph.nodes[current.node].name
-            alone = len(self._takers.get(current, [])) == 1
-            size = int(np.prod(shapes.get(name, (0,))))
-            if current.node in self._graph.parameters and alone and 0 < size <= _MOST_ELEMENTS:
-                yield name
+            for source in sorted(self._sources(tensor)):
+                name = self._graph.nodes[source.node].name
+                size = int(np.prod(shapes.get(name, (0,))))
+                if len(self._takers[source]) == 1 and 0 < size <= _MOST_ELEMENTS:
+                    yield name
+
+    def _sources(self, tensor: Tensor) -> set[Tensor]:
+        """The parameters that a value is computed from."""
+        found: set[Tensor] = set()
+        waiting = [tensor]
+        while waiting:
+            current = waiting.pop()
+            if current.node in self._graph.parameters:
+                found.add(current)
+            waiting += self._graph.nodes[current.node].inputs
+        return found
 
     def _axis(self, node: int, parameter: str, feeds: Mapping[Any, Array]) -> Optional[int]:
         """The axis of a node's output along which a parameter is added to it; ``None`` where it is not."""

@@ -55,7 +55,8 @@ class Settings:
 class Criterion:
     """A criterion: ``scores(analysis, settings)`` gives a score for each unit, not negative.
 
-    ``needs`` is one of ``nothing``, ``parameters`` and ``data``; ``aggregate`` and ``normalise`` are the
+    With ``costs`` scores are what a unit costs the model, and one ranking over the whole of it sets them
+    against the multiply-adds that go with it.  ``needs`` is one of ``nothing``, ``parameters`` and ``data``; ``aggregate`` and ``normalise`` are the
     settings unless the user says otherwise.
     """
 
@@ -64,6 +65,7 @@ class Criterion:
     summary: str
     aggregate: str = "mean"
     normalise: str = "mean"
+    costs: bool = False
 
 
 def by_channels(score: ChannelScore, summary: str, roles: tuple[str, ...], **defaults: str) -> Criterion:
@@ -170,6 +172,7 @@ CRITERIA: Mapping[str, Criterion] = {
         DATA,
         "what is lost after the best prediction by what stays (Hassibi and Stork 1992)",
         normalise="none",
+        costs=True,
     ),
 }
 

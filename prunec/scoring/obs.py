@@ -39,6 +39,10 @@ _RIDGE = 1e-1
 _ROUNDS = 128
 #: Values of examples that are held at a time, in bytes.
 _HELD = 192 << 20
+#: No layer is to be off by more than this share of what it computes, squared, while others can lose instead.
+_MOST = 0.25
+#: What lies beyond comes after everything else, in its own order.
+BEYOND = 1e6
 #: Rows that are taken for each channel, and at least.
 _ROWS_EACH, _ROWS = 24, 8192
 
@@ -147,7 +151,7 @@ class _Layer:
 
     def cells(self, units: Atoms) -> list[tuple[int, Atoms, Atoms]]:
         """Where units stand: for each combination of shared factors in which some do, the cells, and which of
-        the ``units`` each is of."""
+        the ``units`` each is of.  What has all cells of a combination takes along what is made of them."""
         place = np.full(int(max(units.max(), max(own.max() for own in self.reader.units))) + 2, -1)
         place[units] = np.arange(len(units))
         found = []
@@ -155,7 +159,7 @@ class _Layer:
             for table in self.reader.units:
                 own = place[table[shared]]
                 cells = np.flatnonzero(own >= 0)
-                if cells.size:
+                if cells.size and (own != own[0]).any():
                     found.append((shared, cells, own[cells]))
         return found
 
@@ -198,19 +202,22 @@ def _rank(choice: Choice, layers: Sequence[_Layer], scores: Scores) -> None:
     left = list(choice.cells)
     each = max(1, -(-choice.size // _ROUNDS))
     highest = 0.0
+    lost = np.zeros(len(layers))
     while (count := min(each, min(len(cell) for cell in left))) > 0:
         units = np.concatenate(left)
-        costs = np.sum([layer.costs(units) for layer in layers], axis=0)
+        each_layer = np.stack([layer.costs(units) for layer in layers])
+        costs = each_layer.sum(axis=0)
         by_cell = np.split(costs, np.cumsum([len(cell) for cell in left])[:-1])
         orders = [np.lexsort((-cell, own))[:count] for cell, own in zip(left, by_cell)]
         for step in range(count):
             going = [cell[order[step]] for cell, order in zip(left, orders)]
             cost = float(np.mean([own[order[step]] for own, order in zip(by_cell, orders)]))
             highest = max(cost, highest * (1 + 1e-9) + 1e-15)
-            scores[going] = highest
+            lost += each_layer[:, np.isin(units, going)].sum(axis=1)
+            scores[going] = highest * (BEYOND if (lost > _MOST).any() else 1.0)
         gone = np.concatenate([cell[order] for cell, order in zip(left, orders)])
         left = [np.delete(cell, order) for cell, order in zip(left, orders)]
         for layer in layers:
             layer.remove(gone)
     for cell in left:
-        scores[cell] = highest
+        scores[cell] = highest * BEYOND
