@@ -39,10 +39,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class TrialNode:
-    """A node that the framework accepts and whose shapes the rule knows: whether the rule says that it is not
-    continuous, inputs (``None``: left out), and the shapes and types of its outputs."""
+    """A node that the framework accepts and whose shapes the rule knows: the rule as lowered to it, inputs
+    (``None``: left out), and the shapes and types of its outputs."""
 
-    discontinuous: bool
+    rule: LoweredRule
     operator: Operator
     attributes: Mapping[str, Any]
     inputs: tuple[Optional[Slot], ...]
@@ -112,7 +112,7 @@ def legal_node(
         wrong(f"nothing in the rule tells the size of {', '.join(free)}, which may be removed")
     shapes = tuple(shape for shape in outputs if shape is not None)
     inputs = _inputs(rule, bound, alone)
-    return TrialNode(bound.discontinuous, operator, alone.attributes, inputs, shapes, alone.kinds)
+    return TrialNode(bound, operator, alone.attributes, inputs, shapes, alone.kinds)
 
 
 def _bound(

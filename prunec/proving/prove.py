@@ -15,6 +15,7 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.trials import Illegal, SampledNode, Trials
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
+from prunec.proving.contraction_trial import claims, try_claims
 from prunec.proving.draw import draw_form
 from prunec.proving.forms import forms, may_hold
 from prunec.proving.framework import Refuted, trials_for
@@ -38,7 +39,10 @@ _MOST_CRASHES = 4
 
 @dataclass
 class _Record:
-    """What the cases of a rule came to."""
+    """What the cases of a rule came to.
+
+    ``claimed`` has for each claim, by its words, why nodes said nothing of it: an empty reason where one did.
+    """
 
     cases: int = 0
     pruned: int = 0
@@ -46,6 +50,7 @@ class _Record:
     nodes: list[TrialNode] = field(default_factory=list)
     untried: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    claimed: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,7 @@ class _Proof:
         every = forms(self.rule)
         # What no version of the operator can be is not missed.
         found = [f for f in every if any(may_hold(rule, v) for rule in f.rules for v in versions)] or every
-        number = 0
+        number, nodes = 0, len(self.record.nodes)
         for form in found:
             before, reasons = self.record.cases, []
             for rule in form.rules:
@@ -216,6 +221,14 @@ class _Proof:
         if len(untried) == len(found):
             untried = [(name, _commonest([reason for _, reason in untried]))]
         self.record.untried += untried
+        if len(self.record.nodes) > nodes:
+            self.record.untried += self._untried_claims(name)
+
+    def _untried_claims(self, name: str) -> list[tuple[str, str]]:
+        """What the rule says of contracted axes that no node of an operator put to the test."""
+        words = dict.fromkeys(f"{name} {claim.words}" for claim in claims(self.rule))
+        found = {told: self.record.claimed.get(told, ["no node has the axis"]) for told in words}
+        return [(told, _commonest(reasons)) for told, reasons in found.items() if "" not in reasons]
 
     def _try_form(
         self, form: Rule, number: int, name: str, versions: Sequence[Operator], cases: int
@@ -250,7 +263,16 @@ class _Proof:
                 continue
             self.record.nodes.append(node)
             done += 1.0 if self._try_node(node, random) else _IDLE
+            self._try_claims(name, node)
         return reasons
+
+    def _try_claims(self, name: str, node: TrialNode) -> None:
+        """What the rule says of contracted axes, with draws of their own."""
+        random = np.random.default_rng([self.seed, len(self.record.nodes)])
+        for outcome in try_claims(self.trials, self.rule, node, random):
+            self.record.claimed.setdefault(f"{name} {outcome.claim.words}", []).append(outcome.untried)
+            if outcome.failure is not None:
+                self.record.failures.append(outcome.failure)
 
     def _try_node(self, node: TrialNode, random: np.random.Generator) -> bool:
         """One network around the node; whether the removal of channels was put to the test."""
@@ -270,7 +292,16 @@ class _Proof:
     def _verdict(self) -> RuleVerdict:
         rule, record = self.rule, self.record
         untried = tuple(record.untried)
-        base = RuleVerdict(rule.label, span_of(rule), RIGHT, record.cases, record.pruned, untried=untried)
+        contracted = sum(reasons.count("") for reasons in record.claimed.values())
+        base = RuleVerdict(
+            rule.label,
+            span_of(rule),
+            RIGHT,
+            record.cases,
+            record.pruned,
+            untried=untried,
+            contracted=contracted,
+        )
         if record.failures:
             smallest = min(record.failures, key=lambda failure: failure.size)
             return replace(base, verdict=WRONG, failure=smallest)

@@ -78,11 +78,12 @@ def build(
     points: list[Point] = []
     inputs: list[Optional[Point]] = []
     for position, slot in enumerate(node.inputs):
-        if slot is None or slot.value is not None:
-            inputs.append(None if slot is None else _carried(network, position, slot))
+        if slot is None:
+            inputs.append(None)
             continue
-        points.append(network.cast(_input(network, position, slot, points, chain, words, live), slot.kind))
-        inputs.append(points[-1])
+        point = source(network, position, slot, points, chain, words, live)
+        points += [point] if slot.value is None else []
+        inputs.append(point)
     name = node.operator.name
     made = network.add(name, node.attributes, inputs, node.outputs, NODE, node.kinds)
     every = name in templates.all_outputs
@@ -95,9 +96,21 @@ def build(
     return Built(trials, node, model, network.inputs, index, "; ".join(words))
 
 
-def _carried(network: Network, position: int, slot: Slot) -> Point:
-    assert slot.value is not None
-    return network.add_constant(f"{NODE}_{position}_{slot.name}", slot.value)
+def source(
+    network: Network,
+    position: int,
+    slot: Slot,
+    before: Sequence[Point] = (),
+    chain: Sequence[Template] = (),
+    words: Optional[list[str]] = None,
+    live: float = 0.0,
+) -> Point:
+    """What an input of the node is connected to, drawn at random; ``before`` are the sources of inputs before
+    it, ``words`` gains what it is."""
+    if slot.value is not None:
+        return network.add_constant(f"{NODE}_{position}_{slot.name}", slot.value)
+    told = [] if words is None else words
+    return network.cast(_input(network, position, slot, before, chain, told, live), slot.kind)
 
 
 def _input(
@@ -109,7 +122,7 @@ def _input(
     words: list[str],
     live: float,
 ) -> Point:
-    """Where an input of the node comes from."""
+    """What an input of the node is computed from, before it gets its type."""
     random, templates, name = network.random, network.templates, f"{NODE}_{position}_{slot.name}"
     if slot.state or (slot.learned and random.random() < 0.85):
         return network.add_parameter(name, slot.shape, positive=slot.positive)
@@ -258,7 +271,7 @@ def _confirmed(built: Built, pruned: Pruned) -> bool:
     Where the rule says that the operator is not continuous, the last bit of one value can make a large
     difference, though hardly every time.
     """
-    if not built.node.discontinuous:
+    if not built.node.rule.discontinuous:
         return True
     for seed in (1, 2, 3):
         random = np.random.default_rng(seed)

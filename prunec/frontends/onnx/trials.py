@@ -21,6 +21,8 @@ from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, W
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule
 from prunec.language.syntax import TensorPattern as RuleTensor
+from prunec.lowering.guards import holds
+from prunec.sizes import OpenShape
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
 from prunec.value import Value
@@ -72,6 +74,8 @@ class OnnxTrials(Trials):
             points.append(point)
         made = network.add(operator.name, attributes, points, ((),) * wanted.outputs(random), NODE)
         network.heads = list(made)
+        if not wanted.is_for(operator, inputs, len(made)):
+            raise Illegal("the guard does not hold")
         proto = _proto(network)
         outputs = _run(proto, points, network.parameters)
         if any(0 in value.shape for value in outputs):
@@ -149,6 +153,7 @@ class _Wanted:
 
     def __init__(self, rule: Rule, schema: Schema, sampled: SampledNode, kinds: Mapping[str, str]) -> None:
         self.schema, self.sampled, self.kinds = schema, sampled, kinds
+        self.rule = rule
         self.slots = rule.signature.data + rule.signature.parameters
         self.results = rule.signature.outputs
         self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
@@ -195,6 +200,22 @@ class _Wanted:
         while connected and connected[-1] is None:
             connected.pop()
         return connected
+
+    def is_for(self, operator: Operator, inputs: Sequence[Optional[_Connected]], outputs: int) -> bool:
+        """Whether the rule's guard can hold for inputs of which some are left out: what it excludes need not
+        run, and may bring the framework down."""
+        slots = [slot for slot in self.slots for _ in range(self.sampled.counts.get(slot.name, 1))]
+        shapes: dict[str, list[Optional[OpenShape]]] = {}
+        for slot, connected in zip(slots, inputs):
+            if connected is not None:
+                shapes.setdefault(slot.name, []).append(connected.shape)
+        attributes = {
+            **self.defaults,
+            **operator.version_attributes,
+            **self.sampled.attributes,
+            OUTPUTS: outputs,
+        }
+        return holds(self.rule.when, attributes, shapes) is not False
 
     def _kind(self, slot: RuleTensor, formal: Optional[Formal]) -> str:
         if formal is None or not formal.kinds:
