@@ -50,10 +50,11 @@ class Moments:
 
     gone: NDArray[np.bool_]
     count: int = 0
-    seen: int = 0
     _sums: Optional[tuple[Floats, Floats]] = None
     _products: Optional[tuple[Floats, Floats]] = None
     _origin: Optional[tuple[Array, Array]] = None
+    _missing: Optional[tuple[Floats, Floats]] = None
+    _missing_samples: list[tuple[Array, Array]] = field(default_factory=list)
     _samples: tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]] = field(
         default_factory=lambda: ([], [])
     )
@@ -67,21 +68,22 @@ class Moments:
             raise ValueError("the rows of a table keep unequally many")
         self.kept = np.argsort(~stays[self.rows], axis=1, kind="stable")[:, : int(widths[0])]
 
-    def add(self, before: Array, after: Array, blocks: int, held: bool) -> None:
+    def add(
+        self, before: Array, after: Array, blocks: int, held: bool, missing: Optional[Array] = None
+    ) -> None:
         """Takes in the tables (shared, others, positions, cells) of one of ``blocks`` blocks: of the
-        original, and of the smaller model at the original's size."""
-        x = before.reshape(len(before), -1, before.shape[-1])[self.rows]
-        whole = after.reshape(x.shape[0] if len(after) == len(x) else len(after), -1, after.shape[-1])[
-            self.rows
-        ]
-        k = np.take_along_axis(whole, self.kept[:, None, :], axis=2)
-        self.seen += x.shape[1]
-        sample = spread(x.shape[1], max(1, -(-_SAMPLE // blocks)))
-        self._samples[held].append((x[:, sample].astype(np.float32), k[:, sample].astype(np.float32)))
+        original, and of the smaller model at the original's size.  ``missing`` (others, outputs) is what the
+        layer's result is added to and the smaller model lacks, where there is one combination."""
+        rows = before.shape[1] * before.shape[2]
+        sample = spread(rows, max(1, -(-_SAMPLE // blocks)))
+        x, k = self._rows_of(before, sample), self._kept_of(after, sample)
+        self._samples[held].append((x, k))
         if held:
+            if missing is not None:
+                self._missing_samples.append((k[0], missing[sample]))
             return
-        chosen = spread(x.shape[1], -(-max(_ROWS, _ROWS_EACH * x.shape[2]) // blocks))
-        x, k = x[:, chosen].astype(np.float32), k[:, chosen].astype(np.float32)
+        chosen = spread(rows, -(-max(_ROWS, _ROWS_EACH * before.shape[3]) // blocks))
+        x, k = self._rows_of(before, chosen), self._kept_of(after, chosen)
         self.count += x.shape[1]
         if self._origin is None:
             self._origin = (x.mean(axis=1, keepdims=True), k.mean(axis=1, keepdims=True))
@@ -94,6 +96,26 @@ class Moments:
             total += own.sum(axis=1, dtype=np.float64)
         for total, own in zip(self._products, (x, k)):
             total += np.matmul(own.transpose(0, 2, 1), k)
+        if missing is not None:
+            self._add_missing(missing[chosen], k[0])
+
+    def _rows_of(self, table: Array, chosen: NDArray[np.intp]) -> Array:
+        """Some rows of a table (shared, others, positions, cells), of the combinations that stay."""
+        rows = table.reshape(len(table), -1, table.shape[-1])[:, chosen]
+        return (rows if len(self.rows) == len(rows) else rows[self.rows]).astype(np.float32)
+
+    def _kept_of(self, table: Array, chosen: NDArray[np.intp]) -> Array:
+        rows = self._rows_of(table, chosen)
+        return (
+            rows if rows.shape[2] == self.kept.shape[1] else np.take_along_axis(rows, self.kept[:, None], 2)
+        )
+
+    def _add_missing(self, missing: Array, k: Array) -> None:
+        if self._missing is None:
+            outputs = missing.shape[1]
+            self._missing = (np.zeros(outputs), np.zeros((outputs, k.shape[1])))
+        self._missing[0][:] += missing.sum(axis=0, dtype=np.float64)
+        self._missing[1][:] += missing.T.astype(np.float32) @ k
 
     @property
     def starved(self) -> bool:
@@ -109,6 +131,29 @@ class Moments:
             return self._prediction(self._slopes(RIDGE, shifted), shifted, RIDGE)
         tried = [self._prediction(self._slopes(ridge, shifted), shifted, ridge) for ridge in RIDGES]
         return min(tried, key=lambda own: self._misfit(own))
+
+    def predict_missing(self, ridge: float, shifted: bool) -> Optional[tuple[Floats, Floats]]:
+        """What is missing behind a layer from what stays of what it reads: a matrix (outputs, k) and a shift
+        (outputs,); ``None`` where that makes it no better on the examples held back."""
+        if self._missing is None or self._products is None or self._sums is None:
+            return None
+        total, products = self._missing
+        count = max(self.count, 1)
+        sums = self._sums[1][0]
+        mean, origin = sums / count, self._means()[1][0]
+        kk = self._products[1][0] - np.outer(sums, mean)
+        ek = products - np.outer(total, mean)
+        if not shifted:
+            kk = kk + count * np.outer(origin, origin)
+            ek = ek + np.outer(total, origin)
+        penalty = max(ridge * float(np.diag(kk).mean()), 1e-12)
+        matrix = np.linalg.solve(kk + penalty * np.eye(len(kk)), ek.T).T
+        shift = total / count - matrix @ origin if shifted else np.zeros(len(total))
+        wrong = whole = 0.0
+        for k, missing in self._missing_samples:
+            wrong += float(np.square(missing - k @ matrix.T - shift).sum())
+            whole += float(np.square(missing, dtype=np.float64).sum())
+        return (matrix, shift) if wrong < whole else None
 
     @property
     def _fitted_shape(self) -> tuple[int, int, int]:
@@ -184,15 +229,14 @@ def fold(found: Prediction, weight: Array) -> Array:
 def predicted(found: Prediction, table: Array, shifted: bool) -> Array:
     """All cells from those that stay, in a table (shared, others, positions, cells) of the original's
     size."""
-    result = np.zeros_like(table, dtype=np.float64)
-    places = np.broadcast_to(
-        found.kept[:, None, None, :], (*table[found.rows].shape[:3], found.kept.shape[1])
-    )
-    k = np.take_along_axis(table[found.rows], places, axis=3)
-    result[found.rows] = np.matmul(k, found.matrix.transpose(0, 2, 1)[:, None])
+    sizes = table.shape
+    rows = table.reshape(sizes[0], -1, sizes[3]).astype(np.float32)[found.rows]
+    k = np.take_along_axis(rows, found.kept[:, None], axis=2)
+    result = np.zeros((sizes[0], rows.shape[1], sizes[3]), dtype=np.float32)
+    result[found.rows] = np.matmul(k, found.matrix.transpose(0, 2, 1).astype(np.float32))
     if shifted:
-        result[found.rows] += found.shift[:, None, None, :]
-    return result
+        result[found.rows] += found.shift[:, None].astype(np.float32)
+    return result.reshape(sizes)
 
 
 def spread(count: int, most: int) -> NDArray[np.intp]:

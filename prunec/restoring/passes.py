@@ -10,6 +10,7 @@ from prunec.analysis.analyse import Analysis
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, Session
 from prunec.graph import Tensor
+from prunec.restoring.branches import Branch, Branches
 from prunec.restoring.moments import Moments, Prediction, fold, predicted
 from prunec.restoring.quality import Quality, QualityMeter
 from prunec.restoring.readers import Reader
@@ -44,6 +45,8 @@ class Pass:
         self._slices = {piece.name: piece for piece in subject.pruned.slices}
         self._places = Places(subject.analysis, subject.pruned)
         self._shifts = Shifts(subject.analysis, subject.original)
+        self._branches = Branches(subject.analysis, subject.original, self._shifts)
+        self._added: dict[int, Branch] = {}
         self._original = Walk(subject.original)
         self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in (RESTORED, MEANS)]
         self._blocks = list(data.batches())
@@ -67,7 +70,7 @@ class Pass:
         levels = _levels(self._subject.analysis, self._readers)
         count = max(levels.values(), default=-1) + 1
         by_stage = [[own for own in self._readers if levels[own.node] == number] for number in range(count)]
-        wanted = [self._taken(readers) for readers in by_stage]
+        wanted = [[*self._taken(readers), *self._others(readers, levels)] for readers in by_stage]
         plan = stages(self._graph, [*wanted, list(self._graph.outputs)])
         try:
             for number, stage in enumerate(plan):
@@ -91,15 +94,24 @@ class Pass:
         taken = dict.fromkeys(tensor for own in readers for tensor in self._graph.nodes[own.node].inputs)
         return [tensor for tensor in taken if tensor.node not in self._shifts.constant]
 
+    def _others(self, readers: Sequence[Reader], levels: Mapping[int, int]) -> list[Tensor]:
+        """What the results of layers are added to, as far as it is there when they are fitted."""
+        found = {own.node: self._shifts.addition(own.node) for own in readers}
+        behind = _behind(self._subject.analysis, self._readers)
+        return [other[2] for node, other in found.items() if other and behind[other[2].node] <= levels[node]]
+
     def _stage(self, stage: Stage, readers: Sequence[Reader]) -> None:
         sources = _by_source(readers, self._subject.removed)
         moments = {own.name: [Moments(gone) for _, gone in sources] for own in self._candidates}
         last = not readers
+        self._added = {}
         for walk in self._walks:
             walk.begin()
         for block, (inputs, labels) in enumerate(self._blocks):
             for walk in self._walks:
                 walk.run(stage, block, inputs)
+            if block == 0:
+                self._find_branches(readers)
             for number, (group, _) in enumerate(sources):
                 self._add(group[0], block, inputs, {name: own[number] for name, own in moments.items()})
             if last and (self._held[block] or not self.held_back):
@@ -109,6 +121,36 @@ class Pass:
                 self._fit(reader, {name: own[number] for name, own in moments.items()})
         for walk in self._walks:
             walk.finish(stage, len(self._blocks))
+
+    def _find_branches(self, readers: Sequence[Reader]) -> None:
+        for reader in readers:
+            found = self._shifts.addition(reader.node)
+            other = None if found is None else found[2]
+            if other is None or not self._is_there(other):
+                continue
+            source = self._value(self._original, 0, reader.source)
+            added = self._value(self._original, 0, other)
+            branch = self._branches.find(reader, self._feeds(reader), source, added)
+            if branch is not None:
+                self._added[reader.node] = branch
+
+    def _is_there(self, tensor: Tensor) -> bool:
+        is_input = self._graph.nodes[tensor.node].operator is None
+        return is_input or all(walk.has(0, tensor) for walk in self._walks)
+
+    def _missing_of(self, reader: Reader, candidate: _Candidate, block: int) -> Optional[Array]:
+        """What a layer's result is added to and the smaller model lacks, as (others, outputs)."""
+        branch = self._added.get(reader.node)
+        if branch is None:
+            return None
+        before = self._value(self._original, block, branch.other)
+        small = self._value(candidate.walk, block, branch.other)
+        whole = self._places.scatter(branch.other, small)
+        marks = self._places.scatter(branch.other, np.ones_like(small))
+        if whole is None or marks is None or whole.shape != before.shape:
+            return None
+        missing = np.where(marks, before - whole, 0)
+        return np.moveaxis(missing, branch.axis, -1).reshape(-1, before.shape[branch.axis])
 
     def _value(self, walk: Walk, block: int, tensor: Tensor) -> Array:
         node = self._graph.nodes[tensor.node]
@@ -125,7 +167,8 @@ class Pass:
             whole = self._places.scatter(reader.source, small)
             if whole is not None:
                 after = reader.data.table(whole)
-                moments[candidate.name].add(before, after, len(self._blocks), self._held[block])
+                missing = self._missing_of(reader, candidate, block)
+                moments[candidate.name].add(before, after, len(self._blocks), self._held[block], missing)
 
     def _compare(self, block: int, inputs: Mapping[str, Array], labels: Optional[Array]) -> None:
         outputs = self._graph.outputs
@@ -152,12 +195,37 @@ class Pass:
             weight = candidate.values.get(reader.parameter, original(reader.parameter))
             table = reader.weight.table(weight)
             new = reader.weight.array(fold(found, table), weight.shape)
+            added = self._make_up(reader, own, candidate, new, found, place)
             self._set(candidate, reader.parameter, new)
             if place is not None:
-                shift = self._missing(reader, candidate, feeds, place, found)
+                shift = self._missing(reader, candidate, feeds, place, found) + added
                 old = candidate.values.get(place.parameter, original(place.parameter))
                 self._set(candidate, place.parameter, old + shift.reshape(old.shape))
             candidate.fits.append(self._record(reader, own, found, table, place))
+
+    def _make_up(
+        self,
+        reader: Reader,
+        own: Moments,
+        candidate: _Candidate,
+        weight: Array,
+        found: Prediction,
+        place: Optional[Place],
+    ) -> Array:
+        """Changes a weight so that it makes up for what its result is added to; what is to be added at the
+        place besides."""
+        branch = self._added.get(reader.node)
+        addition = self._shifts.addition(reader.node)
+        if branch is None or addition is None or candidate.name != RESTORED:
+            return np.zeros(())
+        shifted = place is not None and place.node == addition[1].node
+        more = own.predict_missing(max(found.ridge, 1e-2), shifted)
+        if more is None:
+            return np.zeros(())
+        whole = np.zeros((len(branch.scale), reader.shape[1]))
+        whole[:, found.kept[0]] = more[0] / branch.scale[:, None]
+        weight[branch.centre] += whole.T if branch.swapped else whole
+        return more[1]
 
     def _feeds(self, reader: Reader) -> dict[Any, Array]:
         """What a layer takes in the original, for the first block."""
@@ -232,12 +300,18 @@ def _by_source(readers: Sequence[Reader], removed: Array) -> list[tuple[list[Rea
 
 def _levels(analysis: Analysis, readers: Sequence[Reader]) -> dict[int, int]:
     """For each reader how many readers stand before it, one behind the other."""
+    behind = _behind(analysis, readers)
+    nodes = analysis.model.graph.nodes
+    return {
+        own.node: max((behind[tensor.node] for tensor in nodes[own.node].inputs), default=0)
+        for own in readers
+    }
+
+
+def _behind(analysis: Analysis, readers: Sequence[Reader]) -> list[int]:
+    """For each node how many readers stand one behind the other up to what it makes."""
     own = {reader.node for reader in readers}
     behind = [0] * len(analysis.model.graph.nodes)
-    levels = {}
     for index, node in enumerate(analysis.model.graph.nodes):
-        level = max((behind[tensor.node] for tensor in node.inputs), default=0)
-        if index in own:
-            levels[index] = level
-        behind[index] = level + (index in own)
-    return levels
+        behind[index] = max((behind[tensor.node] for tensor in node.inputs), default=0) + (index in own)
+    return behind

@@ -112,6 +112,10 @@ class Shelf:
         array = self._arrays.get((block, tensor))
         return np.load(self._files[block, tensor], allow_pickle=False) if array is None else array
 
+    def has(self, block: int, tensor: Tensor) -> bool:
+        """Whether a value is there."""
+        return (block, tensor) in self._arrays or (block, tensor) in self._files
+
     def drop(self, block: int, tensor: Tensor) -> None:
         array = self._arrays.pop((block, tensor), None)
         if array is not None:
@@ -156,6 +160,10 @@ class Walk:
     def get(self, block: int, tensor: Tensor) -> Array:
         """A value that a stage gave."""
         return self._shelf.get(block, tensor)
+
+    def has(self, block: int, tensor: Tensor) -> bool:
+        """Whether a stage gave a value that is still there."""
+        return self._shelf.has(block, tensor)
 
     def close(self) -> None:
         """Removes what is in files."""

@@ -56,8 +56,8 @@ class Criterion:
     """A criterion: ``scores(analysis, settings)`` gives a score for each unit, not negative.
 
     With ``costs`` scores are what a unit costs the model, and one ranking over the whole of it sets them
-    against the multiply-adds that go with it.  ``needs`` is one of ``nothing``, ``parameters`` and ``data``; ``aggregate`` and ``normalise`` are the
-    settings unless the user says otherwise.
+    against the multiply-adds that go with it.  ``needs`` is one of ``nothing``, ``parameters`` and ``data``;
+    ``aggregate`` and ``normalise`` are the settings unless the user says otherwise.
     """
 
     scores: Callable[[Analysis, Settings], Scores]
@@ -68,7 +68,7 @@ class Criterion:
     costs: bool = False
 
 
-def by_channels(score: ChannelScore, summary: str, roles: tuple[str, ...], **defaults: str) -> Criterion:
+def by_channels(score: ChannelScore, summary: str, roles: tuple[str, ...], **defaults: Any) -> Criterion:
     """A criterion of a function of arrays."""
 
     def scores(analysis: Analysis, settings: Settings) -> Scores:

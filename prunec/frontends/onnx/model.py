@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
@@ -48,7 +49,7 @@ class OnnxModel:
         """The SHA-256 of the file, in hexadecimal."""
         return self.file.digest
 
-    @property
+    @cached_property
     def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """The shapes of all constants by name."""
         return {
