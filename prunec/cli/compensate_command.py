@@ -34,8 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec import __version__
     from prunec.cli.artefacts import PLAN, check_folder
-    from prunec.cli.compensated import REPORT, check_parameters, compensated, print_groups, report_text
+    from prunec.cli.compensated import REPORT, compensated
     from prunec.cli.inputs import read_inputs
+    from prunec.cli.made_up import check_parameters
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_for, plan_text
     from prunec.support.diagnostics import printable
@@ -54,8 +55,8 @@ def run(options: argparse.Namespace) -> int:
     shapes = inputs.shapes_of_groups
     text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
     write_file(folder / PLAN, text.encode("ascii"))
-    write_file(folder / REPORT, report_text(found).encode("ascii"))
+    write_file(folder / REPORT, found.report[1].encode("ascii"))
     if not options.quiet:
-        print_groups(found)
+        found.show()
         print(printable(f"written to {folder}: {', '.join((*parameters, PLAN, REPORT))}", 1000))
     return 0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Optional, Sequence
 
-from prunec.cli.artefacts import Artefacts
 from prunec.cli.inputs import Inputs
+from prunec.cli.made_up import MadeUp, check_parameters, copy_name, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
@@ -19,10 +18,6 @@ from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.members import group_members, group_names
-from prunec.planning.planfile import Origin
-from prunec.scoring.unit_scores import check_finite, learned_names
-from prunec.support.diagnostics import Diagnostic, PrunecError
-from prunec.support.files import cannot_write
 
 #: The file that says what was done.
 REPORT = "compensation.json"
@@ -32,17 +27,7 @@ COPY = "compensated"
 _EXAMPLES = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Compensated:
-    """What is compiled further: the model with parameters that make up for what goes, the plan for these, and
-    what was done for each layer."""
-
-    inputs: Inputs
-    plan: Plan
-    shifts: tuple[Shift, ...]
-
-
-def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> Compensated:
+def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
     """Writes parameters that make up for what a plan removes into a folder, in files of their names and in
     their old shapes.
 
@@ -52,73 +37,43 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
     check_parameters(inputs)
     data = _examples(options, inputs)
     changed, shifts = compensate(inputs.analysis, plan.removed, data, options.means)
-    make_folder(folder)
-    front, origin = inputs.front, inputs.origin
-    made_up = front.with_parameters(inputs.model, changed, folder)
-    changed_inputs = replace(
-        inputs,
-        model=made_up,
-        analysis=replace(inputs.analysis, model=made_up),
-        origin=Origin(made_up.digest, origin.rules, front.parameters_digest(made_up), origin.strict),
-    )
+    changed_inputs = with_changes(inputs, changed, folder)
     method = {**plan.method, "compensated": "means" if options.means else "constants"}
-    return Compensated(changed_inputs, replace(plan, method=method, compensated=by_group(shifts)), shifts)
+    result = replace(plan, method=method, compensated=by_group(shifts))
+    return MadeUp(
+        changed_inputs,
+        result,
+        copy_name(inputs, COPY),
+        (REPORT, _report_text(inputs, result, shifts)),
+        lambda: _print_groups(inputs, result, shifts),
+        {},
+    )
 
 
-def check_parameters(inputs: Inputs) -> None:
-    """Raises PrunecError P508 where there are no parameters, P612 for those that hold no numbers, before any
-    work is done."""
-    if not inputs.front.files_with_parameters(inputs.model):
-        note = "neither were they given, nor do they stand beside the model"
-        headline = "compensation needs the parameters, and there are none"
-        help_text = "give the parameter file with --params"
-        raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
-    check_finite(inputs.analysis, learned_names(inputs.analysis))
-
-
-def copy_name(inputs: Inputs) -> str:
-    """What `compile` calls the compensated parameters that it makes the smaller ones of."""
-    return f"{COPY}{Path(inputs.front.files_with_parameters(inputs.model)[0]).suffix}"
-
-
-def added(artefacts: Artefacts, found: Compensated) -> Artefacts:
-    """The files of a smaller model with those that say what was made up for and how."""
-    source, name = found.inputs.weights, copy_name(found.inputs)
-    assert source is not None
-
-    def write_data(folder: Path) -> None:
-        if artefacts.write_data is not None:
-            artefacts.write_data(folder)
-        shutil.copyfile(source, folder / name)
-
-    files = {**artefacts.files, REPORT: report_text(found).encode("ascii")}
-    return replace(artefacts, files=files, data=(*artefacts.data, name), write_data=write_data)
-
-
-def report_text(found: Compensated) -> str:
+def _report_text(inputs: Inputs, plan: Plan, shifts: Sequence[Shift]) -> str:
     """The text of :data:`REPORT`: what was done for each layer, and how it stands with each group."""
-    names = group_names(group_members(found.inputs.analysis))
+    names = group_names(group_members(inputs.analysis))
     groups = []
-    for group, outcome in found.plan.compensated.items():
-        readers = [shift.layer for shift in found.shifts if group in shift.groups]
+    for group, outcome in plan.compensated.items():
+        readers = [shift.layer for shift in shifts if group in shift.groups]
         groups.append({"group": group, "name": names[group], "outcome": outcome, "layers": readers})
-    layers = [{**asdict(shift), "outcome": shift.outcome} for shift in found.shifts]
+    layers = [{**asdict(shift), "outcome": shift.outcome} for shift in shifts]
     document = {"format": "prunec compensation", "version": 1, "groups": groups, "layers": layers}
     return json.dumps(document, indent=2) + "\n"
 
 
-def print_groups(found: Compensated) -> None:
+def _print_groups(inputs: Inputs, plan: Plan, shifts: Sequence[Shift]) -> None:
     """A row for each group that loses units, and how many there are of each outcome."""
-    solution = found.inputs.analysis.solution
-    names = group_names(group_members(found.inputs.analysis))
+    solution = inputs.analysis.solution
+    names = group_names(group_members(inputs.analysis))
     rows = []
     counts: Counter[str] = Counter()
     for group in solution.groups:
-        gone = int(found.plan.removed[group.units].sum())
+        gone = int(plan.removed[group.units].sum())
         if gone:
-            outcome = found.plan.compensated.get(group.number)
+            outcome = plan.compensated.get(group.number)
             counts[_HEADINGS[outcome]] += 1
-            own = [shift for shift in found.shifts if group.number in shift.groups]
+            own = [shift for shift in shifts if group.number in shift.groups]
             rows.append((str(group.number), names[group.number], str(gone), *_cells(own, outcome)))
     columns = ("group", "name", "gone", "off before", "off after", "made up for")
     print_table(columns, rows, frozenset((0, 2, 3, 4)))
@@ -150,11 +105,3 @@ def _examples(options: argparse.Namespace, inputs: Inputs) -> Data:
     if options.data is not None:
         return read_examples(options.data, inputs)
     return random_examples(inputs.analysis, _EXAMPLES)
-
-
-def make_folder(folder: Path) -> None:
-    """A folder, if it is not there.  Raises PrunecError P513 where the system cannot make it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        cannot_write(folder, error)

@@ -10,6 +10,7 @@ from prunec.cli.options import (
     add_model_options,
     add_register_option,
     check_means,
+    check_restore,
 )
 from prunec.cli.plan_options import add_plan_options, check, given, make
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.artefacts import Artefacts
-    from prunec.cli.compensated import Compensated
     from prunec.cli.compile_result import Result
     from prunec.cli.inputs import Inputs
+    from prunec.cli.made_up import MadeUp
     from prunec.cli.verification import ComparisonInputs
     from prunec.planning.choose import Plan
     from prunec.rewriting.emit import Pruned
@@ -42,6 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_comparison_options(parser)
     parser.add_argument(
+        "--restore",
+        action="store_true",
+        help="have what stays do what goes did, as far as the examples of --data show it: no training",
+    )
+    parser.add_argument(
         "--compensate", action="store_true", help="make up for what goes, exactly where it is constant"
     )
     parser.add_argument(
@@ -58,34 +64,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
-    compensating = options.compensate or options.means
+    making_up = options.restore or options.compensate or options.means
     # Examples are what it takes to make up for what a plan removes as well, and to compare on.
-    examples = compensating or options.verify
+    examples = making_up or options.verify
     unwanted = [flag for flag in given(options) if not (examples and flag == "--data")]
     if options.plan is not None and unwanted:
         options.parser.error(f"argument --plan: the plan says what goes; leave out {', '.join(unwanted)}")
     check(options)
     check_means(options)
+    check_restore(options)
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from prunec.cli.artefacts import check_folder
-    from prunec.cli.compensated import check_parameters, compensated
     from prunec.cli.inputs import read_inputs
+    from prunec.cli.made_up import check_parameters
 
     inputs = read_inputs(options, options.plan)
-    if compensating:
-        _check_compensation(options, inputs)
+    if making_up:
+        _check_data_files(options, inputs)
         check_parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
-    check_folder(folder, _names(inputs, options.report, compensating), inputs.files, options.force)
+    check_folder(folder, _names(inputs, options), inputs.files, options.force)
     plan = _plan(options, inputs)
-    if not compensating:
+    if not making_up:
         return _compile(options, inputs, plan, folder)
     with TemporaryDirectory(prefix="prunec-") as scratch:
-        with options.terminal.step("making up for what goes"):
-            found = compensated(options, inputs, plan, Path(scratch))
+        found = _made_up(options, inputs, plan, Path(scratch))
         return _compile(options, inputs, plan, folder, found)
+
+
+def _made_up(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
+    """What makes up for a plan, in the way that was asked for."""
+    from prunec.cli.compensated import compensated
+    from prunec.cli.restored import restored
+
+    if options.restore:
+        return restored(options, inputs, plan, folder)
+    with options.terminal.step("making up for what goes"):
+        return compensated(options, inputs, plan, folder)
 
 
 def _compile(
@@ -93,17 +110,18 @@ def _compile(
     given_inputs: Inputs,
     plan: Plan,
     folder: Path,
-    compensation: Optional[Compensated] = None,
+    made_up: Optional[MadeUp] = None,
 ) -> int:
-    """Writes the smaller model, of compensated parameters if there are any, and says what it is."""
+    """Writes the smaller model, made up for if it is, and says what it is."""
     from prunec.cli.artefacts import REPORT, stale_files, write
-    from prunec.cli.compensated import added, print_groups
+    from prunec.cli.compile_files import compiled_files
     from prunec.cli.compile_result import Result, print_result, result_json
     from prunec.cli.inputs import emit_checked
+    from prunec.cli.made_up import added
     from prunec.support.files import write_file
 
-    inputs = given_inputs if compensation is None else compensation.inputs
-    plan = plan if compensation is None else compensation.plan
+    inputs = given_inputs if made_up is None else made_up.inputs
+    plan = plan if made_up is None else made_up.plan
     comparison = None
     if options.verify:
         comparison, status = _comparison(options, inputs)
@@ -111,19 +129,19 @@ def _compile(
             return status
     with options.terminal.step("writing the smaller model"):
         pruned = emit_checked(inputs.analysis, plan.removed)
-        artefacts = _artefacts(inputs, plan, pruned)
+        artefacts = compiled_files(inputs, plan, pruned)
         if options.report:
             artefacts = _with_report(artefacts, inputs, plan, pruned, options)
-        if compensation is not None:
-            artefacts = added(artefacts, compensation)
+        if made_up is not None:
+            artefacts = added(artefacts, made_up)
         stale = stale_files(folder, _optional(given_inputs, artefacts.names()), given_inputs.files)
         write(artefacts, folder, stale)
     options.terminal.warn(_approximation(inputs, plan))
     result = Result(given_inputs, plan, pruned, folder, artefacts.names())
     if not (options.quiet or options.json):
         print_result(result)
-        if compensation is not None:
-            print_groups(compensation)
+        if made_up is not None:
+            made_up.show()
     status, checked = 0, None
     if comparison is not None:
         status, checked, proof = _verified(options, inputs, result, comparison)
@@ -135,23 +153,30 @@ def _compile(
     return status
 
 
-def _check_compensation(options: argparse.Namespace, inputs: Inputs) -> None:
-    """Data that the compensated model and the smaller one name alike cannot stand in one folder."""
+def _check_data_files(options: argparse.Namespace, inputs: Inputs) -> None:
+    """Data that the model made up for and the smaller one name alike cannot stand in one folder."""
     if inputs.front.data_files(inputs.model):
-        flag = "--means" if options.means else "--compensate"
+        flag = next(flag for flag in ("restore", "means", "compensate") if getattr(options, flag))
+        command = "restore" if flag == "restore" else "compensate"
         options.parser.error(
-            f"argument {flag}: the model has its parameters in other files; run `prunec compensate`, and "
+            f"argument --{flag}: the model has its parameters in other files; run `prunec {command}`, and "
             "compile the model that it writes"
         )
 
 
-def _names(inputs: Inputs, report: bool, compensating: bool) -> tuple[str, ...]:
-    from prunec.cli import compensated
+def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
+    """The files that a run writes."""
+    from prunec.cli import compensated, restored
     from prunec.cli.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
+    from prunec.cli.made_up import copy_name
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
-    page = (REPORT,) if report else ()
-    more = (compensated.copy_name(inputs), compensated.REPORT) if compensating else ()
+    page = (REPORT,) if options.report else ()
+    more: tuple[str, ...] = ()
+    if options.restore:
+        more = (copy_name(inputs, restored.COPY), restored.REPORT)
+    elif options.compensate or options.means:
+        more = (copy_name(inputs, compensated.COPY), compensated.REPORT)
     data = inputs.front.data_files(inputs.model)
     return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
 
@@ -160,13 +185,14 @@ def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
     from pathlib import Path
 
-    from prunec.cli import compensated
+    from prunec.cli import compensated, restored
     from prunec.cli.artefacts import REPORT
 
     parameters = inputs.front.usual_parameter_file(inputs.model)
     suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
     usual = [] if parameters is None else [parameters]
-    written = (REPORT, compensated.REPORT, f"{compensated.COPY}{suffix}", *usual)
+    copies = [f"{own.COPY}{suffix}" for own in (compensated, restored)]
+    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *usual)
     return tuple(name for name in written if name not in names)
 
 
@@ -176,35 +202,6 @@ def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
     if inputs.plan is not None:
         return plan_for(inputs.plan, inputs.analysis, inputs.origin)
     return make(options, inputs)
-
-
-def _artefacts(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
-    from functools import partial
-
-    from prunec import __version__
-    from prunec.cli.artefacts import DIFF, GROUPS, PLAN, SCRIPT, Artefacts
-    from prunec.planning.groups_file import groups_text
-    from prunec.planning.members import group_members, group_names
-    from prunec.planning.planfile import plan_text, refreshed
-
-    front, model, analysis, origin = inputs.front, inputs.model, inputs.analysis, inputs.origin
-    members = group_members(analysis)
-    planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
-    shapes, names = inputs.shapes_of_groups, group_names(members)
-    files = {
-        model.path.name: pruned.model,
-        SCRIPT: front.script(model, pruned).encode("ascii"),
-        DIFF: front.diff(model, pruned),
-        GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
-        PLAN: plan_text(analysis, planned, plan, names, shapes, __version__).encode("ascii"),
-    }
-    return Artefacts(
-        files,
-        inputs.parameters,
-        front.data_files(model),
-        partial(front.write_data, model, pruned),
-        partial(front.check_written, model),
-    )
 
 
 def _with_report(

@@ -103,6 +103,19 @@ def check_means(options: argparse.Namespace) -> None:
         options.parser.error("argument --means: means are taken over examples; give some with --data")
 
 
+def check_restore(options: argparse.Namespace) -> None:
+    """Restoring without examples, or beside other ways of making up, is a usage error."""
+    if not options.restore:
+        return
+    if options.data is None:
+        options.parser.error(
+            "argument --restore: what goes is learned from examples; give some hundred with --data"
+        )
+    other = next((flag for flag in ("compensate", "means") if getattr(options, flag)), None)
+    if other is not None:
+        options.parser.error(f"argument --{other}: --restore makes up for more; leave out --{other}")
+
+
 def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """``NAME=1,3,224,224`` as a name and a shape."""
     name, sign, sizes = text.rpartition("=")

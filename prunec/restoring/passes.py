@@ -135,8 +135,10 @@ class Pass:
                 self._added[reader.node] = branch
 
     def _is_there(self, tensor: Tensor) -> bool:
-        is_input = self._graph.nodes[tensor.node].operator is None
-        return is_input or all(walk.has(0, tensor) for walk in self._walks)
+        node = self._graph.nodes[tensor.node]
+        if node.operator is None:
+            return node.name in self._blocks[0][0]
+        return all(walk.has(0, tensor) for walk in self._walks)
 
     def _missing_of(self, reader: Reader, candidate: _Candidate, block: int) -> Optional[Array]:
         """What a layer's result is added to and the smaller model lacks, as (others, outputs)."""

@@ -1,0 +1,86 @@
+"""What makes up for what a plan removes, as `compile` goes on with it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from prunec.cli.artefacts import Artefacts
+from prunec.cli.inputs import Inputs
+from prunec.frontends.runtime import Array
+from prunec.planning.choose import Plan
+from prunec.planning.planfile import Origin
+from prunec.scoring.unit_scores import check_finite, learned_names
+from prunec.support.diagnostics import Diagnostic, PrunecError
+from prunec.support.files import cannot_write
+
+
+@dataclass(frozen=True, eq=False)
+class MadeUp:
+    """What is compiled further: the model with other parameters, and the plan for these.
+
+    ``copy`` is what `compile` calls the parameters in their old shapes, ``report`` the file that says what
+    was done, with its text; ``show`` prints it, and ``summary`` is for programs.
+    """
+
+    inputs: Inputs
+    plan: Plan
+    copy: str
+    report: tuple[str, str]
+    show: Callable[[], None]
+    summary: Mapping[str, Any]
+
+
+def with_changes(inputs: Inputs, changed: Mapping[str, Array], folder: Path) -> Inputs:
+    """The inputs of a command with other elements in some parameters; what holds parameters is written into a
+    folder, in files of the names it has."""
+    make_folder(folder)
+    front, origin = inputs.front, inputs.origin
+    model = front.with_parameters(inputs.model, changed, folder)
+    return replace(
+        inputs,
+        model=model,
+        analysis=replace(inputs.analysis, model=model),
+        origin=Origin(model.digest, origin.rules, front.parameters_digest(model), origin.strict),
+    )
+
+
+def check_parameters(inputs: Inputs) -> None:
+    """Raises PrunecError P508 where there are no parameters, P612 for those that hold no numbers, before any
+    work is done."""
+    if not inputs.front.files_with_parameters(inputs.model):
+        note = "neither were they given, nor do they stand beside the model"
+        headline = "compensation needs the parameters, and there are none"
+        help_text = "give the parameter file with --params"
+        raise PrunecError(Diagnostic("P508", headline, notes=(note,), help=help_text))
+    check_finite(inputs.analysis, learned_names(inputs.analysis))
+
+
+def copy_name(inputs: Inputs, stem: str) -> str:
+    """What `compile` calls the parameters that it makes the smaller ones of."""
+    return f"{stem}{Path(inputs.front.files_with_parameters(inputs.model)[0]).suffix}"
+
+
+def added(artefacts: Artefacts, found: MadeUp) -> Artefacts:
+    """The files of a smaller model with those that say what was made up for and how."""
+    source = found.inputs.weights
+    assert source is not None
+
+    def write_data(folder: Path) -> None:
+        if artefacts.write_data is not None:
+            artefacts.write_data(folder)
+        shutil.copyfile(source, folder / found.copy)
+
+    name, text = found.report
+    files = {**artefacts.files, name: text.encode("ascii")}
+    return replace(artefacts, files=files, data=(*artefacts.data, found.copy), write_data=write_data)
+
+
+def make_folder(folder: Path) -> None:
+    """A folder, if it is not there.  Raises PrunecError P513 where the system cannot make it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        cannot_write(folder, error)

@@ -1,0 +1,170 @@
+"""Restoring what a plan removes: a step of `compile`, and the command `restore` itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Optional
+
+from prunec.cli.artefacts import write
+from prunec.cli.compile_files import compiled_files
+from prunec.cli.inputs import Inputs, emit_checked
+from prunec.cli.made_up import MadeUp, check_parameters, copy_name, with_changes
+from prunec.cli.plan_options import read_examples
+from prunec.cli.table import print_table
+from prunec.examples import Data
+from prunec.planning.choose import Plan
+from prunec.restoring.quality import Quality
+from prunec.restoring.records import CUT, Restoration, Subject
+from prunec.restoring.restore import restore
+from prunec.support.diagnostics import Diagnostic, Severity
+
+#: The file that says what was done.
+REPORT = "restoring.json"
+#: What the parameters that `compile` makes the smaller ones of are called, without the ending.
+COPY = "restored"
+#: A layer that is off by more than this on the examples held back, and so many times what it is on those
+#: fitted, is warned of.
+_FAR, _TIMES = 0.4, 2.0
+_MOST_LINES = 5
+
+
+def restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
+    """Restores what a plan removes; parameters in their old shapes are written into a folder, in files of
+    their names.
+
+    Raises PrunecError P508 without parameters, and what reading the examples, running the models and writing
+    raise.
+    """
+    check_parameters(inputs)
+    data = read_examples(options.data, inputs)
+    pruned = emit_checked(inputs.analysis, plan.removed)
+    with TemporaryDirectory(prefix="prunec-") as scratch:
+        cut = Path(scratch) / "cut"
+        write(compiled_files(inputs, plan, pruned), cut)
+        sliced = None if inputs.parameters is None else cut / inputs.parameters.name
+        smaller = inputs.front.read_pruned(inputs.model, cut / inputs.model.path.name, sliced)
+        subject = Subject(inputs.analysis, plan.removed, pruned, inputs.model.runtime(), smaller.runtime)
+        found = _with_progress(options, subject, data)
+    best = found.best
+    changed_inputs = with_changes(inputs, best.parameters, folder)
+    result = replace(plan, method={**plan.method, "restored": best.name})
+    options.terminal.warn(_warnings(found))
+    return MadeUp(
+        changed_inputs,
+        result,
+        copy_name(inputs, COPY),
+        (REPORT, _report_text(found)),
+        lambda: show(found),
+        summary(found),
+    )
+
+
+def _with_progress(options: argparse.Namespace, subject: Subject, data: Data) -> Restoration:
+    """Restores, and shows how far it is."""
+    with ExitStack() as stack:
+        steps: list[Callable[[], None]] = []
+
+        def progress(done: int, total: int) -> None:
+            if not steps:
+                steps.append(stack.enter_context(options.terminal.step("restoring", total, done)))
+            elif done:
+                steps[0]()
+
+        return restore(subject, data, progress)
+
+
+def show(found: Restoration) -> None:
+    """A row for the original and each way that was tried."""
+    rows = [("original", *_cells(found.original))]
+    for method in found.methods:
+        rows.append((f"{method.name}{' (kept)' if method is found.best else ''}", *_cells(method.quality)))
+    columns = ("at the outputs", "change", "same class", "accuracy")
+    print()
+    print_table(columns, rows, frozenset((1, 2, 3)))
+    where = "held back from" if found.held else "of"
+    print(f"measured on examples {where} the {found.examples} given")
+
+
+def _cells(quality: Quality) -> tuple[str, str, str]:
+    shares = [quality.change, quality.agreement, quality.accuracy]
+    first, second, third = ("" if share is None else f"{share:.1%}" for share in shares)
+    return first, second, third
+
+
+def summary(found: Restoration) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "kept": found.best.name,
+        "examples": found.examples,
+        "held_back": found.held,
+        "original": asdict(found.original),
+        "methods": [{"name": own.name, **asdict(own.quality)} for own in found.methods],
+    }
+
+
+def _report_text(found: Restoration) -> str:
+    layers = [
+        {**asdict(fit), "fitted": _finite(fit.fitted), "held": _finite(fit.held)} for fit in found.best.fits
+    ]
+    left = [{"layer": layer, "reason": reason} for layer, reason in found.unreadable]
+    document = {"format": "prunec restoring", "version": 1, **summary(found), "layers": layers, "left": left}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _finite(value: float) -> Optional[float]:
+    return value if math.isfinite(value) else None
+
+
+def _warnings(found: Restoration) -> list[Diagnostic]:
+    """What is to be known of a restored model: that it is none, and layers that are far off."""
+    warnings = []
+    if found.best.name == CUT:
+        note = "on the examples held back the outputs of the cut model are nearer to the original's"
+        warnings.append(
+            _warning("P561", "restoring makes the model no better: it is left as it is cut", [note])
+        )
+    far = [
+        fit
+        for fit in found.best.fits
+        if fit.held > _FAR or (fit.held > _TIMES * fit.fitted and fit.held > _FAR / 4)
+    ]
+    if far:
+        worst = sorted(far, key=lambda fit: -fit.held)[:_MOST_LINES]
+        notes = [f"{fit.layer}: {fit.held:.0%} of what it computes, {fit.fitted:.0%} fitted" for fit in worst]
+        more = len(far) - len(worst)
+        headline = f"{_layers(len(far))} far off on the examples held back"
+        warnings.append(_warning("P562", headline, notes + ([f"and {more} more"] if more else [])))
+    starved = [fit for fit in found.best.fits if fit.starved]
+    if starved:
+        names = ", ".join(fit.layer for fit in starved[:_MOST_LINES])
+        more = len(starved) - _MOST_LINES
+        note = f"{names}{f' and {more} more' if more > 0 else ''} see few rows for so many channels"
+        warnings.append(_warning("P563", f"the {found.examples} examples are few for some layers", [note]))
+    if found.unreadable:
+        notes = [f"{layer}: {reason}" for layer, reason in found.unreadable[:_MOST_LINES]]
+        more = len(found.unreadable) - _MOST_LINES
+        headline = f"{_layers(len(found.unreadable))} left as cut, of those that lose channels"
+        warnings.append(_warning("P564", headline, notes + ([f"and {more} more"] if more > 0 else [])))
+    return warnings
+
+
+def _layers(count: int) -> str:
+    return "1 layer is" if count == 1 else f"{count} layers are"
+
+
+_HELP = {
+    "P561": "give more examples, or remove less",
+    "P562": "remove less there, with a policy or --global, or give more examples",
+    "P563": "give more examples: 400 serve most models",
+    "P564": "fine-tune, or keep these channels with a policy",
+}
+
+
+def _warning(code: str, headline: str, notes: list[str]) -> Diagnostic:
+    return Diagnostic(code, headline, notes=tuple(notes), help=_HELP[code], severity=Severity.WARNING)
