@@ -32,15 +32,11 @@ def run(options: argparse.Namespace) -> int:
     check_means(options)
     from pathlib import Path
 
-    from prunec import __version__
     from prunec.cli.artefacts import PLAN, check_folder
     from prunec.cli.compensated import REPORT, compensated
     from prunec.cli.inputs import read_inputs
-    from prunec.cli.made_up import check_parameters
-    from prunec.planning.members import group_members, group_names
-    from prunec.planning.planfile import plan_for, plan_text
-    from prunec.support.diagnostics import printable
-    from prunec.support.files import write_file
+    from prunec.cli.made_up import check_parameters, write_made_up
+    from prunec.planning.planfile import plan_for
 
     inputs = read_inputs(options, options.plan)
     check_parameters(inputs)
@@ -51,12 +47,4 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     with options.terminal.step("making up for what goes"):
         found = compensated(options, inputs, plan, folder)
-    names = group_names(group_members(inputs.analysis))
-    shapes = inputs.shapes_of_groups
-    text = plan_text(inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
-    write_file(folder / PLAN, text.encode("ascii"))
-    write_file(folder / REPORT, found.report[1].encode("ascii"))
-    if not options.quiet:
-        found.show()
-        print(printable(f"written to {folder}: {', '.join((*parameters, PLAN, REPORT))}", 1000))
-    return 0
+    return write_made_up(options, found, parameters, folder)

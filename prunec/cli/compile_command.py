@@ -12,7 +12,7 @@ from prunec.cli.options import (
     check_means,
     check_restore,
 )
-from prunec.cli.plan_options import add_plan_options, check, given, make
+from prunec.cli.plan_options import AUTO, add_plan_options, check, given, make, make_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_comparison_options(parser)
     parser.add_argument(
         "--restore",
-        action="store_true",
-        help="have what stays do what goes did, as far as the examples of --data show it: no training",
+        action=argparse.BooleanOptionalAction,
+        help="have what stays do what goes did, as far as the examples of --data show it, without training "
+        "(default: with --data, but not with --plan)",
     )
     parser.add_argument(
         "--compensate", action="store_true", help="make up for what goes, exactly where it is constant"
@@ -64,6 +65,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
+    if options.restore is None:
+        options.restore = options.data is not None and not (
+            options.plan is not None or options.compensate or options.means
+        )
+    if options.restore and options.criterion is None and options.plan is None:
+        options.criterion = AUTO
     making_up = options.restore or options.compensate or options.means
     # Examples are what it takes to make up for what a plan removes as well, and to compare on.
     examples = making_up or options.verify
@@ -86,23 +93,23 @@ def run(options: argparse.Namespace) -> int:
         check_parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
     check_folder(folder, _names(inputs, options), inputs.files, options.force)
-    plan = _plan(options, inputs)
+    plans = make_all(options, inputs) if options.criterion == AUTO else [_plan(options, inputs)]
     if not making_up:
-        return _compile(options, inputs, plan, folder)
+        return _compile(options, inputs, plans[0], folder)
     with TemporaryDirectory(prefix="prunec-") as scratch:
-        found = _made_up(options, inputs, plan, Path(scratch))
-        return _compile(options, inputs, plan, folder, found)
+        found = _made_up(options, inputs, plans, Path(scratch))
+        return _compile(options, inputs, found.plan, folder, found)
 
 
-def _made_up(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
-    """What makes up for a plan, in the way that was asked for."""
+def _made_up(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan], folder: Path) -> MadeUp:
+    """What makes up for a plan, in the way that was asked for; of several plans the best."""
     from prunec.cli.compensated import compensated
     from prunec.cli.restored import restored
 
     if options.restore:
-        return restored(options, inputs, plan, folder)
+        return restored(options, inputs, plans, folder)
     with options.terminal.step("making up for what goes"):
-        return compensated(options, inputs, plan, folder)
+        return compensated(options, inputs, plans[0], folder)
 
 
 def _compile(

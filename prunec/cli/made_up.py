@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
-from prunec.cli.artefacts import Artefacts
+from prunec import __version__
+from prunec.cli.artefacts import PLAN, Artefacts
 from prunec.cli.inputs import Inputs
 from prunec.frontends.runtime import Array
 from prunec.planning.choose import Plan
-from prunec.planning.planfile import Origin
+from prunec.planning.members import group_members, group_names
+from prunec.planning.planfile import Origin, plan_text
 from prunec.scoring.unit_scores import check_finite, learned_names
-from prunec.support.diagnostics import Diagnostic, PrunecError
-from prunec.support.files import cannot_write
+from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.files import cannot_write, write_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,20 @@ def added(artefacts: Artefacts, found: MadeUp) -> Artefacts:
     name, text = found.report
     files = {**artefacts.files, name: text.encode("ascii")}
     return replace(artefacts, files=files, data=(*artefacts.data, found.copy), write_data=write_data)
+
+
+def write_made_up(options: argparse.Namespace, found: MadeUp, parameters: Sequence[str], folder: Path) -> int:
+    """Writes the plan and the report beside the ``parameters`` that are in a folder already, and says so."""
+    names = group_names(group_members(found.inputs.analysis))
+    shapes = found.inputs.shapes_of_groups
+    text = plan_text(found.inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
+    report, report_text = found.report
+    write_file(folder / PLAN, text.encode("ascii"))
+    write_file(folder / report, report_text.encode("ascii"))
+    if not options.quiet:
+        found.show()
+        print(printable(f"written to {folder}: {', '.join((*parameters, PLAN, report))}", 1000))
+    return 0
 
 
 def make_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "groups": ("prunec.cli.groups_command", "list the groups of channels that go together"),
     "plan": ("prunec.cli.plan_command", "decide which channels go"),
     "sensitivity": ("prunec.cli.sensitivity_command", "measure what pruning each group alone does"),
+    "restore": ("prunec.cli.restore_command", "have what stays do what a plan removes, without training"),
     "compensate": ("prunec.cli.compensate_command", "make up for what a plan removes"),
     "verify": ("prunec.cli.verify_command", "prove the smaller model against the original by running both"),
     "explain": (

@@ -4,7 +4,7 @@ before they are used."""
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from prunec.cli.options import ratio
 
@@ -21,8 +21,11 @@ DEFAULT_RATIO = 0.5
 #: The built-in criteria, in the order of help texts.
 CRITERIA = (
     *("l1", "l2", "bn-scale", "lamp", "fpgm", "random", "position"),
-    *("activation", "apoz", "taylor", "reconstruction", "sensitivity"),
+    *("activation", "apoz", "taylor", "reconstruction", "obs", "sensitivity"),
 )
+#: Restores what several criteria choose, and keeps what serves the outputs best.
+AUTO = "auto"
+_TRIED = ("obs", "reconstruction")
 
 _USED = (
     *("ratio", "criterion", "target", "ranked", "aggregate", "normalise", "align", "max_ratio"),
@@ -48,7 +51,8 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
         "--criterion",
         metavar="NAME",
         help=f"which channels go first: {', '.join(CRITERIA)}, or one that a package brings "
-        "(default: l1; without parameters: position)",
+        "(default: l1; without parameters: position; where `compile` restores: auto, which tries obs and "
+        "reconstruction, with and without --global)",
     )
     group.add_argument(
         "--global",
@@ -106,6 +110,8 @@ def check(options: argparse.Namespace) -> None:
         options.parser.error(f"argument --target: {twice[0]} is given two targets")
     if options.criterion == "sensitivity" and options.sensitivity is None:
         options.parser.error("argument --criterion: sensitivity needs --sensitivity FILE")
+    if options.criterion == AUTO and not getattr(options, "restore", False):
+        options.parser.error("argument --criterion: auto is for `compile` with --data, which restores")
     if options.sensitivity is not None and options.criterion != "sensitivity":
         options.parser.error("argument --sensitivity: only --criterion sensitivity goes by it")
 
@@ -175,6 +181,25 @@ def make(options: argparse.Namespace, inputs: Inputs) -> Plan:
     return plan
 
 
+def make_all(options: argparse.Namespace, inputs: Inputs) -> list[Plan]:
+    """The plans that `auto` tries; warnings that all give go to ``options.terminal``."""
+    from dataclasses import replace
+
+    from prunec.planning.choose import make_plan, settings_of
+    from prunec.scoring.criteria import find_criterion, unit_scores
+
+    chosen = planning_options(options, inputs)
+    plans = []
+    with options.terminal.step("choosing what goes"):
+        for name in _TRIED:
+            scores = unit_scores(inputs.analysis, name, settings_of(chosen, find_criterion(name)))
+            for ranked in (True,) if options.ranked else (False, True):
+                own = replace(chosen, criterion=name, ranked=ranked)
+                plans.append(make_plan(inputs.analysis, options=own, scores=scores))
+    options.terminal.warn(plans[0].warnings)
+    return plans
+
+
 def method_text(plan: Plan, inputs: Inputs) -> str:
     """How a plan was made, in a line."""
     method = plan.method
@@ -190,6 +215,8 @@ def method_text(plan: Plan, inputs: Inputs) -> str:
         text += f"; target {', '.join(method['targets'])}"
     else:
         text += f"; ratio {method['ratio']}"
+    if "restored" in method:
+        text += f"; {_restored_text(method)}"
     others = [
         f"{key.replace('_', ' ')} {method[key]}"
         for key in ("aggregate", "normalise", "max_ratio", "min_channels", "align")
@@ -198,6 +225,12 @@ def method_text(plan: Plan, inputs: Inputs) -> str:
     if method.get("global"):
         others.insert(0, "one ranking over the whole model")
     return "; ".join([text, *others])
+
+
+def _restored_text(method: Mapping[str, Any]) -> str:
+    if "tried" in method:
+        return f"{method['restored']}, the best of {len(method['tried'])} plans"
+    return str(method["restored"])
 
 
 def _target(text: str) -> Target:

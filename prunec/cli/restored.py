@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Sequence
 
 from prunec.cli.artefacts import write
 from prunec.cli.compile_files import compiled_files
@@ -34,15 +34,40 @@ _FAR, _TIMES = 0.4, 2.0
 _MOST_LINES = 5
 
 
-def restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
-    """Restores what a plan removes; parameters in their old shapes are written into a folder, in files of
-    their names.
+def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan], folder: Path) -> MadeUp:
+    """Restores what each of some plans removes, and keeps what changes the outputs least; parameters in their
+    old shapes are written into a folder, in files of their names.
 
     Raises PrunecError P508 without parameters, and what reading the examples, running the models and writing
     raise.
     """
     check_parameters(inputs)
     data = read_examples(options.data, inputs)
+    found = [_restored(options, inputs, plan, data) for plan in plans]
+    plan, best = min(zip(plans, found), key=lambda own: own[1].best.quality.change)
+    changed_inputs = with_changes(inputs, best.best.parameters, folder)
+    method = {**plan.method, "restored": best.best.name}
+    if len(plans) > 1:
+        method["tried"] = [
+            {
+                "criterion": own.method["criterion"],
+                "global": bool(own.method.get("global")),
+                "change": round(result.best.quality.change, 4),
+            }
+            for own, result in zip(plans, found)
+        ]
+    options.terminal.warn(_warnings(best))
+    return MadeUp(
+        changed_inputs,
+        replace(plan, method=method),
+        copy_name(inputs, COPY),
+        (REPORT, _report_text(best)),
+        lambda: show(best),
+        summary(best),
+    )
+
+
+def _restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, data: Data) -> Restoration:
     pruned = emit_checked(inputs.analysis, plan.removed)
     with TemporaryDirectory(prefix="prunec-") as scratch:
         cut = Path(scratch) / "cut"
@@ -50,19 +75,7 @@ def restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder: Pa
         sliced = None if inputs.parameters is None else cut / inputs.parameters.name
         smaller = inputs.front.read_pruned(inputs.model, cut / inputs.model.path.name, sliced)
         subject = Subject(inputs.analysis, plan.removed, pruned, inputs.model.runtime(), smaller.runtime)
-        found = _with_progress(options, subject, data)
-    best = found.best
-    changed_inputs = with_changes(inputs, best.parameters, folder)
-    result = replace(plan, method={**plan.method, "restored": best.name})
-    options.terminal.warn(_warnings(found))
-    return MadeUp(
-        changed_inputs,
-        result,
-        copy_name(inputs, COPY),
-        (REPORT, _report_text(found)),
-        lambda: show(found),
-        summary(found),
-    )
+        return _with_progress(options, subject, data)
 
 
 def _with_progress(options: argparse.Namespace, subject: Subject, data: Data) -> Restoration:

@@ -16,7 +16,8 @@ from prunec.planning.costs import CostModel
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.targets import Limits, Target
-from prunec.scoring.criteria import SENSITIVITY, Settings, find_criterion, unit_scores
+from prunec.scoring.criteria import SENSITIVITY, Criterion, Settings, find_criterion, unit_scores
+from prunec.scoring.unit_scores import Scores
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ def make_plan(
     ratio: float = 0.5,
     criterion: Optional[str] = None,
     options: Optional[Options] = None,
+    scores: Optional[Scores] = None,
 ) -> Plan:
-    """Chooses what goes, the lowest scores first.
+    """Chooses what goes, the lowest scores first; ``scores`` are those of the criterion, where they are
+    known.
 
     Without ``options``, ``ratio`` (in [0, 1)) of the units of each group go, rounded down.  At least one unit
     of each group stays.  Raises ``ValueError`` for a ratio there is not; PrunecError P507 for a criterion
@@ -93,13 +96,8 @@ def make_plan(
         raise PrunecError(_not_measured())
     base = name if measured is None else measured.criterion
     chosen = find_criterion(base)
-    settings = Settings(
-        options.aggregate or chosen.aggregate,
-        options.normalise or chosen.normalise,
-        options.seed,
-        options.data,
-    )
-    scores = unit_scores(analysis, base, settings)
+    if scores is None:
+        scores = unit_scores(analysis, base, settings_of(options, chosen))
     choices = choices_of(analysis.solution)
     rankings = [rank(choice, scores) for choice in choices]
     if measured is not None:
@@ -113,6 +111,16 @@ def make_plan(
     allocation = allocate(analysis, model, rankings, budget, observed)
     removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
     return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
+
+
+def settings_of(options: Options, criterion: Criterion) -> Settings:
+    """What a criterion is asked for."""
+    return Settings(
+        options.aggregate or criterion.aggregate,
+        options.normalise or criterion.normalise,
+        options.seed,
+        options.data,
+    )
 
 
 def _by_sensitivity(choice: Choice, ranking: Ranking, table: SensitivityTable) -> Ranking:

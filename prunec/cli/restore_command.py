@@ -1,0 +1,45 @@
+"""`prunec restore`: what a plan removes is done by what stays, in the parameters of the model as it is."""
+
+from __future__ import annotations
+
+import argparse
+
+from prunec.cli.options import add_model_options, add_register_option
+
+DESCRIPTION = """Writes parameters, of the same shapes, in which what stays does what goes did, as far as the
+examples show it, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest,
+and `prunec compile --restore` both at once.  Nothing is trained: each layer that reads what goes is fitted,
+in the model's order, to what it computed before.  The examples need no labels; some hundred serve most
+models."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_model_options(parser)
+    add_register_option(parser)
+    parser.add_argument("--plan", metavar="FILE", required=True, help="the plan.json that says what goes")
+    parser.add_argument("--policy", metavar="FILE", help="the policy the plan was made with")
+    parser.add_argument("--data", metavar="FILE", required=True, help="examples of the inputs (.npz)")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-restored)")
+    parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Restores."""
+    from pathlib import Path
+
+    from prunec.cli.artefacts import PLAN, check_folder
+    from prunec.cli.inputs import read_inputs
+    from prunec.cli.made_up import check_parameters, write_made_up
+    from prunec.cli.restored import REPORT, restored
+    from prunec.planning.planfile import plan_for
+
+    inputs = read_inputs(options, options.plan)
+    check_parameters(inputs)
+    parameters = inputs.front.files_with_parameters(inputs.model)
+    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-restored")
+    check_folder(folder, (*parameters, PLAN, REPORT), inputs.files, options.force)
+    assert inputs.plan is not None
+    found = restored(options, inputs, [plan_for(inputs.plan, inputs.analysis, inputs.origin)], folder)
+    return write_made_up(options, found, parameters, folder)
