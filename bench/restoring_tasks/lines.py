@@ -14,42 +14,50 @@ _SANS = "font-source-sans-pro==0.0.1"
 _SERIF = "font-source-serif-pro==0.0.1"
 _CALADEA = "font-caladea==0.0.2"
 FONTS = (
-    *(Shipped(_SANS, f"font_source_sans_pro/files/SourceSansPro-{style}.ttf") for style in ("Regular", "Bold")),
+    *(
+        Shipped(_SANS, f"font_source_sans_pro/files/SourceSansPro-{style}.ttf")
+        for style in ("Regular", "Bold")
+    ),
     Shipped(_SANS, "font_source_sans_pro/files/SourceSansPro-It.ttf"),
     *(
         Shipped(_SERIF, f"font_source_serif_pro/files/SourceSerifPro-{style}.ttf")
         for style in ("Regular", "Semibold", "It")
     ),
-    *(Shipped(_CALADEA, f"font_caladea/files/Caladea-{style}.ttf") for style in ("Regular", "Bold", "Italic")),
+    *(
+        Shipped(_CALADEA, f"font_caladea/files/Caladea-{style}.ttf")
+        for style in ("Regular", "Bold", "Italic")
+    ),
 )
 
-_WORDS = """
+_TEXT = """
 about above across after again against almost along already also although always among animal answer apple
-autumn balance basket because before behind believe below between bicycle blanket borrow bottle bridge bright
-brother building butter camera candle carbon carry castle ceiling centre chapter cheese children circle clean
-climate clock cloud coffee colour common copper corner cotton country course cousin crystal curious dance
-danger daughter decide degree delay depend desert detail dinner direct distance doctor double drawing during
-early earth easy either electric eleven empty energy engine enough equal evening every exact example explain
-factor family famous farmer father feather fellow fence field figure finger finish flower follow forest forget
-fortune forward freedom friend frozen future garden gather gentle giant glass golden grammar gravity green
-ground harbour harvest health heavy height history holiday honest hundred husband imagine include indeed
-inside island jacket journey judge justice kettle kitchen knife knowledge ladder language laugh leather lemon
-letter library listen little machine magnet manner market matter measure medicine member middle minute mirror
-modern moment money morning mother mountain museum music narrow nation nature needle neither never night noble
-number object ocean office often orange orbit order other outside oxygen paper parent pattern pencil people
-perfect picture planet player pocket police powder prepare present pretty problem promise purple puzzle quality
-question quick quiet rabbit railway random rather reason record region remember report result return river
-rocket sample school science season second secret shadow share silver simple sister smooth soldier special
-spring square station steam stone storm story street strong student summer supper symbol system table teacher
-temple thought thunder ticket together tomorrow traffic travel triangle tunnel twelve uncle under useful valley
-velvet village violin visit voyage water weather welcome whether whisper window winter wonder yellow zero
-""".split()
+autumn balance basket because before behind believe below between bicycle blanket borrow bottle bridge
+bright brother building butter camera candle carbon carry castle ceiling centre chapter cheese children
+circle clean climate clock cloud coffee colour common copper corner cotton country course cousin crystal
+curious dance danger daughter decide degree delay depend desert detail dinner direct distance doctor double
+drawing during early earth easy either electric eleven empty energy engine enough equal evening every exact
+example explain factor family famous farmer father feather fellow fence field figure finger finish flower
+follow forest forget fortune forward freedom friend frozen future garden gather gentle giant glass golden
+grammar gravity green ground harbour harvest health heavy height history holiday honest hundred husband
+imagine include indeed inside island jacket journey judge justice kettle kitchen knife knowledge ladder
+language laugh leather lemon letter library listen little machine magnet manner market matter measure
+medicine member middle minute mirror modern moment money morning mother mountain museum music narrow nation
+nature needle neither never night noble number object ocean office often orange orbit order other outside
+oxygen paper parent pattern pencil people perfect picture planet player pocket police powder prepare present
+pretty problem promise purple puzzle quality question quick quiet rabbit railway random rather reason record
+region remember report result return river rocket sample school science season second secret shadow share
+silver simple sister smooth soldier special spring square station steam stone storm story street strong
+student summer supper symbol system table teacher temple thought thunder ticket together tomorrow traffic
+travel triangle tunnel twelve uncle under useful valley velvet village violin visit voyage water weather
+welcome whether whisper window winter wonder yellow zero
+"""
+WORDS = tuple(_TEXT.split())
 _SCALE = 255.0 / 2.0
 
 
 def sentence(random: np.random.Generator, longest: int) -> str:
     """Words, numbers and marks, up to so many characters."""
-    parts = [str(random.choice(_WORDS)) for _ in range(int(random.integers(1, 5)))]
+    parts = [str(random.choice(WORDS)) for _ in range(int(random.integers(1, 5)))]
     style = random.random()
     if style < 0.5:
         parts[0] = parts[0].capitalize()

@@ -21,7 +21,9 @@ def _draw(seed: int, count: int) -> Arrays:
     images = []
     for number in range(count):
         image = picture(random, sentence(random, _LONGEST))
-        images.append(fitted(image.transpose(Image.Transpose.ROTATE_180) if number % 2 else image, _HEIGHT, _WIDTH))
+        images.append(
+            fitted(image.transpose(Image.Transpose.ROTATE_180) if number % 2 else image, _HEIGHT, _WIDTH)
+        )
     return {"x": np.stack(images), "labels": np.arange(count) % 2}
 
 
