@@ -55,9 +55,9 @@ WORDS = tuple(_TEXT.split())
 _SCALE = 255.0 / 2.0
 
 
-def sentence(random: np.random.Generator, longest: int) -> str:
-    """Words, numbers and marks, up to so many characters."""
-    parts = [str(random.choice(WORDS)) for _ in range(int(random.integers(1, 5)))]
+def sentence(random: np.random.Generator, longest: int, least: int = 1) -> str:
+    """Words, at least so many, numbers and marks, up to so many characters where that leaves a word."""
+    parts = [str(random.choice(WORDS)) for _ in range(int(random.integers(least, 5)))]
     style = random.random()
     if style < 0.5:
         parts[0] = parts[0].capitalize()
@@ -67,9 +67,9 @@ def sentence(random: np.random.Generator, longest: int) -> str:
         parts.insert(int(random.integers(0, len(parts) + 1)), str(random.integers(0, 10_000)))
     if random.random() < 0.3:
         parts[-1] += str(random.choice([".", "!", "?"]))
-    while len(" ".join(parts)) > longest:
+    while len(parts) > 1 and len(" ".join(parts)) > longest:
         parts.pop()
-    return " ".join(parts) or str(random.integers(10, 10_000))
+    return " ".join(parts)
 
 
 @lru_cache(maxsize=256)

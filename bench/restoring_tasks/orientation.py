@@ -12,7 +12,7 @@ from bench.restoring_tasks.task import Arrays, Task, accuracy
 _MODEL = Shipped(RAPIDOCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
 _HEIGHT, _WIDTH = 48, 192
 _EXAMPLES, _TESTS = 128, 400
-_LONGEST = 24
+_LONGEST = 18
 
 
 def _draw(seed: int, count: int) -> Arrays:
@@ -20,7 +20,7 @@ def _draw(seed: int, count: int) -> Arrays:
     random = np.random.default_rng(seed)
     images = []
     for number in range(count):
-        image = picture(random, sentence(random, _LONGEST))
+        image = picture(random, sentence(random, _LONGEST, least=2))
         images.append(
             fitted(image.transpose(Image.Transpose.ROTATE_180) if number % 2 else image, _HEIGHT, _WIDTH)
         )
