@@ -113,8 +113,11 @@ def _compiled(task: Task, way: str, target: float, timeout: float) -> dict[str, 
     if done["exit"] != 0:
         return result
     totals = done["document"]["totals"]
-    result.update(left=_share(totals["macs"]), parameters=_share(totals["parameters"]))
-    proof = prunec(["verify", str(model), str(smaller), *sizes, *data, "--json"], timeout)
+    result.update(left=_share(totals["multiply_adds"]), parameters=_share(totals["parameters"]))
+    # Where something was made up for, the smaller model is that of parameters that lie beside it.
+    changed = [path for path in out.glob(f"*{model.suffix}") if path != smaller]
+    (masked,) = changed or [model]
+    proof = prunec(["verify", str(masked), str(smaller), *sizes, *data, "--json"], timeout)
     result["proof"] = (proof["document"] or {}).get("outcome") or f"exit {proof['exit']}"
     result["exit"], result["message"] = proof["exit"], proof["message"]
     result["measures"] = task.accuracy(smaller)

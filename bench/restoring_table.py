@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.networks import ROOT
 
 PATH = ROOT / "docs" / "restoring.md"
+#: Messages are cut to this.
+_LONGEST = 160
+
 Result = Mapping[str, Any]
 
 _PAGE = """# Restoring, measured
@@ -49,7 +53,8 @@ def write(results: Sequence[Result], about: Mapping[str, str]) -> None:
 def _row(one: Result) -> str:
     target, left = ("" if one[key] is None else f"{one[key]:.3g}" for key in ("target", "left"))
     what = _measures(one) or _first(one["message"]).replace("|", "\\|")
-    return f"| {one['task']} | {one['way']} | {target} | {left} | {what} | {one['proof']} | {one['seconds']:.1f} |"
+    cells = (one["task"], one["way"], target, left, what, one["proof"], f"{one['seconds']:.1f}")
+    return f"| {' | '.join(cells)} |"
 
 
 def _measures(one: Result) -> str:
@@ -62,6 +67,10 @@ def _each(measures: Mapping[str, float]) -> Iterator[str]:
 
 
 def _first(message: str) -> str:
-    """The line of a message that says what is wrong."""
-    lines = [own.strip() for own in message.splitlines() if own.strip()]
-    return next((own for own in lines if own.startswith("error")), lines[-1] if lines else "")[:160]
+    """What a message says in its first line; with ``--json`` messages are a list of records."""
+    try:
+        record = json.loads(message)[0]
+    except (ValueError, LookupError, TypeError):
+        lines = [own.strip() for own in message.splitlines() if own.strip()]
+        return lines[-1][:_LONGEST] if lines else ""
+    return f"{record['code']}: {record['headline']}"[:_LONGEST]

@@ -31,7 +31,7 @@ def _tone(random: np.random.Generator, note: int, count: int) -> Array:
             strength = random.uniform(0.5, 1.0) / partial ** random.uniform(0.8, 1.6)
             sound += strength * np.sin(2 * np.pi * partial * frequency * time + phase)
     edge = np.minimum(1.0, np.minimum(time, time[::-1]) / 0.01)
-    return sound * edge * np.exp(-time * fading)
+    return np.asarray(sound * edge * np.exp(-time * fading))
 
 
 def _draw(seed: int, count: int) -> Arrays:

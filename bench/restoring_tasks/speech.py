@@ -18,8 +18,13 @@ _EXAMPLES, _TESTS = 400, 24
 _STEPS = 250
 #: Resonances of vowels, in Hz.
 _VOWELS = (
-    (730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480), (570, 840, 2410), (660, 1720, 2410),
-)  # fmt: skip
+    (730, 1090, 2440),
+    (270, 2290, 3010),
+    (300, 870, 2240),
+    (530, 1840, 2480),
+    (570, 840, 2410),
+    (660, 1720, 2410),
+)
 
 
 def _vowel(random: np.random.Generator, count: int) -> Array:
@@ -35,19 +40,19 @@ def _vowel(random: np.random.Generator, count: int) -> Array:
         gain += strength * width * place / (place**2 - frequencies**2 + 1j * width * frequencies)
     sound = np.fft.irfft(np.fft.rfft(pulses) * gain, count)
     edge = np.sin(np.pi * np.linspace(0, 1, count)) ** 0.5
-    return sound / (np.abs(sound).max() + 1e-9) * edge
+    return np.asarray(sound / (np.abs(sound).max() + 1e-9) * edge)
 
 
 def _hiss(random: np.random.Generator, count: int) -> Array:
     """A consonant without voice: noise of high frequencies that swells and fades."""
     noise = np.diff(random.normal(0, 1, count + 1))
-    return noise / np.abs(noise).max() * np.sin(np.pi * np.linspace(0, 1, count)) * 0.3
+    return np.asarray(0.3 * noise / np.abs(noise).max() * np.sin(np.pi * np.linspace(0, 1, count)))
 
 
 def _speech(random: np.random.Generator, count: int) -> Array:
     """Syllables one after the other: (count,)."""
-    parts = []
-    while sum(map(len, parts)) < count:
+    parts: list[Array] = []
+    while sum(len(part) for part in parts) < count:
         if random.random() < 0.6:
             parts.append(_hiss(random, int(random.uniform(0.04, 0.12) * _RATE)))
         parts.append(_vowel(random, int(random.uniform(0.1, 0.3) * _RATE)) * random.uniform(0.5, 1.0))
@@ -64,13 +69,13 @@ def _other(random: np.random.Generator, count: int) -> Array:
     if kind == 1:
         return random.normal(0, random.uniform(0.02, 0.3), count)
     if kind == 2:
-        return np.sin(2 * np.pi * 50 * time) * random.uniform(0.1, 0.5)
+        return np.asarray(np.sin(2 * np.pi * 50 * time) * random.uniform(0.1, 0.5))
     notes = random.uniform(200, 1200, 3)
     return np.asarray(sum(np.sin(2 * np.pi * note * time) for note in notes)) * 0.2
 
 
 def _recording(random: np.random.Generator) -> tuple[Array, Array]:
-    """Speech and other sounds in turn (steps * 512,), and which steps are speech for the most part (steps,)."""
+    """Speech and other sounds in turn (steps * 512,), and which steps are speech, mostly (steps,)."""
     count = _STEPS * _STEP
     sound, spoken = random.normal(0, 0.002, count), np.zeros(count, bool)
     start, speaks = 0, bool(random.integers(2))
@@ -87,7 +92,7 @@ def _steps(sound: Array) -> Array:
     """What the model takes, step by step: (steps, 576)."""
     padded = np.concatenate([np.zeros(_CONTEXT), sound])
     places = np.arange(len(sound) // _STEP)[:, None] * _STEP + np.arange(_CONTEXT + _STEP)
-    return padded[places].astype(np.float32)
+    return np.asarray(padded[places], np.float32)
 
 
 def _recordings(seed: int, count: int) -> tuple[Array, Array]:
