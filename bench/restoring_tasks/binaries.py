@@ -118,7 +118,7 @@ def _sqlite(random: Random) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.db"
         connection = sqlite3.connect(path)
-        for name in {str(own) for own in random.choice(WORDS, 3)}:
+        for name in sorted({str(own) for own in random.choice(WORDS, 3)}):
             connection.execute(f'CREATE TABLE "{name}" (id INTEGER PRIMARY KEY, title TEXT, amount REAL)')
             rows = [(str(random.choice(WORDS)), float(random.normal())) for _ in range(30)]
             connection.executemany(f'INSERT INTO "{name}" (title, amount) VALUES (?, ?)', rows)

@@ -1,6 +1,6 @@
 """Trains the small networks of ``digits.py`` and exports them to ONNX, with an open batch.
 
-Needs PyTorch, timm and onnxscript.  Two threads; the same file comes out on the same machine.
+Needs PyTorch, timm and onnxscript.  On one thread; the same file comes out on the same machine.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _NETWORKS: Mapping[str, tuple[Callable[[], nn.Module], int]] = {
 def train(name: str, path: Path) -> None:
     """Trains a network and writes it to an ONNX file."""
     torch.manual_seed(0)
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     build, epochs = _NETWORKS[name]
     network = build()
     steps = epochs * len(training_set()[0]) // _BATCH
