@@ -36,6 +36,8 @@ WAYS: Mapping[str, tuple[str, ...]] = {
     "cut": ("--criterion", "l1"),
     "cut by reconstruction": ("--criterion", "reconstruction"),
     "means": ("--criterion", "reconstruction", "--means"),
+    "restored": ("--criterion", "reconstruction", "--restore"),
+    "restored, obs": ("--criterion", "obs", "--restore"),
 }
 _TARGETS = "0.8,0.5"
 
@@ -102,7 +104,7 @@ def _measured(task: Task, options: argparse.Namespace) -> Sequence[dict[str, Any
 def _compiled(task: Task, way: str, target: float, timeout: float) -> dict[str, Any]:
     """What came of one way: how it ended and how long it took, what is left, and what that is good for."""
     model = task.model()
-    out = task.folder / f"{way.replace(' ', '-')}-{target}"
+    out = task.folder / f"{way.replace(',', '').replace(' ', '-')}-{target}"
     sizes = [word for size in task.sizes for word in ("--input", size)]
     data = ["--data", str(task.examples_path)]
     command = ["compile", str(model), "--target", f"macs={target}", *WAYS[way], *data, *sizes]

@@ -16,6 +16,7 @@ import sqlite3
 import struct
 import tarfile
 import tempfile
+import time
 import wave
 import zipfile
 import zlib
@@ -30,6 +31,9 @@ from bench.restoring_tasks.lines import WORDS
 from bench.restoring_tasks.texts import Random, some_text
 
 Write = Callable[[Random], bytes]
+
+#: When a file was written that says so; without it, that is now.
+_TIME = time.gmtime(1_600_000_000)
 
 
 def _name(random: Random) -> str:
@@ -83,8 +87,8 @@ def _picture(form: str, **options: Any) -> Write:
 def _wav(random: Random) -> bytes:
     held = io.BytesIO()
     rate = int(random.choice([8000, 16000, 22050, 44100]))
-    time = np.arange(int(random.integers(2000, 16000))) / rate
-    sound = sum(np.sin(2 * np.pi * float(random.uniform(80, 2000)) * time) for _ in range(3))
+    times = np.arange(int(random.integers(2000, 16000))) / rate
+    sound = sum(np.sin(2 * np.pi * float(random.uniform(80, 2000)) * times) for _ in range(3))
     with wave.open(held, "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
         file.writeframes((np.asarray(sound) * 8000).astype("<i2").tobytes())
@@ -165,7 +169,7 @@ BINARIES: Mapping[str, Write] = {
     "npy": _npy,
     "npz": _npz,
     "pcap": _pcap,
-    "pdf": _picture("PDF"),
+    "pdf": _picture("PDF", creationDate=_TIME, modDate=_TIME),
     "pickle": _pickle,
     "png": _picture("PNG"),
     "pythonbytecode": _pythonbytecode,
