@@ -33,11 +33,11 @@ RESULTS = BUILD / "restoring.jsonl"
 ORIGINAL = "original"
 #: What to compile with, by what it is called in tables.
 WAYS: Mapping[str, tuple[str, ...]] = {
-    "cut": ("--criterion", "l1"),
-    "cut by reconstruction": ("--criterion", "reconstruction"),
+    "cut": ("--criterion", "l1", "--no-restore"),
+    "cut by reconstruction": ("--criterion", "reconstruction", "--no-restore"),
     "means": ("--criterion", "reconstruction", "--means"),
-    "restored": ("--criterion", "reconstruction", "--restore"),
-    "restored, obs": ("--criterion", "obs", "--restore"),
+    "restored, obs": ("--criterion", "obs"),
+    "restored": (),
 }
 _TARGETS = "0.8,0.5"
 
