@@ -7,7 +7,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence, Union
+from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,6 +17,8 @@ from prunec.graph import Shape
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 Array = NDArray[Any]
+
+Member = TypeVar("Member")
 
 #: An example file holds at most this many bytes when unpacked.
 MAXIMUM_BYTES = 8 << 30
@@ -87,13 +89,32 @@ def read_data(path: Union[str, os.PathLike[str]], wanted: Mapping[str, Shape]) -
 # --- reading ---------------------------------------------------------------------------------
 
 
+def example_shapes(path: Union[str, os.PathLike[str]], wanted: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes of single examples of some inputs, a first size of one, as far as the file has any.
+
+    Raises PrunecError P530 where the file cannot be read or is no such file.
+    """
+    shapes = _read_members(os.fspath(path), lambda archive, info: _read_header(archive, info)[0])
+    found = {key: shape for key, shape in shapes.items() if shape}
+    named = {key: found[key] for key in wanted if key in found}
+    others = [key for key in found if key not in LABEL_NAMES]
+    if not named and len(wanted) == 1 and len(others) == 1:
+        named = {wanted[0]: found[others[0]]}
+    return {key: (1, *shape[1:]) for key, shape in named.items()}
+
+
 def _read_arrays(name: str) -> dict[str, Array]:
+    return _read_members(name, _read_array)
+
+
+def _read_members(name: str, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], Member]) -> dict[str, Member]:
+    """What is read of each array of a file, by name."""
     try:
         with zipfile.ZipFile(name) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             if sum(info.file_size for info in members) > MAXIMUM_BYTES:
                 _fail("P530", "the examples are too large", name, f"at most {MAXIMUM_BYTES:,} bytes are read")
-            return {info.filename[: -len(".npy")]: _read_array(archive, info) for info in members}
+            return {info.filename[: -len(".npy")]: read(archive, info) for info in members}
     except OSError as error:
         _fail("P530", "cannot read the examples", name, f"the system says: {error.strerror or error}")
     except PrunecError:
@@ -103,8 +124,11 @@ def _read_arrays(name: str) -> dict[str, Array]:
         _fail("P530", "the examples are no .npz file of numbers", name, note)
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
-    """An array, after its header was found to agree with the size of the file; never pickled objects."""
+def _read_header(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """The shape of an array, whether it is in Fortran's order, its type, and where its elements start, after
+    these were found to agree with the size of the file; never pickled objects."""
     with archive.open(info) as file:
         numpy_format: Any = npy
         version = numpy_format.read_magic(file)
@@ -113,11 +137,16 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
         shape, fortran, dtype = read(file)
         if dtype.kind not in "biuf":
             raise ValueError(f"the array {info.filename} holds no numbers, but {dtype}")
-        size = prod(shape) * dtype.itemsize
-        if size != info.file_size - file.tell():
+        if prod(shape) * dtype.itemsize != info.file_size - file.tell():
             raise ValueError(f"the array {info.filename} is not as long as its shape {shape} says")
-        data = file.read(size)
-    array = np.frombuffer(data, dtype=dtype)
+        return shape, fortran, dtype, file.tell()
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    shape, fortran, dtype, start = _read_header(archive, info)
+    with archive.open(info) as file:
+        file.read(start)
+        array = np.frombuffer(file.read(), dtype=dtype)
     return array.reshape(shape, order="F" if fortran else "C")
 
 

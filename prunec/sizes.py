@@ -14,6 +14,8 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, Union
 
 #: Longer names of symbols are abbreviated.
 _LONGEST_NAME = 60
+#: A quotient has at most so many terms.
+_MOST_TERMS = 64
 
 
 @dataclass(frozen=True)
@@ -122,20 +124,26 @@ def quotient(whole: Size, part: Size) -> Optional[Size]:
         return whole // part if part and whole % part == 0 else None
     if whole in (part, 0):
         return int(whole != 0)
-    divisor = _terms(part)
-    if len(divisor) != 1:
-        return None
-    symbols, number = divisor[0]
+    symbols = _ordered({symbol for size in (whole, part) for m, _ in _terms(size) for symbol in m})
+
+    def leading(size: Size) -> tuple[Monomial, int]:
+        return max(_terms(size), key=lambda term: [term[0].count(symbol) for symbol in symbols])
+
+    divisor, number = leading(part)
     found: list[tuple[Monomial, int]] = []
-    for monomial, factor in _terms(whole):
+    rest = whole
+    # Long division, of which each step takes away the leading term.
+    while rest != 0:
+        monomial, factor = leading(rest)
         left = list(monomial)
-        for symbol in symbols:
+        for symbol in divisor:
             if symbol not in left:
                 return None
             left.remove(symbol)
-        if not number or factor % number:
+        if not number or factor % number or len(found) == _MOST_TERMS:
             return None
         found.append((tuple(left), factor // number))
+        rest = rest - _collected(found[-1:]) * part
     return _collected(found)
 
 

@@ -12,9 +12,10 @@ from typing import Any, Iterator, Mapping, Optional, cast
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed
 from prunec.cli.options import input_shapes
+from prunec.examples import example_shapes
 from prunec.frontends.base import FrontEnd
 from prunec.frontends.registry import front_end
-from prunec.graph import Shape, Tensor
+from prunec.graph import Shape, Tensor, may_agree
 from prunec.language.library import RuleSet, load, locate
 from prunec.model import FileModel
 from prunec.planning.planfile import Origin, PlanFile, read_plan
@@ -23,6 +24,7 @@ from prunec.planning.staleness import has_other_groups
 from prunec.rewriting.edits import Edits, edits_for
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.shrink import Shrinker, Unbalanced
+from prunec.sizes import OpenShape, closed_shape, exemplary
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: Options that name files which commands read.
@@ -85,6 +87,10 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     names = tuple(options.rules or [front.rules])
     with options.terminal.step("reading"):
         model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
+        known = _sizes_of_examples(options, front, model)
+        if known:
+            shapes = {**known, **shapes}
+            model = front.read(Path(options.model), parameter_path(options, front, "params"), shapes)
         read = None if plan is None else read_plan(plan)
         rules = load(names)
     strict = options.strict or (read is not None and read.origin.strict)
@@ -106,6 +112,34 @@ def read_inputs(options: argparse.Namespace, plan: Optional[str] = None) -> Inpu
     optional = [front.parameter_file(model), plan, *(getattr(options, name, None) for name in _READ)]
     files += [Path(file) for file in optional if file is not None]
     return Inputs(front, cast(FileModel, analysis.model), analysis, origin, read, names, tuple(files), policy)
+
+
+def _sizes_of_examples(
+    options: argparse.Namespace, front: FrontEnd[Any], model: FileModel
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of inputs that the model leaves open and --input does not give, where --data has examples;
+    of examples that do not fit the model nothing is taken."""
+    if getattr(options, "data", None) is None:
+        return {}
+    graph = model.graph
+    given = {name for name, _ in options.input}
+    nodes = front.feed_nodes(model, set(range(len(graph.nodes))))
+    inputs = [graph.nodes[index].name for index in nodes]
+    shapes = dict(zip(inputs, (graph.shapes.get(index) for index in nodes)))
+    missing = {name for name, shape in shapes.items() if shape is None or not _is_closed(shape)} - given
+    found = example_shapes(options.data, inputs) if missing else {}
+    return {name: shape for name, shape in found.items() if name in missing and _fits(shape, shapes[name])}
+
+
+def _fits(shape: tuple[int, ...], open_shape: Optional[OpenShape]) -> bool:
+    """Whether examples, the size of whose batch does not matter, may be of a shape."""
+    known = shape if open_shape is None else closed_shape(open_shape)
+    return len(known) == len(shape) and may_agree(shape[1:], known[1:])
+
+
+def _is_closed(shape: OpenShape) -> bool:
+    """Whether all sizes but that of the batch are known."""
+    return all(isinstance(exemplary(size, {}), int) for size in shape[1:])
 
 
 def _analysed(
