@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,8 @@ def _weight(analysis: Analysis, reader: Reader) -> Floats:
 # --- second moments ------------------------------------------------------------------------------
 
 
-def _moments(analysis: Analysis, data: Data, readers: Sequence[Reader]) -> dict[Any, Floats]:
-    """The covariances of what layers read, (shared, cells, cells), by tensor and view."""
+def _moments(analysis: Analysis, data: Data, readers: Sequence[Reader]) -> dict[Any, _Moments]:
+    """The moments of what layers read, by tensor and view."""
     sources = {(own.source, own.data): own for own in readers}
     tensors = list(dict.fromkeys(source for source, _ in sources))
     sums: dict[Any, _Sum] = {key: _Sum() for key in sources}
@@ -95,7 +95,7 @@ def _moments(analysis: Analysis, data: Data, readers: Sequence[Reader]) -> dict[
         by_tensor = dict(zip(tensors, values))
         for key, reader in sources.items():
             sums[key].add(reader.data.table(by_tensor[reader.source]), batches)
-    return {key: own.covariance() for key, own in sums.items()}
+    return {key: own.moments() for key, own in sums.items()}
 
 
 def _few_at_a_time(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) -> Data:
@@ -107,12 +107,19 @@ def _few_at_a_time(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) ->
     return replace(data, batch=max(1, min(data.batch, _HELD // max(each, 1))))
 
 
+class _Moments(NamedTuple):
+    """Of what a layer reads: (shared, cells, cells) and (shared, cells)."""
+
+    covariance: Floats
+    mean: Floats
+
+
 class _Sum:
     """Sums over the rows of tables (shared, others, positions, cells)."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.origin: Optional[NDArray[Any]] = None
+        self.origin: Any = None
         self.sums: Any = 0.0
         self.products: Any = 0.0
 
@@ -127,10 +134,11 @@ class _Sum:
         self.sums = self.sums + rows.sum(axis=1, dtype=np.float64)
         self.products = self.products + np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
 
-    def covariance(self) -> Floats:
+    def moments(self) -> _Moments:
         count = max(self.count, 1)
-        means = self.sums / count
-        return np.asarray(self.products / count - means[:, :, None] * means[:, None, :])
+        off = self.sums / count
+        covariance = self.products / count - off[:, :, None] * off[:, None, :]
+        return _Moments(np.asarray(covariance), np.asarray(off + self.origin[:, 0]))
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -140,9 +148,11 @@ class _Layer:
     """One layer while units go: ``inverse`` of the moments of what is left, and ``gram``, ``W' W`` of its
     weights as they make up for what is gone.  Of both the rows and columns of what is gone mean nothing."""
 
-    def __init__(self, reader: Reader, covariance: Floats, gram: Floats) -> None:
+    def __init__(self, reader: Reader, moments: _Moments, gram: Floats) -> None:
         self.reader = reader
-        self.energy = max(float(np.einsum("sij,sij->", covariance, gram)), 1e-30)
+        covariance, mean = moments
+        energy = np.einsum("sij,sij->", covariance, gram) + np.einsum("si,sij,sj->", mean, gram, mean)
+        self.energy = max(float(energy), 1e-30)
         diagonal = np.einsum("sii->si", covariance)
         ridge = np.maximum(_RIDGE * diagonal.mean(axis=1), 1e-12)
         eye = np.eye(covariance.shape[1])
