@@ -21,7 +21,7 @@ from prunec.rewriting.places import Places
 from prunec.rewriting.slicing import slice_array
 
 #: One block of examples in so many is held back.
-_HELD = 8
+_HELD = 4
 
 
 class _Candidate:
