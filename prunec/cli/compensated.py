@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from prunec.cli.inputs import Inputs
-from prunec.cli.made_up import MadeUp, check_parameters, copy_name, with_changes
+from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
@@ -43,7 +43,7 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
     return MadeUp(
         changed_inputs,
         result,
-        copy_name(inputs, COPY),
+        copies(inputs, COPY, folder),
         (REPORT, _report_text(inputs, result, shifts)),
         lambda: _print_groups(inputs, result, shifts),
         {},

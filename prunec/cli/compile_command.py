@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 from prunec.cli.options import (
     add_comparison_options,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.cli.made_up import MadeUp
     from prunec.cli.verification import ComparisonInputs
+    from prunec.frontends.base import PrunedFiles
     from prunec.planning.choose import Plan
     from prunec.rewriting.emit import Pruned
     from prunec.support.diagnostics import Diagnostic
@@ -89,7 +90,6 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = read_inputs(options, options.plan)
     if making_up:
-        _check_data_files(options, inputs)
         check_parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
     check_folder(folder, _names(inputs, options), inputs.files, options.force)
@@ -149,6 +149,7 @@ def _compile(
         print_result(result)
         if made_up is not None:
             made_up.show()
+    quality = _measured(options, result) if made_up is None else made_up.summary
     status, checked = 0, None
     if comparison is not None:
         status, checked, proof = _verified(options, inputs, result, comparison)
@@ -156,34 +157,23 @@ def _compile(
             page = _page(artefacts, inputs, plan, pruned, options, proof)
             write_file(folder / REPORT, page)
     if options.json:
-        print(result_json(result, options.terminal.take_warnings(), checked), end="")
+        print(result_json(result, options.terminal.take_warnings(), checked, quality), end="")
     return status
-
-
-def _check_data_files(options: argparse.Namespace, inputs: Inputs) -> None:
-    """Data that the model made up for and the smaller one name alike cannot stand in one folder."""
-    if inputs.front.data_files(inputs.model):
-        flag = next(flag for flag in ("restore", "means", "compensate") if getattr(options, flag))
-        command = "restore" if flag == "restore" else "compensate"
-        options.parser.error(
-            f"argument --{flag}: the model has its parameters in other files; run `prunec {command}`, and "
-            "compile the model that it writes"
-        )
 
 
 def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     """The files that a run writes."""
     from prunec.cli import compensated, restored
     from prunec.cli.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
-    from prunec.cli.made_up import copy_name
+    from prunec.cli.made_up import copy_names
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if options.report else ()
     more: tuple[str, ...] = ()
     if options.restore:
-        more = (copy_name(inputs, restored.COPY), restored.REPORT)
+        more = (*copy_names(inputs, restored.COPY), restored.REPORT)
     elif options.compensate or options.means:
-        more = (copy_name(inputs, compensated.COPY), compensated.REPORT)
+        more = (*copy_names(inputs, compensated.COPY), compensated.REPORT)
     data = inputs.front.data_files(inputs.model)
     return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
 
@@ -272,6 +262,22 @@ def _approximation(inputs: Inputs, plan: Plan) -> list[Diagnostic]:
     ]
 
 
+def _measured(options: argparse.Namespace, result: Result) -> Mapping[str, Any]:
+    """What becomes of the outputs, where there are examples to measure it on."""
+    if options.data is None:
+        return {}
+    from prunec.cli.restored import measured
+
+    return measured(options, result.inputs, _smaller(result).runtime)
+
+
+def _smaller(result: Result) -> PrunedFiles:
+    """The files written.  Raises PrunecError where they cannot be read."""
+    inputs = result.inputs
+    sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
+    return inputs.front.read_pruned(inputs.model, result.folder / inputs.model.path.name, sliced)
+
+
 def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[ComparisonInputs], int]:
     """What to compare on, before anything is written; where that cannot be found out, the exit status."""
     from prunec.cli.verification import CANNOT_RUN, prepare
@@ -293,11 +299,9 @@ def _verified(
     from prunec.support.diagnostics import PrunecError
     from prunec.verifying.verdict import Outcome
 
-    sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
     try:
         with options.terminal.step("comparing the models"):
-            smaller = inputs.front.read_pruned(inputs.model, result.folder / inputs.model.path.name, sliced)
-            verdict = verify(inputs, result.pruned, smaller, comparison)
+            verdict = verify(inputs, result.pruned, _smaller(result), comparison)
     except PrunecError as error:
         options.terminal.close(error.diagnostics)
         return CANNOT_RUN, None, []

@@ -44,7 +44,10 @@ def print_result(result: Result) -> None:
 
 
 def result_json(
-    result: Result, warnings: Sequence[Diagnostic], verification: Optional[Mapping[str, Any]]
+    result: Result,
+    warnings: Sequence[Diagnostic],
+    verification: Optional[Mapping[str, Any]],
+    quality: Mapping[str, Any],
 ) -> str:
     """The document of `compile --json`."""
     files = []
@@ -60,6 +63,7 @@ def result_json(
         size=_bytes(result),
         warnings=warnings,
         verification=verification,
+        quality=quality,
     )
 
 

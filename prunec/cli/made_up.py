@@ -24,13 +24,13 @@ from prunec.support.files import cannot_write, write_file
 class MadeUp:
     """What is compiled further: the model with other parameters, and the plan for these.
 
-    ``copy`` is what `compile` calls the parameters in their old shapes, ``report`` the file that says what
-    was done, with its text; ``show`` prints it, and ``summary`` is for programs.
+    ``copies`` are the files with the parameters in their old shapes, by what `compile` calls them, ``report``
+    is the file that says what was done, with its text; ``show`` prints it, and ``summary`` is for programs.
     """
 
     inputs: Inputs
     plan: Plan
-    copy: str
+    copies: Mapping[str, Path]
     report: tuple[str, str]
     show: Callable[[], None]
     summary: Mapping[str, Any]
@@ -61,24 +61,32 @@ def check_parameters(inputs: Inputs) -> None:
     check_finite(inputs.analysis, learned_names(inputs.analysis))
 
 
-def copy_name(inputs: Inputs, stem: str) -> str:
-    """What `compile` calls the parameters that it makes the smaller ones of."""
-    return f"{stem}{Path(inputs.front.files_with_parameters(inputs.model)[0]).suffix}"
+def copy_names(inputs: Inputs, stem: str) -> tuple[str, ...]:
+    """What `compile` calls the files with the parameters that it makes the smaller ones of: one beside the
+    others, several, which name each other, in a folder of their own."""
+    files = inputs.front.files_with_parameters(inputs.model)
+    return (f"{stem}{Path(files[0]).suffix}",) if len(files) == 1 else tuple(f"{stem}/{f}" for f in files)
+
+
+def copies(inputs: Inputs, stem: str, folder: Path) -> dict[str, Path]:
+    """The files that :func:`with_changes` wrote into a folder, by what `compile` calls them."""
+    files = inputs.front.files_with_parameters(inputs.model)
+    return {name: folder / file for name, file in zip(copy_names(inputs, stem), files)}
 
 
 def added(artefacts: Artefacts, found: MadeUp) -> Artefacts:
     """The files of a smaller model with those that say what was made up for and how."""
-    source = found.inputs.weights
-    assert source is not None
 
     def write_data(folder: Path) -> None:
         if artefacts.write_data is not None:
             artefacts.write_data(folder)
-        shutil.copyfile(source, folder / found.copy)
+        for name, source in found.copies.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / name)
 
     name, text = found.report
     files = {**artefacts.files, name: text.encode("ascii")}
-    return replace(artefacts, files=files, data=(*artefacts.data, found.copy), write_data=write_data)
+    return replace(artefacts, files=files, data=(*artefacts.data, *found.copies), write_data=write_data)
 
 
 def write_made_up(options: argparse.Namespace, found: MadeUp, parameters: Sequence[str], folder: Path) -> int:

@@ -14,14 +14,15 @@ from typing import Any, Callable, Optional, Sequence
 from prunec.cli.artefacts import write
 from prunec.cli.compile_files import compiled_files
 from prunec.cli.inputs import Inputs, emit_checked
-from prunec.cli.made_up import MadeUp, check_parameters, copy_name, with_changes
+from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
+from prunec.frontends.runtime import Runtime
 from prunec.planning.choose import Plan
 from prunec.restoring.quality import Quality
 from prunec.restoring.records import CUT, Restoration, Subject
-from prunec.restoring.restore import restore
+from prunec.restoring.restore import compare, restore
 from prunec.support.diagnostics import Diagnostic, Severity
 
 #: The file that says what was done.
@@ -60,7 +61,7 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     return MadeUp(
         changed_inputs,
         replace(plan, method=method),
-        copy_name(inputs, COPY),
+        copies(inputs, COPY, folder),
         (REPORT, _report_text(best)),
         lambda: show(best),
         summary(best),
@@ -92,16 +93,31 @@ def _with_progress(options: argparse.Namespace, subject: Subject, data: Data) ->
         return restore(subject, data, progress)
 
 
+def measured(options: argparse.Namespace, inputs: Inputs, smaller: Runtime) -> dict[str, Any]:
+    """What becomes of the outputs of a model that nothing was restored in, for programs; for people it is
+    printed, unless they asked for less."""
+    data = read_examples(options.data, inputs)
+    with options.terminal.step("measuring the outputs"):
+        original, cut = compare(inputs.model.runtime(), smaller, data)
+    if not (options.quiet or options.json):
+        _print_table([("original", *_cells(original)), (CUT, *_cells(cut))])
+        print(f"measured on the {data.count} examples given")
+    return _summary([("original", original), (CUT, cut)], CUT, data.count, False)
+
+
 def show(found: Restoration) -> None:
     """A row for the original and each way that was tried."""
     rows = [("original", *_cells(found.original))]
     for method in found.methods:
         rows.append((f"{method.name}{' (kept)' if method is found.best else ''}", *_cells(method.quality)))
-    columns = ("at the outputs", "change", "same class", "accuracy")
-    print()
-    print_table(columns, rows, frozenset((1, 2, 3)))
+    _print_table(rows)
     where = "held back from" if found.held else "of"
     print(f"measured on examples {where} the {found.examples} given")
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    print()
+    print_table(("at the outputs", "change", "same class", "accuracy"), rows, frozenset((1, 2, 3)))
 
 
 def _cells(quality: Quality) -> tuple[str, str, str]:
@@ -112,13 +128,14 @@ def _cells(quality: Quality) -> tuple[str, str, str]:
 
 def summary(found: Restoration) -> dict[str, Any]:
     """The same for programs."""
-    return {
-        "kept": found.best.name,
-        "examples": found.examples,
-        "held_back": found.held,
-        "original": asdict(found.original),
-        "methods": [{"name": own.name, **asdict(own.quality)} for own in found.methods],
-    }
+    models = [("original", found.original), *((own.name, own.quality) for own in found.methods)]
+    return _summary(models, found.best.name, found.examples, found.held)
+
+
+def _summary(models: Sequence[tuple[str, Quality]], kept: str, examples: int, held: bool) -> dict[str, Any]:
+    """``change`` is ``None`` where an output holds no numbers."""
+    rows = [{"name": name, **asdict(own), "change": _finite(own.change)} for name, own in models]
+    return {"examples": examples, "held_back": held, "kept": kept, "models": rows}
 
 
 def _report_text(found: Restoration) -> str:

@@ -142,9 +142,10 @@ def summary_json(
     size: Change,
     warnings: Sequence[Diagnostic],
     verification: Optional[Mapping[str, Any]],
+    quality: Mapping[str, Any],
 ) -> str:
     """The document that `compile --json` prints, described in ``docs/report.md``; ``size`` is the bytes of
-    model and parameters."""
+    model and parameters, ``quality`` what becomes of the outputs, nothing where that was not measured."""
     totals = {
         "parameters": _change(summary.totals.parameters),
         "multiply_adds": _change(summary.totals.multiply_adds),
@@ -180,6 +181,7 @@ def summary_json(
         "folder": folder,
         "files": [{"name": file.name, "sha256": file.digest, "bytes": file.size} for file in files],
         "verification": verification,
+        "quality": quality or None,
     }
     return json.dumps(document, indent=1) + "\n"
 

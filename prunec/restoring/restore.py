@@ -15,7 +15,9 @@ from dataclasses import replace
 from typing import Callable, Sequence
 
 from prunec.examples import Data
+from prunec.frontends.runtime import Runtime, run_batches
 from prunec.restoring.passes import Pass
+from prunec.restoring.quality import Quality, QualityMeter
 from prunec.restoring.readers import Reader, Unreadable, find_readers
 from prunec.restoring.records import Restoration, Subject
 from prunec.rewriting.places import Places
@@ -38,6 +40,16 @@ def restore(
     ranked = sorted(methods, key=lambda own: own.quality.change)
     lost = tuple((names[node], why) for node, why in _unread(subject, unreadable))
     return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back)
+
+
+def compare(original: Runtime, smaller: Runtime, data: Data) -> tuple[Quality, Quality]:
+    """How good the original and a smaller model are on examples.  Raises PrunecError as running models
+    does."""
+    own, other = QualityMeter(), QualityMeter()
+    for (before, labels), (after, _) in zip(run_batches(original, data), run_batches(smaller, data)):
+        own.add(before, before, labels)
+        other.add(before, after, labels)
+    return own.result(), other.result()
 
 
 def in_blocks(data: Data) -> Data:

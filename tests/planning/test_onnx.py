@@ -339,12 +339,19 @@ def test_means_bring_the_outputs_nearer(tmp_path: Path, capsys: Any) -> None:
     assert errors[1] < 0.7 * errors[0]
 
 
-def test_parameters_in_other_files_take_two_steps(tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("how", ["--compensate", "--restore"])
+def test_parameters_in_other_files_are_made_up_for_too(how: str, tmp_path: Path, capsys: Any) -> None:
     options = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
     path = write(tmp_path, network(), **options)
-    code, _, err = run(capsys, "compile", path, "--compensate", "--out", tmp_path / "small")
-    assert code == 2 and "argument --compensate: the model has its parameters in other files" in err
-    assert not (tmp_path / "small").exists()
+    folder, data = tmp_path / "small", data_file(tmp_path, x=examples())
+    more = ("--data", data) if how == "--restore" else ()
+    code, _, err = run(capsys, "compile", path, how, *more, "--out", folder, "--verify")
+    assert code == 0, err
+    # The smaller model is that of the parameters beside it, and the plan is for these.
+    copy = folder / how.replace("--restore", "restored").replace("--compensate", "compensated") / path.name
+    assert copy.with_name("w.bin").stat().st_size == path.with_name("w.bin").stat().st_size
+    code, out, err = run(capsys, "verify", copy, folder / path.name)
+    assert code == 0 and "proved" in out, err
 
 
 def test_layers_without_a_parameter_to_shift_are_left(tmp_path: Path) -> None:
