@@ -44,7 +44,7 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     """
     check_parameters(inputs)
     data = read_examples(options.data, inputs)
-    found = [_restored(options, inputs, plan, data) for plan in plans]
+    found = [_with_progress(options, inputs, plan, data) for plan in plans]
     plan, best = min(zip(plans, found), key=lambda own: own[1].best.quality.change)
     changed_inputs = with_changes(inputs, best.best.parameters, folder)
     method = {**plan.method, "restored": best.best.name}
@@ -68,7 +68,11 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     )
 
 
-def _restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, data: Data) -> Restoration:
+def restoration(
+    inputs: Inputs, plan: Plan, data: Data, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Restoration:
+    """What comes of restoring a plan.  Raises PrunecError as writing the smaller model and running both
+    do."""
     pruned = emit_checked(inputs.analysis, plan.removed)
     with TemporaryDirectory(prefix="prunec-") as scratch:
         cut = Path(scratch) / "cut"
@@ -76,10 +80,10 @@ def _restored(options: argparse.Namespace, inputs: Inputs, plan: Plan, data: Dat
         sliced = None if inputs.parameters is None else cut / inputs.parameters.name
         smaller = inputs.front.read_pruned(inputs.model, cut / inputs.model.path.name, sliced)
         subject = Subject(inputs.analysis, plan.removed, pruned, inputs.model.runtime(), smaller.runtime)
-        return _with_progress(options, subject, data)
+        return restore(subject, data, progress)
 
 
-def _with_progress(options: argparse.Namespace, subject: Subject, data: Data) -> Restoration:
+def _with_progress(options: argparse.Namespace, inputs: Inputs, plan: Plan, data: Data) -> Restoration:
     """Restores, and shows how far it is."""
     with ExitStack() as stack:
         steps: list[Callable[[], None]] = []
@@ -90,7 +94,7 @@ def _with_progress(options: argparse.Namespace, subject: Subject, data: Data) ->
             elif done:
                 steps[0]()
 
-        return restore(subject, data, progress)
+        return restoration(inputs, plan, data, progress)
 
 
 def measured(options: argparse.Namespace, inputs: Inputs, smaller: Runtime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Generator
+from typing import TYPE_CHECKING, Callable, Generator, Sequence
 
 from prunec.cli.options import add_model_options, add_register_option
 from prunec.cli.plan_options import whole_number
@@ -11,8 +11,10 @@ from prunec.cli.plan_options import whole_number
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prunec.channels.choices import Choice, Ranking
     from prunec.cli.inputs import Inputs
-    from prunec.scoring.sensitivity import Measurement, SensitivityTable
+    from prunec.examples import Data
+    from prunec.scoring.sensitivity import Measurement, OutputChange, SensitivityTable
 
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
 a table: how much the outputs change and, where the examples have labels, the accuracy.  The table is whole
@@ -41,6 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", metavar="FILE", help="a picture of it as well (.svg, .png)")
     parser.add_argument(
         "--jobs", metavar="N", type=whole_number, help="processes at a time (default: one for each processor)"
+    )
+    parser.add_argument(
+        "--restore", action="store_true", help="measure what is left after restoring, one after the other"
     )
     parser.add_argument("--force", action="store_true", help="replace a table of something else")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
@@ -85,7 +90,7 @@ def _prepare(
     from prunec.channels.choices import choices_of, rank
     from prunec.planning.members import group_members, group_names
     from prunec.scoring.criteria import Settings, check_needs, find_criterion, unit_scores
-    from prunec.scoring.sensitivity import measure, pending
+    from prunec.scoring.sensitivity import measure, measure_by, pending
     from prunec.scoring.unit_scores import check_finite, learned_names
     from prunec.support.workers import processors
 
@@ -100,9 +105,39 @@ def _prepare(
     scores = unit_scores(inputs.analysis, name, settings)
     rankings = [rank(choice, scores) for choice in choices]
     names = group_names(group_members(inputs.analysis))
+    if options.restore:
+        changes = _restored_changes(options, inputs, choices, rankings, measurement.data)
+        tables = measure_by(changes, choices, names, options.ratios, table)
+        return table, tables, len(pending(choices, options.ratios))
     jobs = options.jobs or processors()
     tables = measure(inputs.analysis, choices, rankings, names, measurement, options.ratios, table, jobs)
     return table, tables, len(pending(choices, options.ratios))
+
+
+def _restored_changes(
+    options: argparse.Namespace,
+    inputs: Inputs,
+    choices: Sequence[Choice],
+    rankings: Sequence[Ranking],
+    data: Data,
+) -> Callable[[Choice, int], OutputChange]:
+    """What a choice does to the outputs after a number of steps, when what goes is restored."""
+    import numpy as np
+
+    from prunec.channels.choices import removed_units
+    from prunec.cli.restored import restoration
+    from prunec.planning.choose import Plan
+    from prunec.scoring.sensitivity import OutputChange
+
+    def change(choice: Choice, steps: int) -> OutputChange:
+        counts = np.zeros(len(choices), dtype=np.int64)
+        counts[choice.number] = steps
+        removed = removed_units(inputs.analysis.solution.unit_count, rankings, counts)
+        found = restoration(inputs, Plan(removed, {}), data)
+        best = found.best.quality
+        return OutputChange(best.change, best.accuracy, found.original.accuracy)
+
+    return change
 
 
 def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
@@ -126,8 +161,9 @@ def _known(
     from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
     origin = inputs.origin
+    how = ("restored",) if options.restore else ()
     key = key_of(
-        (origin.model, *group_digests(inputs.analysis), origin.parameters or "", examples, criterion)
+        (origin.model, *group_digests(inputs.analysis), origin.parameters or "", examples, criterion, *how)
     )
     if not path.exists() or options.force:
         return SensitivityTable(criterion, key, ())

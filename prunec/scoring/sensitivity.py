@@ -169,12 +169,7 @@ def measure(
     Entries come in the order in which they are done; the file has them in the order of the groups.  Raises
     PrunecError as the model's framework and :func:`prunec.support.workers.spread` do.
     """
-    done = {(entry.group, entry.removed) for entry in table.entries}
-    missing = [
-        (choice, steps)
-        for choice, steps in pending(choices, ratios)
-        if (choice.groups[0], steps * len(choice.cells)) not in done
-    ]
+    missing = _missing(choices, ratios, table)
 
     def smaller() -> Iterator[Candidate]:
         for choice, steps in missing:
@@ -185,11 +180,41 @@ def measure(
 
     with closing(spread(measurement.open, smaller(), jobs)) as comparisons:
         for number, found in comparisons:
-            choice, steps = missing[number]
-            group, removed = choice.groups[0], steps * len(choice.cells)
-            entry = Entry(group, names[group], len(choice.units), removed, found.change, found.accuracy)
-            table = replace(table, entries=(*table.entries, entry), original=found.original)
+            table = _with_entry(table, *missing[number], names, found)
             yield table
+
+
+def measure_by(
+    change: Callable[[Choice, int], OutputChange],
+    choices: Sequence[Choice],
+    names: Sequence[str],
+    ratios: Sequence[float],
+    table: SensitivityTable,
+) -> Generator[SensitivityTable, None, None]:
+    """Measures as :func:`measure` does, one after the other, by what ``change`` says of a choice after a
+    number of steps."""
+    for choice, steps in _missing(choices, ratios, table):
+        table = _with_entry(table, choice, steps, names, change(choice, steps))
+        yield table
+
+
+def _missing(
+    choices: Sequence[Choice], ratios: Sequence[float], table: SensitivityTable
+) -> list[tuple[Choice, int]]:
+    done = {(entry.group, entry.removed) for entry in table.entries}
+    return [
+        (choice, steps)
+        for choice, steps in pending(choices, ratios)
+        if (choice.groups[0], steps * len(choice.cells)) not in done
+    ]
+
+
+def _with_entry(
+    table: SensitivityTable, choice: Choice, steps: int, names: Sequence[str], found: OutputChange
+) -> SensitivityTable:
+    group, removed = choice.groups[0], steps * len(choice.cells)
+    entry = Entry(group, names[group], len(choice.units), removed, found.change, found.accuracy)
+    return replace(table, entries=(*table.entries, entry), original=found.original)
 
 
 def pending(choices: Sequence[Choice], ratios: Sequence[float]) -> list[tuple[Choice, int]]:

@@ -125,6 +125,21 @@ def test_measuring(model: Path, capsys: Any) -> None:
     assert picture.tag.endswith("svg") and "conv1_weight" in (model.parent / "s.svg").read_text()
 
 
+def test_measuring_after_restoring(model: Path, capsys: Any) -> None:
+    given = ("--ratios", "0.25,0.5", "--criterion", "obs")
+    for more in ((), ("--restore",)):
+        assert measured(capsys, model, *given, *more, "--force")[0] == 0
+        rows = list(csv.DictReader((model.parent / "s.csv").open()))[1:]
+        assert [(r["group"], r["removed"]) for r in rows] == [("0", "2"), ("0", "4"), ("1", "1"), ("1", "3")]
+        if not more:
+            cut = [float(row["change"]) for row in rows]
+    assert all(float(row["change"]) < before for row, before in zip(rows, cut))
+    # Such a table goes on with its own kind, and with no other.
+    assert measured(capsys, model, "--ratios", "0.25,0.5,0.75", *given[2:], "--restore")[0] == 0
+    code, _, err = measured(capsys, model, *given)
+    assert code == 1 and "error[P542]" in err
+
+
 def test_any_number_of_processes_measures_the_same(model: Path, capsys: Any) -> None:
     texts = []
     for jobs in (1, 3):
