@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ STARVED = 3
 _ROWS_EACH, _ROWS = 24, 16384
 #: Rows on which errors are measured.
 _SAMPLE = 384
+#: What rounding leaves of a square in single precision, as a share of it, and more: no channel whose
+#: variance is below this share of its mean square says anything of another.
+_ROUNDING = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +53,12 @@ class Moments:
 
     gone: NDArray[np.bool_]
     count: int = 0
+    _blocks: int = 0
     _sums: Optional[tuple[Floats, Floats]] = None
     _products: Optional[tuple[Floats, Floats]] = None
     _origin: Optional[tuple[Array, Array]] = None
-    _missing: Optional[tuple[Floats, Floats]] = None
-    _missing_samples: list[tuple[Array, Array]] = field(default_factory=list)
+    _missing: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
+    _missing_samples: dict[int, list[tuple[Array, Array]]] = field(default_factory=dict)
     _samples: tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]] = field(
         default_factory=lambda: ([], [])
     )
@@ -69,20 +73,28 @@ class Moments:
         self.kept = np.argsort(~stays[self.rows], axis=1, kind="stable")[:, : int(widths[0])]
 
     def add(
-        self, before: Array, after: Array, blocks: int, held: bool, missing: Optional[Array] = None
+        self, before: Array, after: Array, blocks: int, held: bool, missing: Mapping[int, Array] = {}
     ) -> None:
-        """Takes in the tables (shared, others, positions, cells) of one of ``blocks`` blocks: of the
-        original, and of the smaller model at the original's size.  ``missing`` (others, outputs) is what the
-        layer's result is added to and the smaller model lacks, where there is one combination."""
+        """Takes in the tables (shared, others, positions, cells) of one of ``blocks`` blocks that are held
+        back, or fitted: of the original, and of the smaller model at the original's size.  ``missing``
+        (others, outputs) is what a layer's result is added to and the smaller model lacks, by the layer,
+        where there is one combination.
+
+        Where the two have unequally many rows, nothing is known of which belong together, and nothing is
+        taken in.
+        """
         rows = before.shape[1] * before.shape[2]
-        sample = spread(rows, max(1, -(-_SAMPLE // blocks)))
+        if before.shape[:3] != after.shape[:3] or not rows:
+            return
+        self._blocks += 1
+        sample = spread(rows, -(-_SAMPLE // blocks), self._blocks)
         x, k = self._rows_of(before, sample), self._kept_of(after, sample)
         self._samples[held].append((x, k))
         if held:
-            if missing is not None:
-                self._missing_samples.append((k[0], missing[sample]))
+            for node, own in missing.items():
+                self._missing_samples.setdefault(node, []).append((k[0], own[sample]))
             return
-        chosen = spread(rows, -(-max(_ROWS, _ROWS_EACH * before.shape[3]) // blocks))
+        chosen = spread(rows, -(-max(_ROWS, _ROWS_EACH * before.shape[3]) // blocks), self._blocks)
         x, k = self._rows_of(before, chosen), self._kept_of(after, chosen)
         self.count += x.shape[1]
         if self._origin is None:
@@ -92,12 +104,17 @@ class Moments:
             self._products = (np.zeros((len(x), c, n)), np.zeros((len(x), n, n)))
         assert self._sums is not None and self._products is not None
         x, k = x - self._origin[0], k - self._origin[1]
-        for total, own in zip(self._sums, (x, k)):
-            total += own.sum(axis=1, dtype=np.float64)
-        for total, own in zip(self._products, (x, k)):
-            total += np.matmul(own.transpose(0, 2, 1), k)
-        if missing is not None:
-            self._add_missing(missing[chosen], k[0])
+        for total, part in zip(self._sums, (x, k)):
+            total += part.sum(axis=1, dtype=np.float64)
+        for total, part in zip(self._products, (x, k)):
+            total += np.matmul(part.transpose(0, 2, 1), k)
+        for node, own in missing.items():
+            self._add_missing(node, own[chosen], k[0])
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything was seen, and all of it numbers."""
+        return self._products is not None and all(bool(np.isfinite(own).all()) for own in self._products)
 
     def _rows_of(self, table: Array, chosen: NDArray[np.intp]) -> Array:
         """Some rows of a table (shared, others, positions, cells), of the combinations that stay."""
@@ -110,12 +127,13 @@ class Moments:
             rows if rows.shape[2] == self.kept.shape[1] else np.take_along_axis(rows, self.kept[:, None], 2)
         )
 
-    def _add_missing(self, missing: Array, k: Array) -> None:
-        if self._missing is None:
+    def _add_missing(self, node: int, missing: Array, k: Array) -> None:
+        if node not in self._missing:
             outputs = missing.shape[1]
-            self._missing = (np.zeros(outputs), np.zeros((outputs, k.shape[1])))
-        self._missing[0][:] += missing.sum(axis=0, dtype=np.float64)
-        self._missing[1][:] += missing.T.astype(np.float32) @ k
+            self._missing[node] = (np.zeros(outputs), np.zeros((outputs, k.shape[1])))
+        total, products = self._missing[node]
+        total += missing.sum(axis=0, dtype=np.float64)
+        products += missing.T.astype(np.float32) @ k
 
     @property
     def starved(self) -> bool:
@@ -132,12 +150,12 @@ class Moments:
         tried = [self._prediction(self._slopes(ridge, shifted), shifted, ridge) for ridge in RIDGES]
         return min(tried, key=lambda own: self._misfit(own))
 
-    def predict_missing(self, ridge: float, shifted: bool) -> Optional[tuple[Floats, Floats]]:
+    def predict_missing(self, node: int, ridge: float, shifted: bool) -> Optional[tuple[Floats, Floats]]:
         """What is missing behind a layer from what stays of what it reads: a matrix (outputs, k) and a shift
         (outputs,); ``None`` where that makes it no better on the examples held back."""
-        if self._missing is None or self._products is None or self._sums is None:
+        if node not in self._missing or self._products is None or self._sums is None:
             return None
-        total, products = self._missing
+        total, products = self._missing[node]
         count = max(self.count, 1)
         sums = self._sums[1][0]
         mean, origin = sums / count, self._means()[1][0]
@@ -146,11 +164,11 @@ class Moments:
         if not shifted:
             kk = kk + count * np.outer(origin, origin)
             ek = ek + np.outer(total, origin)
-        penalty = max(ridge * float(np.diag(kk).mean()), 1e-12)
+        penalty = self._penalty(ridge, kk[None])[0]
         matrix = np.linalg.solve(kk + penalty * np.eye(len(kk)), ek.T).T
         shift = total / count - matrix @ origin if shifted else np.zeros(len(total))
         wrong = whole = 0.0
-        for k, missing in self._missing_samples:
+        for k, missing in self._missing_samples.get(node, ()):
             wrong += float(np.square(missing - k @ matrix.T - shift).sum())
             whole += float(np.square(missing, dtype=np.float64).sum())
         return (matrix, shift) if wrong < whole else None
@@ -178,10 +196,18 @@ class Moments:
         left = xk.copy()
         rows = np.arange(len(self.rows))[:, None]
         left[rows, self.kept] -= kk
-        diagonal = np.einsum("rkk->rk", kk).mean(axis=1)
-        penalty = np.maximum(ridge * diagonal, 1e-12 * max(float(diagonal.max(initial=0.0)), 1e-12))
+        penalty = self._penalty(ridge, kk)
         kk = kk + penalty[:, None, None] * np.eye(kk.shape[1])
         return np.linalg.solve(kk, left.transpose(0, 2, 1)).transpose(0, 2, 1)
+
+    def _penalty(self, ridge: float, kk: Floats) -> Floats:
+        """What is added to the diagonals of moments, (rows,): more than rounding can have left of them."""
+        assert self._products is not None
+        whole = self._products[1]
+        squares = np.einsum("rkk->r", whole) / whole.shape[1]
+        squares = squares + max(self.count, 1) * np.square(self._means()[1]).mean(axis=1)
+        mean = np.einsum("rkk->r", kk) / kk.shape[1]
+        return np.asarray(np.maximum(ridge * mean, np.maximum(_ROUNDING * squares, 1e-30)))
 
     def _prediction(self, slopes: Floats, shifted: bool, ridge: float) -> Prediction:
         matrix = slopes.copy()
@@ -211,7 +237,9 @@ class Moments:
                 x, off = (np.matmul(own, weight.transpose(0, 2, 1)) for own in (x, off))
             wrong += float(np.square(off, dtype=np.float64).sum())
             whole += float(np.square(x, dtype=np.float64).sum())
-        return float(np.sqrt(wrong / whole)) if whole else float("nan") if not self._samples[held] else 0.0
+        if not self._samples[held]:
+            return float("nan")
+        return float(np.sqrt(wrong / whole)) if whole else float("inf") if wrong else 0.0
 
 
 def fold(found: Prediction, weight: Array) -> Array:
@@ -239,8 +267,8 @@ def predicted(found: Prediction, table: Array, shifted: bool) -> Array:
     return result.reshape(sizes)
 
 
-def spread(count: int, most: int) -> NDArray[np.intp]:
-    """At most so many of the numbers below ``count``, drawn evenly."""
+def spread(count: int, most: int, seed: int = 0) -> NDArray[np.intp]:
+    """At most so many of the numbers below ``count``, drawn evenly, others with each seed."""
     if count <= most:
         return np.arange(count)
-    return np.sort(np.random.default_rng(count).choice(count, most, replace=False))
+    return np.sort(np.random.default_rng((seed, count)).choice(count, most, replace=False))

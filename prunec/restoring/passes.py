@@ -44,7 +44,7 @@ class Pass:
         self._readers = readers
         self._slices = {piece.name: piece for piece in subject.pruned.slices}
         self._places = Places(subject.analysis, subject.pruned)
-        self._shifts = Shifts(subject.analysis, subject.original)
+        self._shifts = Shifts(subject.analysis, subject.original, readers)
         self._branches = Branches(subject.analysis, subject.original, self._shifts)
         self._added: dict[int, Branch] = {}
         self._original = Walk(subject.original)
@@ -54,6 +54,9 @@ class Pass:
         self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]
         self._own, self._cut = QualityMeter(), QualityMeter()
         self._cut_session: Optional[Session] = None
+        self._cut_shapes: dict[str, tuple[int, ...]] = {}
+        #: Layers that no examples reached, or other numbers than can be fitted.
+        self.unfitted: list[int] = []
 
     @property
     def held_back(self) -> bool:
@@ -113,7 +116,7 @@ class Pass:
             if block == 0:
                 self._find_branches(readers)
             for number, (group, _) in enumerate(sources):
-                self._add(group[0], block, inputs, {name: own[number] for name, own in moments.items()})
+                self._add(group, block, {name: own[number] for name, own in moments.items()})
             if last and (self._held[block] or not self.held_back):
                 self._compare(block, inputs, labels)
         for number, (group, _) in enumerate(sources):
@@ -143,7 +146,7 @@ class Pass:
     def _missing_of(self, reader: Reader, candidate: _Candidate, block: int) -> Optional[Array]:
         """What a layer's result is added to and the smaller model lacks, as (others, outputs)."""
         branch = self._added.get(reader.node)
-        if branch is None:
+        if branch is None or candidate.name != RESTORED:
             return None
         before = self._value(self._original, block, branch.other)
         small = self._value(candidate.walk, block, branch.other)
@@ -160,17 +163,18 @@ class Pass:
             return np.asarray(self._blocks[block][0][node.name])
         return walk.get(block, tensor)
 
-    def _add(
-        self, reader: Reader, block: int, inputs: Mapping[str, Array], moments: Mapping[str, Moments]
-    ) -> None:
-        before = reader.data.table(self._value(self._original, block, reader.source))
+    def _add(self, readers: Sequence[Reader], block: int, moments: Mapping[str, Moments]) -> None:
+        """Takes in a block for readers of the same channels."""
+        source, view = readers[0].source, readers[0].data
+        before = view.table(self._value(self._original, block, source))
+        held = self._held[block]
         for candidate in self._candidates:
-            small = self._value(candidate.walk, block, reader.source)
-            whole = self._places.scatter(reader.source, small)
+            whole = self._places.scatter(source, self._value(candidate.walk, block, source))
             if whole is not None:
-                after = reader.data.table(whole)
-                missing = self._missing_of(reader, candidate, block)
-                moments[candidate.name].add(before, after, len(self._blocks), self._held[block], missing)
+                found = {own.node: self._missing_of(own, candidate, block) for own in readers}
+                missing = {node: own for node, own in found.items() if own is not None}
+                alike = self._held.count(held)
+                moments[candidate.name].add(before, view.table(whole), alike, held, missing)
 
     def _compare(self, block: int, inputs: Mapping[str, Array], labels: Optional[Array]) -> None:
         outputs = self._graph.outputs
@@ -179,15 +183,19 @@ class Pass:
         for candidate in self._candidates:
             after = [self._value(candidate.walk, block, tensor) for tensor in outputs]
             candidate.meter.add(before, after, labels)
-        if self._cut_session is None:
-            self._cut_session = self._subject.smaller.session(inputs)
+        shapes = {name: array.shape for name, array in inputs.items()}
+        if self._cut_session is None or shapes != self._cut_shapes:
+            self._cut_session, self._cut_shapes = self._subject.smaller.session(inputs), shapes
         self._cut.add(before, self._cut_session.run(inputs), labels)
 
     # --- fitting ---
 
     def _fit(self, reader: Reader, moments: Mapping[str, Moments]) -> None:
+        if not all(own.usable for own in moments.values()):
+            self.unfitted.append(reader.node)
+            return
         feeds = self._feeds(reader)
-        place = self._shifts.place(reader.node, feeds, lambda name: name != reader.parameter)
+        place = self._shifts.place(reader, feeds)
         original = self._subject.analysis.model.parameter
         for candidate in self._candidates:
             own = moments[candidate.name]
@@ -221,7 +229,7 @@ class Pass:
         if branch is None or addition is None or candidate.name != RESTORED:
             return np.zeros(())
         shifted = place is not None and place.node == addition[1].node
-        more = own.predict_missing(max(found.ridge, 1e-2), shifted)
+        more = own.predict_missing(reader.node, max(found.ridge, 1e-2), shifted)
         if more is None:
             return np.zeros(())
         whole = np.zeros((len(branch.scale), reader.shape[1]))

@@ -12,6 +12,7 @@ Sun, "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from typing import Callable, Sequence
 
 from prunec.examples import Data
@@ -24,6 +25,7 @@ from prunec.rewriting.places import Places
 
 #: So many blocks of examples are wanted at least, so that some can be held back.
 _BLOCKS = 8
+_UNSEEN = "no examples reach it, or it reads what is no number"
 
 
 def restore(
@@ -37,8 +39,10 @@ def restore(
     names = [node.name for node in subject.analysis.model.graph.nodes]
     both = Pass(subject, readers, in_blocks(data))
     methods = both.methods(progress)
-    ranked = sorted(methods, key=lambda own: own.quality.change)
-    lost = tuple((names[node], why) for node, why in _unread(subject, unreadable))
+    # No number at all is worse than any.
+    ranked = sorted(methods, key=lambda own: (not isfinite(own.quality.change), own.quality.change))
+    reasons = [*_unread(subject, unreadable), *((node, _UNSEEN) for node in both.unfitted)]
+    lost = tuple((names[node], why) for node, why in sorted(reasons))
     return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back)
 
 

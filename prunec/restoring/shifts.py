@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
 from prunec.analysis.analyse import Analysis
 from prunec.frontends.runtime import Array, Runtime
 from prunec.graph import Tensor
+from prunec.lowering.bound import names_of
+from prunec.restoring.readers import Reader
 
 #: How far the change of an output may be from that of a parameter which is added to it.
 _ADDED = 1e-3
-#: How many nodes behind a layer a parameter is looked for.
+#: How many nodes behind a layer are looked at.
 _REACH = 4
 #: Parameters with more elements are none that is added to channels.
 _MOST_ELEMENTS = 1 << 20
@@ -31,7 +33,8 @@ class Place:
 class Shifts:
     """Finds the places of a model's layers, and what has to be added there."""
 
-    def __init__(self, analysis: Analysis, runtime: Runtime) -> None:
+    def __init__(self, analysis: Analysis, runtime: Runtime, readers: Sequence[Reader]) -> None:
+        self._readers = {own.node for own in readers}
         self._analysis = analysis
         self._runtime = runtime
         self._graph = analysis.model.graph
@@ -41,26 +44,47 @@ class Shifts:
                 self._takers.setdefault(tensor, []).append(index)
         self.constant = _constants(analysis)
 
-    def place(self, node: int, feeds: Mapping[Any, Array], allowed: Callable[[str], bool]) -> Optional[Place]:
-        """The nearest parameter that is added to what a node makes, before anything else takes that.
+    def place(self, reader: Reader, feeds: Mapping[Any, Array]) -> Optional[Place]:
+        """The nearest parameter that is added to what a layer makes, before anything else takes that.
 
-        ``feeds`` are what the node takes, for a few examples; ``allowed`` says which parameters may change.
+        What lies between may scale, channel by channel, but do no more; what another layer makes of it is
+        that layer's own to make up for.  ``feeds`` are what the node takes, for a few examples.
         """
-        current = node
-        for _ in range(_REACH):
+        made = made_axis(self._analysis, reader)
+        current = reader.node
+        for _ in range(0 if made is None else _REACH):
             for name in self._candidates(current):
-                axis = self._axis(current, name, feeds) if allowed(name) else None
+                axis = self._axis(current, name, feeds) if name != reader.parameter else None
                 if axis is not None:
-                    return Place(current, name, axis)
+                    place = Place(current, name, axis)
+                    return place if self._leads_to(place, reader.node, made or 0, feeds) else None
             takers = self._takers.get(Tensor(current, 0), [])
             if len(takers) != 1 or Tensor(current, 0) in self._graph.outputs:
                 return None
             following = takers[0]
             others = [tensor for tensor in self._graph.nodes[following].inputs if tensor.node != current]
-            if not all(tensor.node in self.constant for tensor in others):
+            if following in self._readers or not all(tensor.node in self.constant for tensor in others):
                 return None
             current = following
         return None
+
+    def _leads_to(self, place: Place, node: int, made: int, feeds: Mapping[Any, Array]) -> bool:
+        """Whether a constant for each channel that a node makes is one for each at a place."""
+        own, there = Tensor(node, 0), Tensor(place.node, 0)
+        (before,) = self._runtime.segment(feeds, [own]).run(feeds)
+        size = int(np.prod(self._analysis.model.parameter(place.parameter).shape))
+        if made >= before.ndim or before.shape[made] != size:
+            return False
+        if place.node == node:
+            return place.axis == made
+        step = np.linspace(0.5, 1.0, size) * max(float(np.abs(before).max(initial=0.0)), 1e-6)
+        moved = before + step.reshape([-1 if n == made else 1 for n in range(before.ndim)])
+        both: dict[Any, Array] = {**feeds, own: before}
+        session = self._runtime.segment(both, [there])
+        (plain,) = session.run(both)
+        (other,) = session.run({**both, own: moved.astype(before.dtype)})
+        change = np.moveaxis(other.astype(np.float64) - plain, place.axis, -1).reshape(-1, size)
+        return bool((np.abs(change - change.mean(axis=0)) <= _ADDED * np.abs(change).max(initial=0.0)).all())
 
     def addition(self, node: int) -> Optional[tuple[int, Tensor, Tensor]]:
         """The node that may add what a node makes to something else that follows from the inputs: the two
@@ -93,6 +117,8 @@ class Shifts:
     def _candidates(self, node: int) -> Iterator[str]:
         """Parameters that a node takes, itself or what is computed from them."""
         rule = self._analysis.lowered.rules[node]
+        if not self._is_there(Tensor(node, 0)):
+            return
         shapes = self._analysis.model.parameter_shapes or {}
         for place, tensor in enumerate(self._graph.nodes[node].inputs):
             if tensor.node not in self.constant:
@@ -104,6 +130,10 @@ class Shifts:
                 size = int(np.prod(shapes.get(name, (0,))))
                 if len(self._takers[source]) == 1 and 0 < size <= _MOST_ELEMENTS:
                     yield name
+
+    def _is_there(self, tensor: Tensor) -> bool:
+        """Whether anything takes a value: what nobody takes may not even have a name."""
+        return tensor in self._takers or tensor in self._graph.outputs
 
     def _sources(self, tensor: Tensor) -> set[Tensor]:
         """The parameters that a value is computed from."""
@@ -150,7 +180,16 @@ def _constants(analysis: Analysis) -> frozenset[int]:
     return frozenset(found)
 
 
-def inputs_of(analysis: Analysis, node: int) -> Sequence[Tensor]:
-    """What a node takes that operators make or the model is given."""
+def made_axis(analysis: Analysis, reader: Reader) -> Optional[int]:
+    """The axis of a layer's first output along which the channels stand that it makes; ``None`` where they
+    stand along several or none."""
+    rule = analysis.lowered.rules[reader.node]
     graph = analysis.model.graph
-    return [tensor for tensor in graph.nodes[node].inputs if tensor.node not in graph.parameters]
+    if rule is None or not rule.outputs:
+        return None
+    names: set[str] = set()
+    for tensor, slot in zip(graph.nodes[reader.node].inputs, rule.inputs):
+        if graph.nodes[tensor.node].name == reader.parameter:
+            names |= {name for terms in slot.axes or () for name in names_of(terms)}
+    found = [axis for axis, terms in enumerate(rule.outputs[0].axes or ()) if names & set(names_of(terms))]
+    return found[0] if len(found) == 1 else None

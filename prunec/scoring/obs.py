@@ -118,7 +118,7 @@ class _Sum:
     """Sums over the rows of tables (shared, others, positions, cells)."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.blocks = 0
         self.origin: Any = None
         self.sums: Any = 0.0
         self.products: Any = 0.0
@@ -126,7 +126,8 @@ class _Sum:
     def add(self, table: NDArray[Any], batches: int) -> None:
         rows = table.reshape(len(table), -1, table.shape[-1])
         most = -(-max(_ROWS, _ROWS_EACH * rows.shape[2]) // batches)
-        rows = rows[:, spread(rows.shape[1], most)].astype(np.float32)
+        self.blocks += 1
+        rows = rows[:, spread(rows.shape[1], most, self.blocks)].astype(np.float32)
         if self.origin is None:
             self.origin = rows.mean(axis=1, keepdims=True)
         rows = rows - self.origin
