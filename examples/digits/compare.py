@@ -1,6 +1,6 @@
-"""Compare criteria at several budgets: ``python compare.py`` writes RESULTS.md and results.svg.
+"""Compare ways of pruning at several budgets: ``python compare.py`` writes RESULTS.md and results.svg.
 
-Everything is run: networks are trained, pruned, compensated, measured and fine-tuned in MXNet, with fixed
+Everything is run: networks are trained, pruned, restored, measured and fine-tuned in MXNet, with fixed
 seeds, one thread for each process.  ``--quick`` runs a small part of it.
 """
 
@@ -18,64 +18,61 @@ from typing import Iterator
 
 from plot import plot
 from results import text
-from runs import Result, Task, network, original, prepare, run
+from runs import AUTO, EXAMPLES, Result, Task, original, prepare, run
 
 HERE = Path(__file__).resolve().parent
-BUDGETS = (0.7, 0.5, 0.3)
-CRITERIA = (
-    *("l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "apoz", "taylor", "reconstruction"),
-    *("sensitivity", "random"),
-)
+BUDGETS = (0.5, 0.25, 0.1)
+CRITERIA = ("l1", "random", "reconstruction", "obs", AUTO)
+#: What is fine-tuned, by criterion; training on the harder set takes fifteen times as long.
+TUNE = {
+    "digits": {"l1": ("cut",), "obs": ("restored",), AUTO: ("cut", "restored")},
+    "harder": {AUTO: ("cut", "restored")},
+}
+#: Numbers of examples that are tried, and the budget.
+COUNTS, COUNTS_AT = (32, 64, 128, 256, EXAMPLES, 1024), 0.25
 #: Each seed trains a network of its own, and makes a random choice of its own.
 SEEDS = range(5)
 QUICK_SEEDS = range(2)
 
 
-def tasks(name: str) -> Iterator[Task]:
-    """All that is run for a set: on the digits, half of the multiply-adds most thoroughly."""
-    for budget in BUDGETS:
-        half, digits = budget == 0.5, name == "digits"
-        # Training on the harder set takes four times as long.
-        tune = ("plain", "means") if half and digits else ("means",) if half or digits else ()
-        yield from _criteria(name, budget, False, tune)
-    if name == "digits":
-        yield from _criteria(name, 0.5, True, ())
-
-
-def _criteria(name: str, budget: float, ranked: bool, tune: tuple[str, ...]) -> Iterator[Task]:
-    for criterion in CRITERIA:
-        # Sensitivity is one ranking, however it is asked for.
-        if not (ranked and criterion == "sensitivity"):
-            for seed in SEEDS:
-                yield Task(name, budget, criterion, ranked, seed, tune)
-
-
-def quick_tasks() -> Iterator[Task]:
-    """Half of the multiply-adds, two criteria, two seeds; the first network is fine-tuned."""
-    for criterion in ("l1", "random"):
+def tasks(name: str, quick: bool) -> Iterator[Task]:
+    """All that is run for a set; quick is a quarter of the multiply-adds, two criteria and two networks, of
+    which the first is fine-tuned."""
+    if quick:
         for seed in QUICK_SEEDS:
-            yield Task("digits", 0.5, criterion, seed=seed, tune=() if seed else ("means",))
+            yield Task(name, 0.25, seed, ("l1", "obs"), {} if seed else {"obs": ("cut", "restored")})
+        return
+    for budget in BUDGETS:
+        for seed in SEEDS:
+            yield Task(name, budget, seed, CRITERIA, TUNE[name])
+    if name == "digits":
+        for count in COUNTS:
+            if count != EXAMPLES:
+                for seed in SEEDS:
+                    yield Task(name, COUNTS_AT, seed, (AUTO,), examples=count)
 
 
 def main() -> int:
     """Run everything and write the table and the plot."""
-    parser = argparse.ArgumentParser(description="Compare criteria at several budgets.")
-    parser.add_argument("--quick", action="store_true", help="half of the multiply-adds, l1 and random alone")
+    parser = argparse.ArgumentParser(description="Compare ways of pruning at several budgets.")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the multiply-adds, two networks")
     parser.add_argument(
         "--out", metavar="FOLDER", type=Path, default=HERE, help="for RESULTS.md, results.svg"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument(
+        "--models", metavar="FOLDER", type=Path, help="keep trained networks here, and take those that are"
+    )
     options = parser.parse_args()
     sets = ("digits",) if options.quick else ("digits", "harder")
     with tempfile.TemporaryDirectory() as folder:
-        models = Path(folder)
-        (models / "0").mkdir()
+        models = options.models or Path(folder)
+        (models / "0").mkdir(parents=True, exist_ok=True)
         for file in ("digits-symbol.json", "digits-0000.params"):
             shutil.copy(HERE / file, models / "0")
         originals, found = compare(models, sets, options.quick, options.jobs)
-        channels = {name: network(models, name, 0).solution.unit_count for name in sets}
     options.out.mkdir(parents=True, exist_ok=True)
-    save(options.out / "RESULTS.md", text(originals, found, channels))
+    save(options.out / "RESULTS.md", text(originals, found))
     save(options.out / "results.svg", plot(originals, found))
     print(f"written to {options.out}: RESULTS.md, results.svg")
     return 0
@@ -91,31 +88,30 @@ def compare(
     seeds = QUICK_SEEDS if quick else SEEDS
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         # The networks of the harder set are trained while the digits are run.
-        ready = {
-            name: [pool.submit(prepare, models, name, seed, not quick) for seed in seeds] for name in sets
-        }
+        ready = {name: [pool.submit(prepare, models, name, seed) for seed in seeds] for name in sets}
         found = []
         originals = {}
         for name in sets:
             for pending in ready[name]:
                 pending.result()
             measured = [pool.submit(original, models, name, seed) for seed in seeds]
-            runs = [pool.submit(run, models, task) for task in (quick_tasks() if quick else tasks(name))]
+            runs = [pool.submit(run, models, task) for task in tasks(name, quick)]
             originals[name] = [accuracy.result() for accuracy in measured]
             print(f"{name}: accuracy {', '.join(f'{own:.4f}' for own in originals[name])}", flush=True)
             for running in runs:
-                found.append(running.result())
-                print(line(found[-1]), flush=True)
+                for result in running.result():
+                    found.append(result)
+                    print(line(result), flush=True)
     return originals, found
 
 
 def line(result: Result) -> str:
     """A result for the terminal."""
     task = result.task
-    numbers = (result.plain, result.means, result.tuned_plain, result.tuned_means)
-    shown = "".join(f"{'' if number is None else format(number, '.4f'):>8s}" for number in numbers)
-    one = "one ranking" if task.ranked else ""
-    return f"{task.images:8s}{task.budget:5.1f} {task.criterion:15s}{task.seed:2d}{shown}  {one}"
+    shown = " ".join(f"{way} {own:.4f}" for way, own in result.accuracies.items())
+    tuned = " ".join(f"{way}, tuned {curve[-1]:.4f}" for way, curve in result.curves.items())
+    head = f"{task.images:8s}{task.budget:5.2f}{task.examples:5d} {result.criterion:15s}{task.seed:2d}"
+    return f"{head}  {shown} {tuned}  ({result.plan})"
 
 
 def save(path: Path, content: str) -> None:

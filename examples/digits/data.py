@@ -67,10 +67,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write training images as examples for prunec.")
     parser.add_argument("output", metavar="EXAMPLES.npz")
     parser.add_argument("--set", choices=SETS, default="digits")
-    parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--count", type=int, default=512)
+    parser.add_argument("--unlabelled", action="store_true", help="leave the labels out")
     options = parser.parse_args()
     images, _, labels, _ = SETS[options.set]()
-    np.savez(options.output, data=images[: options.count], label=labels[: options.count])
+    arrays = {"data": images[: options.count], "label": labels[: options.count]}
+    if options.unlabelled:
+        del arrays["label"]
+    np.savez(options.output, **arrays)
 
 
 if __name__ == "__main__":

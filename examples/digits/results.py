@@ -2,87 +2,142 @@
 
 from __future__ import annotations
 
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Mapping, Optional, Sequence
 
-from runs import EPOCHS, Result
+from runs import AUTO, EPOCHS, EXAMPLES, WAYS, Result
 
-#: What is measured, by the attribute of a result, with the heading of its column.
-STAGES = {
-    "plain": "no compensation",
-    "means": "`--means`",
-    "tuned_plain": "no compensation, fine-tuned",
-    "tuned_means": "`--means`, fine-tuned",
-}
-RANDOM = "random"
-_TITLES = {"digits": "Digits", "harder": "The harder set: shifted, scaled, noisy"}
+#: What is done for what goes, as tables name it.
+NAMES = {"cut": "cut", "means": "`--means`", "restored": "restored"}
+TITLES = {"digits": "Digits", "harder": "The harder set: shifted, scaled, noisy"}
+#: How near, in points, counts as what the network was: one image of the smaller set is 0.2.
+NEAR = 0.5
 
 
-def values(results: Sequence[Result], stage: str) -> list[float]:
-    """What was measured at a stage, where it was."""
-    found: list[Optional[float]] = [getattr(result, stage) for result in results]
-    return [value for value in found if value is not None]
+def values(results: Sequence[Result], way: str) -> list[float]:
+    """Accuracies before fine-tuning."""
+    return [result.accuracies[way] for result in results]
 
 
-def text(
-    originals: Mapping[str, Sequence[float]], results: Sequence[Result], channels: Mapping[str, int]
-) -> str:
-    """RESULTS.md; ``originals`` are the accuracies of each set's networks, by seed, ``channels`` the channels
-    of one that can go."""
+def curves(results: Sequence[Result], way: str) -> list[Sequence[float]]:
+    """Accuracies before fine-tuning and after each epoch, where there was any."""
+    return [result.curves[way] for result in results if way in result.curves]
+
+
+def text(originals: Mapping[str, Sequence[float]], results: Sequence[Result]) -> str:
+    """RESULTS.md; ``originals`` are the accuracies of each set's networks, by seed."""
     parts = [_HEAD]
     for name, accuracies in originals.items():
         own = [result for result in results if result.task.images == name]
+        usual = [result for result in own if result.task.examples == EXAMPLES]
         parts.append(
-            f"## {_TITLES[name]}\n\n"
-            f"The {len(accuracies)} networks as trained name {_cell(accuracies)}% of the held-out images "
-            f"correctly;\n{channels[name]} channels can go. Fine-tuning takes {EPOCHS[name]} epochs.\n"
+            f"## {TITLES[name]}\n\nThe {len(accuracies)} networks as trained name {_cell(accuracies)}% of the "
+            "held-out images correctly.\n"
         )
-        for budget, ranked in dict.fromkeys((r.task.budget, r.task.ranked) for r in own):
-            parts.append(_table(budget, ranked, _at(own, budget, ranked)))
-    parts.append(_FINDINGS)
-    parts += [
-        _findings(name, originals[name], [r for r in results if r.task.images == name]) for name in originals
-    ]
+        for budget in dict.fromkeys(r.task.budget for r in usual):
+            parts.append(_table(budget, [r for r in usual if r.task.budget == budget]))
+        if len({result.task.examples for result in own}) > 1:
+            parts.append(_counts([r for r in own if r.criterion == AUTO]))
+        parts.append(_epochs(accuracies, usual))
+        parts.append(_findings(accuracies, usual))
     return "\n".join(parts)
 
 
-_HEAD = """# Which criterion, and how much
+_HEAD = f"""# Cut, restored, fine-tuned
 
 Accuracy on held-out images, in per cent, after channels went by each criterion until a share of the
 multiply-adds was left. `python compare.py` writes this file and the plot; everything in them was run, in
 MXNet, with fixed seeds.
 
-![accuracy against multiply-adds](results.svg)
+![accuracy against multiply-adds, and by epochs of fine-tuning](results.svg)
 
-Each figure is a mean over networks trained from different seeds, with the standard deviation among them. A
-random choice is another for each network. Every group loses the same share of its channels, but where a table
-says "one ranking" (`--global`), and by `sensitivity`, which is one ranking always (measured with the channels
-in the order of `reconstruction`). The examples for `--means` and for criteria that need data are 256 training
-images. One held-out image is 0.2 points on the digits and 0.1 on the harder set.
+Each figure is a mean over networks trained from different seeds, with the standard deviation among them; a
+random choice is another for each network. *Cut* is what goes gone, with nothing made up for; `--means` puts
+means in its place; *restored* predicts it from what stays. None of these trains anything or sees a label: all
+have {EXAMPLES} training images as examples. `{AUTO}` is what `prunec compile --data` does: of `obs` and
+`reconstruction`, each with the same share of every group and with one ranking (`--global`), the one whose
+outputs are nearest on examples held back. Fine-tuning takes {EPOCHS} epochs on all training images, from where
+the column says, at the same rates. One held-out image is 0.2 points on the digits and 0.1 on the harder set.
 """
 
 
-_FINDINGS = """## What holds, and what does not
-
-Before fine-tuning, each criterion is compared with the random choice on the same network: how many points it
-is above it, on average and with the standard deviation, and on how many of the networks.
-"""
-
-
-def _at(results: Sequence[Result], budget: float, ranked: bool) -> list[Result]:
-    return [r for r in results if r.task.budget == budget and r.task.ranked == ranked]
-
-
-def _table(budget: float, ranked: bool, results: Sequence[Result]) -> str:
-    stages = [stage for stage in STAGES if values(results, stage)]
-    heading = f"### {budget:.0%} of the multiply-adds" + (", one ranking" if ranked else "")
-    header = ["criterion", "left", *(STAGES[stage] for stage in stages)]
-    lines = [heading, "", _row(header), _row(["---", *["---:"] * (len(header) - 1)])]
-    for criterion in dict.fromkeys(result.task.criterion for result in results):
-        own = [result for result in results if result.task.criterion == criterion]
+def _table(budget: float, results: Sequence[Result]) -> str:
+    tuned = [way for way in WAYS if curves(results, way)]
+    header = ["criterion", "left", *(NAMES[way] for way in WAYS)]
+    header += [f"{NAMES[way]}, fine-tuned" for way in tuned]
+    lines = [f"### {budget:.0%} of the multiply-adds", "", _row(header)]
+    lines.append(_row(["---", *["---:"] * (len(header) - 1)]))
+    for criterion in dict.fromkeys(result.criterion for result in results):
+        own = [result for result in results if result.criterion == criterion]
         left = f"{mean(result.left for result in own):.1%}"
-        lines.append(_row([criterion, left, *(_cell(values(own, stage)) for stage in stages)]))
+        after = [_cell([curve[-1] for curve in curves(own, way)]) for way in tuned]
+        lines.append(_row([criterion, left, *(_cell(values(own, way)) for way in WAYS), *after]))
     return "\n".join([*lines, ""])
+
+
+def _counts(results: Sequence[Result]) -> str:
+    """A row for each number of examples, at the budget at which several were tried."""
+    budget = next(result.task.budget for result in results if result.task.examples != EXAMPLES)
+    own = [result for result in results if result.task.budget == budget]
+    lines = [f"### How many examples: {budget:.0%} of the multiply-adds, `{AUTO}`", ""]
+    lines += [_row(["examples", "restored", "least"]), _row(["---:", "---:", "---:"])]
+    for count in sorted({result.task.examples for result in own}):
+        numbers = values([result for result in own if result.task.examples == count], "restored")
+        lines.append(_row([str(count), _cell(numbers), f"{100 * min(numbers):.1f}"]))
+    return "\n".join([*lines, ""])
+
+
+def _epochs(accuracies: Sequence[float], results: Sequence[Result]) -> str:
+    """Accuracy by epochs of fine-tuning, and how many it takes to be what the network was."""
+    lines = ["### Epochs of fine-tuning, from the cut and from the restored network", ""]
+    header = ["left", "plan", "from", *(str(epoch) for epoch in range(EPOCHS + 1)), f"within {NEAR} after"]
+    lines += [_row(header), _row(["---:", "---", "---", *["---:"] * (EPOCHS + 2)])]
+    for budget in dict.fromkeys(result.task.budget for result in results):
+        for criterion in dict.fromkeys(result.criterion for result in results):
+            own = [r for r in results if r.task.budget == budget and r.criterion == criterion]
+            if all(curves(own, way) for way in ("cut", "restored")):
+                for way in ("cut", "restored"):
+                    means = [f"{100 * mean(each):.1f}" for each in zip(*curves(own, way))]
+                    reached = [_reached(r.curves[way], accuracies[r.task.seed]) for r in own if way in r.curves]
+                    row = [f"{budget:.0%}", criterion, NAMES[way], *means, _median(reached)]
+                    lines.append(_row(row))
+    words = f"*Within {NEAR} after* so many epochs: the median over the networks, until the network is within\n"
+    words += f"{NEAR} points of what it was, or better.\n"
+    return "\n".join([*lines, "", words])
+
+
+def _reached(curve: Sequence[float], original: float) -> Optional[int]:
+    """The first epoch after which a network is what it was; ``None`` where it never is."""
+    # Numbers of images divided by their count: not exact in binary.
+    near = [n for n, accuracy in enumerate(curve) if 100 * (original - accuracy) <= NEAR + 1e-6]
+    return near[0] if near else None
+
+
+def _median(epochs: Sequence[Optional[int]]) -> str:
+    middle = median(EPOCHS + 1 if own is None else own for own in epochs)
+    return f"more than {EPOCHS}" if middle > EPOCHS else f"{middle:g}"
+
+
+def _findings(accuracies: Sequence[float], results: Sequence[Result]) -> str:
+    lines = []
+    for budget in dict.fromkeys(result.task.budget for result in results):
+        own = [result for result in results if result.task.budget == budget]
+        lost = [
+            f"{criterion} {_lost(accuracies, [r for r in own if r.criterion == criterion])}"
+            for criterion in dict.fromkeys(result.criterion for result in own)
+        ]
+        lines.append(f"* {budget:.0%} of the multiply-adds, restored, points less than before: {'; '.join(lost)}.")
+        kept = [result.plan for result in own if result.criterion == AUTO]
+        if kept:
+            counted = [f"{name} ({kept.count(name)} of {len(kept)})" for name in dict.fromkeys(kept)]
+            lines.append(f"* There `{AUTO}` kept {'; '.join(counted)}.")
+    seconds = [result.seconds for result in results]
+    lines.append(f"* Restoring one plan took {median(seconds):.0f} to {max(seconds):.0f} seconds on one core (median, most).")
+    return "\n".join([*lines, ""])
+
+
+def _lost(accuracies: Sequence[float], results: Sequence[Result]) -> str:
+    return f"{mean(100 * (accuracies[r.task.seed] - r.accuracies['restored']) for r in results):.1f}"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -93,65 +148,3 @@ def _cell(numbers: Sequence[float]) -> str:
     if len(numbers) < 2:
         return f"{100 * numbers[0]:.1f}" if numbers else ""
     return f"{100 * mean(numbers):.1f} ± {100 * stdev(numbers):.1f}"
-
-
-# --- what the numbers show ---
-
-
-def _findings(name: str, accuracies: Sequence[float], results: Sequence[Result]) -> str:
-    lines = [f"### {_TITLES[name]}: half of the multiply-adds, before fine-tuning\n", *_margins(results), ""]
-    for stage, words in (("tuned_means", "with `--means`"), ("tuned_plain", "without compensation")):
-        for budget in dict.fromkeys(r.task.budget for r in results):
-            chosen = [r for r in results if r.task.budget == budget and values([r], stage)]
-            if chosen:
-                lines.append(
-                    f"* {budget:.0%} of the multiply-adds, after fine-tuning, {words}: "
-                    f"{_within(chosen, stage, accuracies)}"
-                )
-    return "\n".join([*lines, ""])
-
-
-def _margins(results: Sequence[Result]) -> list[str]:
-    """A table: how far each criterion is above the random choice on the same networks."""
-    columns = [
-        (_at(results, 0.5, ranked), stage, STAGES[stage] + (", one ranking" if ranked else ""))
-        for ranked in dict.fromkeys(r.task.ranked for r in results)
-        for stage in ("means", "plain")
-    ]
-    lines = [
-        _row(["criterion", *(heading for *_, heading in columns)]),
-        _row(["---", *["---:"] * len(columns)]),
-    ]
-    for criterion in dict.fromkeys(r.task.criterion for r in results if r.task.criterion != RANDOM):
-        cells = [_margin(found, criterion, stage) for found, stage, _ in columns]
-        lines.append(_row([criterion, *cells]))
-    return lines
-
-
-def _margin(results: Sequence[Result], criterion: str, stage: str) -> str:
-    own, chance = _by_seed(results, criterion, stage), _by_seed(results, RANDOM, stage)
-    margins = [100 * (own[seed] - chance[seed]) for seed in own]
-    if len(margins) < 2:
-        return ""
-    wins = sum(margin > 0 for margin in margins)
-    return f"{mean(margins):+.0f} ± {stdev(margins):.0f} ({wins} of {len(margins)})"
-
-
-def _by_seed(results: Sequence[Result], criterion: str, stage: str) -> dict[int, float]:
-    return {r.task.seed: values([r], stage)[0] for r in results if r.task.criterion == criterion}
-
-
-def _within(results: Sequence[Result], stage: str, accuracies: Sequence[float]) -> str:
-    """How far networks are below what they were, by the criterion."""
-    drops: dict[str, list[float]] = {}
-    for result in results:
-        drop = 100 * (accuracies[result.task.seed] - values([result], stage)[0])
-        drops.setdefault(result.task.criterion, []).append(drop)
-    informed = [drop for criterion, own in drops.items() if criterion != RANDOM for drop in own]
-    near, far = [], []
-    for criterion, own in drops.items():
-        # Numbers of images divided by their count: not exact in binary.
-        (near if mean(own) <= 1 + 1e-6 else far).append(f"{criterion} {-mean(own):+.1f}")
-    words = f"{sum(drop <= 1 + 1e-6 for drop in informed)} of {len(informed)} networks pruned by a criterion"
-    words += f" are within 1 point of what they were; on average within 1 point: {', '.join(near) or 'none'}"
-    return words + (f"; not {', '.join(far)}." if far else ".")

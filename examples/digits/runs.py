@@ -1,11 +1,13 @@
-"""One line of the comparison: a network is pruned by one criterion to one budget, measured and fine-tuned."""
+"""One line of the comparison: a network is pruned to one budget in several ways, restored, measured and
+fine-tuned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Mapping, Sequence
 
 import mxnet as mx
 import numpy as np
@@ -14,55 +16,66 @@ from train import train
 from training import accuracy, fit
 
 from prunec.analysis.analyse import Analysis, analyse
-from prunec.cli.main import main as prunec
-from prunec.examples import Data
+from prunec.examples import BATCH, Data
 from prunec.frontends.mxnet.model import read_model
+from prunec.frontends.mxnet.model_runtime import MXNetRuntime
 from prunec.language.library import load
-from prunec.planning.choose import Options, make_plan
-from prunec.planning.compensation import compensate
+from prunec.planning.choose import Options, Plan, make_plan
 from prunec.planning.targets import parse_target
+from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
+from prunec.restoring.restore import restore
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
 from prunec.rewriting.slicing import slice_array
-from prunec.scoring.sensitivity import read_table
 
-#: Examples for criteria and means; epochs of fine-tuning, fewer where there are more images.
-EXAMPLES = 256
-EPOCHS = {"digits": 5, "harder": 3}
+#: Examples without labels for criteria, means and restoring; epochs of fine-tuning, and their first rate.
+EXAMPLES = 512
+EPOCHS = 5
 RATE = 0.02
-#: How sensitivities are measured: which channels of a group go first, and the shares of it.
-ORDER, RATIOS = "reconstruction", "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9"
+#: What is done for what goes: nothing, its means, all that can be predicted.
+WAYS = (CUT, MEANS, RESTORED)
+#: The best of four plans at the outputs, as `prunec compile --data` chooses.
+AUTO = "auto"
+TRIED = (("obs", False), ("reconstruction", False), ("obs", True), ("reconstruction", True))
 
 
 @dataclass(frozen=True)
 class Task:
     """What to do.
 
-    ``budget`` is the share of multiply-adds to come down to, ``ranked`` one ranking over the whole network in
-    place of the same share of each group; ``seed`` is that of the network's training, and of a random choice;
-    ``tune`` says which of the two smaller networks are fine-tuned:
-    ``"plain"``, the one without compensation, and ``"means"``, the one with.
+    ``budget`` is the share of multiply-adds to come down to, ``seed`` that of the network's training, and of
+    a random choice; ``tune`` says for criteria from what the smaller network is fine-tuned.
     """
 
     images: str
     budget: float
-    criterion: str
-    ranked: bool = False
-    seed: int = 0
-    tune: tuple[str, ...] = ()
+    seed: int
+    criteria: tuple[str, ...]
+    tune: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: int = EXAMPLES
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out: the share of multiply-adds left, and accuracies in [0, 1], before (``plain`` without
-    compensation, ``means`` with) and after fine-tuning."""
+    """What came out: the plan (for ``auto`` the one kept), the share of multiply-adds left, accuracies in
+    [0, 1] by what was done for what goes, those after each epoch of fine-tuning, and the seconds that
+    restoring took."""
 
     task: Task
+    criterion: str
+    plan: str
     left: float
-    plain: float
-    means: float
-    tuned_plain: Optional[float] = None
-    tuned_means: Optional[float] = None
+    accuracies: Mapping[str, float]
+    curves: Mapping[str, Sequence[float]]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Smaller:
+    plan: str
+    pruned: Pruned
+    found: Restoration
+    seconds: float
 
 
 @cache
@@ -71,21 +84,12 @@ def images(name: str) -> Split:
     return SETS[name]()
 
 
-def prepare(folder: Path, name: str, seed: int, sensitivity: bool) -> None:
-    """Train a network, unless it is there, and measure its sensitivities, if asked."""
+def prepare(folder: Path, name: str, seed: int) -> None:
+    """Train a network, unless it is there."""
     own = folder / str(seed)
     own.mkdir(exist_ok=True)
-    symbol = own / f"{name}-symbol.json"
-    if not symbol.exists():
+    if not (own / f"{name}-0000.params").exists():
         train(own, name, seed)
-    if sensitivity:
-        train_images, _, labels, _ = images(name)
-        np.savez(own / f"{name}.npz", data=train_images[:EXAMPLES], label=labels[:EXAMPLES])
-        shape = ",".join(map(str, (1, *train_images.shape[1:])))
-        arguments = ("--data", own / f"{name}.npz", "--out", own / f"{name}.csv", "--criterion", ORDER)
-        more = ("--input", f"data={shape}", "--ratios", RATIOS, "--jobs", "1", "--quiet")
-        if prunec(["sensitivity", str(symbol), *map(str, arguments), *more]) != 0:
-            raise RuntimeError(f"the sensitivities of {symbol} cannot be measured")
 
 
 @cache
@@ -103,36 +107,62 @@ def original(folder: Path, name: str, seed: int) -> float:
     return accuracy(symbol, mx.nd.load(str(own / f"{name}-0000.params")), images(name))
 
 
-def run(folder: Path, task: Task) -> Result:
-    """Prune, compensate, measure, fine-tune."""
-    own = folder / str(task.seed)
+def run(folder: Path, task: Task) -> list[Result]:
+    """Prune, restore, measure, fine-tune; a result for each criterion."""
+    data = Data("training images", {"data": images(task.images)[0][: task.examples]}, None, "", BATCH)
+    plans = {(name, False): None for name in task.criteria if name != AUTO}
+    if AUTO in task.criteria:
+        plans.update(dict.fromkeys(TRIED))
+    made = {key: _smaller(folder, task, *key, data) for key in plans}
+    found = {name: made[name, False] for name in task.criteria if name != AUTO}
+    if AUTO in task.criteria:
+        best = min(TRIED, key=lambda key: made[key].found.best.quality.change)
+        found[AUTO] = made[best]
+    return [_measured(folder, task, name, found[name]) for name in task.criteria]
+
+
+def _smaller(folder: Path, task: Task, criterion: str, ranked: bool, data: Data) -> _Smaller:
     analysis = network(folder, task.images, task.seed)
-    train_images, _, labels, _ = images(task.images)
-    classes = labels[:EXAMPLES].astype(np.int64)
-    data = Data("training images", {"data": train_images[:EXAMPLES]}, classes, "", 64)
-    measured = read_table(own / f"{task.images}.csv") if task.criterion == "sensitivity" else None
-    options = Options(
-        targets=(parse_target(f"macs={task.budget}"),),
-        criterion=task.criterion,
-        ranked=task.ranked,
-        seed=task.seed,
-        data=data,
-        sensitivity=measured,
-    )
+    target = parse_target(f"macs={task.budget}")
+    options = Options(targets=(target,), criterion=criterion, ranked=ranked, seed=task.seed, data=data)
     plan = make_plan(analysis, options=options)
     pruned = emit(analysis, plan.removed)
-    changed, _ = compensate(analysis, plan.removed, data, means=True)
-    symbol = mx.sym.load_json(pruned.model.decode())
-    saved = mx.nd.load(str(own / f"{task.images}-0000.params"))
-    smaller = {"plain": sliced(saved, pruned, {}), "means": sliced(saved, pruned, changed)}
-    before = {kind: accuracy(symbol, cut, images(task.images)) for kind, cut in smaller.items()}
-    tuned: dict[str, Optional[float]] = {"plain": None, "means": None}
-    for kind in task.tune:
-        better = fit(symbol, smaller[kind], EPOCHS[task.images], RATE, images(task.images), task.seed)
-        tuned[kind] = accuracy(symbol, better, images(task.images))
-    total, left = layers(analysis, pruned)[1].multiply_adds
+    start = time.perf_counter()
+    found = restore(_subject(analysis, plan, pruned), data)
+    name = f"{criterion}, one ranking" if ranked else criterion
+    return _Smaller(name, pruned, found, time.perf_counter() - start)
+
+
+def _subject(analysis: Analysis, plan: Plan, pruned: Pruned) -> Subject:
+    model = analysis.model
+    cuts = {own.name: own for own in pruned.slices}
+    arrays = {name: model.parameter(name) for name in model.parameter_shapes or {}}
+    small = {name: slice_array(cuts[name], own) if name in cuts else own for name, own in arrays.items()}
+    smaller = MXNetRuntime(pruned.model, model.graph, small)
+    return Subject(analysis, plan.removed, pruned, model.runtime(), smaller)
+
+
+def _measured(folder: Path, task: Task, criterion: str, smaller: _Smaller) -> Result:
+    symbol = mx.sym.load_json(smaller.pruned.model.decode())
+    saved = mx.nd.load(str(folder / str(task.seed) / f"{task.images}-0000.params"))
+    changed = {own.name: own.parameters for own in smaller.found.methods}
+    ready = {way: sliced(saved, smaller.pruned, changed[way]) for way in WAYS}
+    before = {way: accuracy(symbol, own, images(task.images)) for way, own in ready.items()}
+    curves: dict[str, list[float]] = {}
+    for way in task.tune.get(criterion, ()):
+        reached = curves[way] = [before[way]]
+        fit(
+            symbol,
+            ready[way],
+            EPOCHS,
+            RATE,
+            images(task.images),
+            task.seed,
+            each=lambda own, reached=reached: reached.append(accuracy(symbol, own, images(task.images))),
+        )
+    total, left = layers(network(folder, task.images, task.seed), smaller.pruned)[1].multiply_adds
     assert total and left is not None
-    return Result(task, left / total, before["plain"], before["means"], tuned["plain"], tuned["means"])
+    return Result(task, criterion, smaller.plan, left / total, before, curves, smaller.seconds)
 
 
 def sliced(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Optional
+from typing import Callable, Optional
 
 import mxnet as mx
 import numpy as np
@@ -25,12 +25,13 @@ def fit(
     rate: float,
     images: Optional[Split] = None,
     seed: int = 0,
+    each: Optional[Callable[[dict[str, mx.nd.NDArray]], None]] = None,
 ) -> dict:
     """Train on the training images and return the parameters, keyed ``arg:name`` and ``aux:name``.
 
     Starts from ``parameters``, or from random values where there are none.  The learning rate falls
     from ``rate`` to zero along half a cosine.  The images are the digits unless others are given; their
-    order, and random values, come from ``seed``.
+    order, and random values, come from ``seed``.  ``each`` is called with the parameters after each epoch.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -43,6 +44,7 @@ def fit(
     network.fit(
         batches,
         eval_metric="acc",
+        epoch_end_callback=None if each is None else lambda _, __, *found: each(keyed(*found)),
         num_epoch=epochs,
         initializer=mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2),
         arg_params=arguments or None,
@@ -55,10 +57,7 @@ def fit(
             "wd": 5e-4,
         },
     )
-    arguments, states = network.get_params()
-    trained = {f"arg:{name}": value for name, value in arguments.items()}
-    trained.update({f"aux:{name}": value for name, value in states.items()})
-    return trained
+    return keyed(*network.get_params())
 
 
 def accuracy(
@@ -80,6 +79,12 @@ def split(parameters: dict[str, mx.nd.NDArray]) -> tuple[dict, dict]:
     for name, value in parameters.items():
         kinds[name.startswith("aux:")][name[4:]] = value
     return kinds
+
+
+def keyed(arguments: dict[str, mx.nd.NDArray], states: dict[str, mx.nd.NDArray]) -> dict:
+    """Learned arguments and auxiliary states as a parameter file has them."""
+    found = {f"arg:{name}": value for name, value in arguments.items()}
+    return {**found, **{f"aux:{name}": value for name, value in states.items()}}
 
 
 def save(path: str, parameters: dict[str, mx.nd.NDArray]) -> None:
