@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Iterator, Mapping, Sequence
 
 from results import curves, values
-from runs import AUTO, EPOCHS, EXAMPLES, Result
+from runs import AUTO, EXAMPLES, FEW_EPOCHS, Result
 
 _COLUMNS = {"cut": "cut", "means": "with --means", "restored": "restored"}
 _TITLE = "Accuracy against the share of multiply-adds left, and by epochs of fine-tuning at a quarter"
@@ -41,7 +41,7 @@ def plot(originals: Mapping[str, Sequence[float]], results: Sequence[Result]) ->
         f'<text x="{_LEFT}" y="20" font-size="14">{_TITLE}</text>',
     ]
     shares = {(1 - share) / 0.95: f"{share:.0%}" for share in (1.0, 0.5, 0.25, 0.1)}
-    epochs = {epoch / EPOCHS: str(epoch) for epoch in range(EPOCHS + 1)}
+    epochs = {epoch / FEW_EPOCHS: str(epoch) for epoch in range(FEW_EPOCHS + 1)}
     for row, name in enumerate(originals):
         own = [result for result in found if result.task.images == name]
         original, y = mean(originals[name]), _TOP + row * (_HEIGHT + _GAP)
@@ -53,7 +53,7 @@ def plot(originals: Mapping[str, Sequence[float]], results: Sequence[Result]) ->
         level: _Line = ([(0.0, original), (1.0, original)], ("#999999", "2 3"))
         tuned = [r for r in own if r.task.budget == _TUNED_AT]
         drawn = [level, *_by_epoch(tuned)]
-        lines += _panel(x, y, f"{_ROWS[name]}, epochs of fine-tuning", _LEAST, epochs, drawn)
+        lines += _panel(x, y, f"{_ROWS[name]}, fine-tuned on {EXAMPLES} images", _LEAST, epochs, drawn)
     first = {name: style for name, style in _STYLES.items() if name in {r.criterion for r in found}}
     lines += _legend(_LEFT, bottom + 5, first)
     names = {f"from the {way} network": style for way, style in _TUNED.items()}
@@ -73,12 +73,10 @@ def _by_budget(results: Sequence[Result], way: str, original: float) -> Iterator
 
 
 def _by_epoch(results: Sequence[Result]) -> Iterator[_Line]:
-    """From what ``auto`` kept, or the one criterion that was fine-tuned from both."""
-    both = [result for result in results if set(result.curves) >= set(_TUNED)]
     for way, style in _TUNED.items():
-        each = list(zip(*curves(both, way)))
+        each = list(zip(*curves(results, way, few=True)))
         if each:
-            yield [(epoch / EPOCHS, mean(numbers)) for epoch, numbers in enumerate(each)], style
+            yield [(epoch / FEW_EPOCHS, mean(numbers)) for epoch, numbers in enumerate(each)], style
 
 
 def _panel(

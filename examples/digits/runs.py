@@ -13,7 +13,7 @@ import mxnet as mx
 import numpy as np
 from data import SETS, Split
 from train import train
-from training import accuracy, fit
+from training import accuracy, fit, settled
 
 from prunec.analysis.analyse import Analysis, analyse
 from prunec.examples import BATCH, Data
@@ -28,10 +28,11 @@ from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.layers import layers
 from prunec.rewriting.slicing import slice_array
 
-#: Examples without labels for criteria, means and restoring; epochs of fine-tuning, and their first rate.
+#: Examples without labels for criteria, means and restoring.
 EXAMPLES = 512
-EPOCHS = 5
-RATE = 0.02
+#: Epochs of fine-tuning and their first rate: on all training images, and on as few as there are examples.
+EPOCHS, RATE = 4, 0.02
+FEW_EPOCHS, FEW_RATE = 8, 0.005
 #: What is done for what goes: nothing, its means, all that can be predicted.
 WAYS = (CUT, MEANS, RESTORED)
 #: The best of four plans at the outputs, as `prunec compile --data` chooses.
@@ -44,7 +45,8 @@ class Task:
     """What to do.
 
     ``budget`` is the share of multiply-adds to come down to, ``seed`` that of the network's training, and of
-    a random choice; ``tune`` says for criteria from what the smaller network is fine-tuned.
+    a random choice; ``tune`` says for criteria from what the smaller network is fine-tuned, ``few`` for
+    which it is, from the cut and the restored one, on few images as well.
     """
 
     images: str
@@ -52,14 +54,15 @@ class Task:
     seed: int
     criteria: tuple[str, ...]
     tune: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    few: tuple[str, ...] = ()
     examples: int = EXAMPLES
 
 
 @dataclass(frozen=True)
 class Result:
     """What came out: the plan (for ``auto`` the one kept), the share of multiply-adds left, accuracies in
-    [0, 1] by what was done for what goes, those after each epoch of fine-tuning, and the seconds that
-    restoring took."""
+    [0, 1] by what was done for what goes, those before and after each epoch of fine-tuning on all images,
+    those of fine-tuning on few, and the seconds that restoring took."""
 
     task: Task
     criterion: str
@@ -67,6 +70,7 @@ class Result:
     left: float
     accuracies: Mapping[str, float]
     curves: Mapping[str, Sequence[float]]
+    few: Mapping[str, Sequence[float]]
     seconds: float
 
 
@@ -148,21 +152,45 @@ def _measured(folder: Path, task: Task, criterion: str, smaller: _Smaller) -> Re
     changed = {own.name: own.parameters for own in smaller.found.methods}
     ready = {way: sliced(saved, smaller.pruned, changed[way]) for way in WAYS}
     before = {way: accuracy(symbol, own, images(task.images)) for way, own in ready.items()}
-    curves: dict[str, list[float]] = {}
-    for way in task.tune.get(criterion, ()):
-        reached = curves[way] = [before[way]]
-        fit(
-            symbol,
-            ready[way],
-            EPOCHS,
-            RATE,
-            images(task.images),
-            task.seed,
-            each=lambda own, reached=reached: reached.append(accuracy(symbol, own, images(task.images))),
-        )
+    curves = {
+        way: _tuned(symbol, ready[way], before[way], task, images(task.images), EPOCHS, RATE)
+        for way in task.tune.get(criterion, ())
+    }
+    few = {}
+    if criterion in task.few:
+        train_images, test, labels, test_labels = images(task.images)
+        some = (train_images[: task.examples], test, labels[: task.examples], test_labels)
+        start = {**ready, RESTORED: settled(symbol, ready[RESTORED], some[0])}
+        few = {
+            way: _tuned(symbol, start[way], before[way], task, some, FEW_EPOCHS, FEW_RATE)
+            for way in (CUT, RESTORED)
+        }
     total, left = layers(network(folder, task.images, task.seed), smaller.pruned)[1].multiply_adds
     assert total and left is not None
-    return Result(task, criterion, smaller.plan, left / total, before, curves, smaller.seconds)
+    return Result(task, criterion, smaller.plan, left / total, before, curves, few, smaller.seconds)
+
+
+def _tuned(
+    symbol: mx.sym.Symbol,
+    parameters: dict[str, mx.nd.NDArray],
+    before: float,
+    task: Task,
+    used: Split,
+    epochs: int,
+    rate: float,
+) -> list[float]:
+    """The accuracy before, and after each epoch of fine-tuning."""
+    reached = [before]
+    fit(
+        symbol,
+        parameters,
+        epochs,
+        rate,
+        used,
+        task.seed,
+        lambda own: reached.append(accuracy(symbol, own, used)),
+    )
+    return reached
 
 
 def sliced(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from typing import Callable, Optional
@@ -58,6 +59,37 @@ def fit(
         },
     )
     return keyed(*network.get_params())
+
+
+def settled(symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray], images: np.ndarray) -> dict:
+    """The same network, with the statistics of its normalisations as they are over some images.
+
+    Scales and shifts change with them, so that it computes what it did.  Training normalises by the
+    statistics of each batch, which are not those that a restored network was left with: without this, its
+    first steps undo what restoring did.
+    """
+    found, inner = dict(parameters), symbol.get_internals()
+    nodes = json.loads(symbol.tojson())["nodes"]
+    for node in nodes:
+        if node["op"] == "BatchNorm":
+            source, *names = (nodes[entry[0]]["name"] for entry in node["inputs"])
+            keys = [f"{kind}:{name}" for kind, name in zip(("arg", "arg", "aux", "aux"), names)]
+            values = _run(inner[f"{source}_output"], found, images)
+            scale, shift, centre, variance = (found[key].asnumpy() for key in keys)
+            mean, square = values.mean(axis=(0, 2, 3)), values.var(axis=(0, 2, 3))
+            small = float(node["attrs"].get("eps", 1e-3))
+            slope = scale / np.sqrt(variance + small)
+            new = (slope * np.sqrt(square + small), shift + slope * (mean - centre), mean, square)
+            found.update((key, mx.nd.array(value)) for key, value in zip(keys, new))
+    return found
+
+
+def _run(symbol: mx.sym.Symbol, parameters: dict[str, mx.nd.NDArray], images: np.ndarray) -> np.ndarray:
+    arguments, states = split(parameters)
+    needed = {name: arguments[name] for name in symbol.list_arguments() if name in arguments}
+    kept = {name: states[name] for name in symbol.list_auxiliary_states()}
+    bound = symbol.bind(mx.cpu(), {**needed, "data": mx.nd.array(images)}, aux_states=kept)
+    return bound.forward(is_train=False)[0].asnumpy()
 
 
 def accuracy(
