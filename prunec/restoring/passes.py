@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from prunec.analysis.analyse import Analysis
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, Session
-from prunec.graph import Tensor
+from prunec.graph import Graph, Tensor
 from prunec.restoring.branches import Branch, Branches
+from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.moments import Moments, Prediction, fold, predicted
 from prunec.restoring.quality import Quality, QualityMeter
-from prunec.restoring.readers import Reader
+from prunec.restoring.readers import Contracted, Reader
 from prunec.restoring.records import CUT, MEANS, RESTORED, Fit, Method, Subject
 from prunec.restoring.shifts import Place, Shifts
 from prunec.restoring.stages import Stage, Walk, stages
@@ -36,12 +36,20 @@ class _Candidate:
 
 
 class Pass:
-    """The original, and the smaller model as each way of making up leaves it, side by side."""
+    """The original, and the smaller model as each way of making up leaves it, side by side.
 
-    def __init__(self, subject: Subject, readers: Sequence[Reader], data: Data) -> None:
+    A layer that makes queries is changed once their keys are known.  Where it makes these as well, it runs
+    twice, with all between it and the two: before, for the keys, and after.
+    """
+
+    def __init__(
+        self, subject: Subject, readers: Sequence[Reader], data: Data, mixer: Mixer, mixings: Sequence[Mixing]
+    ) -> None:
         self._subject = subject
         self._graph = subject.analysis.model.graph
         self._readers = readers
+        self._mixer = mixer
+        self._mixings = mixings
         self._slices = {piece.name: piece for piece in subject.pruned.slices}
         self._places = Places(subject.analysis, subject.pruned)
         self._shifts = Shifts(subject.analysis, subject.original, readers)
@@ -70,15 +78,22 @@ class Pass:
 
     def methods(self, progress: Callable[[int, int], None]) -> list[Method]:
         """Runs all stages."""
-        levels = _levels(self._subject.analysis, self._readers)
-        count = max(levels.values(), default=-1) + 1
-        by_stage = [[own for own in self._readers if levels[own.node] == number] for number in range(count)]
-        wanted = [[*self._taken(readers), *self._others(readers, levels)] for readers in by_stage]
-        plan = stages(self._graph, [*wanted, list(self._graph.outputs)])
+        levels = _Levels(self._graph, self._readers, self._mixings)
+        readers = [
+            [own for own in self._readers if levels.of(own) == number] for number in range(levels.count)
+        ]
+        mixings = [
+            [own for own in self._mixings if levels.of(own) == number] for number in range(levels.count)
+        ]
+        wanted = [
+            [*self._taken(own), *self._others(own, levels), *(each.product.source for each in mixed)]
+            for own, mixed in zip(readers, mixings)
+        ]
+        plan = stages(self._graph, [*wanted, list(self._graph.outputs)], levels.settled)
         try:
             for number, stage in enumerate(plan):
                 progress(number, len(plan))
-                self._stage(stage, [*by_stage, []][number])
+                self._stage(stage, [*readers, []][number], [*mixings, []][number], number == levels.count)
         finally:
             for walk in self._walks:
                 walk.close()
@@ -97,16 +112,16 @@ class Pass:
         taken = dict.fromkeys(tensor for own in readers for tensor in self._graph.nodes[own.node].inputs)
         return [tensor for tensor in taken if tensor.node not in self._shifts.constant]
 
-    def _others(self, readers: Sequence[Reader], levels: Mapping[int, int]) -> list[Tensor]:
+    def _others(self, readers: Sequence[Reader], levels: _Levels) -> list[Tensor]:
         """What the results of layers are added to, as far as it is there when they are fitted."""
-        found = {own.node: self._shifts.addition(own.node) for own in readers}
-        behind = _behind(self._subject.analysis, self._readers)
-        return [other[2] for node, other in found.items() if other and behind[other[2].node] <= levels[node]]
+        found = [(own, self._shifts.addition(own.node)) for own in readers]
+        return [other[2] for own, other in found if other and levels.behind[other[2].node] <= levels.of(own)]
 
-    def _stage(self, stage: Stage, readers: Sequence[Reader]) -> None:
-        sources = _by_source(readers, self._subject.removed)
+    def _stage(self, stage: Stage, readers: Sequence[Reader], mixings: Sequence[Mixing], last: bool) -> None:
+        products = {id(own.product): own for own in mixings}
+        every: list[Contracted] = [*readers, *(own.product for own in mixings)]
+        sources = _by_source(every, self._subject.removed)
         moments = {own.name: [Moments(gone) for _, gone in sources] for own in self._candidates}
-        last = not readers
         self._added = {}
         for walk in self._walks:
             walk.begin()
@@ -119,9 +134,13 @@ class Pass:
                 self._add(group, block, {name: own[number] for name, own in moments.items()})
             if last and (self._held[block] or not self.held_back):
                 self._compare(block, inputs, labels)
-        for number, (group, _) in enumerate(sources):
-            for reader in group:
-                self._fit(reader, {name: own[number] for name, own in moments.items()})
+        fitted = [(own, number) for number, (group, _) in enumerate(sources) for own in group]
+        for own, number in fitted:
+            if isinstance(own, Reader):
+                self._fit(own, {name: held[number] for name, held in moments.items()})
+        for own, number in fitted:
+            if id(own) in products:
+                self._mix(products[id(own)], moments[RESTORED][number])
         for walk in self._walks:
             walk.finish(stage, len(self._blocks))
 
@@ -143,9 +162,9 @@ class Pass:
             return node.name in self._blocks[0][0]
         return all(walk.has(0, tensor) for walk in self._walks)
 
-    def _missing_of(self, reader: Reader, candidate: _Candidate, block: int) -> Optional[Array]:
+    def _missing_of(self, reader: Contracted, candidate: _Candidate, block: int) -> Optional[Array]:
         """What a layer's result is added to and the smaller model lacks, as (others, outputs)."""
-        branch = self._added.get(reader.node)
+        branch = self._added.get(reader.node) if isinstance(reader, Reader) else None
         if branch is None or candidate.name != RESTORED:
             return None
         before = self._value(self._original, block, branch.other)
@@ -163,7 +182,7 @@ class Pass:
             return np.asarray(self._blocks[block][0][node.name])
         return walk.get(block, tensor)
 
-    def _add(self, readers: Sequence[Reader], block: int, moments: Mapping[str, Moments]) -> None:
+    def _add(self, readers: Sequence[Contracted], block: int, moments: Mapping[str, Moments]) -> None:
         """Takes in a block for readers of the same channels."""
         source, view = readers[0].source, readers[0].data
         before = view.table(self._value(self._original, block, source))
@@ -211,7 +230,26 @@ class Pass:
                 shift = self._missing(reader, candidate, feeds, place, found) + added
                 old = candidate.values.get(place.parameter, original(place.parameter))
                 self._set(candidate, place.parameter, old + shift.reshape(old.shape))
-            candidate.fits.append(self._record(reader, own, found, table, place))
+            candidate.fits.append(self._record(reader, reader.parameter, own, found, table, place))
+
+    def _mix(self, mixing: Mixing, own: Moments) -> None:
+        """Folds what predicts the channels that a product reads into the layer that makes its other value."""
+        if not own.usable:
+            self.unfitted.append(mixing.node)
+            return
+        candidate = next(each for each in self._candidates if each.name == RESTORED)
+        found = own.predict(shifted=mixing.centred)
+        matrices = {
+            int(shared): (matrix, kept)
+            for shared, matrix, kept in zip(found.rows, found.matrix * mixing.factor, found.kept)
+        }
+        changed = self._mixer.mixed(mixing, matrices, candidate.values)
+        for name, values in (changed or {}).items():
+            self._set(candidate, name, values)
+        place = mixing.place if mixing.centred else None
+        candidate.fits.append(
+            self._record(mixing.product, mixing.reader.parameter, own, found, mixing.queries, place)
+        )
 
     def _make_up(
         self,
@@ -273,7 +311,13 @@ class Pass:
         candidate.walk.parameters[name] = small if piece is None else slice_array(piece, small)
 
     def _record(
-        self, reader: Reader, own: Moments, found: Prediction, table: Array, place: Optional[Place]
+        self,
+        reader: Contracted,
+        parameter: str,
+        own: Moments,
+        found: Prediction,
+        table: Array,
+        place: Optional[Place],
     ) -> Fit:
         fitted, held = own.errors(found, table)
         names = [node.name for node in self._graph.nodes]
@@ -282,7 +326,7 @@ class Pass:
         cells = own.gone.size
         return Fit(
             names[reader.node],
-            reader.parameter,
+            parameter,
             cells,
             gone,
             fitted,
@@ -293,9 +337,9 @@ class Pass:
         )
 
 
-def _by_source(readers: Sequence[Reader], removed: Array) -> list[tuple[list[Reader], Array]]:
+def _by_source(readers: Sequence[Contracted], removed: Array) -> list[tuple[list[Contracted], Array]]:
     """Readers of the same channels together, with what goes of these."""
-    found: list[tuple[list[Reader], Array]] = []
+    found: list[tuple[list[Contracted], Array]] = []
     for reader in readers:
         gone = reader.gone(removed)
         for group, other in found:
@@ -308,20 +352,32 @@ def _by_source(readers: Sequence[Reader], removed: Array) -> list[tuple[list[Rea
     return found
 
 
-def _levels(analysis: Analysis, readers: Sequence[Reader]) -> dict[int, int]:
-    """For each reader how many readers stand before it, one behind the other."""
-    behind = _behind(analysis, readers)
-    nodes = analysis.model.graph.nodes
-    return {
-        own.node: max((behind[tensor.node] for tensor in nodes[own.node].inputs), default=0)
-        for own in readers
-    }
+class _Levels:
+    """The piece in which each layer is fitted: ``behind`` says for each node how many fits stand one behind
+    the other up to what it makes, ``settled`` which pieces the nodes on the way to a product are not computed
+    in for good."""
 
+    def __init__(self, graph: Graph, readers: Sequence[Reader], mixings: Sequence[Mixing]) -> None:
+        self._nodes = graph.nodes
+        self._mixings = {own.node: own for own in mixings}
+        self.behind = [0] * len(graph.nodes)
+        self.settled: dict[int, int] = {}
+        fitted = {own.node for own in readers}
+        for index in range(len(graph.nodes)):
+            self.behind[index] = self._before(index) + (index in fitted)
+            mixing = self._mixings.get(index)
+            if mixing is not None:
+                level = self.of(mixing)
+                self.behind[index] = max(self.behind[index], level + 1)
+                self.settled.update((node, max(self.settled.get(node, -1), level)) for node in mixing.path)
+        every: list[Union[Reader, Mixing]] = [*readers, *mixings]
+        self.count = max((self.of(own) + 1 for own in every), default=0)
 
-def _behind(analysis: Analysis, readers: Sequence[Reader]) -> list[int]:
-    """For each node how many readers stand one behind the other up to what it makes."""
-    own = {reader.node for reader in readers}
-    behind = [0] * len(analysis.model.graph.nodes)
-    for index, node in enumerate(analysis.model.graph.nodes):
-        behind[index] = max((behind[tensor.node] for tensor in node.inputs), default=0) + (index in own)
-    return behind
+    def of(self, own: Union[Reader, Mixing]) -> int:
+        """The piece for a reader, or for a product."""
+        if isinstance(own, Mixing):
+            return max(self.behind[own.product.source.node], self._before(own.reader.node))
+        return self._before(own.node)
+
+    def _before(self, node: int) -> int:
+        return max((self.behind[tensor.node] for tensor in self._nodes[node].inputs), default=0)

@@ -23,19 +23,15 @@ WIDEST = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
-    """A node that multiplies what it reads by a parameter and sums over channels.
-
-    ``source`` is seen through ``data``, the parameter through ``weight``: both have ``shape`` combinations of
-    shared factors and cells.  ``units`` hold for each of these the units over it, one table for each array of
-    atoms, -1 where nothing can go.
+class Contracted:
+    """What a node sums over: ``source``, seen through ``data``, has ``shape`` combinations of shared factors
+    and cells.  ``units`` hold for each of these the units over it, one table for each array of atoms, -1
+    where nothing can go.
     """
 
     node: int
     source: Tensor
-    parameter: str
     data: View
-    weight: View
     shape: tuple[int, int]
     units: tuple[Atoms, ...]
 
@@ -43,6 +39,15 @@ class Reader:
         """Which cells a plan removes, as (shared, cells)."""
         marks = np.append(removed, False)
         return np.asarray(sum((marks[own] for own in self.units), np.zeros(self.shape, dtype=bool)))
+
+
+@dataclass(frozen=True, eq=False)
+class Reader(Contracted):
+    """A node that multiplies what it reads by a parameter and sums over channels: through ``weight`` the
+    parameter is seen with the shape of what is read."""
+
+    parameter: str
+    weight: View
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,10 @@ def _geometry(
     shape = (_size_of(sizes, SHARED), _size_of(sizes, CELL))
     if shape[1] > WIDEST:
         return Unreadable(node, f"it reads {shape[1]:,} channels at once; at most {WIDEST:,} are fitted")
-    units = () if channels is None else _units(analysis, channels, seen, shape)
+    units = () if channels is None else units_over(analysis, channels, seen, shape)
     if units is None:
         return Unreadable(node, "what goes differs from position to position")
-    return Reader(node, source, weight[0], seen, other, shape, units)
+    return Reader(node, source, seen, shape, units, weight[0], other)
 
 
 def _size_of(factors: Sequence[Factor], role: int) -> int:
@@ -156,7 +161,7 @@ def _roles(
     for axis, terms in enumerate(slot.axes or ()):
         for name in names:
             if name in terms:
-                found = _pieces(rule, terms, name, axis, channels)
+                found = pieces_of(rule, terms, name, axis, channels)
                 if found is None:
                     return None
                 pieces[name] = found
@@ -182,7 +187,7 @@ def _roles(
     return roles
 
 
-def _pieces(
+def pieces_of(
     rule: LoweredRule, terms: Sequence[object], name: str, axis: int, channels: Optional[Channels]
 ) -> Optional[list[tuple[int, bool]]]:
     """The factors of a name as the tensor has them, each with whether channels can go along it; one where
@@ -234,7 +239,7 @@ def _view(rule: LoweredRule, slot: BoundTensor, roles: _Roles) -> Optional[View]
     return View(tuple(axes))
 
 
-def _units(
+def units_over(
     analysis: Analysis, channels: Channels, view: View, shape: tuple[int, int]
 ) -> Optional[tuple[Atoms, ...]]:
     """The units over each cell, array by array; ``None`` where they differ along anything else."""

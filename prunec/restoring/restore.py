@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isfinite
-from typing import Callable, Sequence
+from typing import Callable, Sequence, TypeVar
 
 from prunec.examples import Data
 from prunec.frontends.runtime import Runtime, run_batches
+from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.passes import Pass
+from prunec.restoring.products import find_products
 from prunec.restoring.quality import Quality, QualityMeter
-from prunec.restoring.readers import Reader, Unreadable, find_readers
+from prunec.restoring.readers import Contracted, Unreadable, find_readers
 from prunec.restoring.records import Restoration, Subject
 from prunec.rewriting.places import Places
 
@@ -27,21 +29,31 @@ from prunec.rewriting.places import Places
 _BLOCKS = 8
 _UNSEEN = "no examples reach it, or it reads what is no number"
 
+_Kind = TypeVar("_Kind", bound=Contracted)
+
 
 def restore(
     subject: Subject, data: Data, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Restoration:
     """Restores a model, makes up for means, and compares both with the cut one.
 
-    Each of the models is run once over the examples.  Raises PrunecError as running models does.
+    Each of the models is run once over the examples, but for what :class:`Pass` says of queries; the original
+    besides over a few of them, to try where matrices go.  Raises PrunecError as running models does.
     """
-    readers, unreadable = _affected(subject)
-    names = [node.name for node in subject.analysis.model.graph.nodes]
-    both = Pass(subject, readers, in_blocks(data))
+    every, unread = find_readers(subject.analysis)
+    readers = _affected(subject, every)
+    found, others = find_products(subject.analysis)
+    products = _affected(subject, found)
+    mixer = Mixer(subject, every, data)
+    tried = mixer.find(products)
+    mixings = [own for own in tried if isinstance(own, Mixing)]
+    refused = [Unreadable(own.node, why) for own, why in zip(products, tried) if isinstance(why, str)]
+    both = Pass(subject, readers, in_blocks(data), mixer, mixings)
     methods = both.methods(progress)
     # No number at all is worse than any.
     ranked = sorted(methods, key=lambda own: (not isfinite(own.quality.change), own.quality.change))
-    reasons = [*_unread(subject, unreadable), *((node, _UNSEEN) for node in both.unfitted)]
+    reasons = [*_unread(subject, [*unread, *others, *refused]), *((node, _UNSEEN) for node in both.unfitted)]
+    names = [node.name for node in subject.analysis.model.graph.nodes]
     lost = tuple((names[node], why) for node, why in sorted(reasons))
     return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back)
 
@@ -61,9 +73,8 @@ def in_blocks(data: Data) -> Data:
     return data if data.whole else replace(data, batch=max(1, min(data.batch, data.count // _BLOCKS)))
 
 
-def _affected(subject: Subject) -> tuple[list[Reader], tuple[Unreadable, ...]]:
-    """The readers of what a plan changes, and what cannot be restored."""
-    readers, unreadable = find_readers(subject.analysis)
+def _affected(subject: Subject, every: Sequence[_Kind]) -> list[_Kind]:
+    """Those that take what a plan changes."""
     graph = subject.analysis.model.graph
     sliced = {piece.name for piece in subject.pruned.slices}
     changed: set[int] = set()
@@ -72,7 +83,7 @@ def _affected(subject: Subject) -> tuple[list[Reader], tuple[Unreadable, ...]]:
         if own or any(tensor.node in changed for tensor in node.inputs):
             changed.add(index)
     implied = any(piece.name not in {node.name for node in graph.nodes} for piece in subject.pruned.slices)
-    return [own for own in readers if own.source.node in changed or implied], unreadable
+    return [own for own in every if own.source.node in changed or implied]
 
 
 def _unread(subject: Subject, unreadable: Sequence[Unreadable]) -> list[tuple[int, str]]:

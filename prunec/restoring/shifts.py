@@ -86,6 +86,16 @@ class Shifts:
         change = np.moveaxis(other.astype(np.float64) - plain, place.axis, -1).reshape(-1, size)
         return bool((np.abs(change - change.mean(axis=0)) <= _ADDED * np.abs(change).max(initial=0.0)).all())
 
+    def chain(self, node: int) -> list[int]:
+        """A node and those behind it, as far as each alone takes what the one before makes."""
+        found = [node]
+        for _ in range(_REACH):
+            takers = self._takers.get(Tensor(found[-1], 0), [])
+            if len(takers) != 1 or Tensor(found[-1], 0) in self._graph.outputs:
+                break
+            found.append(takers[0])
+        return found
+
     def addition(self, node: int) -> Optional[tuple[int, Tensor, Tensor]]:
         """The node that may add what a node makes to something else that follows from the inputs: the two
         values, what follows from the node's own first.  ``None`` where something else takes it before."""

@@ -27,34 +27,46 @@ class Stage:
     spent: tuple[Tensor, ...]
 
 
-def stages(graph: Graph, wanted: Sequence[Sequence[Tensor]]) -> tuple[Stage, ...]:
+def stages(
+    graph: Graph, wanted: Sequence[Sequence[Tensor]], settled: Mapping[int, int] = {}
+) -> tuple[Stage, ...]:
     """Cuts a graph so that piece ``n`` gives the values ``wanted[n]``, and computes no more than that takes.
 
-    Values that depend on parameters alone are computed anew where they are needed.
+    Values that depend on parameters alone are computed anew where they are needed.  So is what a node makes
+    up to and including the piece that ``settled`` says for it: its parameters change behind that.
     """
     varying = _varying(graph)
     stage_of: dict[int, int] = {}
+    computed: list[set[int]] = []
     for number, tensors in enumerate(wanted):
-        for node in _ancestors(graph, tensors, stage_of):
-            stage_of[node] = number
+        nodes = _ancestors(graph, tensors, stage_of)
+        computed.append(nodes)
+        stage_of.update((node, number) for node in nodes if settled.get(node, -1) < number)
     last: dict[Tensor, int] = {}
     feeds: list[dict[Tensor, None]] = [{} for _ in wanted]
-    for node in sorted(stage_of):
-        for tensor in graph.nodes[node].inputs:
-            if tensor in varying and tensor.node in stage_of:
-                last[tensor] = max(last.get(tensor, 0), stage_of[node])
-                if stage_of[tensor.node] < stage_of[node]:
-                    feeds[stage_of[node]][tensor] = None
+    for number, nodes in enumerate(computed):
+        for node in sorted(nodes):
+            for tensor in graph.nodes[node].inputs:
+                if tensor in varying and tensor.node in stage_of:
+                    last[tensor] = max(last.get(tensor, 0), number)
+                    if stage_of[tensor.node] < number:
+                        feeds[number][tensor] = None
     for number, tensors in enumerate(wanted):
         for tensor in tensors:
             last[tensor] = max(last.get(tensor, 0), number)
-    asked = {tensor for tensors in wanted for tensor in tensors}
     found = []
-    for number in range(len(wanted)):
+    for number, tensors in enumerate(wanted):
         made = [tensor for tensor in sorted(last) if stage_of.get(tensor.node) == number]
+        # What is asked for before it is settled is given, and let go of again.
+        early = [
+            own
+            for own in dict.fromkeys(tensors)
+            if own.node in computed[number] and stage_of.get(own.node) != number
+        ]
+        asked = set(tensors)
         fetches = [tensor for tensor in made if last[tensor] > number or tensor in asked]
         spent = [tensor for tensor in sorted(last) if last[tensor] == number]
-        found.append(Stage(tuple(sorted(feeds[number])), tuple(fetches), tuple(spent)))
+        found.append(Stage(tuple(sorted(feeds[number])), (*fetches, *early), (*spent, *early)))
     return tuple(found)
 
 
