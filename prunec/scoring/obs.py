@@ -2,7 +2,8 @@
 
 Each layer that reads channels is linear in them: what it computes is known by their second moment ``S`` over
 examples and by its weights ``W``.  Once some channels are gone and the others predict them as well as they
-can, the layer is off by ``tr(W_R (S_RR - S_RK S_KK^-1 S_KR) W_R')``.  Units go one after the other, each time
+can, the layer is off by ``tr(W_R (S_RR - S_RK S_KK^-1 S_KR) W_R')``.  Scores of attention read keys, and the
+queries are their weights: ``W' W`` is the second moment of these.  Units go one after the other, each time
 the one that costs least, summed over all layers that read it, each relative to what it computes.
 
 Hassibi and Stork, "Second Order Derivatives for Network Pruning: Optimal Brain Surgeon", NIPS 1992; for
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from prunec.examples import Data
 from prunec.frontends.runtime import run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.restoring.moments import spread
-from prunec.restoring.readers import Reader, find_readers
+from prunec.restoring.products import Product, find_products
+from prunec.restoring.readers import Contracted, Reader, find_readers
+from prunec.restoring.views import View
 from prunec.scoring.unit_scores import Scores
 
 if TYPE_CHECKING:
@@ -56,22 +59,30 @@ def obs(analysis: Analysis, settings: Settings) -> Scores:
     as running the model does.
     """
     assert isinstance(settings.data, Data)
-    readers, _ = find_readers(analysis)
-    readers = tuple(own for own in readers if any((units >= 0).any() for units in own.units))
+    every: list[Contracted] = [*find_readers(analysis)[0], *find_products(analysis)[0]]
+    readers = [own for own in every if any((units >= 0).any() for units in own.units)]
     moments = _moments(analysis, settings.data, readers)
     scores = np.full(analysis.solution.unit_count, np.nan)
     for choice in choices_of(analysis.solution):
-        layers = [
-            _Layer(own, moments[own.source, own.data], _weight(analysis, own)) for own in _of(readers, choice)
-        ]
+        layers = [_layer(analysis, own, moments) for own in _of(readers, choice)]
         if layers:
             _rank(choice, layers, scores)
     return scores
 
 
-def _of(readers: Sequence[Reader], choice: Choice) -> list[Reader]:
+def _of(readers: Sequence[Contracted], choice: Choice) -> list[Contracted]:
     units = choice.units
     return [own for own in readers if any(np.isin(table, units).any() for table in own.units)]
+
+
+def _layer(analysis: Analysis, own: Contracted, moments: Mapping[_Key, _Moments]) -> _Layer:
+    seen = moments[own.source, own.data]
+    if isinstance(own, Product):
+        # A constant in all keys of a row means nothing to the softmax behind: it is no part of the energy.
+        centred = _Moments(seen.covariance, np.zeros_like(seen.mean))
+        return _Layer(own, centred, moments[own.other, own.other_data].about_zero)
+    assert isinstance(own, Reader)
+    return _Layer(own, seen, _weight(analysis, own))
 
 
 def _weight(analysis: Analysis, reader: Reader) -> Floats:
@@ -84,17 +95,21 @@ def _weight(analysis: Analysis, reader: Reader) -> Floats:
 # --- second moments ------------------------------------------------------------------------------
 
 
-def _moments(analysis: Analysis, data: Data, readers: Sequence[Reader]) -> dict[Any, _Moments]:
-    """The moments of what layers read, by tensor and view."""
-    sources = {(own.source, own.data): own for own in readers}
-    tensors = list(dict.fromkeys(source for source, _ in sources))
-    sums: dict[Any, _Sum] = {key: _Sum() for key in sources}
+#: A tensor, and how it is seen.
+_Key = tuple[Tensor, View]
+
+
+def _moments(analysis: Analysis, data: Data, readers: Sequence[Contracted]) -> dict[_Key, _Moments]:
+    """The moments of what layers read, and of what products multiply it by."""
+    sums = {(own.source, own.data): _Sum() for own in readers}
+    sums.update({(own.other, own.other_data): _Sum() for own in readers if isinstance(own, Product)})
+    tensors = list(dict.fromkeys(source for source, _ in sums))
     small = _few_at_a_time(analysis, data, tensors)
     batches = -(-small.count // small.batch)
     for values, _ in run_batches(runtime_of(analysis.model), small, tensors):
         by_tensor = dict(zip(tensors, values))
-        for key, reader in sources.items():
-            sums[key].add(reader.data.table(by_tensor[reader.source]), batches)
+        for (source, view), own in sums.items():
+            own.add(view.table(by_tensor[source]), batches)
     return {key: own.moments() for key, own in sums.items()}
 
 
@@ -112,6 +127,11 @@ class _Moments(NamedTuple):
 
     covariance: Floats
     mean: Floats
+
+    @property
+    def about_zero(self) -> Floats:
+        """The second moment: (shared, cells, cells)."""
+        return np.asarray(self.covariance + self.mean[:, :, None] * self.mean[:, None, :])
 
 
 class _Sum:
@@ -149,7 +169,7 @@ class _Layer:
     """One layer while units go: ``inverse`` of the moments of what is left, and ``gram``, ``W' W`` of its
     weights as they make up for what is gone.  Of both the rows and columns of what is gone mean nothing."""
 
-    def __init__(self, reader: Reader, moments: _Moments, gram: Floats) -> None:
+    def __init__(self, reader: Contracted, moments: _Moments, gram: Floats) -> None:
         self.reader = reader
         covariance, mean = moments
         energy = np.einsum("sij,sij->", covariance, gram) + np.einsum("si,sij,sj->", mean, gram, mean)
