@@ -230,24 +230,27 @@ class Mixer:
         over what it is."""
         feeds = self._taken(product.node, values)
         source = values[product.source]
-        chain = self._shifts.chain(product.node)
         random = np.random.default_rng(0)
         table = product.data.table(source)
         size = float(table.std())
         constant = random.standard_normal((len(table), 1, 1, table.shape[3])) * size
         noise = random.standard_normal(table.shape) * size
-        session = self._runtime.segment(feeds, [Tensor(node, 0) for node in chain])
-        before, shifted, noised = (
-            session.run({**feeds, product.source: product.data.array(own, source.shape).astype(source.dtype)})
+        every = [
+            product.data.array(own, source.shape).astype(source.dtype)
             for own in (table, table + constant, table + noise)
-        )
-        for own, other, moved in zip(before, shifted, noised):
-            if own.dtype.kind == "f" and own.shape == moved.shape:
-                change, most = (
-                    float(np.nan_to_num(np.abs(own - end)).max(initial=0)) for end in (other, moved)
-                )
-                if change <= _SAME * most:
-                    return True
+        ]
+        key = product.source
+        for node in self._shifts.chain(product.node):
+            session = self._runtime.segment({**feeds, key: every[0]}, [Tensor(node, 0)])
+            before, shifted, noised = every = [session.run({**feeds, key: own})[0] for own in every]
+            key = Tensor(node, 0)
+            if before.dtype.kind != "f" or before.shape != noised.shape:
+                return False
+            change, most = (
+                float(np.nan_to_num(np.abs(before - own)).max(initial=0)) for own in (shifted, noised)
+            )
+            if change <= _SAME * most:
+                return True
         return False
 
     def _factor(self, product: Product, values: Mapping[Any, Array]) -> Optional[float]:
