@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx")
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
 
-from cli.tools import run  # noqa: E402
-from frontends.onnx.network import Net  # noqa: E402
+from frontends.onnx.network import Net
+
+from cli.tools import run
 
 pytestmark = pytest.mark.slow
 
