@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from prunec.cli.options import add_model_options, add_register_option, check_means
+from prunec.cli.options import add_model_options, add_register_option
 
 DESCRIPTION = """Writes parameters, of the same shapes, in which the layers that read removed channels make up
 for them, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest, and
 `prunec compile --compensate` both at once.  A removed channel that is constant, as behind a zero scale,
-is made up for exactly.  With --means every removed channel is replaced by its mean over the examples."""
+is made up for exactly, and nothing else is: `prunec restore` makes up for all that examples show."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_register_option(parser)
     parser.add_argument("--plan", metavar="FILE", required=True, help="the plan.json that says what goes")
     parser.add_argument("--policy", metavar="FILE", help="the policy the plan was made with")
-    parser.add_argument(
-        "--data", metavar="FILE", help="examples of the inputs (.npz); without --means random ones will do"
-    )
-    parser.add_argument("--means", action="store_true", help="replace removed channels by their means")
+    parser.add_argument("--data", metavar="FILE", help="examples of the inputs (.npz; default: random ones)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-compensated)")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
@@ -29,7 +26,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compensates."""
-    check_means(options)
     from pathlib import Path
 
     from prunec.cli.artefacts import PLAN, check_folder

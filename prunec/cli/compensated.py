@@ -14,7 +14,7 @@ from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
-from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES, Plan
+from prunec.planning.choose import EXACT, LEFT, OUTCOMES, Plan
 from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.members import group_members, group_names
@@ -36,9 +36,9 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
     """
     check_parameters(inputs)
     data = _examples(options, inputs)
-    changed, shifts = compensate(inputs.analysis, plan.removed, data, options.means)
+    changed, shifts = compensate(inputs.analysis, plan.removed, data)
     changed_inputs = with_changes(inputs, changed, folder)
-    method = {**plan.method, "compensated": "means" if options.means else "constants"}
+    method = {**plan.method, "compensated": "constants"}
     result = replace(plan, method=method, compensated=by_group(shifts))
     return MadeUp(
         changed_inputs,
@@ -82,7 +82,7 @@ def _print_groups(inputs: Inputs, plan: Plan, shifts: Sequence[Shift]) -> None:
 
 
 #: What becomes of the layers that read what groups lose.
-_HEADINGS = {EXACT: "exactly", NEARER: "by means", LEFT: "not", None: "no layer reads it"}
+_HEADINGS = {EXACT: "exactly", LEFT: "not", None: "no layer reads it"}
 
 
 def _cells(shifts: Sequence[Shift], outcome: Optional[str]) -> tuple[str, str, str]:

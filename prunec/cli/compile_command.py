@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--compensate", action="store_true", help="make up for what goes, exactly where it is constant"
     )
     parser.add_argument(
-        "--means", action="store_true", help="make up for what goes by its means over the examples of --data"
+        "--means", action="store_true", help="restore means only: less, and harmful in deep networks"
     )
     add_register_option(parser)
     parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
@@ -66,20 +66,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
+    check_means(options)
     if options.restore is None:
-        options.restore = options.data is not None and not (
-            options.plan is not None or options.compensate or options.means
-        )
-    if options.restore and options.criterion is None and options.plan is None:
+        usual = options.data is not None and not (options.plan is not None or options.compensate)
+        options.restore = usual or options.means
+    if options.restore and not options.means and options.criterion is None and options.plan is None:
         options.criterion = AUTO
-    making_up = options.restore or options.compensate or options.means
+    making_up = options.restore or options.compensate
     # Examples are what it takes to make up for what a plan removes as well, and to compare on.
     examples = making_up or options.verify
     unwanted = [flag for flag in given(options) if not (examples and flag == "--data")]
     if options.plan is not None and unwanted:
         options.parser.error(f"argument --plan: the plan says what goes; leave out {', '.join(unwanted)}")
     check(options)
-    check_means(options)
     check_restore(options)
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -172,7 +171,7 @@ def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     more: tuple[str, ...] = ()
     if options.restore:
         more = (*copy_names(inputs, restored.COPY), restored.REPORT)
-    elif options.compensate or options.means:
+    elif options.compensate:
         more = (*copy_names(inputs, compensated.COPY), compensated.REPORT)
     data = inputs.front.data_files(inputs.model)
     return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)

@@ -101,19 +101,21 @@ def check_means(options: argparse.Namespace) -> None:
     """Means without examples are a usage error."""
     if options.means and options.data is None:
         options.parser.error("argument --means: means are taken over examples; give some with --data")
+    if options.means and options.restore is False:
+        options.parser.error("argument --means: it restores means; leave out --no-restore")
 
 
 def check_restore(options: argparse.Namespace) -> None:
-    """Restoring without examples, or beside other ways of making up, is a usage error."""
+    """Restoring without examples, or beside --compensate, is a usage error."""
     if not options.restore:
         return
     if options.data is None:
         options.parser.error(
             "argument --restore: what goes is learned from examples; give some hundred with --data"
         )
-    other = next((flag for flag in ("compensate", "means") if getattr(options, flag)), None)
-    if other is not None:
-        options.parser.error(f"argument --{other}: --restore makes up for more; leave out --{other}")
+    if options.compensate:
+        flag = "means" if options.means else "restore"
+        options.parser.error(f"argument --compensate: --{flag} makes up for more; leave out --compensate")
 
 
 def input_shape(text: str) -> tuple[str, tuple[int, ...]]:

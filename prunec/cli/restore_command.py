@@ -20,6 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", required=True, help="the plan.json that says what goes")
     parser.add_argument("--policy", metavar="FILE", help="the policy the plan was made with")
     parser.add_argument("--data", metavar="FILE", required=True, help="examples of the inputs (.npz)")
+    parser.add_argument(
+        "--means", action="store_true", help="only make up for means: less, and harmful in deep networks"
+    )
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <prefix>-restored)")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")

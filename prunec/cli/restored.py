@@ -21,7 +21,7 @@ from prunec.examples import Data
 from prunec.frontends.runtime import Runtime
 from prunec.planning.choose import Plan
 from prunec.restoring.quality import Quality
-from prunec.restoring.records import CUT, Restoration, Subject
+from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
 from prunec.restoring.restore import compare, restore
 from prunec.support.diagnostics import Diagnostic, Severity
 
@@ -69,7 +69,11 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
 
 
 def restoration(
-    inputs: Inputs, plan: Plan, data: Data, progress: Callable[[int, int], None] = lambda done, total: None
+    inputs: Inputs,
+    plan: Plan,
+    data: Data,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    ways: Sequence[str] = (RESTORED, MEANS),
 ) -> Restoration:
     """What comes of restoring a plan.  Raises PrunecError as writing the smaller model and running both
     do."""
@@ -80,7 +84,7 @@ def restoration(
         sliced = None if inputs.parameters is None else cut / inputs.parameters.name
         smaller = inputs.front.read_pruned(inputs.model, cut / inputs.model.path.name, sliced)
         subject = Subject(inputs.analysis, plan.removed, pruned, inputs.model.runtime(), smaller.runtime)
-        return restore(subject, data, progress)
+        return restore(subject, data, progress, ways)
 
 
 def _with_progress(options: argparse.Namespace, inputs: Inputs, plan: Plan, data: Data) -> Restoration:
@@ -94,7 +98,8 @@ def _with_progress(options: argparse.Namespace, inputs: Inputs, plan: Plan, data
             elif done:
                 steps[0]()
 
-        return restoration(inputs, plan, data, progress)
+        ways = (MEANS,) if options.means else (RESTORED, MEANS)
+        return restoration(inputs, plan, data, progress, ways)
 
 
 def measured(options: argparse.Namespace, inputs: Inputs, smaller: Runtime) -> dict[str, Any]:

@@ -5,8 +5,7 @@ Everything is read off the framework's own results: the original model is run be
 removed channels set to zero), layer by layer, and the mean difference of a layer's output goes into a
 parameter that is found, by trying, to be added to that output.  Where the difference is the same everywhere
 (a removed channel holds a constant, as behind a zero scale) nothing is lost: the layer computes what it did
-before.  Replacing channels by their means follows Nagel, van Baalen, Blankevoort and Welling, "Data-Free
-Quantization Through Weight Equalization and Bias Correction", ICCV 2019, who correct quantised layers so.
+before.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from prunec.channels.removal import Removed
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, run_batches, runtime_of
 from prunec.graph import Tensor
-from prunec.planning.choose import EXACT, LEFT, NEARER, OUTCOMES
+from prunec.planning.choose import EXACT, LEFT, OUTCOMES
 from prunec.rewriting.emit import emit
 from prunec.rewriting.slicing import mask_array
 from prunec.scoring.channel_axes import INPUTS, channel_axes
@@ -62,20 +61,19 @@ class Shift:
     @property
     def outcome(self) -> str:
         """One of :data:`prunec.planning.choose.OUTCOMES`."""
-        return EXACT if self.exact else NEARER if self.applied else LEFT
+        return EXACT if self.exact else LEFT
 
 
 def compensate(
     analysis: Analysis,
     removed: Removed,
     data: Data,
-    means: bool,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[dict[str, Array], tuple[Shift, ...]]:
     """The parameters that change, with their new values in full size, and what was done.
 
-    Without ``means`` only differences that are constant are made up for, so that nothing is put into the
-    model that it did not compute.  Layers are taken in the model's order, each with what was done before it.
+    Only differences that are constant are made up for, so that nothing is put into the model that it did not
+    compute.  Layers are taken in the model's order, each with what was done before it.
     """
     original = analysis.model.parameter
     masked = {own.name: mask_array(own, original(own.name)) for own in emit(analysis, removed).slices}
@@ -85,7 +83,7 @@ def compensate(
     places = _places(finder, _layers(analysis, removed))
     for number, (layer, place, groups) in enumerate(places):
         progress(number, len(places))
-        shift, values = _one_layer(finder, layer, place, removed, {**masked, **changed}, means)
+        shift, values = _one_layer(finder, layer, place, removed, {**masked, **changed})
         if values is not None and shift.parameter is not None:
             changed[shift.parameter] = values
         shifts.append(replace(shift, groups=groups))
@@ -128,7 +126,6 @@ def _one_layer(
     place: Optional[_Place],
     removed: Removed,
     masked: Mapping[str, Array],
-    means: bool,
 ) -> tuple[Shift, Optional[Array]]:
     """What is done for one layer (its groups are left to others), and the new values of the parameter
     (``None``: nothing)."""
@@ -145,7 +142,7 @@ def _one_layer(
     shift = np.where(stays, difference.mean(), 0.0)
     before_off = difference.greatest(np.zeros_like(shift), stays)
     after_off = difference.greatest(shift, stays)
-    applied = before_off > 0 and (means or after_off <= CONSTANT)
+    applied = before_off > 0 and after_off <= CONSTANT
     target = finder.names[place.node]
     off = after_off if applied else before_off
     found = Shift(name, (), target, place.parameter, before_off, off, applied)

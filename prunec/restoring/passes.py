@@ -43,7 +43,13 @@ class Pass:
     """
 
     def __init__(
-        self, subject: Subject, readers: Sequence[Reader], data: Data, mixer: Mixer, mixings: Sequence[Mixing]
+        self,
+        subject: Subject,
+        readers: Sequence[Reader],
+        data: Data,
+        mixer: Mixer,
+        mixings: Sequence[Mixing],
+        ways: Sequence[str],
     ) -> None:
         self._subject = subject
         self._graph = subject.analysis.model.graph
@@ -56,7 +62,7 @@ class Pass:
         self._branches = Branches(subject.analysis, subject.original, self._shifts)
         self._added: dict[int, Branch] = {}
         self._original = Walk(subject.original)
-        self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in (RESTORED, MEANS)]
+        self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in ways]
         self._blocks = list(data.batches())
         count = len(self._blocks)
         self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]

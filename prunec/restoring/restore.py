@@ -22,7 +22,7 @@ from prunec.restoring.passes import Pass
 from prunec.restoring.products import find_products
 from prunec.restoring.quality import Quality, QualityMeter
 from prunec.restoring.readers import Contracted, Unreadable, find_readers
-from prunec.restoring.records import Restoration, Subject
+from prunec.restoring.records import MEANS, RESTORED, Restoration, Subject
 from prunec.rewriting.places import Places
 
 #: So many blocks of examples are wanted at least, so that some can be held back.
@@ -33,9 +33,13 @@ _Kind = TypeVar("_Kind", bound=Contracted)
 
 
 def restore(
-    subject: Subject, data: Data, progress: Callable[[int, int], None] = lambda done, total: None
+    subject: Subject,
+    data: Data,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    ways: Sequence[str] = (RESTORED, MEANS),
 ) -> Restoration:
-    """Restores a model, makes up for means, and compares both with the cut one.
+    """Restores a model, makes up for means, and compares both, as far as they are among the ``ways`` asked
+    for, with the cut one.
 
     Each of the models is run once over the examples, but for what :class:`Pass` says of queries; the original
     besides over a few of them, to try where matrices go.  Raises PrunecError as running models does.
@@ -48,7 +52,7 @@ def restore(
     tried = mixer.find(products)
     mixings = [own for own in tried if isinstance(own, Mixing)]
     refused = [Unreadable(own.node, why) for own, why in zip(products, tried) if isinstance(why, str)]
-    both = Pass(subject, readers, in_blocks(data), mixer, mixings)
+    both = Pass(subject, readers, in_blocks(data), mixer, mixings, ways)
     methods = both.methods(progress)
     # No number at all is worse than any.
     ranked = sorted(methods, key=lambda own: (not isfinite(own.quality.change), own.quality.change))

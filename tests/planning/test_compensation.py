@@ -1,4 +1,4 @@
-"""Compensation: constants are folded exactly, means bring the outputs nearer."""
+"""Compensation: constants are folded exactly, and nothing else is; means are restored."""
 
 from __future__ import annotations
 
@@ -30,16 +30,13 @@ def outputs(symbol: Path, values: Path, data: np.ndarray) -> np.ndarray:
     return run_model(symbol.read_bytes(), arrays, {"data": data})[0]
 
 
-def compensated(
-    capsys: Any, model: Path, *planning: object, means: bool = False
-) -> tuple[Path, dict[str, Any]]:
+def compensated(capsys: Any, model: Path, *planning: object) -> tuple[Path, dict[str, Any]]:
     """Plans, compensates and compiles; gives the folder of the smaller model and the report."""
     folder = model.parent
     plan, shape = folder / "p.json", ("--input", "data=1,3,8,8")
     assert run(capsys, "plan", model, *shape, *planning, "--out", plan)[0] == 0
     np.savez(folder / "d.npz", data=images(40))
-    more = ("--means", "--data", folder / "d.npz") if means else ()
-    arguments = ("--plan", plan, "--out", folder / "c", *shape, *more)
+    arguments = ("--plan", plan, "--out", folder / "c", *shape)
     code, out, err = run(capsys, "compensate", model, *arguments)
     assert code == 0, err
     assert "is made up for: " in out
@@ -131,15 +128,19 @@ def test_what_is_not_constant_is_left(tmp_path: Path, capsys: Any) -> None:
 
 def test_means_bring_the_outputs_nearer(tmp_path: Path, capsys: Any) -> None:
     model = write_model(tmp_path, parameters())
+    np.savez(tmp_path / "d.npz", data=images(40))
     assert run(capsys, "compile", model, "--ratio", "0.5", "--out", tmp_path / "plain")[0] == 0
-    small, report = compensated(capsys, model, "--ratio", "0.5", means=True)
-    assert [layer["parameter"] for layer in report["layers"]] == ["conv2_bias", "fc_bias"]
-    assert [(g["group"], g["outcome"], g["layers"]) for g in report["groups"]] == [
-        (0, "nearer", ["conv2"]),
-        (1, "nearer", ["fc"]),
-    ]
-    assert small_error(model, small) < 0.7 * small_error(model, tmp_path / "plain")
-    assert plan_of(small)["method"]["compensated"] == "means"
+    given = ("--ratio", "0.5", "--means", "--data", tmp_path / "d.npz", "--out", tmp_path / "small")
+    code, out, err = run(capsys, "compile", model, *given, "--verify")
+    assert code == 0 and "means (kept)" in out, err
+    report = json.loads((tmp_path / "small" / "restoring.json").read_text())
+    assert [layer["target"] for layer in report["layers"]] == ["conv2", "fc"]
+    assert small_error(model, tmp_path / "small") < 0.7 * small_error(model, tmp_path / "plain")
+    assert plan_of(tmp_path / "small")["method"]["restored"] == "means"
+    # The special case of restoring in which nothing is predicted but means: the weights stay.
+    restored, own = read_params(tmp_path / "small" / "restored.params"), parameters()
+    changed = {name for name in own if not np.array_equal(restored.array(name), own[name])}
+    assert changed == {"conv2_bias", "fc_bias"}
 
 
 def test_a_padded_layer_is_not_exact_and_says_so(tmp_path: Path, capsys: Any) -> None:
@@ -158,22 +159,21 @@ def test_a_padded_layer_is_not_exact_and_says_so(tmp_path: Path, capsys: Any) ->
     assert layer["after"] <= 1e-5 and not layer["applied"]
 
 
-@pytest.mark.parametrize("means", [False, True])
-def test_compile_does_it_in_one_step(tmp_path: Path, capsys: Any, means: bool) -> None:
+def test_compile_does_it_in_one_step(tmp_path: Path, capsys: Any) -> None:
     values = parameters()
     values["bn_gamma"][[1, 5]] = 0
     values["bn_beta"][[1, 5]] = -0.7
     model = write_model(tmp_path, values)
     planning = ("--criterion", "bn-scale", "--ratio", "0.25")
-    small, report = compensated(capsys, model, *planning, means=means)
+    small, report = compensated(capsys, model, *planning)
     shape, out = ("--input", "data=1,3,8,8"), tmp_path / "one"
-    how = ("--means", "--data", tmp_path / "d.npz") if means else ("--compensate",)
+    how = ("--compensate",)
     code, said, err = run(capsys, "compile", model, *shape, *planning, *how, "--out", out, "--verify")
     assert (code, err) == (0, "")
     assert "what 2 groups lose is made up for: " in said
     assert json.loads((out / "compensation.json").read_text()) == report
     assert plan_of(out)["groups"] == plan_of(small)["groups"]
-    assert plan_of(out)["method"]["compensated"] == ("means" if means else "constants")
+    assert plan_of(out)["method"]["compensated"] == "constants"
     for name in ("net-symbol.json", "net-0000.params", "slice_params.py"):
         assert (out / name).read_bytes() == (small / name).read_bytes()
     again = ("--plan", out / "plan.json", "--params", out / "compensated.params", "--out", tmp_path / "again")
@@ -190,10 +190,13 @@ def test_usage(tmp_path: Path, capsys: Any) -> None:
     for more in ((), ("--compensate",)):
         code, _, err = run(capsys, "compile", model, "--means", *more)
         assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
+    for flag in ("means", "restore"):
+        code, _, err = run(capsys, "compile", model, f"--{flag}", "--compensate", "--data", "d.npz")
+        assert code == 2 and f"argument --compensate: --{flag} makes up for more" in err
+    code, _, err = run(capsys, "compile", model, "--restore")
+    assert code == 2 and "argument --restore: what goes is learned from examples" in err
     code, _, err = run(capsys, "compile", model, "--plan", "p.json", "--data", "d.npz")
     assert code == 2 and "argument --plan: the plan says what goes; leave out --data" in err
-    code, _, err = run(capsys, "compensate", model, "--plan", "p.json", "--means")
-    assert code == 2 and "argument --means: means are taken over examples; give some with --data" in err
     run(capsys, "plan", model, "--out", tmp_path / "p.json")
     code, _, err = run(capsys, "compensate", model, "--plan", tmp_path / "p.json", "--out", tmp_path / "c")
     assert code == 1 and "error[P526]" in err and "--input data=1,3,HEIGHT,WIDTH" in err

@@ -262,7 +262,7 @@ def test_constants_are_made_up_for_exactly(tmp_path: Path, ending: str) -> None:
     analysis = analysis_of(path)
     removed = removal(analysis, bn_scale=[1, 5], c2_b=[2])
     data = examples_of(analysis, data_file(tmp_path, x=examples()))
-    arrays, shifts = compensate(analysis, removed, data, means=False)
+    arrays, shifts = compensate(analysis, removed, data)
     assert [(shift.parameter, shift.applied, shift.exact) for shift in shifts] == [
         ("c2_b", True, True),
         ("fc_b", True, True),
@@ -358,6 +358,6 @@ def test_layers_without_a_parameter_to_shift_are_left(tmp_path: Path) -> None:
     path = write(tmp_path, constant_network(bias=False))
     analysis = analysis_of(path)
     data = examples_of(analysis, data_file(tmp_path, x=examples()))
-    arrays, shifts = compensate(analysis, removal(analysis, c2_b=[2]), data, means=True)
+    arrays, shifts = compensate(analysis, removal(analysis, c2_b=[2]), data)
     assert arrays == {} and [(shift.parameter, shift.outcome) for shift in shifts] == [(None, "left")]
     assert isinstance(analysis.model, OnnxModel) and channel_axes(analysis)

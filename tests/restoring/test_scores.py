@@ -1,5 +1,5 @@
-"""Attention in which keys that go are exact combinations of keys that stay: restoring gives the original back,
-and queries that are changed wrongly do not."""
+"""Attention in which keys that go are exact combinations of keys that stay: restoring gives the original
+back, and queries that are changed wrongly do not."""
 
 from __future__ import annotations
 
