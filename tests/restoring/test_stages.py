@@ -41,7 +41,7 @@ class Counting:
         self.count = np.zeros(len(graph.nodes), dtype=int)
         self.runs = 0
 
-    def segment(self, feeds: Any, fetches: Sequence[Tensor], parameters: Any = {}) -> Any:
+    def segment(self, feeds: Any, fetches: Sequence[Tensor], parameters: Any = ()) -> Any:
         return _Part(self, tuple(fetches), dict(parameters))
 
     def value(self, tensor: Tensor, feeds: Mapping[Any, Any], own: dict[int, Any], parameters: Any) -> Any:

@@ -1,0 +1,357 @@
+"""A whole pass: what is kept, how often models are run, and examples of all kinds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs onnx")
+pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+
+from frontends.onnx.network import Net
+from onnx import TensorProto, helper
+
+from prunec.examples import Data
+from prunec.restoring import moments, passes, stages
+from prunec.restoring.records import CUT, RESTORED, Subject
+from prunec.restoring.restore import in_blocks, restore
+from prunec.support.diagnostics import PrunecError
+from restoring.models import analysis_of, change_of, data_of, method_of, subject_of
+
+SIDE = 6
+
+
+def network(batch: Any = "n", seed: int = 0) -> Any:
+    """Two convolutions with a residual block between, and a classifier."""
+    net = Net(seed=seed)
+    x = net.op("Relu", net.norm(net.conv(net.input("x", batch, 3, SIDE, SIDE), "c1", 3, 12), "bn", 12))
+    inner = net.op("Relu", net.conv(x, "c2", 12, 16))
+    x = net.op("Add", net.conv(inner, "c3", 16, 12), x)
+    x = net.op("Relu", net.conv(x, "c4", 12, 10))
+    net.head(x, 10)
+    return net.proto()
+
+
+#: In every group.
+GONE = {"c1_w": (0, 3, 5, 8), "c2_w": (1, 2, 6, 9, 11), "c4_w": (0, 4, 9)}
+
+
+def images(count: int, seed: int = 1) -> np.ndarray:
+    """Smooth images: neighbours are alike."""
+    random = np.random.default_rng(seed)
+    small = random.standard_normal((count, 3, 3, 3))
+    return np.kron(small, np.ones((1, 1, 2, 2))).astype(np.float32)
+
+
+def small(**options: Any) -> Subject:
+    return subject_of(analysis_of(network(**options)), GONE)
+
+
+def test_the_best_at_the_outputs_comes_first() -> None:
+    subject = small()
+    found = restore(subject, data_of({"x": images(200)}, np.arange(200) % 5))
+    changes = [own.quality.change for own in found.methods]
+    assert changes == sorted(changes) and len({own.name for own in found.methods}) == 3
+    assert found.best.name == RESTORED and found.held and found.examples == 200
+    cut, best = method_of(found, CUT), found.best
+    assert best.quality.change < cut.quality.change / 2
+    # What is measured on the way is what the parameters that are handed out give.
+    data = in_blocks(data_of({"x": images(200)}))
+    held = [
+        inputs["x"] for n, (inputs, _) in enumerate(data.batches()) if n % passes._HELD == passes._HELD - 1
+    ]
+    kept = {"x": np.concatenate(held)}
+    assert best.quality.change == pytest.approx(change_of(subject, best, kept), rel=1e-3)
+    assert cut.quality.change == pytest.approx(change_of(subject, cut, kept), rel=1e-3)
+    assert found.original.change == 0.0 and found.original.agreement == 1.0
+    before, after = (
+        runtime.session(kept).run(kept)[0].argmax(axis=1) for runtime in (subject.original, subject.smaller)
+    )
+    labels = np.concatenate(
+        [own for n, (_, own) in enumerate(_labelled(data)) if n % passes._HELD == passes._HELD - 1]
+    )
+    assert cut.quality.agreement == pytest.approx((before == after).mean())
+    assert cut.quality.accuracy == pytest.approx((after == labels).mean())
+    assert found.original.accuracy == pytest.approx((before == labels).mean())
+
+
+def test_where_restoring_is_worse_the_cut_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = moments.Moments.predict
+
+    def wrong(own: Any, shifted: bool, copying: bool = False) -> Any:
+        found = right(own, shifted, copying)
+        return replace(found, matrix=found.matrix * 5)
+
+    monkeypatch.setattr(moments.Moments, "predict", wrong)
+    found = restore(small(), data_of({"x": images(200)}))
+    assert found.best.name == CUT and not found.best.parameters and not found.best.fits
+
+
+def test_no_number_is_worse_than_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = moments.Moments.predict
+
+    def wrong(own: Any, shifted: bool, copying: bool = False) -> Any:
+        found = right(own, shifted, copying)
+        return found if copying else replace(found, matrix=found.matrix * np.nan)
+
+    monkeypatch.setattr(moments.Moments, "predict", wrong)
+    found = restore(small(), data_of({"x": images(200)}))
+    assert [own.name for own in found.methods][-1] == RESTORED and found.best.name != RESTORED
+
+
+# --- how often models are run ---
+
+
+@dataclass
+class Counted:
+    """A runtime that counts the examples that each of its sessions is run on, by what the sessions give."""
+
+    own: Any
+    runs: Counter[Any]
+    name: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.own, name)
+
+    def session(self, inputs: Any, *others: Any, **options: Any) -> Any:
+        return _Session(self.own.session(inputs, *others, **options), self, "whole")
+
+    def segment(self, feeds: Any, fetches: Any, parameters: Any = ()) -> Any:
+        return _Session(self.own.segment(feeds, fetches, dict(parameters)), self, tuple(fetches))
+
+
+@dataclass
+class _Session:
+    own: Any
+    runtime: Counted
+    fetches: Any
+
+    def run(self, inputs: Mapping[Any, Any]) -> Any:
+        self.runtime.runs[self.runtime.name, self.fetches, len(inputs["x"]) if "x" in inputs else 0] += 1
+        return self.own.run(inputs)
+
+
+def test_each_model_is_run_once_over_the_examples() -> None:
+    subject = small()
+    runs: Counter[Any] = Counter()
+    counted = replace(
+        subject,
+        original=Counted(subject.original, runs, "original"),
+        smaller=Counted(subject.smaller, runs, "smaller"),
+    )
+    data = data_of({"x": images(256)})
+    found = restore(counted, data)
+    blocks = len(list(in_blocks(data).batches()))
+    assert blocks == 16
+    readers = {fit.layer for fit in found.best.fits}
+    smaller = {key: count for key, count in runs.items() if key[0] == "smaller"}
+    # Two ways of making up, each stage once for each block; the cut model whole on what is held back.
+    whole = sum(count for key, count in smaller.items() if key[1] == "whole")
+    assert whole == blocks // passes._HELD
+    parts = {key: count for key, count in smaller.items() if key[1] != "whole"}
+    assert parts and set(parts.values()) == {2 * blocks}
+    # The original: the same stages once, and trials of single layers, on the first block alone.
+    for key in parts:
+        assert runs[("original", *key[1:])] >= blocks
+    total = sum(count for key, count in runs.items() if key[0] == "original")
+    trials = total - blocks * len(parts)
+    assert 0 < trials <= 16 * len(readers)
+
+
+# --- examples of all kinds ---
+
+
+def test_a_model_that_takes_so_many_examples_at_a_time() -> None:
+    subject = small(batch=4)
+    found = restore(subject, data_of({"x": images(90)}, batch=4, whole=True))
+    assert found.best.name == RESTORED and found.held
+
+
+def test_a_last_block_that_is_shorter() -> None:
+    """One of those held back, too."""
+    data = in_blocks(data_of({"x": images(245)}, batch=16))
+    sizes = [len(inputs["x"]) for inputs, _ in data.batches()]
+    assert len(sizes) % passes._HELD == 0 and sizes[-1] < sizes[0]
+    found = restore(small(), data_of({"x": images(245)}, batch=16))
+    assert found.best.name == RESTORED
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_few_examples(count: int) -> None:
+    """None are held back where there are too few; the result is at least no worse on those given."""
+    found = restore(small(), data_of({"x": images(count)}))
+    assert found.held == (count >= passes._HELD)
+    assert found.best.quality.change <= method_of(found, CUT).quality.change
+    assert all(np.isfinite(values).all() for own in found.methods for values in own.parameters.values())
+
+
+def test_examples_that_are_all_the_same() -> None:
+    found = restore(small(), data_of({"x": np.repeat(images(1), 64, axis=0)}))
+    for own in found.methods:
+        assert all(
+            np.isfinite(values).all() and np.abs(values).max() < 1e3 for values in own.parameters.values()
+        )
+    assert found.best.quality.change <= method_of(found, CUT).quality.change
+
+
+def test_examples_that_are_zero() -> None:
+    found = restore(small(), data_of({"x": np.zeros((64, 3, SIDE, SIDE), dtype=np.float32)}))
+    assert all(np.isfinite(values).all() for own in found.methods for values in own.parameters.values())
+
+
+def test_two_inputs() -> None:
+    net = Net()
+    x, z = net.input("x", "n", 6), net.input("z", "n", 4)
+    hidden = net.op("Relu", net.dense(x, "first", 6, 16))
+    hidden = net.op("Add", net.dense(hidden, "second", 16, 8), net.dense(z, "other", 4, 8))
+    net.output(net.dense(net.op("Relu", hidden), "last", 8, 3), 2)
+    subject = subject_of(analysis_of(net.proto()), {"first_w": (1, 2, 5, 8, 9)}, axis=1)
+    random = np.random.default_rng(0)
+    inputs = {
+        "x": random.standard_normal((200, 6)).astype(np.float32),
+        "z": random.standard_normal((200, 4)).astype(np.float32),
+    }
+    found = restore(subject, data_of(inputs))
+    assert found.best.name == RESTORED
+    assert found.best.quality.change < 0.8 * method_of(found, CUT).quality.change
+
+
+def test_what_two_sums_lack_is_kept_apart() -> None:
+    """Two layers read the same; what each makes is added to something else, of other sizes: one lacks
+    something, the other does not, and is fitted as if it were alone."""
+
+    def found(both: bool) -> Any:
+        net = Net(seed=4)
+        x = net.input("x", "n", 3, SIDE, SIDE)
+        z = net.input("z", "n", 5, SIDE, SIDE)
+        a = net.op("Relu", net.conv(x, "a", 3, 8, 1))
+        b = net.op("Relu", net.conv(x, "b", 3, 8, 1))
+        lacking = net.conv(a, "lacking", 8, 7, 1)
+        b = net.op("Relu", net.conv(b, "c", 8, 8, 1))
+        other = net.conv(b, "other", 8, 7, 1)
+        read = net.conv(b, "read", 8, 5, 1)
+        net.output(net.op("Add", other, lacking) if both else net.op("Relu", other), 4)
+        net.output(net.op("Add", read, z), 4)
+        subject = subject_of(analysis_of(net.proto()), {"a_w": (0, 1, 4, 6), "b_w": (0, 2, 3, 7)})
+        inputs = {"x": images(160), "z": np.zeros((160, 5, SIDE, SIDE), dtype=np.float32)}
+        return method_of(restore(subject, data_of(inputs)), RESTORED).parameters
+
+    first, second = found(True), found(False)
+    assert np.allclose(first["read_w"], second["read_w"], atol=1e-5)
+    assert not np.allclose(first["other_w"], second["other_w"], atol=1e-3)
+
+
+def test_weights_of_several_layers_are_left_with_a_reason() -> None:
+    net = Net()
+    x = net.op("Relu", net.dense(net.input("x", "n", 6), "first", 6, 8))
+    weight = net.weight("tied_w", 8, 8)
+    hidden = net.op("Relu", net.op("MatMul", x, weight))
+    y = net.op("MatMul", net.op("Add", hidden, x), weight)
+    net.output(net.dense(y, "last", 8, 3), 2)
+    subject = subject_of(analysis_of(net.proto()), {"first_w": (1, 2, 5)}, axis=1)
+    data = data_of({"x": np.random.default_rng(0).standard_normal((64, 6)).astype(np.float32)})
+    found = restore(subject, data)
+    assert [why for _, why in found.unreadable] == ["several layers read its parameter tied_w"] * 2
+    assert all("tied_w" not in own.parameters for own in found.methods)
+
+
+def test_a_layer_whose_first_output_nobody_takes() -> None:
+    """It need not even have a name."""
+    net = Net()
+    made = net.dense(net.input("x", 5, "n", 4), "made", 4, 8)
+    weights = [net.weight("w", 1, 9, 8), net.weight("r", 1, 9, 3), net.weight("b", 1, 18)]
+    net.nodes.append(helper.make_node("GRU", [made, *weights], ["", "last"], hidden_size=3))
+    net.output(net.op("Squeeze", "last", net.numbers("axes", [0])), 2)
+    subject = subject_of(analysis_of(net.proto()), {"made_w": (1, 2, 5)}, axis=1)
+    inputs = np.random.default_rng(1).standard_normal((5, 40, 4)).astype(np.float32)
+    found = restore(subject, Data("d", {"x": inputs}, None, "", 5, True))
+    assert [own.parameter for own in method_of(found, RESTORED).fits] == ["w"]
+
+
+def test_a_branch_that_takes_what_is_outside_of_it() -> None:
+    """What a graph inside a node takes crosses from stage to stage as well."""
+    net = Net()
+    x = net.input("x", "n", 6)
+    first = net.op("Relu", net.dense(x, "first", 6, 8))
+    second = net.op("Relu", net.dense(first, "second", 8, 8))
+
+    def branch(name: str) -> Any:
+        inside = helper.make_node("Add", [second, x2], [f"{name}_y"])
+        out = helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)
+        return helper.make_graph([inside], name, [], [out])
+
+    x2 = net.op("MatMul", x, net.weight("wide_w", 6, 8))
+    condition = net.op("Greater", net.op("ReduceSum", x, keepdims=0), net.numbers("zero", 0.0, dtype="f"))
+    y = net.op("If", condition, then_branch=branch("then"), else_branch=branch("other"))
+    net.output(net.dense(y, "last", 8, 3), 2)
+    subject = subject_of(analysis_of(net.proto()), {"first_w": (1, 2, 5)}, axis=1)
+    data = data_of({"x": np.random.default_rng(0).standard_normal((64, 6)).astype(np.float32)})
+    assert restore(subject, data).best.name == RESTORED
+
+
+# --- what is left behind ---
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(passes, "Walk", _in_files)
+    return tmp_path
+
+
+def _in_files(runtime: Any) -> Any:
+    walk = stages.Walk(runtime)
+    walk._shelf = stages.Shelf(limit=1000)
+    return walk
+
+
+def test_values_in_files_give_the_same(folder: Path) -> None:
+    data = data_of({"x": images(64)})
+    seen: list[int] = []
+    found = restore(small(), data, lambda done, total: seen.append(len(list(folder.iterdir()))))
+    assert max(seen) == 3 and not list(folder.iterdir())
+    again = restore(small(), data)
+    assert found.best.quality == again.best.quality
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, PrunecError, ValueError])
+def test_nothing_is_left_behind(folder: Path, error: type[BaseException]) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            assert list(folder.iterdir())
+            raise error()
+
+    with pytest.raises(error):
+        restore(small(), data_of({"x": images(64)}), stop)
+    assert not list(folder.iterdir())
+
+
+def test_memory_does_not_grow_with_the_examples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limit = 50_000
+    most: list[int] = []
+
+    class Measured(stages.Shelf):
+        def __init__(self) -> None:
+            super().__init__(limit)
+
+        def put(self, block: int, tensor: Any, array: Any) -> None:
+            super().put(block, tensor, array)
+            most.append(sum(own.nbytes for own in self._arrays.values()))
+
+    monkeypatch.setattr(stages, "Shelf", Measured)
+    restore(small(), data_of({"x": images(150)}))
+    assert limit / 2 < max(most) <= limit
+
+
+def test_the_same_again() -> None:
+    first, second = (restore(small(), data_of({"x": images(80)})) for _ in range(2))
+    for one, other in zip(first.methods, second.methods):
+        assert one.name == other.name and one.quality == other.quality and one.fits == other.fits
+        assert all(np.array_equal(one.parameters[name], other.parameters[name]) for name in one.parameters)
