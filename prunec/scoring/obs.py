@@ -48,6 +48,10 @@ _MOST = 0.25
 BEYOND = 1e6
 #: Rows that are taken for each channel, and at least.
 _ROWS_EACH, _ROWS = 24, 8192
+#: A variance below this share of the mean square is what rounding leaves of none.
+_ROUNDING = 1e-11
+#: Matrices are made smaller where less than this share of their rows is left.
+_THERE = 0.8
 
 
 def obs(analysis: Analysis, settings: Settings) -> Scores:
@@ -61,10 +65,12 @@ def obs(analysis: Analysis, settings: Settings) -> Scores:
     assert isinstance(settings.data, Data)
     every: list[Contracted] = [*find_readers(analysis)[0], *find_products(analysis)[0]]
     readers = [own for own in every if any((units >= 0).any() for units in own.units)]
-    moments = _moments(analysis, settings.data, readers)
     scores = np.full(analysis.solution.unit_count, np.nan)
+    if not readers:
+        return scores
+    moments = _moments(analysis, settings.data, readers)
     for choice in choices_of(analysis.solution):
-        layers = [_layer(analysis, own, moments) for own in _of(readers, choice)]
+        layers = [_layer(analysis, own, moments, choice.units) for own in _of(readers, choice)]
         if layers:
             _rank(choice, layers, scores)
     return scores
@@ -75,14 +81,16 @@ def _of(readers: Sequence[Contracted], choice: Choice) -> list[Contracted]:
     return [own for own in readers if any(np.isin(table, units).any() for table in own.units)]
 
 
-def _layer(analysis: Analysis, own: Contracted, moments: Mapping[_Key, _Moments]) -> _Layer:
+def _layer(
+    analysis: Analysis, own: Contracted, moments: Mapping[_Key, _Moments], units: Atoms
+) -> _Layer:
     seen = moments[own.source, own.data]
     if isinstance(own, Product):
         # A constant in all keys of a row means nothing to the softmax behind: it is no part of the energy.
         centred = _Moments(seen.covariance, np.zeros_like(seen.mean))
-        return _Layer(own, centred, moments[own.other, own.other_data].about_zero)
+        return _Layer(own, centred, moments[own.other, own.other_data].about_zero, units)
     assert isinstance(own, Reader)
-    return _Layer(own, seen, _weight(analysis, own))
+    return _Layer(own, seen, _weight(analysis, own), units)
 
 
 def _weight(analysis: Analysis, reader: Reader) -> Floats:
@@ -165,66 +173,109 @@ class _Sum:
 # --- choosing ------------------------------------------------------------------------------------
 
 
-class _Layer:
-    """One layer while units go: ``inverse`` of the moments of what is left, and ``gram``, ``W' W`` of its
-    weights as they make up for what is gone.  Of both the rows and columns of what is gone mean nothing."""
+class _Part:
+    """What a layer reads in one combination of shared factors, while units go: ``inverse`` of the moments of
+    what is left, and ``gram``, ``W' W`` of its weights as they make up for what is gone; ``owners`` has the
+    unit of each cell, -1 for none or one that is gone, one array for each table of units.  What is gone is
+    the identity in ``inverse`` and zero in ``gram``, until it is left out of both."""
 
-    def __init__(self, reader: Contracted, moments: _Moments, gram: Floats) -> None:
-        self.reader = reader
-        covariance, mean = moments
-        energy = np.einsum("sij,sij->", covariance, gram) + np.einsum("si,sij,sj->", mean, gram, mean)
-        self.energy = max(float(energy), 1e-30)
-        diagonal = np.einsum("sii->si", covariance)
-        ridge = np.maximum(_RIDGE * diagonal.mean(axis=1), 1e-12)
-        eye = np.eye(covariance.shape[1])
-        self.inverse = np.linalg.inv(covariance + ridge[:, None, None] * eye)
+    def __init__(self, covariance: Floats, gram: Floats, owners: Sequence[Atoms], least: float) -> None:
+        ridge = max(_RIDGE * float(np.diag(covariance).mean()), least)
+        self.inverse = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
         self.gram = gram.copy()
+        self.owners = [own.copy() for own in owners]
+        self._there = np.ones(len(covariance), dtype=bool)
 
-    def cells(self, units: Atoms) -> list[tuple[int, Atoms, Atoms]]:
-        """Where units stand: for each combination of shared factors in which some do, the cells, and which of
-        the ``units`` each is of.  What has all cells of a combination takes along what is made of them."""
-        place = np.full(int(max(units.max(), max(own.max() for own in self.reader.units))) + 2, -1)
-        place[units] = np.arange(len(units))
-        found = []
-        for shared in range(self.reader.shape[0]):
-            for table in self.reader.units:
-                own = place[table[shared]]
-                cells = np.flatnonzero(own >= 0)
-                if cells.size and (own != own[0]).any():
-                    found.append((shared, cells, own[cells]))
-        return found
+    def costs(self, place: Atoms, total: Floats) -> None:
+        """Adds to ``total`` what it costs to remove each unit, at its ``place`` there."""
+        for table in self.owners:
+            cells = np.flatnonzero(place[table] >= 0)
+            owner = place[table[cells]]
+            counts = np.bincount(owner, minlength=len(total))
+            order = np.argsort(owner, kind="stable")
+            for size in np.unique(counts[counts > 0]):
+                own = np.flatnonzero(counts == size)
+                blocks = cells[order][counts[owner[order]] == size].reshape(-1, size)
+                if size == 1:
+                    total[own] += self.gram[blocks, blocks][:, 0] / self.inverse[blocks, blocks][:, 0]
+                    continue
+                rows, columns = blocks[:, :, None], blocks[:, None, :]
+                solved = np.linalg.solve(self.inverse[rows, columns], self.gram[rows, columns])
+                total[own] += np.einsum("nii->n", solved)
+
+    def remove(self, place: Atoms) -> None:
+        """Takes units away, those with a ``place``; what is left makes up for them."""
+        gone = np.zeros(len(self._there), dtype=bool)
+        for table in self.owners:
+            gone |= place[table] >= 0
+        cells = np.flatnonzero(gone)
+        if not cells.size:
+            return
+        inverse, gram = self.inverse, self.gram
+        folded = np.linalg.solve(inverse[np.ix_(cells, cells)], inverse[cells])
+        # What is left of a weight w is w - w_R folded; the columns of what is gone become zero.
+        half = gram[cells] - gram[np.ix_(cells, cells)] @ folded / 2
+        moved = half.T @ folded
+        gram -= moved
+        gram -= moved.T
+        inverse -= inverse[:, cells] @ folded
+        for own in (inverse, gram):
+            own[cells], own[:, cells] = 0.0, 0.0
+        inverse[cells, cells] = 1.0
+        for table in self.owners:
+            table[cells] = -1
+        self._there &= ~gone
+        if self._there.mean() < _THERE:
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        there = np.flatnonzero(self._there)
+        self.inverse, self.gram = (own[np.ix_(there, there)] for own in (self.inverse, self.gram))
+        self.owners = [own[there] for own in self.owners]
+        self._there = np.ones(len(there), dtype=bool)
+
+
+class _Layer:
+    """One layer while units go, in as many parts as there are combinations of shared factors in which some
+    of the units stand beside others.  What has all cells of a combination takes along what is made of them,
+    and what never changes is made up for by a constant."""
+
+    def __init__(self, reader: Contracted, moments: _Moments, gram: Floats, units: Atoms) -> None:
+        covariance, mean = moments
+        self.energy = float(
+            np.einsum("sij,sij->", covariance, gram) + np.einsum("si,sij,sj->", mean, gram, mean)
+        )
+        chosen = np.zeros(max(own.max() for own in (units, *reader.units)) + 2, dtype=bool)
+        chosen[units] = True
+        self._size = len(chosen)
+        self._parts: list[_Part] = []
+        for shared in range(reader.shape[0]):
+            tables = [own[shared] for own in reader.units]
+            tables = [own for own in tables if chosen[own].any() and (own != own[0]).any()]
+            variance = float(np.diag(covariance[shared]).mean())
+            least = _ROUNDING * (variance + float(np.square(mean[shared]).mean()))
+            if tables and variance > least:
+                self._parts.append(_Part(covariance[shared], gram[shared], tables, least))
 
     def costs(self, units: Atoms) -> Floats:
         """What each of the units costs, as a share of the layer's energy."""
         total = np.zeros(len(units))
-        for shared, cells, owner in self.cells(units):
-            counts = np.bincount(owner, minlength=len(units))
-            order = np.argsort(owner, kind="stable")
-            for size in np.unique(counts[counts > 0]):
-                chosen = np.isin(owner[order], np.flatnonzero(counts == size))
-                blocks = cells[order][chosen].reshape(-1, size)
-                rows, columns = blocks[:, :, None], blocks[:, None, :]
-                solved = np.linalg.solve(
-                    self.inverse[shared][rows, columns], self.gram[shared][rows, columns]
-                )
-                total[np.flatnonzero(counts == size)] += np.einsum("nii->n", solved)
-        return total / self.energy
+        place = self._place(units)
+        for part in self._parts:
+            part.costs(place, total)
+        return total / self.energy if self.energy > 0 else np.zeros(len(units))
 
     def remove(self, units: Atoms) -> None:
         """Takes units away; what is left makes up for them."""
-        for shared, cells, _ in self.cells(units):
-            inverse, gram = self.inverse[shared], self.gram[shared]
-            folded = np.linalg.solve(inverse[np.ix_(cells, cells)], inverse[cells])
-            # What is left of a weight w is w - w_R folded; the columns of what is gone become zero.
-            gram_rows = gram[cells]
-            moved = gram - gram_rows.T @ folded - folded.T @ gram_rows
-            moved += folded.T @ gram[np.ix_(cells, cells)] @ folded
-            self.gram[shared] = moved
-            self.inverse[shared] = inverse - inverse[:, cells] @ folded
-            # Gone: out of every later step.
-            self.inverse[shared][cells, cells] = 1.0
-            self.gram[shared][cells] = 0.0
-            self.gram[shared][:, cells] = 0.0
+        place = self._place(units)
+        for part in self._parts:
+            part.remove(place)
+
+    def _place(self, units: Atoms) -> Atoms:
+        """The place of each unit among these, -1 for the others and for none."""
+        place = np.full(self._size, -1)
+        place[units] = np.arange(len(units))
+        return place
 
 
 def _rank(choice: Choice, layers: Sequence[_Layer], scores: Scores) -> None:

@@ -180,7 +180,7 @@ def test_too_wide_a_layer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [own.reason for own in others] == ["it reads 8 channels at once; at most 7 are fitted"]
 
 
-#: What each layer computes, from the tables, is what the runtime gives: the geometry is right, whatever it is.
+#: Layers whose tables, multiplied, have to be what they compute.
 BUILDERS: Mapping[str, Any] = {
     "pointwise": lambda net, x: net.conv(x, "read", 8, 6, 1),
     "grouped": lambda net, x: net.conv(x, "read", 8, 6, 1, group=2),

@@ -62,20 +62,16 @@ def test_the_best_at_the_outputs_comes_first() -> None:
     cut, best = method_of(found, CUT), found.best
     assert best.quality.change < cut.quality.change / 2
     # What is measured on the way is what the parameters that are handed out give.
-    data = in_blocks(data_of({"x": images(200)}))
-    held = [
-        inputs["x"] for n, (inputs, _) in enumerate(data.batches()) if n % passes._HELD == passes._HELD - 1
-    ]
-    kept = {"x": np.concatenate(held)}
+    data = replace(in_blocks(data_of({"x": images(200)})), labels=np.arange(200) % 5)
+    blocks = list(data.batches())[passes._HELD - 1 :: passes._HELD]
+    kept = {"x": np.concatenate([inputs["x"] for inputs, _ in blocks])}
     assert best.quality.change == pytest.approx(change_of(subject, best, kept), rel=1e-3)
     assert cut.quality.change == pytest.approx(change_of(subject, cut, kept), rel=1e-3)
     assert found.original.change == 0.0 and found.original.agreement == 1.0
     before, after = (
         runtime.session(kept).run(kept)[0].argmax(axis=1) for runtime in (subject.original, subject.smaller)
     )
-    labels = np.concatenate(
-        [own for n, (_, own) in enumerate(_labelled(data)) if n % passes._HELD == passes._HELD - 1]
-    )
+    labels = np.concatenate([own for _, own in blocks])
     assert cut.quality.agreement == pytest.approx((before == after).mean())
     assert cut.quality.accuracy == pytest.approx((after == labels).mean())
     assert found.original.accuracy == pytest.approx((before == labels).mean())
