@@ -211,7 +211,7 @@ _FLAGS = _split(
     """
 --ratio --target --criterion --align --max-ratio --min-channels --aggregate --normalise --policy --data
 --sensitivity --from --seed --out --params --rules --input --channel --axis --format --plan --register
---verify --global --strict --force --quiet --json --report --kept --compensate --means --check --alone
+--verify --global --strict --force --quiet --json --report --kept --compensate --means --restore --no-restore --check --alone
 --against
 """
 )
@@ -233,7 +233,7 @@ def _flags_case(draw: Draw, made: Good) -> Case:
     }
     if made.models:
         files["net.onnx"] = made.models[0]
-    command = draw.choice(("plan", "compile", "groups", "explain", "diff", "rules", "compensate", "verify"))
+    command = draw.choice(("plan", "compile", "groups", "explain", "diff", "rules", "compensate", "restore", "verify"))
     words = [command]
     if command == "rules":
         words.append(draw.choice(("check", "fmt", "list", "doc", "absent")))

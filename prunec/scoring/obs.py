@@ -12,9 +12,9 @@ structures of layers Kurtic, Frantar and Alistarh, "ZipLM", NeurIPS 2023.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,35 +69,60 @@ def obs(analysis: Analysis, settings: Settings) -> Scores:
     if not readers:
         return scores
     moments = _moments(analysis, settings.data, readers)
+    inverses = {key: own.inverses() for key, own in moments.items()}
+    seen = [_seen(analysis, own, moments, inverses) for own in readers]
     for choice in choices_of(analysis.solution):
-        layers = [_layer(analysis, own, moments, choice.units) for own in _of(readers, choice)]
+        layers = [_Layer(own, choice.units) for own in seen if own.has(choice.units)]
         if layers:
             _rank(choice, layers, scores)
     return scores
 
 
-def _of(readers: Sequence[Contracted], choice: Choice) -> list[Contracted]:
-    units = choice.units
-    return [own for own in readers if any(np.isin(table, units).any() for table in own.units)]
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a reader sees of examples: for each combination of shared factors the inverse of the moments of
+    what it reads (``None`` where that never changes), and the energy of what it computes.  ``gram(shared,
+    cells)`` is ``W' W`` of its weights for some cells."""
+
+    reader: Contracted
+    inverses: Sequence[Optional[Floats]]
+    energy: float
+    gram: Callable[[int, Atoms], Floats]
+
+    def has(self, units: Atoms) -> bool:
+        """Whether any of the units stands in what is read."""
+        return any(np.isin(table, units).any() for table in self.reader.units)
 
 
-def _layer(
-    analysis: Analysis, own: Contracted, moments: Mapping[_Key, _Moments], units: Atoms
-) -> _Layer:
-    seen = moments[own.source, own.data]
+def _seen(
+    analysis: Analysis,
+    own: Contracted,
+    moments: Mapping[_Key, _Moments],
+    inverses: Mapping[_Key, Sequence[Optional[Floats]]],
+) -> _Seen:
+    key = (own.source, own.data)
     if isinstance(own, Product):
         # A constant in all keys of a row means nothing to the softmax behind: it is no part of the energy.
-        centred = _Moments(seen.covariance, np.zeros_like(seen.mean))
-        return _Layer(own, centred, moments[own.other, own.other_data].about_zero, units)
+        queries = moments[own.other, own.other_data].about_zero
+        energy = float(np.einsum("sij,sij->", moments[key].covariance, queries))
+        return _Seen(own, inverses[key], energy, lambda shared, cells: queries[shared][np.ix_(cells, cells)])
     assert isinstance(own, Reader)
-    return _Layer(own, seen, _weight(analysis, own), units)
+    reader = own
 
+    def weight(shared: int, cells: Optional[Atoms] = None) -> Floats:
+        table = reader.weight.table(analysis.model.parameter(reader.parameter))[shared]
+        flat = table.reshape(-1, table.shape[-1])
+        return np.asarray((flat if cells is None else flat[:, cells]).astype(np.float64))
 
-def _weight(analysis: Analysis, reader: Reader) -> Floats:
-    """``W' W`` of each combination of shared factors: (shared, cells, cells)."""
-    table = reader.weight.table(analysis.model.parameter(reader.parameter))
-    flat = table.reshape(len(table), -1, table.shape[-1]).astype(np.float64)
-    return np.asarray(np.matmul(flat.transpose(0, 2, 1), flat))
+    def gram(shared: int, cells: Atoms) -> Floats:
+        flat = weight(shared, cells)
+        return np.asarray(flat.T @ flat)
+
+    second = moments[key].about_zero
+    energy = sum(
+        float(np.sum((flat @ second[n]) * flat)) for n in range(len(second)) for flat in (weight(n),)
+    )
+    return _Seen(own, inverses[key], energy, gram)
 
 
 # --- second moments ------------------------------------------------------------------------------
@@ -141,6 +166,17 @@ class _Moments(NamedTuple):
         """The second moment: (shared, cells, cells)."""
         return np.asarray(self.covariance + self.mean[:, :, None] * self.mean[:, None, :])
 
+    def inverses(self) -> list[Optional[Floats]]:
+        """The inverse of each covariance, with a ridge; ``None`` where nothing ever changes."""
+        found: list[Optional[Floats]] = []
+        for covariance, mean in zip(self.covariance, self.mean):
+            variance = float(np.diag(covariance).mean())
+            least = _ROUNDING * (variance + float(np.square(mean).mean()))
+            ridge = max(_RIDGE * variance, least)
+            enough = variance > least
+            found.append(np.linalg.inv(covariance + ridge * np.eye(len(covariance))) if enough else None)
+        return found
+
 
 class _Sum:
     """Sums over the rows of tables (shared, others, positions, cells)."""
@@ -174,17 +210,17 @@ class _Sum:
 
 
 class _Part:
-    """What a layer reads in one combination of shared factors, while units go: ``inverse`` of the moments of
-    what is left, and ``gram``, ``W' W`` of its weights as they make up for what is gone; ``owners`` has the
-    unit of each cell, -1 for none or one that is gone, one array for each table of units.  What is gone is
-    the identity in ``inverse`` and zero in ``gram``, until it is left out of both."""
+    """What a layer reads of a choice in one combination of shared factors, while units go: ``inverse`` of the
+    moments of what is left, in the rows and columns of the choice alone, and ``gram``, ``W' W`` of its
+    weights as they make up for what is gone; ``owners`` has the unit of each cell, -1 for none or one that is
+    gone, one array for each table of units.  What is gone is the identity in ``inverse`` and zero in
+    ``gram``, until it is left out of both."""
 
-    def __init__(self, covariance: Floats, gram: Floats, owners: Sequence[Atoms], least: float) -> None:
-        ridge = max(_RIDGE * float(np.diag(covariance).mean()), least)
-        self.inverse = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
-        self.gram = gram.copy()
-        self.owners = [own.copy() for own in owners]
-        self._there = np.ones(len(covariance), dtype=bool)
+    def __init__(self, inverse: Floats, gram: Floats, owners: Sequence[Atoms]) -> None:
+        self.inverse = inverse
+        self.gram = gram
+        self.owners = list(owners)
+        self._there = np.ones(len(inverse), dtype=bool)
 
     def costs(self, place: Atoms, total: Floats) -> None:
         """Adds to ``total`` what it costs to remove each unit, at its ``place`` there."""
@@ -240,22 +276,21 @@ class _Layer:
     of the units stand beside others.  What has all cells of a combination takes along what is made of them,
     and what never changes is made up for by a constant."""
 
-    def __init__(self, reader: Contracted, moments: _Moments, gram: Floats, units: Atoms) -> None:
-        covariance, mean = moments
-        self.energy = float(
-            np.einsum("sij,sij->", covariance, gram) + np.einsum("si,sij,sj->", mean, gram, mean)
-        )
+    def __init__(self, seen: _Seen, units: Atoms) -> None:
+        self.energy = seen.energy
+        reader = seen.reader
         chosen = np.zeros(max(own.max() for own in (units, *reader.units)) + 2, dtype=bool)
         chosen[units] = True
         self._size = len(chosen)
         self._parts: list[_Part] = []
-        for shared in range(reader.shape[0]):
+        for shared, inverse in enumerate(seen.inverses):
             tables = [own[shared] for own in reader.units]
             tables = [own for own in tables if chosen[own].any() and (own != own[0]).any()]
-            variance = float(np.diag(covariance[shared]).mean())
-            least = _ROUNDING * (variance + float(np.square(mean[shared]).mean()))
-            if tables and variance > least:
-                self._parts.append(_Part(covariance[shared], gram[shared], tables, least))
+            if tables and inverse is not None:
+                cells = np.flatnonzero(np.any([chosen[own] for own in tables], axis=0))
+                block = np.ascontiguousarray(inverse[np.ix_(cells, cells)])
+                owners = [np.where(chosen[own[cells]], own[cells], -1) for own in tables]
+                self._parts.append(_Part(block, seen.gram(shared, cells), owners))
 
     def costs(self, units: Atoms) -> Floats:
         """What each of the units costs, as a share of the layer's energy."""
