@@ -87,15 +87,15 @@ class Moments:
         if before.shape[:3] != after.shape[:3] or not rows:
             return
         self._blocks += 1
-        sample = spread(rows, -(-_SAMPLE // blocks), self._blocks)
-        x, k = self._rows_of(before, sample), self._kept_of(after, sample)
-        self._samples[held].append((x, k))
+        most = _SAMPLE if held else max(_ROWS, _ROWS_EACH * before.shape[3])
+        chosen = spread(rows, -(-most // blocks), self._blocks)
+        x, k = self._rows_of(before, chosen), self._kept_of(after, chosen)
+        sample = spread(len(chosen), -(-_SAMPLE // blocks), self._blocks)
+        self._samples[held].append((x[:, sample], k[:, sample]))
         if held:
             for node, own in missing.items():
-                self._missing_samples.setdefault(node, []).append((k[0], own[sample]))
+                self._missing_samples.setdefault(node, []).append((k[0], own[chosen]))
             return
-        chosen = spread(rows, -(-max(_ROWS, _ROWS_EACH * before.shape[3]) // blocks), self._blocks)
-        x, k = self._rows_of(before, chosen), self._kept_of(after, chosen)
         self.count += x.shape[1]
         if self._origin is None:
             self._origin = (x.mean(axis=1, keepdims=True), k.mean(axis=1, keepdims=True))
@@ -119,13 +119,15 @@ class Moments:
     def _rows_of(self, table: Array, chosen: NDArray[np.intp]) -> Array:
         """Some rows of a table (shared, others, positions, cells), of the combinations that stay."""
         rows = table.reshape(len(table), -1, table.shape[-1])[:, chosen]
-        return (rows if len(self.rows) == len(rows) else rows[self.rows]).astype(np.float32)
+        return (rows if len(self.rows) == len(rows) else rows[self.rows]).astype(np.float32, copy=False)
 
     def _kept_of(self, table: Array, chosen: NDArray[np.intp]) -> Array:
         rows = self._rows_of(table, chosen)
-        return (
-            rows if rows.shape[2] == self.kept.shape[1] else np.take_along_axis(rows, self.kept[:, None], 2)
-        )
+        if rows.shape[2] == self.kept.shape[1]:
+            return rows
+        if len(rows) == 1:
+            return rows[:, :, self.kept[0]]
+        return np.take_along_axis(rows, self.kept[:, None], 2)
 
     def _add_missing(self, node: int, missing: Array, k: Array) -> None:
         if node not in self._missing:
@@ -225,8 +227,12 @@ class Moments:
     def errors(self, found: Prediction, weight: Array) -> tuple[float, float]:
         """The relative error of what a layer computes, root of the mean square, on the examples fitted and on
         those held back (NaN without any); ``weight`` is (shared, others, positions, cells)."""
-        seen = weight.reshape(len(weight), -1, weight.shape[-1])[self.rows].astype(np.float32)
-        return self._error(found, seen, False), self._error(found, seen, True)
+        seen = weight.reshape(len(weight), -1, weight.shape[-1])[self.rows].astype(np.float64)
+        if seen.shape[1] > seen.shape[2]:
+            # Only squares are asked for: those of a smaller triangle are the same.
+            seen = np.stack([np.linalg.qr(own, mode="r") for own in seen])
+        small = seen.astype(np.float32)
+        return self._error(found, small, False), self._error(found, small, True)
 
     def _error(self, found: Prediction, weight: Optional[Array], held: bool) -> float:
         wrong = whole = 0.0

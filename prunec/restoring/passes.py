@@ -20,6 +20,8 @@ from prunec.restoring.stages import Stage, Walk, stages
 from prunec.rewriting.places import Places
 from prunec.rewriting.slicing import slice_array
 
+#: The first block has so many examples, where the model takes any number: single layers are tried with it.
+_TRIED = 2
 #: One block of examples in so many is held back.
 _HELD = 4
 
@@ -66,6 +68,9 @@ class Pass:
         self._blocks = list(data.batches())
         count = len(self._blocks)
         self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]
+        if not data.whole and len(next(iter(self._blocks[0][0].values()))) > _TRIED:
+            self._blocks[:1] = _split(self._blocks[0])
+            self._held[:1] = [False, False]
         self._own, self._cut = QualityMeter(), QualityMeter()
         self._cut_session: Optional[Session] = None
         self._cut_shapes: dict[str, tuple[int, ...]] = {}
@@ -341,6 +346,19 @@ class Pass:
             found.starved,
             target,
         )
+
+
+#: Inputs by name, and labels.
+_Block = tuple[dict[str, Array], Optional[Array]]
+
+
+def _split(block: _Block) -> list[_Block]:
+    """A block in two, the first of a few examples."""
+    inputs, labels = block
+    return [
+        ({name: array[part] for name, array in inputs.items()}, None if labels is None else labels[part])
+        for part in (slice(None, _TRIED), slice(_TRIED, None))
+    ]
 
 
 def _by_source(readers: Sequence[Contracted], removed: Array) -> list[tuple[list[Contracted], Array]]:
