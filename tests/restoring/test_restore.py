@@ -154,8 +154,7 @@ def test_each_model_is_run_once_over_the_examples() -> None:
     for (_, fetches, examples), count in smaller.items():
         if fetches != "whole":
             seen[fetches] += examples * count
-    firsts = [own for own, examples in seen.items() if examples]
-    assert firsts and all(seen[own] == 2 * 256 for own in firsts)
+    assert seen and set(seen.values()) == {2 * 256}
     parts = {own for _, own, _ in smaller if own != "whole"}
     # The original: the same stages once (the first block in two), and trials of single layers, on the first
     # few examples alone.
