@@ -24,7 +24,7 @@ say "512 training images as examples, without their labels ($out/examples.npz)"
 mkdir -p "$out"
 python "$here/data.py" --unlabelled --count 512 "$out/examples.npz"
 say "prunec compile: a quarter of the multiply-adds stays, and what goes is restored (results in $out/small)"
-prunec compile "$here/$symbol" $quarter --data "$out/examples.npz" --out "$out/small" --force --verify
+prunec compile "$here/$symbol" $quarter --criterion obs --data "$out/examples.npz" --out "$out/small" --force --verify
 say "To compare: as much cut by magnitudes and not restored"
 prunec compile "$here/$symbol" $quarter --no-restore --out "$out/cut" --force --quiet
 say "Fine-tuning the restored network (five epochs)"

@@ -67,9 +67,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
     check_means(options)
-    if options.restore is None:
-        usual = options.data is not None and not (options.plan is not None or options.compensate)
-        options.restore = usual or options.means
+    if options.restore is None and options.data is not None:
+        # Where nothing was said, it stays ``None`` if there is nothing to restore with.
+        options.restore = options.means or not (options.plan is not None or options.compensate)
     if options.restore and not options.means and options.criterion is None and options.plan is None:
         options.criterion = AUTO
     making_up = options.restore or options.compensate
@@ -142,7 +142,7 @@ def _compile(
             artefacts = added(artefacts, made_up)
         stale = stale_files(folder, _optional(given_inputs, artefacts.names()), given_inputs.files)
         write(artefacts, folder, stale)
-    options.terminal.warn(_approximation(inputs, plan))
+    options.terminal.warn([*_approximation(inputs, plan), *_not_restored(options, inputs, plan)])
     result = Result(given_inputs, plan, pruned, folder, artefacts.names())
     if not (options.quiet or options.json):
         print_result(result)
@@ -275,6 +275,24 @@ def _smaller(result: Result) -> PrunedFiles:
     inputs = result.inputs
     sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
     return inputs.front.read_pruned(inputs.model, result.folder / inputs.model.path.name, sliced)
+
+
+def _not_restored(options: argparse.Namespace, inputs: Inputs, plan: Plan) -> list[Diagnostic]:
+    """A warning where nothing makes up for what goes of a model, and nobody said that this is meant."""
+    from prunec.support.diagnostics import Diagnostic, Severity
+
+    meant = options.restore is not None or options.compensate or options.means
+    done = "restored" in plan.method or plan.compensated
+    if meant or done or inputs.weights is None or not plan.removed.any():
+        return []
+    return [
+        Diagnostic(
+            "P565",
+            "the model is cut, not restored: a trained one is hardly usable before it is trained further",
+            help="give examples with --data to restore it, or --no-restore if you train it",
+            severity=Severity.WARNING,
+        )
+    ]
 
 
 def _comparison(options: argparse.Namespace, inputs: Inputs) -> tuple[Optional[ComparisonInputs], int]:

@@ -36,7 +36,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_files_are_written(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path)
-    code, out, err = run(capsys, "compile", "net-symbol.json")
+    code, out, err = run(capsys, "compile", "net-symbol.json", "--no-restore")
     assert (code, err) == (0, "")
     folder = tmp_path / "net-pruned"
     assert sorted(path.name for path in folder.iterdir()) == FILES
@@ -113,7 +113,7 @@ def test_what_is_not_known_is_a_question_mark(tmp_path: Path, capsys: Any) -> No
 
 def test_layers_that_lose_nothing_say_why(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path, symbol("my_gate"))
-    code, out, err = run(capsys, "compile", "net-symbol.json")
+    code, out, err = run(capsys, "compile", "net-symbol.json", "--no-restore")
     assert code == 0
     assert re.search(r"^ +8  conv1  no rule knows the operator my_gate \(middle\)", out, re.MULTILINE)
     assert err.startswith("warning[P406]: no rule knows the operator my_gate\n")
@@ -126,7 +126,8 @@ def test_layers_that_lose_nothing_say_why(tmp_path: Path, capsys: Any) -> None:
 def test_a_rule_of_ones_own_turns_the_barrier_into_a_layer(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path, symbol("my_gate"))
     (tmp_path / "own.prune").write_text("op my_gate { data[*x] -> out[*x] }\n")
-    code, out, err = run(capsys, "compile", "net-symbol.json", "--rules", "default", "--rules", "own.prune")
+    rules = ("--rules", "default", "--rules", "own.prune")
+    code, out, err = run(capsys, "compile", "net-symbol.json", *rules, "--no-restore")
     assert (code, err) == (0, "")
     assert re.search(r"^conv1 +8 -> 4", out, re.MULTILINE)
 
@@ -283,7 +284,7 @@ def test_strict_keeps_approximate_groups(tmp_path: Path, capsys: Any) -> None:
     assert code == 0
     assert err.startswith("warning[P509]: 1 of the groups that lose channels are approximate\n")
     assert "middle (softmax)" in err and "--strict keeps these channels" in err
-    code, _, err = run(capsys, "compile", "net-symbol.json", "--strict", "--out", "strict")
+    code, _, err = run(capsys, "compile", "net-symbol.json", "--strict", "--no-restore", "--out", "strict")
     assert (code, err) == (0, "")
     plan = plan_of(tmp_path / "strict")
     assert plan["strict"] is True and [group["name"] for group in plan["groups"]] == ["conv2_weight"]
@@ -291,7 +292,7 @@ def test_strict_keeps_approximate_groups(tmp_path: Path, capsys: Any) -> None:
 
 def test_quiet_prints_nothing(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path)
-    assert run(capsys, "compile", "net-symbol.json", "--quiet") == (0, "", "")
+    assert run(capsys, "compile", "net-symbol.json", "--quiet", "--no-restore") == (0, "", "")
 
 
 def test_hostile_names(tmp_path: Path, capsys: Any) -> None:
@@ -299,7 +300,7 @@ def test_hostile_names(tmp_path: Path, capsys: Any) -> None:
     renamed = {"conv1": evil, "conv1_weight": evil + "_w\n", "conv1_bias": "b" * 10_000}
     values = {renamed.get(name, name): array for name, array in arrays().items()}
     write_network(tmp_path, symbol(names=renamed), values)
-    code, out, err = run(capsys, "compile", "net-symbol.json")
+    code, out, err = run(capsys, "compile", "net-symbol.json", "--no-restore")
     assert (code, err) == (0, "")
     assert "\x1b" not in out and "\u202e" not in out
     assert "\\u001b[31m\\u202e[bold]<script>" in out
@@ -311,7 +312,7 @@ def test_hostile_names(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_the_digits_example(tmp_path: Path, capsys: Any) -> None:
-    code, out, err = run(capsys, "compile", DIGITS / "digits-symbol.json")
+    code, out, err = run(capsys, "compile", DIGITS / "digits-symbol.json", "--no-restore")
     assert (code, err) == (0, "")
     assert re.search(r"^parameters +25.4% +152,106 -> 38,682$", out, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "digits-pruned").iterdir())[1] == "digits-0000.params"
@@ -328,7 +329,7 @@ def test_the_script_written_makes_the_parameters_written(tmp_path: Path, capsys:
 
 def test_as_a_process(tmp_path: Path) -> None:
     write_network(tmp_path)
-    result = run_process(tmp_path, "compile", "net-symbol.json")
+    result = run_process(tmp_path, "compile", "net-symbol.json", "--no-restore")
     assert (result.returncode, result.stderr) == (0, "")
     assert json.loads((tmp_path / "net-pruned" / "groups.json").read_text())["groups"][0]["units"] == 8
 

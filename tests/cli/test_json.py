@@ -31,7 +31,7 @@ def compiled(capsys: Any, *arguments: object) -> dict[str, Any]:
 
 def test_the_document(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path)
-    document = compiled(capsys, "net-symbol.json", "--input", "data=1,3,8,8", "--report")
+    document = compiled(capsys, "net-symbol.json", "--input", "data=1,3,8,8", "--report", "--no-restore")
     written = bytes_of(tmp_path / "net-pruned")
     assert {file["name"]: (file["sha256"], file["bytes"]) for file in document["files"]} == {
         name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in written.items()
@@ -79,12 +79,12 @@ def test_what_is_not_known_is_null(tmp_path: Path, capsys: Any) -> None:
 def test_warnings_are_in_the_document(tmp_path: Path, capsys: Any) -> None:
     document = symbol("my_gate")
     write_network(tmp_path, document)
-    (warning,) = compiled(capsys, "net-symbol.json", "--out", "a")["warnings"]
+    (warning,) = compiled(capsys, "net-symbol.json", "--out", "a", "--no-restore")["warnings"]
     assert (warning["code"], warning["severity"]) == ("P406", "warning")
     assert warning["headline"] == "no rule knows the operator my_gate"
     document["nodes"][4] = node("softmax", "middle", [[3, 0]], axis=1)
     write_network(tmp_path, document)
-    found = compiled(capsys, "net-symbol.json", "--out", "b")
+    found = compiled(capsys, "net-symbol.json", "--out", "b", "--no-restore")
     assert [warning["code"] for warning in found["warnings"]] == ["P509"]
     (group,) = found["approximate"]
     assert (group["group"], group["name"], group["units"], group["removed"]) == (0, "conv1_weight", 8, 4)
