@@ -251,13 +251,12 @@ class Moments:
 def fold(found: Prediction, weight: Array) -> Array:
     """A weight (shared, others, positions, cells) that reads what stays, in the places of these; what it
     reads of the others is left as it is."""
-    result = weight.astype(np.float64)
+    result = weight.reshape(len(weight), -1, weight.shape[-1]).astype(np.float64)
     rows = result[found.rows]
-    folded = np.einsum("ropc,rck->ropk", rows, found.matrix, optimize=True)
-    places = np.broadcast_to(found.kept[:, None, None, :], folded.shape)
-    np.put_along_axis(rows, places, folded, axis=3)
+    folded = np.matmul(rows, found.matrix)
+    np.put_along_axis(rows, np.broadcast_to(found.kept[:, None, :], folded.shape), folded, axis=2)
     result[found.rows] = rows
-    return result
+    return result.reshape(weight.shape)
 
 
 def predicted(found: Prediction, table: Array, shifted: bool) -> Array:

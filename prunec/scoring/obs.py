@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 #: What is added to second moments, as a share of their mean diagonal: less trusts correlations too far.
 _RIDGE = 1e-1
 #: A choice is made in at most so many rounds: where it has more units, several go in one.
-_ROUNDS = 128
+_ROUNDS = 64
 #: Values of examples that are held at a time, in bytes.
 _HELD = 192 << 20
 #: No layer is to be off by more than this share of what it computes, squared, while others can lose instead.
