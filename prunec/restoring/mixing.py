@@ -97,9 +97,10 @@ class Mixer:
         both = [(own, own.swapped) for own in products]
         values = self._values([own for pair in both for own in pair])
         found: list[Union[Mixing, str]] = []
-        for pair in both:
-            tried = [self._find(own, values) for own in pair]
-            found.append(next((own for own in tried if isinstance(own, Mixing)), tried[0]))
+        for first, second in both:
+            own = self._find(first, values)
+            other = own if isinstance(own, Mixing) else self._find(second, values)
+            found.append(other if isinstance(other, Mixing) else own)
         return found
 
     def _maker(self, product: Product) -> Optional[Reader]:

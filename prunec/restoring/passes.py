@@ -199,6 +199,8 @@ class Pass:
         before = view.table(self._value(self._original, block, source))
         held = self._held[block]
         for candidate in self._candidates:
+            if candidate.name == MEANS and not any(isinstance(own, Reader) for own in readers):
+                continue
             whole = self._places.scatter(source, self._value(candidate.walk, block, source))
             if whole is not None:
                 found = {own.node: self._missing_of(own, candidate, block) for own in readers}
