@@ -23,6 +23,7 @@ from prunec.restoring.readers import Reader
 from prunec.restoring.records import Subject
 from prunec.restoring.shifts import Place, Shifts
 from prunec.rewriting.places import Places
+from prunec.support.diagnostics import PrunecError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -98,8 +99,8 @@ class Mixer:
         values = self._values([own for pair in both for own in pair])
         found: list[Union[Mixing, str]] = []
         for first, second in both:
-            own = self._find(first, values)
-            other = own if isinstance(own, Mixing) else self._find(second, values)
+            own = self._tried(first, values)
+            other = own if isinstance(own, Mixing) else self._tried(second, values)
             found.append(other if isinstance(other, Mixing) else own)
         return found
 
@@ -131,6 +132,14 @@ class Mixer:
         """The inputs of the model and what a node takes."""
         own = {tensor: values[tensor] for tensor in self._graph.nodes[node].inputs if tensor in values}
         return {**self._inputs, **own}
+
+    def _tried(self, product: Product, values: Mapping[Any, Array]) -> Union[Mixing, str]:
+        try:
+            return self._find(product, values)
+        except PrunecError as error:
+            return f"trying it failed: {error.diagnostics[0].headline}"
+        except ValueError:
+            return "its values have other shapes than the analysis found"
 
     def _find(self, product: Product, values: Mapping[Any, Array]) -> Union[Mixing, str]:
         reader = self._maker(product)

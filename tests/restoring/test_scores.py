@@ -23,6 +23,7 @@ from prunec.restoring.records import RESTORED, Restoration, Subject
 from prunec.restoring.restore import restore
 from prunec.scoring.criteria import Settings
 from prunec.scoring.obs import obs
+from prunec.support.diagnostics import Diagnostic, PrunecError
 from restoring.models import analysis_of, change_of, data_of, method_of, subject_of, units_of, with_values
 
 #: How far outputs may be off where all can be restored, and how far they are at least where something is
@@ -294,6 +295,22 @@ def test_a_product_that_lets_no_matrix_through_is_left(make: Callable[[], Case],
     assert [why for _, why in found.unreadable] == [reason]
     assert "q_w" not in found.methods[0].parameters
     assert change(subject, found) > FAR
+
+
+def test_what_cannot_be_tried_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = PrunecError(Diagnostic("P701", "the part does not run"))
+    for error, reason in (
+        (refusal, "trying it failed: the part does not run"),
+        (ValueError("shapes"), "its values have other shapes than the analysis found"),
+    ):
+
+        def refused(self: Mixer, product: Any, values: Any, error: Exception = error) -> float:
+            raise error
+
+        monkeypatch.setattr(Mixer, "_factor", refused)
+        found = restore(separate().subject(), data())
+        assert [why for _, why in found.unreadable] == [reason]
+        assert "q_w" not in found.methods[0].parameters
 
 
 # --- choosing ------------------------------------------------------------------------------------
