@@ -7,9 +7,12 @@ import json
 import math
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, Optional, Sequence
+
+import numpy as np
 
 from prunec.cli.artefacts import write
 from prunec.cli.compile_files import compiled_files
@@ -18,7 +21,7 @@ from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
-from prunec.frontends.runtime import Runtime
+from prunec.frontends.runtime import Array, Runtime
 from prunec.planning.choose import Plan
 from prunec.restoring.quality import Quality
 from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
@@ -57,7 +60,7 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
             }
             for own, result in zip(plans, found)
         ]
-    options.terminal.warn(_warnings(best))
+    options.terminal.warn([*_doubts(best, data), *_warnings(best)])
     return MadeUp(
         changed_inputs,
         replace(plan, method=method),
@@ -193,15 +196,56 @@ def _warnings(found: Restoration) -> list[Diagnostic]:
     return warnings
 
 
+def _doubts(found: Restoration, data: Data) -> list[Diagnostic]:
+    """Why the examples say little of others."""
+    notes = []
+    different = _different(data)
+    if different < data.count // 2:
+        notes.append(
+            f"of the {data.count} given only {different} {'is' if different == 1 else 'are'} different"
+        )
+    if data.count > 1 and found.spread < _ALIKE:
+        notes.append("the model gives the same for all of them, as far as can be told")
+    still = [fit.layer for fit in found.best.fits if fit.still]
+    if still:
+        more = len(still) - _MOST_LINES
+        named = f"{', '.join(still[:_MOST_LINES])}{f' and {more} more' if more > 0 else ''}"
+        notes.append(f"{named}: what is read there is the same in all of them")
+    if not found.held:
+        notes.append("they are too few to hold some back: how good the model is on others is not known")
+    doubts = [] if not notes else [_warning("P566", "the examples say little of others", notes)]
+    share = found.original.accuracy
+    if share is not None and data.labels is not None and share <= _commonest(data.labels):
+        note = f"it names {share:.1%} of them, on examples {'held back' if found.held else 'given'}"
+        doubts.append(_warning("P567", "the labels are hardly those of the original model's classes", [note]))
+    return doubts
+
+
+def _different(data: Data) -> int:
+    """How many different examples there are."""
+    rows = zip(*data.inputs.values())
+    return len({sha256(b"".join(part.tobytes() for part in row)).digest() for row in rows})
+
+
+def _commonest(labels: Array) -> float:
+    """The share of the label that most examples have."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
 def _layers(count: int) -> str:
     return "1 layer is" if count == 1 else f"{count} layers are"
 
+
+#: Outputs that differ by less than this share of their size are the same.
+_ALIKE = 1e-3
 
 _HELP = {
     "P561": "give more examples, or remove less",
     "P562": "remove less there, with a policy or --global, or give more examples",
     "P563": "give more examples: 400 serve most models",
     "P564": "fine-tune, or keep these channels with a policy",
+    "P566": "give some hundred different ones, prepared as the model takes them",
+    "P567": "restoring needs no labels: leave them out, or give the classes that the model numbers",
 }
 
 

@@ -19,6 +19,8 @@ RIDGE = 1e-2
 STARVED = 3
 #: Rows to be had are taken up to so many for each channel; more change nothing that matters.
 _ROWS_EACH, _ROWS = 24, 16384
+#: What differs by less than this share of the largest value is the same.
+_SAME = 1e-5
 #: Rows on which errors are measured.
 _SAMPLE = 384
 #: What rounding leaves of a square in single precision, as a share of it, and more: no channel whose
@@ -223,6 +225,15 @@ class Moments:
 
     def _misfit(self, found: Prediction) -> float:
         return self._error(found, None, True)
+
+    @property
+    def still(self) -> bool:
+        """Whether what is read is the same in all rows."""
+        rows = [x for x, _ in self._samples[False]]
+        if not rows:
+            return False
+        every = np.concatenate(rows, axis=1)
+        return bool(np.ptp(every, axis=1).max(initial=0.0) <= _SAME * np.abs(every).max(initial=0.0))
 
     def errors(self, found: Prediction, weight: Array) -> tuple[float, float]:
         """The relative error of what a layer computes, root of the mean square, on the examples fitted and on

@@ -12,7 +12,7 @@ from prunec.graph import Graph, Tensor
 from prunec.restoring.branches import Branch, Branches
 from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.moments import Moments, Prediction, fold, predicted
-from prunec.restoring.quality import Quality, QualityMeter
+from prunec.restoring.quality import Quality, QualityMeter, SpreadMeter
 from prunec.restoring.readers import Contracted, Reader
 from prunec.restoring.records import CUT, MEANS, RESTORED, Fit, Method, Subject
 from prunec.restoring.shifts import Place, Shifts
@@ -72,6 +72,7 @@ class Pass:
             self._blocks[:1] = _split(self._blocks[0])
             self._held[:1] = [False, False]
         self._own, self._cut = QualityMeter(), QualityMeter()
+        self._spread = SpreadMeter()
         self._cut_session: Optional[Session] = None
         self._cut_shapes: dict[str, tuple[int, ...]] = {}
         #: Layers that no examples reached, or other numbers than can be fitted.
@@ -86,6 +87,11 @@ class Pass:
     def own_quality(self) -> Quality:
         """That of the original."""
         return self._own.result()
+
+    @property
+    def spread(self) -> float:
+        """How much the original's outputs differ from example to example."""
+        return self._spread.result()
 
     def methods(self, progress: Callable[[int, int], None]) -> list[Method]:
         """Runs all stages."""
@@ -212,6 +218,7 @@ class Pass:
         outputs = self._graph.outputs
         before = [self._value(self._original, block, tensor) for tensor in outputs]
         self._own.add(before, before, labels)
+        self._spread.add(before)
         for candidate in self._candidates:
             after = [self._value(candidate.walk, block, tensor) for tensor in outputs]
             candidate.meter.add(before, after, labels)
@@ -346,6 +353,7 @@ class Pass:
             held,
             found.ridge,
             found.starved,
+            own.still,
             target,
         )
 

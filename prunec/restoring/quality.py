@@ -24,6 +24,33 @@ class Quality:
     accuracy: Optional[float]
 
 
+class SpreadMeter:
+    """How much outputs differ from example to example, relative to how large they are."""
+
+    def __init__(self) -> None:
+        self._sums: list[tuple[int, Array, Array]] = []
+
+    def add(self, outputs: Sequence[Array]) -> None:
+        """Takes in what a model gave for some examples, which stand along the first axes."""
+        for number, output in enumerate(outputs):
+            rows = output.reshape(len(output), -1).astype(np.float64) if output.ndim else output.reshape(1, 1)
+            own = (len(rows), rows.sum(axis=0), np.square(rows).sum(axis=0))
+            if number == len(self._sums):
+                self._sums.append(own)
+            elif self._sums[number][1].shape == own[1].shape:
+                count, total, squares = self._sums[number]
+                self._sums[number] = (count + own[0], total + own[1], squares + own[2])
+
+    def result(self) -> float:
+        """That of the output that differs most, 0 where all are the same."""
+        found = [0.0]
+        for count, total, squares in self._sums:
+            size = float(squares.mean()) / count if squares.size else 0.0
+            variance = float((squares / count - np.square(total / count)).mean()) if squares.size else 0.0
+            found.append(float(np.sqrt(max(variance, 0.0) / size)) if size > 0 else 0.0)
+        return max(found)
+
+
 class QualityMeter:
     """Sums over blocks of examples."""
 

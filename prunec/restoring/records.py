@@ -18,8 +18,9 @@ CUT, MEANS, RESTORED = "cut", "means", "restored"
 @dataclass(frozen=True)
 class Fit:
     """What was done for one layer: ``gone`` of the ``cells`` channels it reads go; ``fitted`` and ``held``
-    are relative errors of what it computes, on the examples fitted and on those held back; ``target`` is the
-    node where the intercept went, ``None`` where it has no place and the fit is made without."""
+    are relative errors of what it computes, on the examples fitted and on those held back; ``still`` says
+    that it reads the same in all of them; ``target`` is the node where the intercept went, ``None`` where it
+    has no place and the fit is made without."""
 
     layer: str
     parameter: str
@@ -29,6 +30,7 @@ class Fit:
     held: float
     ridge: float
     starved: bool
+    still: bool
     target: Optional[str]
 
 
@@ -46,13 +48,15 @@ class Method:
 @dataclass(frozen=True, eq=False)
 class Restoration:
     """All that was tried, the best first, and layers for which nothing could be done.  ``original`` is the
-    original model's own quality; ``held`` says whether the examples compared on were held back."""
+    original model's own quality; ``held`` says whether the examples compared on were held back, ``spread``
+    how much its outputs differ from one to another of these, relative to their size."""
 
     methods: tuple[Method, ...]
     original: Quality
     unreadable: tuple[tuple[str, str], ...]
     examples: int
     held: bool
+    spread: float
 
     @property
     def best(self) -> Method:

@@ -59,7 +59,7 @@ def restore(
     reasons = [*_unread(subject, [*unread, *others, *refused]), *((node, _UNSEEN) for node in both.unfitted)]
     names = [node.name for node in subject.analysis.model.graph.nodes]
     lost = tuple((names[node], why) for node, why in sorted(reasons))
-    return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back)
+    return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back, both.spread)
 
 
 def compare(original: Runtime, smaller: Runtime, data: Data) -> tuple[Quality, Quality]:
