@@ -215,7 +215,7 @@ def _doubts(found: Restoration, data: Data) -> list[Diagnostic]:
         notes.append("they are too few to hold some back: how good the model is on others is not known")
     doubts = [] if not notes else [_warning("P566", "the examples say little of others", notes)]
     share = found.original.accuracy
-    if share is not None and data.labels is not None and share <= _commonest(data.labels):
+    if share is not None and data.labels is not None and share <= min(_commonest(data.labels), 0.5):
         note = f"it names {share:.1%} of them, on examples {'held back' if found.held else 'given'}"
         doubts.append(_warning("P567", "the labels are hardly those of the original model's classes", [note]))
     return doubts

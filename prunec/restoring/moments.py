@@ -74,6 +74,8 @@ class Moments:
             raise ValueError("the rows of a table keep unequally many")
         self.kept = np.argsort(~stays[self.rows], axis=1, kind="stable")[:, : int(widths[0])]
 
+    # What is beyond all bounds is found when it is fitted, and left.
+    @np.errstate(over="ignore", invalid="ignore")
     def add(
         self, before: Array, after: Array, blocks: int, held: bool, missing: Mapping[int, Array] = {}
     ) -> None:

@@ -187,6 +187,8 @@ class _Sum:
         self.sums: Any = 0.0
         self.products: Any = 0.0
 
+    # A layer that reads numbers beyond all bounds is left when it is restored.
+    @np.errstate(over="ignore", invalid="ignore")
     def add(self, table: NDArray[Any], batches: int) -> None:
         rows = table.reshape(len(table), -1, table.shape[-1])
         most = -(-max(_ROWS, _ROWS_EACH * rows.shape[2]) // batches)
@@ -203,6 +205,8 @@ class _Sum:
         count = max(self.count, 1)
         off = self.sums / count
         covariance = self.products / count - off[:, :, None] * off[:, None, :]
+        if not np.isfinite(covariance).all():
+            covariance = np.zeros_like(covariance)
         return _Moments(np.asarray(covariance), np.asarray(off + self.origin[:, 0]))
 
 
