@@ -28,7 +28,7 @@ FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tes
 	proofs-transformers restoring fuzz bench clean
 
 help:
-	@echo "make demo          prune a trained network that ships here, verify it, compare accuracies"
+	@echo "make demo          bring a trained network that ships here to a quarter of its cost and restore it"
 	@echo "make test          run all tests"
 	@echo "make test-fast     run the quick tests of the core and the command line: less than a minute"
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"

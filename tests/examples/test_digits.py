@@ -1,4 +1,4 @@
-"""The digits example: the commands of its README, the comparison of criteria, and its images."""
+"""The digits example: its demonstration, the commands of its README, the comparison, and its images."""
 
 from __future__ import annotations
 
@@ -49,36 +49,63 @@ def _accuracies(printed: dict[str, str]) -> list[float]:
 def test_the_readme_goes_the_whole_way(outputs: tuple[Path, dict[str, str]]) -> None:
     _, printed = outputs
     assert [command.split()[1] for command in COMMANDS] == [
-        "evaluate.py",
-        "data.py",
-        "sensitivity",
-        "plan",
-        "compile",
-        "evaluate.py",
-        "finetune.py",
-        "evaluate.py",
-        "compare.py",
+        *("evaluate.py", "data.py", "compile", "evaluate.py", "compile", "evaluate.py"),
+        *("finetune.py", "evaluate.py", "compare.py"),
     ]
-    original, pruned, tuned = _accuracies(printed)
+    original, restored, cut, tuned = _accuracies(printed)
     assert original > 0.99
-    assert pruned > 0.9, "compensated, before fine-tuning"
-    assert tuned >= original - 0.01
-    plan = next(text for command, text in printed.items() if command.startswith("prunec plan"))
-    assert re.search(r"multiply-adds: .*\((49|50)\.\d+% left\)", plan), plan
+    assert restored >= 0.98, "not trained"
+    assert cut < 0.3
+    assert tuned >= original - 0.015
+    compiled = next(text for command, text in printed.items() if command.startswith("prunec compile"))
+    assert re.search(r"multiply-adds +(24|25)\.\d%", compiled), compiled
+    assert "restored (kept)" in compiled and "proved:" in compiled
+
+
+def test_the_demonstration_ends_with_a_table(tmp_path: Path) -> None:
+    """A quarter of the cost, restored without training, is nearly as good as the original."""
+    (tmp_path / "bin").mkdir()
+    for name, more in (("prunec", "-m prunec "), ("python", "")):
+        script = tmp_path / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {more}"$@"\n')
+        script.chmod(0o755)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["sh", DIGITS / "demo.sh", "out"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(original|a quarter, .+?) +(\d\.\d+)$", done.stdout, re.MULTILINE)
+    assert [name for name, _ in rows] == [
+        *("original", "a quarter, cut", "a quarter, restored, not trained"),
+        "a quarter, restored and fine-tuned",
+    ]
+    original, cut, restored, tuned = (float(accuracy) for _, accuracy in rows)
+    assert (original, cut < 0.3) == (0.9978, True)
+    assert restored >= 0.985
+    assert tuned >= 0.98
+    assert "proved:" in done.stdout and "restored (kept)" in done.stdout
 
 
 def test_the_quick_comparison_has_its_rows(outputs: tuple[Path, dict[str, str]]) -> None:
     text = (outputs[0] / "quick" / "RESULTS.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| l1 ", "| random"))]
-    assert [row[0] for row in rows] == ["| l1", "| random", "| l1"]
-    (_, left, plain, means, tuned), (_, _, _, chance, _), (_, margin, _) = rows
-    assert 49.5 <= float(left.rstrip("%")) <= 50.5
-    (worse, _), (better, _), (random, spread) = map(_numbers, (plain, means, chance))
-    assert better > random + max(spread, 5), text
-    assert better > worse + 20, text
-    assert re.fullmatch(r"\+\d+ ± \d+ \(2 of 2\)", margin), text
-    assert float(tuned.rstrip(" |")) >= 98.5, text
-    assert "1 of 1 networks pruned by a criterion are within 1 point of what they were" in text
+    rows = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(("| l1 ", "| obs "))
+    ]
+    assert [row[0] for row in rows] == ["l1", "obs"]
+    for _, left, cut, means, restored, *_ in rows:
+        assert 24.5 <= float(left.rstrip("%")) <= 25.2
+        assert _numbers(restored)[0] >= 95 > 60 > _numbers(means)[0] > _numbers(cut)[0], text
+    assert [float(number) >= 98 for number in rows[1][5:]] == [True, True], text
+    few = text.split("### Epochs of fine-tuning on 512 labelled images")[1]
+    cut, restored = re.findall(r"^\| 25% \| (?:cut|restored) \| (.+) \|$", few, re.MULTILINE)
+    assert [len(line.split(" | ")) for line in (cut, restored)] == [11, 11]
+    assert float(restored.split(" | ")[1]) > float(cut.split(" | ")[1]) + 20, "after an epoch on few images"
 
 
 def _numbers(cell: str) -> list[float]:
@@ -88,42 +115,55 @@ def _numbers(cell: str) -> list[float]:
 def test_the_plot_has_a_panel_for_each_stage(outputs: tuple[Path, dict[str, str]]) -> None:
     root = ElementTree.parse(outputs[0] / "quick" / "results.svg").getroot()
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    for title in ("digits, no compensation", "digits, with --means", "digits, with --means, fine-tuned"):
-        assert title in words
-    assert "random: mean and range" in words
+    for title in ("cut", "with --means", "restored", "fine-tuned on 512 images"):
+        assert f"digits, {title}" in words
+    assert "from the restored network" in words
+    # Two criteria in each of three panels and the legend; a level and two curves, and their legend.
+    lines = list(root.iter("{http://www.w3.org/2000/svg}polyline"))
+    assert len(lines) == 4 * 2 + 3 + 2
+
+
+RESULTS = (DIGITS / "RESULTS.md").read_text(encoding="utf-8")
+SECTIONS = RESULTS.split("\n## ")[1:]
+
+
+def _table(section: str, heading: str) -> list[list[str]]:
+    """The rows of a table of the committed results."""
+    table = section.split(f"### {heading}")[1].split("\n#")[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_committed_results_hold_every_row() -> None:
-    text = (DIGITS / "RESULTS.md").read_text(encoding="utf-8")
-    tables = re.findall(r"^### .*?(?=^#|\Z|^\*\*)", text, re.MULTILINE | re.DOTALL)
-    names = ["l1", "l2", "bn-scale", "fpgm", "lamp", "activation", "apoz", "taylor", "reconstruction"]
-    assert len(tables) == 9
-    for table in tables:
-        heading = table.splitlines()[0]
-        more = [] if "one ranking" in heading else ["sensitivity"]
-        chance = [] if "before fine-tuning" in heading else ["random"]
-        found = re.findall(r"^\| ([a-z][\w-]*) \|", table, re.MULTILINE)
-        assert found == ["criterion", *names, *more, *chance]
+    assert len(SECTIONS) == 2
+    for section in SECTIONS:
+        for budget in ("50%", "25%", "10%"):
+            rows = _table(section, f"{budget} of the multiply-adds")
+            assert [row[0] for row in rows] == ["l1", "random", "reconstruction", "obs", "auto"]
+            assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d", cell) for row in rows for cell in row[2:5])
+    counts = _table(SECTIONS[0], "How many examples: 25% of the multiply-adds, `auto`")
+    assert [row[0] for row in counts] == ["32", "64", "128", "256", "512", "1024"]
 
 
-def test_in_the_committed_results_criteria_beat_random_choices() -> None:
-    text = (DIGITS / "RESULTS.md").read_text(encoding="utf-8")
-    table = text.split("### Digits: half of the multiply-adds, before fine-tuning")[1]
-    for name in (
-        "l1",
-        "l2",
-        "bn-scale",
-        "fpgm",
-        "lamp",
-        "activation",
-        "taylor",
-        "reconstruction",
-        "sensitivity",
-    ):
-        assert re.search(rf"^\| {name} \| \+\d\d ± \d+ \(5 of 5\) \|", table, re.MULTILINE), name
-    assert re.search(r"^\| sensitivity \| [^|]+ \| \+\d\d ± \d+ \(5 of 5\) \|", table, re.MULTILINE)
-    half = re.search(r"^\* 50% .*, with `--means`: (.*)$", table, re.MULTILINE)
-    assert half and "; not " not in half.group(1)
+def test_in_the_committed_results_restored_networks_are_far_above_others() -> None:
+    for section in SECTIONS:
+        for budget in ("50%", "25%", "10%"):
+            for _, _, cut, means, restored, *_ in _table(section, f"{budget} of the multiply-adds"):
+                best = max(_numbers(cut)[0], _numbers(means)[0])
+                assert _numbers(restored)[0] > best + 5
+    quarter = {row[0]: row for row in _table(SECTIONS[0], "25% of the multiply-adds")}
+    assert all(_numbers(quarter[name][4])[0] > 97 for name in ("reconstruction", "obs", "auto"))
+
+
+def test_in_the_committed_results_few_images_do_more_for_a_restored_network() -> None:
+    for section in SECTIONS:
+        rows = _table(section, "Epochs of fine-tuning on 512 labelled images")
+        assert [row[:2] for row in rows] == [
+            [budget, start] for budget in ("50%", "25%", "10%") for start in ("cut", "restored")
+        ]
+        for cut, restored in zip(rows[::2], rows[1::2]):
+            # Before, and after each of the first two epochs.
+            assert all(float(b) > float(a) for a, b in zip(cut[2:5], restored[2:5]))
 
 
 def test_the_harder_set_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
