@@ -278,12 +278,12 @@ def _smaller(result: Result) -> PrunedFiles:
 
 
 def _not_restored(options: argparse.Namespace, inputs: Inputs, plan: Plan) -> list[Diagnostic]:
-    """A warning where nothing makes up for what goes of a model, and nobody said that this is meant."""
+    """A warning where nothing makes up for what goes of a model, and nobody said that this is meant; a plan
+    that was made before is carried out as it is."""
     from prunec.support.diagnostics import Diagnostic, Severity
 
     meant = options.restore is not None or options.compensate or options.means
-    done = "restored" in plan.method or plan.compensated
-    if meant or done or inputs.weights is None or not plan.removed.any():
+    if meant or inputs.plan is not None or inputs.weights is None or not plan.removed.any():
         return []
     return [
         Diagnostic(

@@ -101,7 +101,7 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def test_compile_writes_the_smaller_model(tmp_path: Path, capsys: Any) -> None:
     path = write(tmp_path)
     before = path.read_bytes()
-    code, out, err = run(capsys, "compile", path)
+    code, out, err = run(capsys, "compile", path, "--no-restore")
     assert (code, err) == (0, "")
     folder = tmp_path / "net-pruned"
     assert sorted(p.name for p in folder.iterdir()) == FILES
@@ -188,7 +188,7 @@ def test_report(tmp_path: Path, capsys: Any) -> None:
 
 def test_external_data_go_where_they_were(tmp_path: Path, capsys: Any) -> None:
     path = write_external(tmp_path / "original")
-    code, out, err = run(capsys, "compile", path, "--out", "small")
+    code, out, err = run(capsys, "compile", path, "--no-restore", "--out", "small")
     assert (code, err) == (0, "") and "plan.json, data/weights.bin" in out
     target = tmp_path / "small"
     assert sorted(p.name for p in target.iterdir()) == sorted([*FILES, "data"])
@@ -238,7 +238,7 @@ def test_other_rules_can_be_added(tmp_path: Path, capsys: Any) -> None:
 def test_verify(tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
     path = write(tmp_path)
-    code, out, err = run(capsys, "compile", path, "--verify")
+    code, out, err = run(capsys, "compile", path, "--no-restore", "--verify")
     assert (code, err) == (0, "") and "proved: " in out
     code, out, err = run(capsys, "verify", path, "net-pruned/net.onnx")
     assert (code, err) == (0, "")
@@ -257,7 +257,7 @@ def test_verify(tmp_path: Path, capsys: Any) -> None:
 def test_verify_with_external_data(tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
     path = write_external(tmp_path / "original")
-    code, out, err = run(capsys, "compile", path, "--verify", "--out", "small")
+    code, out, err = run(capsys, "compile", path, "--no-restore", "--verify", "--out", "small")
     assert (code, err) == (0, "") and "proved: " in out
     code, out, err = run(capsys, "verify", path, "small/net.onnx")
     assert (code, err) == (0, "") and "proved: " in out
@@ -266,7 +266,7 @@ def test_verify_with_external_data(tmp_path: Path, capsys: Any) -> None:
 def test_verify_looks_before_what_is_not_continuous(tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
     path = write(tmp_path, last="ArgMax")
-    code, out, err = run(capsys, "compile", path, "--verify")
+    code, out, err = run(capsys, "compile", path, "--no-restore", "--verify")
     assert (code, err) == (0, "")
     assert "proved: " in out and "  last: relative error" in out
     assert "compared anew behind a node that may jump" in out
@@ -277,7 +277,7 @@ def test_verify_needs_sizes_that_are_open(tmp_path: Path, capsys: Any) -> None:
     for axis in (2, 3):
         proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"
     onnx.save(proto, "net.onnx")
-    code, _, err = run(capsys, "compile", "net.onnx", "--verify")
+    code, _, err = run(capsys, "compile", "net.onnx", "--no-restore", "--verify")
     assert code == 4 and "error[P710]: a comparison needs the shape of x" in err
     assert "help: give them: --input x=1,3,HEIGHT,WIDTH" in err
     assert not Path("net-pruned").exists()

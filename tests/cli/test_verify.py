@@ -45,12 +45,18 @@ def test_an_exact_model(tmp_path: Path, capsys: Any) -> None:
 def test_compiling_and_verifying_at_once(tmp_path: Path, capsys: Any) -> None:
     needs_mxnet()
     code, out, err = run(
-        capsys, "compile", DIGITS / "digits-symbol.json", "--verify", "--input", "data=4,1,8,8"
+        capsys,
+        "compile",
+        DIGITS / "digits-symbol.json",
+        "--no-restore",
+        "--verify",
+        "--input",
+        "data=4,1,8,8",
     )
     assert (code, err) == (0, "")
     assert "proved: the smaller model computes what the masked original does (" in out
     assert run(
-        capsys, "compile", DIGITS / "digits-symbol.json", "--out", "b", "--verify", "--quiet",
+        capsys, "compile", DIGITS / "digits-symbol.json", "--no-restore", "--out", "b", "--verify", "--quiet",
         "--input", "data=4,1,8,8",
     ) == (0, "", "")  # fmt: skip
 
@@ -84,11 +90,13 @@ def test_statistics_are_named_and_what_they_change_is_measured(tmp_path: Path, c
     document = symbol()
     document["nodes"][4] = node("softmax", "middle", [[3, 0]], axis=1)
     write_network(tmp_path, document)
-    code, out, err = run(capsys, "compile", "net-symbol.json", "--verify", *SHAPE)
+    code, out, err = run(capsys, "compile", "net-symbol.json", "--no-restore", "--verify", *SHAPE)
     assert code == 0 and "warning[P509]" in err
     assert "\nproved but for statistics: " in out
     assert "\n  one node combines channels that go with those that stay: middle\n  these change " in out
-    code, out, _ = run(capsys, "compile", "net-symbol.json", "--verify", "--strict", "--force", *SHAPE)
+    code, out, _ = run(
+        capsys, "compile", "net-symbol.json", "--no-restore", "--verify", "--strict", "--force", *SHAPE
+    )
     assert code == 0 and "\nproved: " in out
     assert run(capsys, "verify", *OPTIONS, *SHAPE)[0] == 0
 
@@ -99,7 +107,7 @@ def test_what_enters_a_discontinuous_operator_is_compared(tmp_path: Path, capsys
     document["nodes"].append(node("argmax", "best", [[11, 0]], axis=1))
     document["heads"] = [[12, 0, 0]]
     write_network(tmp_path, document)
-    code, out, _ = run(capsys, "compile", "net-symbol.json", "--verify", *SHAPE)
+    code, out, _ = run(capsys, "compile", "net-symbol.json", "--no-restore", "--verify", *SHAPE)
     assert code == 0
     assert "\n  best: relative error " in out and "compared anew behind a node that may jump\n" in out
     path = tmp_path / "net-pruned" / "net-0000.params"
@@ -126,7 +134,7 @@ def test_the_plan_of_another_model(tmp_path: Path, capsys: Any) -> None:
 
 def test_the_shape_of_an_input_is_needed(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path)
-    code, _, err = run(capsys, "compile", "net-symbol.json", "--verify")
+    code, _, err = run(capsys, "compile", "net-symbol.json", "--no-restore", "--verify")
     assert code == 4
     assert err == (
         "error[P710]: a comparison needs the shape of data\n"
@@ -138,7 +146,7 @@ def test_the_shape_of_an_input_is_needed(tmp_path: Path, capsys: Any) -> None:
 
 def test_parameters_are_needed(tmp_path: Path, capsys: Any) -> None:
     write_network(tmp_path, values={})
-    code, _, err = run(capsys, "compile", "net-symbol.json", "--verify", *SHAPE)
+    code, _, err = run(capsys, "compile", "net-symbol.json", "--no-restore", "--verify", *SHAPE)
     assert code == 4
     assert err.startswith("error[P508]: a comparison needs the parameters, and there are none\n")
 
@@ -155,7 +163,9 @@ def test_networks_of_every_kind(tmp_path: Path, capsys: Any, builder: str) -> No
     (tmp_path / "net-symbol.json").write_bytes(case.json)
     write_arrays(tmp_path / "net-0000.params", random_parameters(case.symbol, case.inputs, 3))
     shapes = [f"--input={name}={','.join(map(str, shape))}" for name, shape in case.inputs.items()]
-    code, out, err = run(capsys, "compile", "net-symbol.json", "--verify", "--strict", *shapes)
+    code, out, err = run(
+        capsys, "compile", "net-symbol.json", "--no-restore", "--verify", "--strict", *shapes
+    )
     assert (code, err) == (0, ""), out
     assert "proved: " in out
 
@@ -164,9 +174,11 @@ def test_the_report_says_what_the_proof_came_to(tmp_path: Path, capsys: Any) -> 
     needs_mxnet()
     write_network(tmp_path)
     page = tmp_path / "net-pruned" / "report.html"
-    assert run(capsys, "compile", "net-symbol.json", *SHAPE, "--report")[0] == 0
+    assert run(capsys, "compile", "net-symbol.json", "--no-restore", *SHAPE, "--report")[0] == 0
     assert "Not proved yet:" in page.read_text(encoding="utf-8")
-    code, _, err = run(capsys, "compile", "net-symbol.json", *SHAPE, "--report", "--verify", "--force")
+    code, _, err = run(
+        capsys, "compile", "net-symbol.json", "--no-restore", *SHAPE, "--report", "--verify", "--force"
+    )
     assert (code, err) == (0, "")
     text = page.read_text(encoding="utf-8")
     assert "<b>proved: the smaller model computes" in text and "Not proved yet:" not in text
