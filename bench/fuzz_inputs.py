@@ -211,8 +211,8 @@ _FLAGS = _split(
     """
 --ratio --target --criterion --align --max-ratio --min-channels --aggregate --normalise --policy --data
 --sensitivity --from --seed --out --params --rules --input --channel --axis --format --plan --register
---verify --global --strict --force --quiet --json --report --kept --compensate --means --restore --no-restore --check --alone
---against
+--verify --global --strict --force --quiet --json --report --kept --compensate --means --restore --no-restore
+--check --alone --against
 """
 )
 _VALUES = _split(
@@ -233,7 +233,9 @@ def _flags_case(draw: Draw, made: Good) -> Case:
     }
     if made.models:
         files["net.onnx"] = made.models[0]
-    command = draw.choice(("plan", "compile", "groups", "explain", "diff", "rules", "compensate", "restore", "verify"))
+    command = draw.choice(
+        ("plan", "compile", "groups", "explain", "diff", "rules", "compensate", "restore", "verify")
+    )
     words = [command]
     if command == "rules":
         words.append(draw.choice(("check", "fmt", "list", "doc", "absent")))
