@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,6 @@ class Moments:
     _sums: Optional[tuple[Floats, Floats]] = None
     _products: Optional[tuple[Floats, Floats]] = None
     _origin: Optional[tuple[Array, Array]] = None
-    _missing: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
-    _missing_samples: dict[int, list[tuple[Array, Array]]] = field(default_factory=dict)
     _samples: tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]] = field(
         default_factory=lambda: ([], [])
     )
@@ -76,13 +74,9 @@ class Moments:
 
     # What is beyond all bounds is found when it is fitted, and left.
     @np.errstate(over="ignore", invalid="ignore")
-    def add(
-        self, before: Array, after: Array, blocks: int, held: bool, missing: Mapping[int, Array] = {}
-    ) -> None:
+    def add(self, before: Array, after: Array, blocks: int, held: bool) -> None:
         """Takes in the tables (shared, others, positions, cells) of one of ``blocks`` blocks that are held
-        back, or fitted: of the original, and of the smaller model at the original's size.  ``missing``
-        (others, outputs) is what a layer's result is added to and the smaller model lacks, by the layer,
-        where there is one combination.
+        back, or fitted: of the original, and of the smaller model at the original's size.
 
         Where the two have unequally many rows, nothing is known of which belong together, and nothing is
         taken in.
@@ -97,8 +91,6 @@ class Moments:
         sample = spread(len(chosen), -(-_SAMPLE // blocks), self._blocks)
         self._samples[held].append((x[:, sample], k[:, sample]))
         if held:
-            for node, own in missing.items():
-                self._missing_samples.setdefault(node, []).append((k[0], own[chosen]))
             return
         self.count += x.shape[1]
         if self._origin is None:
@@ -112,8 +104,6 @@ class Moments:
             total += part.sum(axis=1, dtype=np.float64)
         for total, part in zip(self._products, (x, k)):
             total += np.matmul(part.transpose(0, 2, 1), k)
-        for node, own in missing.items():
-            self._add_missing(node, own[chosen], k[0])
 
     @property
     def usable(self) -> bool:
@@ -133,14 +123,6 @@ class Moments:
             return rows[:, :, self.kept[0]]
         return np.take_along_axis(rows, self.kept[:, None], 2)
 
-    def _add_missing(self, node: int, missing: Array, k: Array) -> None:
-        if node not in self._missing:
-            outputs = missing.shape[1]
-            self._missing[node] = (np.zeros(outputs), np.zeros((outputs, k.shape[1])))
-        total, products = self._missing[node]
-        total += missing.sum(axis=0, dtype=np.float64)
-        products += missing.T.astype(np.float32) @ k
-
     @property
     def starved(self) -> bool:
         """Whether rows are few for the cells that stay."""
@@ -155,29 +137,6 @@ class Moments:
             return self._prediction(self._slopes(RIDGE, shifted), shifted, RIDGE)
         tried = [self._prediction(self._slopes(ridge, shifted), shifted, ridge) for ridge in RIDGES]
         return min(tried, key=lambda own: self._misfit(own))
-
-    def predict_missing(self, node: int, ridge: float, shifted: bool) -> Optional[tuple[Floats, Floats]]:
-        """What is missing behind a layer from what stays of what it reads: a matrix (outputs, k) and a shift
-        (outputs,); ``None`` where that makes it no better on the examples held back."""
-        if node not in self._missing or self._products is None or self._sums is None:
-            return None
-        total, products = self._missing[node]
-        count = max(self.count, 1)
-        sums = self._sums[1][0]
-        mean, origin = sums / count, self._means()[1][0]
-        kk = self._products[1][0] - np.outer(sums, mean)
-        ek = products - np.outer(total, mean)
-        if not shifted:
-            kk = kk + count * np.outer(origin, origin)
-            ek = ek + np.outer(total, origin)
-        penalty = self._penalty(ridge, kk[None])[0]
-        matrix = np.linalg.solve(kk + penalty * np.eye(len(kk)), ek.T).T
-        shift = total / count - matrix @ origin if shifted else np.zeros(len(total))
-        wrong = whole = 0.0
-        for k, missing in self._missing_samples.get(node, ()):
-            wrong += float(np.square(missing - k @ matrix.T - shift).sum())
-            whole += float(np.square(missing, dtype=np.float64).sum())
-        return (matrix, shift) if wrong < whole else None
 
     @property
     def _fitted_shape(self) -> tuple[int, int, int]:

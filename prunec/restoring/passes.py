@@ -9,7 +9,6 @@ import numpy as np
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, Session
 from prunec.graph import Graph, Tensor
-from prunec.restoring.branches import Branch, Branches
 from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.moments import Moments, Prediction, fold, predicted
 from prunec.restoring.quality import Quality, QualityMeter, SpreadMeter
@@ -61,8 +60,6 @@ class Pass:
         self._slices = {piece.name: piece for piece in subject.pruned.slices}
         self._places = Places(subject.analysis, subject.pruned)
         self._shifts = Shifts(subject.analysis, subject.original, readers)
-        self._branches = Branches(subject.analysis, subject.original, self._shifts)
-        self._added: dict[int, Branch] = {}
         self._original = Walk(subject.original)
         self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in ways]
         self._blocks = list(data.batches())
@@ -103,7 +100,7 @@ class Pass:
             [own for own in self._mixings if levels.of(own) == number] for number in range(levels.count)
         ]
         wanted = [
-            [*self._taken(own), *self._others(own, levels), *(each.product.source for each in mixed)]
+            [*self._taken(own), *(each.product.source for each in mixed)]
             for own, mixed in zip(readers, mixings)
         ]
         plan = stages(self._graph, [*wanted, list(self._graph.outputs)], levels.settled)
@@ -129,24 +126,16 @@ class Pass:
         taken = dict.fromkeys(tensor for own in readers for tensor in self._graph.nodes[own.node].inputs)
         return [tensor for tensor in taken if tensor.node not in self._shifts.constant]
 
-    def _others(self, readers: Sequence[Reader], levels: _Levels) -> list[Tensor]:
-        """What the results of layers are added to, as far as it is there when they are fitted."""
-        found = [(own, self._shifts.addition(own.node)) for own in readers]
-        return [other[2] for own, other in found if other and levels.behind[other[2].node] <= levels.of(own)]
-
     def _stage(self, stage: Stage, readers: Sequence[Reader], mixings: Sequence[Mixing], last: bool) -> None:
         products = {id(own.product): own for own in mixings}
         every: list[Contracted] = [*readers, *(own.product for own in mixings)]
         sources = _by_source(every, self._subject.removed)
         moments = {own.name: [Moments(gone) for _, gone in sources] for own in self._candidates}
-        self._added = {}
         for walk in self._walks:
             walk.begin()
         for block, (inputs, labels) in enumerate(self._blocks):
             for walk in self._walks:
                 walk.run(stage, block, inputs)
-            if block == 0:
-                self._find_branches(readers)
             for number, (group, _) in enumerate(sources):
                 self._add(group, block, {name: own[number] for name, own in moments.items()})
             if last and (self._held[block] or not self.held_back):
@@ -160,38 +149,6 @@ class Pass:
                 self._mix(products[id(own)], moments[RESTORED][number])
         for walk in self._walks:
             walk.finish(stage, len(self._blocks))
-
-    def _find_branches(self, readers: Sequence[Reader]) -> None:
-        for reader in readers:
-            found = self._shifts.addition(reader.node)
-            other = None if found is None else found[2]
-            if other is None or not self._is_there(other):
-                continue
-            source = self._value(self._original, 0, reader.source)
-            added = self._value(self._original, 0, other)
-            branch = self._branches.find(reader, self._feeds(reader), source, added)
-            if branch is not None:
-                self._added[reader.node] = branch
-
-    def _is_there(self, tensor: Tensor) -> bool:
-        node = self._graph.nodes[tensor.node]
-        if node.operator is None:
-            return node.name in self._blocks[0][0]
-        return all(walk.has(0, tensor) for walk in self._walks)
-
-    def _missing_of(self, reader: Contracted, candidate: _Candidate, block: int) -> Optional[Array]:
-        """What a layer's result is added to and the smaller model lacks, as (others, outputs)."""
-        branch = self._added.get(reader.node) if isinstance(reader, Reader) else None
-        if branch is None or candidate.name != RESTORED:
-            return None
-        before = self._value(self._original, block, branch.other)
-        small = self._value(candidate.walk, block, branch.other)
-        whole = self._places.scatter(branch.other, small)
-        marks = self._places.scatter(branch.other, np.ones_like(small))
-        if whole is None or marks is None or whole.shape != before.shape:
-            return None
-        missing = np.where(marks, before - whole, 0)
-        return np.moveaxis(missing, branch.axis, -1).reshape(-1, before.shape[branch.axis])
 
     def _value(self, walk: Walk, block: int, tensor: Tensor) -> Array:
         node = self._graph.nodes[tensor.node]
@@ -209,10 +166,7 @@ class Pass:
                 continue
             whole = self._places.scatter(source, self._value(candidate.walk, block, source))
             if whole is not None:
-                found = {own.node: self._missing_of(own, candidate, block) for own in readers}
-                missing = {node: own for node, own in found.items() if own is not None}
-                alike = self._held.count(held)
-                moments[candidate.name].add(before, view.table(whole), alike, held, missing)
+                moments[candidate.name].add(before, view.table(whole), self._held.count(held), held)
 
     def _compare(self, block: int, inputs: Mapping[str, Array], labels: Optional[Array]) -> None:
         outputs = self._graph.outputs
@@ -244,10 +198,9 @@ class Pass:
             weight = candidate.values.get(reader.parameter, original(reader.parameter))
             table = reader.weight.table(weight)
             new = reader.weight.array(fold(found, table), weight.shape)
-            added = self._make_up(reader, own, candidate, new, found, place)
             self._set(candidate, reader.parameter, new)
             if place is not None:
-                shift = self._missing(reader, candidate, feeds, place, found) + added
+                shift = self._lacking(reader, candidate, feeds, place, found)
                 old = candidate.values.get(place.parameter, original(place.parameter))
                 self._set(candidate, place.parameter, old + shift.reshape(old.shape))
             candidate.fits.append(self._record(reader, reader.parameter, own, found, table, place))
@@ -271,30 +224,6 @@ class Pass:
             self._record(mixing.product, mixing.reader.parameter, own, found, mixing.queries, place)
         )
 
-    def _make_up(
-        self,
-        reader: Reader,
-        own: Moments,
-        candidate: _Candidate,
-        weight: Array,
-        found: Prediction,
-        place: Optional[Place],
-    ) -> Array:
-        """Changes a weight so that it makes up for what its result is added to; what is to be added at the
-        place besides."""
-        branch = self._added.get(reader.node)
-        addition = self._shifts.addition(reader.node)
-        if branch is None or addition is None or candidate.name != RESTORED:
-            return np.zeros(())
-        shifted = place is not None and place.node == addition[1].node
-        more = own.predict_missing(reader.node, max(found.ridge, 1e-2), shifted)
-        if more is None:
-            return np.zeros(())
-        whole = np.zeros((len(branch.scale), reader.shape[1]))
-        whole[:, found.kept[0]] = more[0] / branch.scale[:, None]
-        weight[branch.centre] += whole.T if branch.swapped else whole
-        return more[1]
-
     def _feeds(self, reader: Reader) -> dict[Any, Array]:
         """What a layer takes in the original, for the first block."""
         feeds: dict[Any, Array] = dict(self._blocks[0][0])
@@ -303,7 +232,7 @@ class Pass:
                 feeds[tensor] = self._value(self._original, 0, tensor)
         return feeds
 
-    def _missing(
+    def _lacking(
         self,
         reader: Reader,
         candidate: _Candidate,

@@ -96,24 +96,6 @@ class Shifts:
             found.append(takers[0])
         return found
 
-    def addition(self, node: int) -> Optional[tuple[int, Tensor, Tensor]]:
-        """The node that may add what a node makes to something else that follows from the inputs: the two
-        values, what follows from the node's own first.  ``None`` where something else takes it before."""
-        current = node
-        for _ in range(_REACH):
-            takers = self._takers.get(Tensor(current, 0), [])
-            if len(takers) != 1 or Tensor(current, 0) in self._graph.outputs:
-                return None
-            following = takers[0]
-            inputs = self._graph.nodes[following].inputs
-            others = [own for own in inputs if own.node != current and own.node not in self.constant]
-            if len(others) == 1 and len(inputs) == 2:
-                return following, Tensor(current, 0), others[0]
-            if others:
-                return None
-            current = following
-        return None
-
     def difference(self, place: Place, feeds: Mapping[Any, Array], source: Any, other: Array) -> Array:
         """What is missing at a place, on average, if ``other`` is in the place of what the feeds have for
         ``source``: an element for each of the parameter."""

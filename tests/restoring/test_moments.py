@@ -200,33 +200,6 @@ def test_folding_is_predicting(shared: int, positions: int, cells: int, seed: in
     assert np.array_equal(folded[same], weight[same])
 
 
-def test_what_a_sum_lacks_is_known_for_each_layer(no_ridge: None) -> None:
-    random = np.random.default_rng(1)
-    before, after = tables(rows=200)
-    k = after[0, :, 0][:, [0, 2, 3]]
-    maps = {7: random.standard_normal((4, 3)), 9: random.standard_normal((2, 3))}
-    missing = {node: k @ own.T + node for node, own in maps.items()}
-    own = Moments(np.array([[0, 1, 0, 0, 1]], dtype=bool))
-    for part, held in ((slice(0, 60), False), (slice(60, 150), False), (slice(150, 200), True)):
-        rows = {node: value[part] for node, value in missing.items()}
-        own.add(before[:, part], after[:, part], 1, held, rows)
-    for node, expected in maps.items():
-        found = own.predict_missing(node, 0.0, True)
-        assert found is not None and np.allclose(found[0], expected, atol=1e-4)
-        assert np.allclose(found[1], node, atol=1e-4)
-    assert own.predict_missing(8, 0.0, True) is None
-
-
-def test_what_a_sum_lacks_is_left_where_it_is_no_better() -> None:
-    random = np.random.default_rng(1)
-    before, after = tables(rows=24)
-    own = Moments(np.array([[0, 1, 0, 0, 1]], dtype=bool))
-    own.add(before[:, :6], after[:, :6], 1, False, {3: random.standard_normal((6, 4))})
-    assert own.predict_missing(3, 1e-3, True) is None  # nothing is held back
-    own.add(before[:, 6:], after[:, 6:], 1, True, {3: random.standard_normal((18, 4))})
-    assert own.predict_missing(3, 1e-3, True) is None
-
-
 def test_rows_are_drawn_anew_for_each_block() -> None:
     first, second = (spread(1000, 10, seed) for seed in (1, 2))
     assert len(set(first.tolist())) == 10 and first.tolist() != second.tolist()

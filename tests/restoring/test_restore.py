@@ -221,31 +221,6 @@ def test_two_inputs() -> None:
     assert found.best.quality.change < 0.8 * method_of(found, CUT).quality.change
 
 
-def test_what_two_sums_lack_is_kept_apart() -> None:
-    """Two layers read the same; what each makes is added to something else, of other sizes: one lacks
-    something, the other does not, and is fitted as if it were alone."""
-
-    def found(both: bool) -> Any:
-        net = Net(seed=4)
-        x = net.input("x", "n", 3, SIDE, SIDE)
-        z = net.input("z", "n", 5, SIDE, SIDE)
-        a = net.op("Relu", net.conv(x, "a", 3, 8, 1))
-        b = net.op("Relu", net.conv(x, "b", 3, 8, 1))
-        lacking = net.conv(a, "lacking", 8, 7, 1)
-        b = net.op("Relu", net.conv(b, "c", 8, 8, 1))
-        other = net.conv(b, "other", 8, 7, 1)
-        read = net.conv(b, "read", 8, 5, 1)
-        net.output(net.op("Add", other, lacking) if both else net.op("Relu", other), 4)
-        net.output(net.op("Add", read, z), 4)
-        subject = subject_of(analysis_of(net.proto()), {"a_w": (0, 1, 4, 6), "b_w": (0, 2, 3, 7)})
-        inputs = {"x": images(160), "z": np.zeros((160, 5, SIDE, SIDE), dtype=np.float32)}
-        return method_of(restore(subject, data_of(inputs)), RESTORED).parameters
-
-    first, second = found(True), found(False)
-    assert np.allclose(first["read_w"], second["read_w"], atol=1e-5)
-    assert not np.allclose(first["other_w"], second["other_w"], atol=1e-3)
-
-
 def test_weights_of_several_layers_are_left_with_a_reason() -> None:
     net = Net()
     x = net.op("Relu", net.dense(net.input("x", "n", 6), "first", 6, 8))
