@@ -138,8 +138,8 @@ def _fits(shape: tuple[int, ...], open_shape: Optional[OpenShape]) -> bool:
 
 
 def _is_closed(shape: OpenShape) -> bool:
-    """Whether all sizes but that of the batch are known."""
-    return all(isinstance(exemplary(size, {}), int) for size in shape[1:])
+    """Whether all sizes are known, or what they are in an example."""
+    return all(isinstance(exemplary(size, {}), int) for size in shape)
 
 
 def _analysed(

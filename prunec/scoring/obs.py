@@ -118,10 +118,9 @@ def _seen(
         flat = weight(shared, cells)
         return np.asarray(flat.T @ flat)
 
-    second = moments[key].about_zero
-    energy = sum(
-        float(np.sum((flat @ second[n]) * flat)) for n in range(len(second)) for flat in (weight(n),)
-    )
+    # What a layer computes whatever the example is says nothing.
+    varies = moments[key].covariance
+    energy = sum(float(np.sum((flat @ own) * flat)) for n, own in enumerate(varies) for flat in (weight(n),))
     return _Seen(own, inverses[key], energy, gram)
 
 

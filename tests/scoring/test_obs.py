@@ -53,7 +53,7 @@ class Layer:
         for x, w, own in zip(rows, weight, reader.units[0]):
             w = w.reshape(-1, w.shape[-1])
             covariance = np.cov(x.T, bias=True).reshape(x.shape[1], x.shape[1])
-            self.energy += float(np.trace(w @ (covariance + np.outer(x.mean(axis=0), x.mean(axis=0))) @ w.T))
+            self.energy += float(np.trace(w @ covariance @ w.T))
             ridge = 0.1 * np.diag(covariance).mean()
             covariance = covariance + ridge * np.eye(len(covariance))
             self.parts.append((covariance, w, np.searchsorted(units, own)))
