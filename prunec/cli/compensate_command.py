@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from prunec.cli.options import add_model_options, add_register_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prunec.cli.inputs import Inputs
+    from prunec.cli.made_up import MadeUp
+    from prunec.planning.choose import Plan
 
 DESCRIPTION = """Writes parameters, of the same shapes, in which the layers that read removed channels make up
 for them, and the plan for these parameters; `prunec compile --params … --plan …` then does the rest, and
@@ -26,21 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compensates."""
-    from pathlib import Path
+    from prunec.cli.compensated import COPY, REPORT, compensated
+    from prunec.cli.made_up import make_up
 
-    from prunec.cli.artefacts import PLAN, check_folder
-    from prunec.cli.compensated import REPORT, compensated
-    from prunec.cli.inputs import read_inputs
-    from prunec.cli.made_up import check_parameters, write_made_up
-    from prunec.planning.planfile import plan_for
+    def way(inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
+        with options.terminal.step("making up for what goes"):
+            return compensated(options, inputs, plan, folder)
 
-    inputs = read_inputs(options, options.plan)
-    check_parameters(inputs)
-    parameters = inputs.front.files_with_parameters(inputs.model)
-    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-compensated")
-    check_folder(folder, (*parameters, PLAN, REPORT), inputs.files, options.force)
-    assert inputs.plan is not None
-    plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
-    with options.terminal.step("making up for what goes"):
-        found = compensated(options, inputs, plan, folder)
-    return write_made_up(options, found, parameters, folder)
+    return make_up(options, COPY, REPORT, way)

@@ -6,15 +6,15 @@ import argparse
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping
 
 from prunec import __version__
-from prunec.cli.artefacts import PLAN, Artefacts
-from prunec.cli.inputs import Inputs
+from prunec.cli.artefacts import PLAN, Artefacts, check_folder
+from prunec.cli.inputs import Inputs, read_inputs
 from prunec.frontends.runtime import Array
 from prunec.planning.choose import Plan
 from prunec.planning.members import group_members, group_names
-from prunec.planning.planfile import Origin, plan_text
+from prunec.planning.planfile import Origin, plan_for, plan_text
 from prunec.scoring.unit_scores import check_finite, learned_names
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import cannot_write, write_file
@@ -89,14 +89,26 @@ def added(artefacts: Artefacts, found: MadeUp) -> Artefacts:
     return replace(artefacts, files=files, data=(*artefacts.data, *found.copies), write_data=write_data)
 
 
-def write_made_up(options: argparse.Namespace, found: MadeUp, parameters: Sequence[str], folder: Path) -> int:
-    """Writes the plan and the report beside the ``parameters`` that are in a folder already, and says so."""
+def make_up(
+    options: argparse.Namespace,
+    stem: str,
+    report: str,
+    way: Callable[[Inputs, Plan, Path], MadeUp],
+) -> int:
+    """What the commands do that make up for a plan: parameters, the plan for them and the ``report`` go into
+    a folder, which is called after the model and ``stem`` where none is given."""
+    inputs = read_inputs(options, options.plan)
+    check_parameters(inputs)
+    parameters = inputs.front.files_with_parameters(inputs.model)
+    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-{stem}")
+    check_folder(folder, (*parameters, PLAN, report), inputs.files, options.force)
+    assert inputs.plan is not None
+    found = way(inputs, plan_for(inputs.plan, inputs.analysis, inputs.origin), folder)
     names = group_names(group_members(found.inputs.analysis))
     shapes = found.inputs.shapes_of_groups
     text = plan_text(found.inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
-    report, report_text = found.report
     write_file(folder / PLAN, text.encode("ascii"))
-    write_file(folder / report, report_text.encode("ascii"))
+    write_file(folder / report, found.report[1].encode("ascii"))
     if not options.quiet:
         found.show()
         print(printable(f"written to {folder}: {', '.join((*parameters, PLAN, report))}", 1000))

@@ -30,19 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restores."""
-    from pathlib import Path
+    from prunec.cli.made_up import make_up
+    from prunec.cli.restored import COPY, REPORT, restored
 
-    from prunec.cli.artefacts import PLAN, check_folder
-    from prunec.cli.inputs import read_inputs
-    from prunec.cli.made_up import check_parameters, write_made_up
-    from prunec.cli.restored import REPORT, restored
-    from prunec.planning.planfile import plan_for
-
-    inputs = read_inputs(options, options.plan)
-    check_parameters(inputs)
-    parameters = inputs.front.files_with_parameters(inputs.model)
-    folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-restored")
-    check_folder(folder, (*parameters, PLAN, REPORT), inputs.files, options.force)
-    assert inputs.plan is not None
-    found = restored(options, inputs, [plan_for(inputs.plan, inputs.analysis, inputs.origin)], folder)
-    return write_made_up(options, found, parameters, folder)
+    return make_up(
+        options, COPY, REPORT, lambda inputs, plan, folder: restored(options, inputs, [plan], folder)
+    )
