@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
@@ -30,6 +30,8 @@ STATUS = {Outcome.PROVED: 0, Outcome.DIFFERS: 1, Outcome.NOT_PROVED: 3}
 #: Where nothing could be compared: files that cannot be read, models that do not run.
 CANNOT_RUN = 4
 _MOST_LINES = 10
+#: Examples that are compared at a time.
+_EXAMPLES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +235,7 @@ def _from_data(
         if node.operator is None and index not in inputs.model.graph.parameters
     }
     wanted = {name: shape for name, shape in runtime.examples(known).items() if name not in settings}
-    data = read_data(path, wanted)
+    data = _few_at_a_time(read_data(path, wanted))
     first = {name: array[: data.batch] for name, array in data.inputs.items()}
     blank = {name: np.zeros(shapes[name], np.float32) for name in settings if name in shapes}
     missing = {name: shape for name, shape in unknown.items() if name in settings}
@@ -243,6 +245,11 @@ def _from_data(
     examples = Examples(*(_with_settings(values, settings) for values in pair))
     found = {name: tuple(array.shape) for name, array in examples.first.items()}
     return ComparisonInputs((examples,), f"examples of {printable(path, 200)}", found)
+
+
+def _few_at_a_time(data: Data) -> Data:
+    """The examples, few at a time where the model leaves it open: all inner values of networks take room."""
+    return data if data.whole else replace(data, batch=min(data.batch, _EXAMPLES))
 
 
 def _others(data: Data) -> dict[str, Array]:
