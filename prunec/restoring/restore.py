@@ -47,7 +47,8 @@ def restore(
     every, unread = find_readers(subject.analysis)
     readers = _affected(subject, every)
     found, others = find_products(subject.analysis)
-    products = _affected(subject, found)
+    # Means say nothing of keys.
+    products = _affected(subject, found) if RESTORED in ways else []
     mixer = Mixer(subject, every, data)
     tried = mixer.find(products)
     mixings = [own for own in tried if isinstance(own, Mixing)]

@@ -19,7 +19,7 @@ from prunec.restoring import moments
 from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.products import find_products
 from prunec.restoring.readers import find_readers
-from prunec.restoring.records import RESTORED, Restoration, Subject
+from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
 from prunec.restoring.restore import restore
 from prunec.scoring.criteria import Settings
 from prunec.scoring.obs import obs
@@ -295,6 +295,15 @@ def test_a_product_that_lets_no_matrix_through_is_left(make: Callable[[], Case],
     assert [why for _, why in found.unreadable] == [reason]
     assert "q_w" not in found.methods[0].parameters
     assert change(subject, found) > FAR
+
+
+def test_means_leave_queries_as_they_are() -> None:
+    found = restore(separate().subject(), data(), ways=(MEANS,))
+    assert sorted(own.name for own in found.methods) == [CUT, MEANS]
+    assert (
+        method_of(found, MEANS).parameters.keys()
+        <= method_of(restore(separate().subject(), data()), MEANS).parameters.keys()
+    )
 
 
 def test_what_cannot_be_tried_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
