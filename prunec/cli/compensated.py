@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from prunec.cli.inputs import Inputs
-from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
+from prunec.cli.made_up import MadeUp, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.table import print_table
 from prunec.examples import Data
@@ -31,10 +31,9 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
     """Writes parameters that make up for what a plan removes into a folder, in files of their names and in
     their old shapes.
 
-    Raises PrunecError P508 without parameters, P526 without examples or input shapes, and what reading the
+    Raises PrunecError P526 without examples or input shapes, and what reading the
     examples, running the model and writing raise.
     """
-    check_parameters(inputs)
     data = _examples(options, inputs)
     changed, shifts = compensate(inputs.analysis, plan.removed, data)
     changed_inputs = with_changes(inputs, changed, folder)

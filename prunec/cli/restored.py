@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional, Sequence
 from prunec.cli.artefacts import write
 from prunec.cli.compile_files import compiled_files
 from prunec.cli.inputs import Inputs, emit_checked
-from prunec.cli.made_up import MadeUp, check_parameters, copies, with_changes
+from prunec.cli.made_up import MadeUp, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.restoring_warnings import warnings_of
 from prunec.cli.table import print_table
@@ -35,10 +35,8 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     """Restores what each of some plans removes, and keeps what changes the outputs least; parameters in their
     old shapes are written into a folder, in files of their names.
 
-    Raises PrunecError P508 without parameters, and what reading the examples, running the models and writing
-    raise.
+    Raises PrunecError as reading the examples, running the models and writing do.
     """
-    check_parameters(inputs)
     data = read_examples(options.data, inputs)
     found = [_with_progress(options, inputs, plan, data) for plan in plans]
     plan, best = min(zip(plans, found), key=lambda own: own[1].best.quality.change)

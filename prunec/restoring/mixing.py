@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 #: Examples that are tried on, where the model takes any number.
-_FEW = 2
+FEW = 2
 _SAME = 1e-3
 #: Queries that errors of scores are measured with, for each head.
 _QUERIES = 128
@@ -90,7 +90,7 @@ class Mixer:
         self._readers: dict[int, list[Reader]] = {}
         for own in readers:
             self._readers.setdefault(own.node, []).append(own)
-        few = data if data.whole else replace(data, batch=min(_FEW, data.count))
+        few = data if data.whole else replace(data, batch=min(FEW, data.count))
         self._inputs = next(iter(few.batches()))[0]
 
     def find(self, products: Sequence[Product]) -> list[Union[Mixing, str]]:

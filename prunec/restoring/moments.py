@@ -25,7 +25,7 @@ _SAME = 1e-5
 _SAMPLE = 384
 #: What rounding leaves of a square in single precision, as a share of it, and more: no channel whose
 #: variance is below this share of its mean square says anything of another.
-_ROUNDING = 1e-11
+ROUNDING = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ class Moments:
         squares = np.einsum("rkk->r", whole) / whole.shape[1]
         squares = squares + max(self.count, 1) * np.square(self._means()[1]).mean(axis=1)
         mean = np.einsum("rkk->r", kk) / kk.shape[1]
-        return np.asarray(np.maximum(ridge * mean, np.maximum(_ROUNDING * squares, 1e-30)))
+        return np.asarray(np.maximum(ridge * mean, np.maximum(ROUNDING * squares, 1e-30)))
 
     def _prediction(self, slopes: Floats, shifted: bool, ridge: float) -> Prediction:
         matrix = slopes.copy()

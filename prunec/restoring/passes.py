@@ -9,7 +9,7 @@ import numpy as np
 from prunec.examples import Data
 from prunec.frontends.runtime import Array, Session
 from prunec.graph import Graph, Tensor
-from prunec.restoring.mixing import Mixer, Mixing
+from prunec.restoring.mixing import FEW, Mixer, Mixing
 from prunec.restoring.moments import Moments, Prediction, fold, predicted
 from prunec.restoring.quality import Quality, QualityMeter, SpreadMeter
 from prunec.restoring.readers import Contracted, Reader
@@ -19,8 +19,6 @@ from prunec.restoring.stages import Stage, Walk, stages
 from prunec.rewriting.places import Places
 from prunec.rewriting.slicing import slice_array
 
-#: The first block has so many examples, where the model takes any number: single layers are tried with it.
-_TRIED = 2
 #: One block of examples in so many is held back.
 _HELD = 4
 
@@ -65,7 +63,8 @@ class Pass:
         self._blocks = list(data.batches())
         count = len(self._blocks)
         self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]
-        if not data.whole and len(next(iter(self._blocks[0][0].values()))) > _TRIED:
+        if not data.whole and len(next(iter(self._blocks[0][0].values()))) > FEW:
+            # Single layers are tried on the first block.
             self._blocks[:1] = _split(self._blocks[0])
             self._held[:1] = [False, False]
         self._own, self._cut = QualityMeter(), QualityMeter()
@@ -296,7 +295,7 @@ def _split(block: _Block) -> list[_Block]:
     inputs, labels = block
     return [
         ({name: array[part] for name, array in inputs.items()}, None if labels is None else labels[part])
-        for part in (slice(None, _TRIED), slice(_TRIED, None))
+        for part in (slice(None, FEW), slice(FEW, None))
     ]
 
 

@@ -12,6 +12,7 @@ from prunec.frontends.runtime import Array, Runtime
 from prunec.graph import Tensor
 from prunec.lowering.bound import names_of
 from prunec.restoring.readers import Reader
+from prunec.restoring.stages import constant_nodes
 
 #: How far the change of an output may be from that of a parameter which is added to it.
 _ADDED = 1e-3
@@ -42,7 +43,7 @@ class Shifts:
         for index, node in enumerate(self._graph.nodes):
             for tensor in node.inputs:
                 self._takers.setdefault(tensor, []).append(index)
-        self.constant = _constants(analysis)
+        self.constant = constant_nodes(self._graph)
 
     def place(self, reader: Reader, feeds: Mapping[Any, Array]) -> Optional[Place]:
         """The nearest parameter that is added to what a layer makes, before anything else takes that.
@@ -53,8 +54,10 @@ class Shifts:
         made = made_axis(self._analysis, reader)
         current = reader.node
         for _ in range(0 if made is None else _REACH):
-            for name in self._candidates(current):
-                axis = self._axis(current, name, feeds) if name != reader.parameter else None
+            names = [name for name in self._candidates(current) if name != reader.parameter]
+            before = self._made(current, feeds) if names else np.zeros(())
+            for name in names:
+                axis = self._axis(current, name, feeds, before)
                 if axis is not None:
                     place = Place(current, name, axis)
                     return place if self._leads_to(place, reader.node, made or 0, feeds) else None
@@ -71,7 +74,7 @@ class Shifts:
     def _leads_to(self, place: Place, node: int, made: int, feeds: Mapping[Any, Array]) -> bool:
         """Whether a constant for each channel that a node makes is one for each at a place."""
         own, there = Tensor(node, 0), Tensor(place.node, 0)
-        (before,) = self._runtime.segment(feeds, [own]).run(feeds)
+        before = self._made(node, feeds)
         size = int(np.prod(self._analysis.model.parameter(place.parameter).shape))
         if made >= before.ndim or before.shape[made] != size:
             return False
@@ -120,7 +123,9 @@ class Shifts:
             for source in sorted(self._sources(tensor)):
                 name = self._graph.nodes[source.node].name
                 size = int(np.prod(shapes.get(name, (0,))))
-                if len(self._takers[source]) == 1 and 0 < size <= _MOST_ELEMENTS:
+                if len(self._takers[source]) != 1 or not 0 < size <= _MOST_ELEMENTS:
+                    continue
+                if self._analysis.model.parameter(name).dtype.kind == "f":
                     yield name
 
     def _is_there(self, tensor: Tensor) -> bool:
@@ -138,19 +143,20 @@ class Shifts:
             waiting += self._graph.nodes[current.node].inputs
         return found
 
-    def _axis(self, node: int, parameter: str, feeds: Mapping[Any, Array]) -> Optional[int]:
-        """The axis of a node's output along which a parameter is added to it; ``None`` where it is not."""
+    def _made(self, node: int, feeds: Mapping[Any, Array]) -> Array:
+        """The first output of a node."""
+        return self._runtime.segment(feeds, [Tensor(node, 0)]).run(feeds)[0]
+
+    def _axis(self, node: int, parameter: str, feeds: Mapping[Any, Array], before: Array) -> Optional[int]:
+        """The axis of a node's output along which a parameter is added to it; ``None`` where it is not.
+        ``before`` is the output as it is."""
         values = self._analysis.model.parameter(parameter)
-        if values.dtype.kind != "f":
-            return None
-        tensor = Tensor(node, 0)
-        (before,) = self._runtime.segment(feeds, [tensor]).run(feeds)
         if before.dtype.kind != "f" or values.size not in before.shape:
             return None
         scale = max(float(np.abs(before).max(initial=0.0)), 1e-6)
         step = np.linspace(0.5, 1.0, values.size) * scale
         tried = {parameter: (values + step.reshape(values.shape)).astype(values.dtype)}
-        (after,) = self._runtime.segment(feeds, [tensor], tried).run(feeds)
+        (after,) = self._runtime.segment(feeds, [Tensor(node, 0)], tried).run(feeds)
         if after.shape != before.shape:
             return None
         change = after.astype(np.float64) - before
@@ -160,16 +166,6 @@ class Shifts:
                 if bool((np.abs(moved - step) <= _ADDED * scale).all()):
                     return axis
         return None
-
-
-def _constants(analysis: Analysis) -> frozenset[int]:
-    """The nodes whose values follow from parameters alone."""
-    graph = analysis.model.graph
-    found = set(graph.parameters)
-    for index, node in enumerate(graph.nodes):
-        if node.operator is not None and all(tensor.node in found for tensor in node.inputs):
-            found.add(index)
-    return frozenset(found)
 
 
 def made_axis(analysis: Analysis, reader: Reader) -> Optional[int]:

@@ -35,7 +35,7 @@ def stages(
     Values that depend on parameters alone are computed anew where they are needed.  So is what a node makes
     up to and including the piece that ``settled`` says for it: its parameters change behind that.
     """
-    varying = _varying(graph)
+    constant = constant_nodes(graph)
     stage_of: dict[int, int] = {}
     computed: list[set[int]] = []
     for number, tensors in enumerate(wanted):
@@ -47,7 +47,7 @@ def stages(
     for number, nodes in enumerate(computed):
         for node in sorted(nodes):
             for tensor in graph.nodes[node].inputs:
-                if tensor in varying and tensor.node in stage_of:
+                if tensor.node not in constant and tensor.node in stage_of:
                     last[tensor] = max(last.get(tensor, 0), number)
                     if stage_of[tensor.node] < number:
                         feeds[number][tensor] = None
@@ -70,18 +70,13 @@ def stages(
     return tuple(found)
 
 
-def _varying(graph: Graph) -> set[Tensor]:
-    """The values that follow from the model's inputs."""
-    varying: set[Tensor] = set()
-    nodes = {index for index, node in enumerate(graph.nodes) if node.operator is None} - graph.parameters
-    taken = {tensor for node in graph.nodes for tensor in node.inputs} | set(graph.outputs)
-    by_node: dict[int, list[Tensor]] = {}
-    for tensor in taken:
-        by_node.setdefault(tensor.node, []).append(tensor)
+def constant_nodes(graph: Graph) -> frozenset[int]:
+    """The nodes whose values follow from parameters alone."""
+    found = set(graph.parameters)
     for index, node in enumerate(graph.nodes):
-        if index in nodes or any(tensor in varying for tensor in node.inputs):
-            varying.update(by_node.get(index, ()))
-    return varying
+        if node.operator is not None and all(tensor.node in found for tensor in node.inputs):
+            found.add(index)
+    return frozenset(found)
 
 
 def _ancestors(graph: Graph, tensors: Iterable[Tensor], known: Mapping[int, int]) -> set[int]:

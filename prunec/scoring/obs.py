@@ -25,7 +25,7 @@ from prunec.channels.components import Atoms
 from prunec.examples import Data
 from prunec.frontends.runtime import run_batches, runtime_of
 from prunec.graph import Tensor
-from prunec.restoring.moments import spread
+from prunec.restoring.moments import ROUNDING, spread
 from prunec.restoring.products import Product, find_products
 from prunec.restoring.readers import Contracted, Reader, find_readers
 from prunec.restoring.views import View
@@ -48,8 +48,6 @@ _MOST = 0.25
 BEYOND = 1e6
 #: Rows that are taken for each channel, and at least.
 _ROWS_EACH, _ROWS = 24, 8192
-#: A variance below this share of the mean square is what rounding leaves of none.
-_ROUNDING = 1e-11
 #: Matrices are made smaller where less than this share of their rows is left.
 _THERE = 0.8
 
@@ -170,7 +168,7 @@ class _Moments(NamedTuple):
         found: list[Optional[Floats]] = []
         for covariance, mean in zip(self.covariance, self.mean):
             variance = float(np.diag(covariance).mean())
-            least = _ROUNDING * (variance + float(np.square(mean).mean()))
+            least = ROUNDING * (variance + float(np.square(mean).mean()))
             ridge = max(_RIDGE * variance, least)
             enough = variance > least
             found.append(np.linalg.inv(covariance + ridge * np.eye(len(covariance))) if enough else None)
