@@ -1,0 +1,1 @@
+"""Programs that PyTorch exports (``.pt2``)."""
