@@ -19,6 +19,9 @@ MAXIMUM_KNOWN = 4096
 #: Longer texts of open sizes are not shown.
 _LONGEST_SIZE = 24
 
+#: Fewer numbers are evenly spaced by chance.
+_FEWEST_COUNTED = 4
+
 #: An attribute that no operator has: the one axis, counted from the end, along which a constant that the node
 #: takes holds evenly spaced numbers.  The channels along it have a meaning of their own.
 COUNTS = "counts"
@@ -93,6 +96,17 @@ def as_value(array: Known) -> Value:
 def same(left: Known, right: Known) -> bool:
     """Whether two arrays have the same shape, type and elements."""
     return left.dtype == right.dtype and np.array_equal(left, right)
+
+
+def counting_axis(array: Known) -> Optional[int]:
+    """The one axis of a constant along which it holds evenly spaced numbers, counted from the end."""
+    long = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
+    if len(long) != 1 or array.size < _FEWEST_COUNTED or array.dtype.kind not in "iuf":
+        return None
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(array.reshape(-1).astype(np.float64))
+    even = bool(np.isfinite(steps).all()) and steps[0] != 0 and np.allclose(steps, steps[0], 1e-4, 0)
+    return long[0] if even else None
 
 
 def may_agree(left: OpenShape, right: OpenShape) -> bool:

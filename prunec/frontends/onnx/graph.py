@@ -20,13 +20,11 @@ from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.input_sizes import declared_shape, input_sizes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
 from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
-from prunec.graph import COUNTS, MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, may_agree
+from prunec.graph import COUNTS, MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, counting_axis, may_agree
 from prunec.sizes import OpenShape
 from prunec.support.diagnostics import printable
 from prunec.value import Value
 
-#: Fewer numbers are evenly spaced by chance.
-_FEWEST_COUNTED = 4
 _HELP = "export the model again; onnx.checker says more"
 #: What helps with functions that a model brings along.
 _FUNCTION = (
@@ -169,7 +167,7 @@ class _Builder:
         count = int(np.prod(shape, dtype=np.int64))
         if count <= MAXIMUM_KNOWN and tensors.element_bits(tensor, where) >= 8:
             array = tensors.array(tensor, self.file.folder, where)
-            axis = _counting_axis(array)
+            axis = counting_axis(array)
             if axis is not None:
                 self.counting[name] = axis
             # Of weights nothing has to be known; scales and bounds are few numbers.
@@ -250,17 +248,6 @@ class _Builder:
             headline = f'the value "{printable(name)}" is defined nowhere'
             fail("P336", headline, self.file.name, note, _HELP)
         return self.tensors[name]
-
-
-def _counting_axis(array: Known) -> Optional[int]:
-    """The one axis of a constant along which it holds evenly spaced numbers, counted from the end."""
-    long = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
-    if len(long) != 1 or array.size < _FEWEST_COUNTED or array.dtype.kind not in "iuf":
-        return None
-    with np.errstate(invalid="ignore"):
-        steps = np.diff(array.reshape(-1).astype(np.float64))
-    even = bool(np.isfinite(steps).all()) and steps[0] != 0 and np.allclose(steps, steps[0], 1e-4, 0)
-    return long[0] if even else None
 
 
 def _operator(domain: str, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunec.frontends.pytorch.names import operator_name
-from prunec.frontends.pytorch.schemas import KEYWORDS_FOLLOW, TABLE, WRITES
+from prunec.frontends.pytorch.schemas import KEYWORDS_FOLLOW, TABLE, VIEW, WRITES
 from prunec.language.resources import data_folder
 
 _NAMESPACE = "aten::"
@@ -49,9 +49,9 @@ def _can_be_in_a_program(raw: Any) -> bool:
 
 def _row(raw: Any) -> list[Any]:
     """An operator in the table: its arguments, as kind, name and default, and the kinds of its results."""
-    text = _SHARED.sub(lambda match: WRITES if WRITES in match[0] else "", str(raw).split("(", 1)[1])
+    text = _SHARED.sub(lambda match: WRITES if WRITES in match[0] else VIEW, str(raw).split("(", 1)[1])
     takes, returns = text.rsplit(") -> ", 1)
-    kinds = {match["name"]: _kind(match["kind"]) for match in _ARGUMENT.finditer(takes)}
+    kinds = {match["name"]: _kind(match["kind"]).replace(VIEW, "") for match in _ARGUMENT.finditer(takes)}
     assert list(kinds) == [argument.name for argument in raw.arguments], f"read {kinds} of {text}"
     arguments: list[Any] = []
     for argument in raw.arguments:
@@ -61,13 +61,14 @@ def _row(raw: Any) -> list[Any]:
         arguments.append([kinds[argument.name], argument.name, *default])
     kinds_returned = [_kind(part.split(" ")[0]) for part in returns.strip("()").split(", ") if part]
     assert len(kinds_returned) == len(raw.returns), f"read {kinds_returned} of {text}"
-    return [arguments, [kind.rstrip(WRITES) for kind in kinds_returned]]
+    return [arguments, [kind.replace(WRITES, VIEW) for kind in kinds_returned]]
 
 
 def _kind(text: str) -> str:
-    """A type without the number of its elements, the mark of what is written to at its end."""
-    plain = _COUNT.sub("", text).replace(WRITES, "")
-    return plain + WRITES if WRITES in text else plain
+    """A type without the number of its elements, the mark of what is shared at its end."""
+    plain = _COUNT.sub("", text)
+    mark = next((mark for mark in (WRITES, VIEW) if mark in text), "")
+    return plain.replace(mark, "") + mark
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ TABLE = "aten_schemas.json"
 KEYWORDS_FOLLOW = "*"
 #: What stands behind the type of an argument that the operator writes to.
 WRITES = "!"
+#: What stands behind the type of a result whose elements may be those of an argument.
+VIEW = "&"
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class SchemaArgument:
 
 @dataclass(frozen=True)
 class Schema:
-    """An operator: its arguments in order, and the types of what it returns."""
+    """An operator: its arguments in order, and the types of what it returns; whether some of that may be
+    a view of an argument."""
 
     arguments: tuple[SchemaArgument, ...]
     returns: tuple[str, ...]
+    gives_views: bool = False
 
     def argument(self, name: str) -> Optional[SchemaArgument]:
         """The argument of that name."""
@@ -53,7 +57,11 @@ def schemas() -> Mapping[str, Schema]:
     """
     with own_document(data_folder("rules") / TABLE) as document:
         return {
-            name: Schema(tuple(_arguments(arguments)), tuple(returns))
+            name: Schema(
+                tuple(_arguments(arguments)),
+                tuple(kind.rstrip(VIEW) for kind in returns),
+                any(kind.endswith(VIEW) for kind in returns),
+            )
             for name, (arguments, returns) in document.items()
         }
 

@@ -1,0 +1,326 @@
+"""From an exported program to the core's graph.
+
+Inputs of the caller's, parameters, buffers and constants become variables; nodes that give tensors become
+operators.  Numbers that the program computes from sizes are open sizes in the attributes of those that take
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Iterator, Mapping, NamedTuple, Optional
+
+from prunec.frontends.pytorch.aliases import seen_elsewhere
+from prunec.frontends.pytorch.document import Argument, Omitted, ProgramNode, Symbolic, Value, flattened
+from prunec.frontends.pytorch.names import operator_name
+from prunec.frontends.pytorch.program import Program, fail
+from prunec.frontends.pytorch.schemas import Schema, schema
+from prunec.frontends.pytorch.symbols import hint_of, size_of
+from prunec.graph import (
+    COUNTS,
+    MAXIMUM_KNOWN,
+    Graph,
+    Known,
+    Node,
+    Shape,
+    Tensor,
+    counting_axis,
+    may_agree,
+    shape_text,
+)
+from prunec.sizes import OpenShape, OpenSize, open_size
+from prunec.support.diagnostics import printable
+from prunec.value import Value as AttributeValue
+
+#: An attribute that no operator has: how many tensors the node gives.
+_OUTPUTS = "outputs"
+_HELP = "export the model again; torch.export.load says more"
+#: What stands behind the name of an operator whose result is read under another name.
+_IN_PLACE = " in place"
+_ADVICE = (
+    "write the model without changing tensors in place there (x = x + y, not x += y), and export it again"
+)
+
+
+@dataclass(frozen=True)
+class NodeSource:
+    """What a node of the graph is in the program: ``kind`` is ``"input"``, ``"tensor"`` (a parameter, buffer
+    or constant) or ``"node"``, ``index`` its place among the inputs or the nodes."""
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOfProgram:
+    """The graph of a program: ``sources`` follows its nodes, ``values`` finds a tensor by the name of its
+    value, ``tensors`` the name of a parameter, buffer or constant by that of its value.  ``tied`` are other
+    names of tensors, each with the first."""
+
+    graph: Graph
+    sources: tuple[NodeSource, ...]
+    values: Mapping[str, Tensor]
+    tensors: Mapping[str, str]
+    tied: Mapping[str, str]
+
+
+def to_graph(program: Program, input_shapes: Mapping[str, Shape]) -> GraphOfProgram:
+    """The graph of a program, with the shapes that the user gave as examples.
+
+    Raises PrunecError: P307 a shape for an input that is none, P336 values that are defined twice or nowhere,
+    P337 nodes that need what comes after them.
+    """
+    return _Builder(program, input_shapes).build()
+
+
+@dataclass
+class _Builder:
+    program: Program
+    input_shapes: Mapping[str, Shape]
+    nodes: list[Node] = field(default_factory=list)
+    sources: list[NodeSource] = field(default_factory=list)
+    values: dict[str, Tensor] = field(default_factory=dict)
+    shapes: dict[int, OpenShape] = field(default_factory=dict)
+    known: dict[Tensor, Known] = field(default_factory=dict)
+    hints: dict[Tensor, OpenShape] = field(default_factory=dict)
+    parameters: set[int] = field(default_factory=set)
+    counting: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, str] = field(default_factory=dict)
+    tied: dict[str, str] = field(default_factory=dict)
+
+    def build(self) -> GraphOfProgram:
+        text = self.program.text
+        self.examples = self._examples()
+        self._inputs()
+        in_place = seen_elsewhere(text.inputs, text.nodes, text.outputs)
+        for index, node in enumerate(text.nodes):
+            if node.values:
+                self._operator(node, index, index in in_place)
+        outputs = tuple(
+            self._tensor(one.name, "the list of outputs") for one in text.outputs if isinstance(one, Value)
+        )
+        operators = {node.operator for node in self.nodes if node.operator is not None}
+        graph = Graph(
+            tuple(self.nodes),
+            outputs,
+            frozenset(self.parameters),
+            self.shapes,
+            self.known,
+            self.hints,
+            advice={operator: _ADVICE for operator in operators if operator.endswith(_IN_PLACE)},
+        )
+        return GraphOfProgram(graph, tuple(self.sources), self.values, self.tensors, self.tied)
+
+    # --- variables ---
+
+    def _examples(self) -> dict[str, int]:
+        """What symbols are in the example: as the user gave it, or else in that of the export."""
+        text = self.program.text
+        inputs = [
+            spec.argument.name for spec in text.inputs if isinstance(spec.argument, Value) and not spec.target
+        ]
+        given: dict[str, int] = {}
+        unknown = [name for name in self.input_shapes if name not in inputs]
+        if unknown:
+            shown = ", ".join(printable(name, 60) for name in inputs[:8])
+            headline = f'the model has no input "{printable(unknown[0])}"'
+            note = f"its inputs are {shown or 'none'}"
+            fail("P307", headline, self.program.shown, note, "name one of them")
+        for name, shape in self.input_shapes.items():
+            declared = self._stated(name, {})
+            if declared is not None and not may_agree(declared, shape):
+                self._disagrees(name, declared, shape)
+            for size, own in zip(declared or (), shape):
+                symbol = _symbol(size)
+                if symbol and own is not None and given.setdefault(symbol, own) != own:
+                    self._disagrees(name, declared or (), shape)
+        hints: dict[str, int] = {}
+        for entry in text.symbols.values():
+            symbol, hint = _symbol(size_of(entry)), hint_of(entry)
+            if symbol and hint is not None:
+                hints[symbol] = hint
+        for name in inputs:
+            for entry in _sizes(text.metas.get(name)):
+                symbol, hint = _symbol(size_of(entry)), hint_of(entry)
+                if symbol and hint is not None:
+                    hints.setdefault(symbol, hint)
+        return {**hints, **given}
+
+    def _disagrees(self, name: str, declared: OpenShape, shape: Shape) -> None:
+        note = f"the model declares {shape_text(declared)}, given was {shape_text(shape)}"
+        headline = f'the shape given for the input "{printable(name)}" is not the model\'s'
+        help_text = "only sizes that the model leaves open can be chosen, and those of one name are the same"
+        fail("P307", headline, self.program.shown, note, help_text)
+
+    def _inputs(self) -> None:
+        places: dict[object, int] = {}
+        for index, spec in enumerate(self.program.text.inputs):
+            if not isinstance(spec.argument, Value):
+                continue
+            name = spec.argument.name
+            if not spec.target:
+                number = self._variable(name, name, NodeSource("input", index))
+                shape = self._stated(name, self.examples)
+                if shape is not None:
+                    self.shapes[number] = shape
+                continue
+            stored = self.program.tensors[spec.target]
+            self.tensors[name] = spec.target
+            first = places.get(stored.place)
+            if first is not None:
+                self._define(name, Tensor(first, 0))
+                self.tied[spec.target] = self.nodes[first].name
+                continue
+            number = self._variable(name, spec.target, NodeSource("tensor", index))
+            places[stored.place] = number
+            self.parameters.add(number)
+            self.shapes[number] = stored.sizes
+            self._hold(name, Tensor(number, 0), prod(stored.sizes))
+
+    def _hold(self, value: str, tensor: Tensor, count: int) -> None:
+        """Notes what a small constant holds."""
+        if count > MAXIMUM_KNOWN:
+            return
+        array = self.program.array(self.tensors[value])
+        axis = counting_axis(array)
+        if axis is not None:
+            self.counting[value] = axis
+        # Of weights nothing has to be known; scales and bounds are few numbers.
+        if array.dtype.kind in "iub" or (array.dtype.kind == "f" and count <= 16):
+            self.known[tensor] = array
+
+    def _variable(self, value: str, name: str, source: NodeSource) -> int:
+        self._define(value, Tensor(len(self.nodes), 0))
+        self.nodes.append(Node(name, None, {}, ()))
+        self.sources.append(source)
+        return len(self.nodes) - 1
+
+    def _define(self, name: str, tensor: Tensor) -> None:
+        if name in self.values:
+            note = "every value of a program has one definition"
+            headline = f'the value "{printable(name)}" is defined twice'
+            fail("P336", headline, self.program.shown, note, _HELP)
+        self.values[name] = tensor
+
+    # --- operators ---
+
+    def _operator(self, node: ProgramNode, index: int, in_place: bool) -> None:
+        operator = operator_name(node.target) + (_IN_PLACE if in_place else "")
+        wired = wiring(node, schema(operator_name(node.target)))
+        where = f'the node "{printable(node.name)}"'
+        inputs = tuple(self._tensor(one.name, where) for one in wired.slots if one is not None)
+        connected = tuple(one is not None for one in wired.slots)
+        attributes = {name: self._value(own) for name, own in wired.attributes.items()}
+        attributes[_OUTPUTS] = len(node.values)
+        taken = (one.name for one in wired.slots if one is not None)
+        counts = next((self.counting[name] for name in taken if name in self.counting), None)
+        if counts is not None:
+            attributes[COUNTS] = counts
+        number = len(self.nodes)
+        for position, name in enumerate(node.values):
+            tensor = Tensor(number, position)
+            self._define(name, tensor)
+            shape = self._stated(name, self.examples)
+            if shape is not None:
+                self.hints[tensor] = shape
+        self.nodes.append(Node(node.name, operator, attributes, inputs, connected, len(node.values)))
+        self.sources.append(NodeSource("node", index))
+
+    def _value(self, argument: Argument) -> AttributeValue:
+        if isinstance(argument, Symbolic):
+            size = size_of(self.program.text.symbols.get(argument.name), self.examples)
+            return open_size(argument.name) if size is None else size
+        if isinstance(argument, (Value, Omitted)):
+            return None
+        return tuple(map(self._value, argument)) if isinstance(argument, tuple) else argument
+
+    def _stated(self, name: str, examples: Mapping[str, int]) -> Optional[OpenShape]:
+        """What the program states of the shape of a value."""
+        meta = self.program.text.metas.get(name)
+        if meta is None or not isinstance(meta.get("sizes"), list):
+            return None
+        return tuple(size_of(entry, examples) for entry in _sizes(meta))
+
+    def _tensor(self, name: str, where: str) -> Tensor:
+        if name not in self.values:
+            later = any(name in node.values for node in self.program.text.nodes)
+            headline, note = f'the value "{printable(name)}" is defined nowhere', f"{where} refers to it"
+            if later:
+                headline, note = (
+                    "the nodes of the model form a circle",
+                    f"{where} needs a value that follows it",
+                )
+            fail("P337" if later else "P336", headline, self.program.shown, note, _HELP)
+        return self.values[name]
+
+
+class Wired(NamedTuple):
+    """What a node takes, as rules see it: the tensors of its slots, and all else by the names of the
+    schema."""
+
+    slots: tuple[Optional[Value], ...]
+    attributes: Mapping[str, Argument]
+
+
+def wiring(node: ProgramNode, known: Optional[Schema]) -> Wired:
+    """The slots and attributes of a node.  A tensor that is given as a number is an attribute, and so are the
+    positions of the tensors in a list that leaves some out."""
+    slots: list[Optional[Value]] = []
+    attributes: dict[str, Argument] = {}
+    for name, kind, own in _arguments(node, known):
+        if kind in ("Tensor[]", "Tensor?[]") or (not kind and _lists_tensors(own)):
+            entries = own if isinstance(own, tuple) else ()
+            slots += [entry for entry in entries if isinstance(entry, Value)]
+            if kind == "Tensor?[]":
+                attributes[name] = tuple(n for n, entry in enumerate(entries) if isinstance(entry, Value))
+        elif isinstance(own, Value):
+            slots.append(own)
+        elif kind in ("Tensor", "Tensor?"):
+            slots.append(None)
+            if own is not None:
+                attributes[name] = own
+        elif not isinstance(own, Omitted):
+            attributes[name] = own
+    while slots and slots[-1] is None:
+        slots.pop()
+    return Wired(tuple(slots), attributes)
+
+
+def _arguments(node: ProgramNode, known: Optional[Schema]) -> Iterator[tuple[str, str, Argument]]:
+    """Names, kinds and values of a node's arguments, in the order of the schema; a kind that is not known is
+    empty.  What stands between others and is left out is None."""
+    if known is None:
+        yield from ((name, "", own) for name, own in node.arguments)
+        return
+    formal = {argument.name: argument for argument in known.arguments}
+    # Files of early versions give positions for names.
+    given = {name if name in formal else _named(known, name): own for name, own in node.arguments}
+    for argument in known.arguments:
+        if argument.name in given:
+            yield argument.name, argument.kind, given.pop(argument.name)
+        elif argument.kind in ("Tensor", "Tensor?"):
+            yield argument.name, argument.kind, None
+    yield from ((name, "", own) for name, own in given.items())
+
+
+def _named(known: Schema, position: str) -> str:
+    if position.isdigit() and int(position) < len(known.arguments):
+        return known.arguments[int(position)].name
+    return position
+
+
+def _lists_tensors(own: Argument) -> bool:
+    return isinstance(own, tuple) and any(isinstance(one, Value) for one in flattened(own))
+
+
+def _sizes(meta: Optional[Mapping[str, Any]]) -> list[Any]:
+    sizes = None if meta is None else meta.get("sizes")
+    return sizes if isinstance(sizes, list) else []
+
+
+def _symbol(size: object) -> str:
+    """The name of the symbol that a size is; none where it is a number or more than one symbol."""
+    if not isinstance(size, OpenSize) or len(size.symbols) != 1 or str(size) != size.symbols[0].name:
+        return ""
+    return size.symbols[0].name
