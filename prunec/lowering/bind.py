@@ -47,6 +47,7 @@ class _Binder:
     def bind(self, output_shapes: Sequence[Optional[OpenShape]]) -> Bound:
         signature = self.rule.signature
         self.variadic = variadic_names(slots_of(signature))
+        self.equal = {s.name.name for s in self.rule.statements if isinstance(s, Balanced)}
         self.counts = {**self.slots.counts, **self._output_counts(signature.outputs)}
         outputs = [(t, i) for t in signature.outputs for i in range(self.counts.get(t.name, 1))]
         shapes = dict(enumerate(output_shapes))
@@ -110,6 +111,8 @@ class _Binder:
                 if not isinstance(side, Name):
                     continue
                 value = self.attributes.get(side.name)
+                if isinstance(other, Name) and other.name in self.equal and not isinstance(value, tuple):
+                    continue  # one size for all parts does not say how many there are
                 if isinstance(other, Name) and self.variadic.get(other.name) == slot and value is not None:
                     return attribute_length(value)
                 if not isinstance(other, Call):
@@ -173,8 +176,7 @@ class _Binder:
         return axes
 
     def _balanced(self, scope: Scope) -> frozenset[str]:
-        names = [s.name.name for s in self.rule.statements if isinstance(s, Balanced)]
-        return frozenset(plain for name in names for plain in scope.parts(name))
+        return frozenset(plain for name in self.equal for plain in scope.parts(name))
 
     def _scope(self) -> Scope:
         return Scope(self.attributes, axis_names(self.rule), self.ranks, self.counts, self.variadic)

@@ -39,6 +39,7 @@ def _making(sizes: Sizes) -> Making[PlainAxis]:
     return Making(
         one=(),
         reverse=lambda axis: tuple(Reversed(term) if isinstance(term, str) else term for term in axis),
+        product=lambda axes: tuple(term for axis in axes for term in axis),
         size=lambda axis: closed(axis_size(axis, sizes)),
     )
 

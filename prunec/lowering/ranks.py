@@ -6,6 +6,7 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ITS_OWN, LIKE_LISTS
+from prunec.language.functions.positions import attribute_length
 from prunec.language.syntax import (
     Arithmetic,
     Axis,
@@ -117,10 +118,13 @@ class RankSolver:
 
     def _from_rank(self, side: Expression, other: Expression) -> None:
         """``attribute = rank(*a)``: the attribute says how many axes a rest has; counted from the end,
-        ``attribute = 0 - rank(*b)``.  In place of the attribute may stand the last axis of an input."""
-        if not isinstance(side, Name):
-            return
-        value = self.attributes.get(side.name, self.sizes.get(side.name))
+        ``attribute = 0 - rank(*b)``.  In place of the attribute may stand the last axis of an input, or the
+        number of entries of an attribute."""
+        value: Value = None
+        if isinstance(side, Name):
+            value = self.attributes.get(side.name, self.sizes.get(side.name))
+        elif isinstance(side, Call) and function_of(side).counts_entries:
+            value = self._entry_count(side)
         if not isinstance(value, int):
             return
         if isinstance(other, Arithmetic) and other.operator == "-" and other.left == Literal(0, other.span):
@@ -131,6 +135,12 @@ class RankSolver:
         rest, rank = other.arguments[0], stands_for(value)
         if isinstance(rest, Rest) and rank is not None:
             self.ranks.setdefault(rest.name, rank)
+
+    def _entry_count(self, call: Call) -> Optional[int]:
+        """``length(attribute)`` of an attribute that is given."""
+        argument = call.arguments[0]
+        value = self.attributes.get(argument.name) if isinstance(argument, Name) else None
+        return None if value is None else attribute_length(value)
 
     def _tuple_length(self, side: Expression) -> Optional[int]:
         if isinstance(side, Name):

@@ -278,6 +278,33 @@ def test_a_shape_may_have_more_axes_than_what_is_stretched_to_it(shape, own, out
     assert shapes_of(bound(rule, own, shape=shape)) == [out]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "shape", "out"),
+    [((2, -1), (3, 8, 5), (3, 2, 4, 5)), ((-1, 2, 2), (3, 8, 5), (3, 2, 2, 2, 5))],
+)
+def test_a_negative_size_that_nothing_stands_in_the_place_of_follows(sizes, shape, out):
+    rule = "op u(dim, sizes) { data[*a, (*y) @ dim, *b] -> out[*a, *y, *b]  copy_negative(sizes, *y) = *y }"
+    assert shapes_of(bound(rule, shape, dim=1, sizes=sizes)) == [out]
+
+
+@pytest.mark.parametrize(("pad", "out"), [((1, 2), (2, 3, 7)), ((1, 2, 3, 4), (2, 10, 7))])
+def test_padding_of_the_last_axes(pad, out):
+    rule = "op p(pad) { data[*b, *c] -> out[*b, *(p + c + q)]  pad = last_first(*p, *q) }"
+    assert shapes_of(bound(rule, (2, 3, 4), pad=pad)) == [out]
+
+
+def test_the_length_of_a_list_says_how_many_axes_it_is_for():
+    rule = (
+        "op m(k) { data[*b, *x] -> out[*b, *y]  length(k) = rank(*x)  *y = min(window(*x, k, k, 0, 1), *x) }"
+    )
+    assert shapes_of(bound(rule, (2, 3, 4, 6), k=(2, 3))) == [(2, 3, 2, 2)]
+
+
+def test_one_size_for_all_parts_does_not_say_how_many():
+    rule = "op s(n) { data[(+ c)] -> out*[c]  n = c  balanced c }"
+    assert shapes_of(bound(rule, (6,), outputs=[None, None, None], n=2)) == [(2,), (2,), (2,)]
+
+
 # --- what names mean ---------------------------------------------------------------------------
 
 

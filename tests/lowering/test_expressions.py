@@ -131,6 +131,8 @@ def _expression(text):
         ("start(nothing, *x)", [0, 0]),
         ("stop(nothing, *x)", [5, 7]),
         ("copy_zero(0, *x)", [5, 7]),
+        ("copy_negative(pad, *x)", [1, 2]),
+        ("copy_negative(-1, *x)", [5, 7]),
         ("window(*x, 3, stride, pad, 1)", [3, 5]),
         # A tuple that is too short says nothing of the axes behind its end.
         ("stop(empty, *x)", [5, 7]),

@@ -73,10 +73,12 @@ UNKNOWN = Unknown()
 @dataclass(frozen=True)
 class Making(Generic[T]):
     """How the axes are made that a function gives besides those it is applied to: one of size ``one``, and
-    one in the opposite order.  ``size`` is that of an axis, ``None`` where it is not known."""
+    one in the opposite order, and one made of several.  ``size`` is that of an axis, ``None`` where it is not
+    known."""
 
     one: T
     reverse: Callable[[T], T]
+    product: Callable[[Sequence[T]], T]
     size: Callable[[T], Number]
 
 

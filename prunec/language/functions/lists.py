@@ -31,6 +31,10 @@ def _interleave(arguments: Sequence[Any], join: _Join) -> Sequence[Any]:
     return [entry for pair in zip(*arguments) for entry in pair]
 
 
+def _last_first(arguments: Sequence[Any], join: _Join) -> Sequence[Any]:
+    return [entry for pair in reversed(list(zip(*arguments))) for entry in pair]
+
+
 def _offsets(arguments: Sequence[Any], join: _Join) -> Sequence[Any]:
     return [0, *_cuts(arguments, join)]
 
@@ -88,6 +92,15 @@ FUNCTIONS = (
         ((MEASURE, MEASURE),),
         "sizes of two rests in turn",
         entries=_interleave,
+        values_per_axis=2,
+        one_by_one=True,
+    ),
+    Function(
+        "last_first",
+        (SIZE,),
+        ((MEASURE, MEASURE),),
+        "sizes of two rests in turn, those of the last axis first",
+        entries=_last_first,
         values_per_axis=2,
         one_by_one=True,
     ),

@@ -51,6 +51,19 @@ def _reverse(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> 
     return [making.reverse(axis) if i in chosen else axis for i, axis in enumerate(axes)]
 
 
+def _merged(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    first, last = arguments
+    rank = len(axes)
+    if not isinstance(first, int) or not isinstance(last, int):
+        raise Open
+    if not axes:
+        return [making.one]
+    if not (-rank <= first < rank and -rank <= last < rank and first % rank <= last % rank):
+        raise ArgumentError(f"there are no axes from {first} to {last} among {rank}")
+    start, end = first % rank, last % rank + 1
+    return [*axes[:start], making.product(axes[start:end]), *axes[end:]]
+
+
 def _put(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
     value, others = arguments
     places = list(range(len(axes))) if value is None else listed_positions(value, len(axes))
@@ -97,6 +110,14 @@ FUNCTIONS = (
         ((ONE_AXIS,), (REST, AXES)),
         "the elements in the opposite order",
         rearrange=_reverse,
+    ),
+    Function(
+        "merged",
+        (AXIS,),
+        ((REST, AXES, AXES),),
+        "the axes from one to another made one",
+        rearrange=_merged,
+        draw_axes=_draw_axis,
     ),
     Function(
         "put", (AXIS,), ((REST, AXES, REST),), "the axes with others in the place of some", rearrange=_put

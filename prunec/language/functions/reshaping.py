@@ -45,6 +45,23 @@ def _restyle_one(old: Number, old_size: Number, size: Number, value: int) -> Num
     return old if old in (1, None) else value
 
 
+def _copy_negative(entry: Number, size: Number) -> Number:
+    return size if _says_nothing(entry) else entry
+
+
+def _restyle_negative(old: Number, old_size: Number, size: Number, value: int) -> Number:
+    return old if _says_nothing(old) else value
+
+
+def _says_nothing(entry: Number) -> bool:
+    # An open size is no number that can be compared.
+    return entry is None or (isinstance(entry, int) and entry < 0)
+
+
+def _negative_styles(value: int, size: int, nullable: bool) -> Sequence[Number]:
+    return [value, value, -1] if value == size else [value]
+
+
 def _one_styles(value: int, size: int, nullable: bool) -> Sequence[Number]:
     return [value, value, value, 1, 1]
 
@@ -74,6 +91,17 @@ FUNCTIONS = (
         length=LIKE_LISTS,
         invert_keeping_style=_restyle_zero,
         styles=_zero_styles,
+        makes_axes=True,
+    ),
+    Function(
+        "copy_negative",
+        (SIZE,),
+        ((MEASURE, MEASURE),),
+        "a shape in which -1 stands for the size in its place",
+        elementwise=_copy_negative,
+        length=LIKE_LISTS,
+        invert_keeping_style=_restyle_negative,
+        styles=_negative_styles,
         makes_axes=True,
     ),
     Function(

@@ -17,7 +17,12 @@ from prunec.language.functions.positions import chosen_positions, listed_positio
 
 PACKAGE = Path(prunec.__file__).parent
 SIZES: dict[str, Optional[int]] = {"a": 4, "b": 1, "c": 5}
-MAKING: Making[str] = Making(one="1", reverse=lambda axis: f"-{axis}", size=lambda axis: SIZES.get(axis))
+MAKING: Making[str] = Making(
+    one="1",
+    reverse=lambda axis: f"-{axis}",
+    product=lambda axes: f"({''.join(axes)})",
+    size=lambda axis: SIZES.get(axis),
+)
 
 
 def rearranged(name: str, *arguments: object, axes: str = "abc") -> str:
@@ -36,6 +41,9 @@ def rearranged(name: str, *arguments: object, axes: str = "abc") -> str:
         ("swap", [0, -1], "cba"),
         ("reverse", [], "-a-b-c"),
         ("reverse", [(1, -1)], "a-b-c"),
+        ("merged", [0, -1], "(abc)"),
+        ("merged", [-2, 2], "a(bc)"),
+        ("merged", [1, 1], "a(b)c"),
         ("put", [(-1, 0), ["x", "y"]], "ybx"),
         ("put", [None, ["x", "y", "z"]], "xyz"),
         ("stepped", [[2, 1, None]], "a"),
@@ -66,7 +74,14 @@ def test_axes_are_rearranged(name: str, arguments: list[object], axes: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("permute", [(0, 0, 1)]), ("swap", [0, 3]), ("insert", [(0, 0)]), ("put", [(0,), ["x", "y"]])],
+    [
+        ("permute", [(0, 0, 1)]),
+        ("swap", [0, 3]),
+        ("merged", [2, 0]),
+        ("merged", [0, 3]),
+        ("insert", [(0, 0)]),
+        ("put", [(0,), ["x", "y"]]),
+    ],
 )
 def test_arguments_that_do_not_fit(name: str, arguments: list[object]) -> None:
     with pytest.raises(ArgumentError):
@@ -90,6 +105,7 @@ def entries(name: str, *arguments: object) -> list[object]:
     [
         ("join", ["ab", "c"], ["a", "b", "c"]),
         ("interleave", ["ab", "cd"], ["a", "c", "b", "d"]),
+        ("last_first", ["ab", "cd"], ["b", "d", "a", "c"]),
         ("offsets", ["abc"], [0, "a", "a+b"]),
         ("cuts", ["abc"], ["a", "a+b"]),
         ("cuts", ["a"], []),
@@ -113,6 +129,10 @@ def entries(name: str, *arguments: object) -> list[object]:
 )
 def test_lists_of_values(name: str, arguments: list[object], values: list[object]) -> None:
     assert entries(name, *arguments) == values
+
+
+def test_axes_merged_of_a_tensor_without_any() -> None:
+    assert rearranged("merged", 0, -1, axes="") == "1"
 
 
 def test_elements_of_an_axis_count_from_both_ends() -> None:
