@@ -20,8 +20,9 @@ def compiled_files(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
     members = group_members(analysis)
     planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
     shapes, names = inputs.shapes_of_groups, group_names(members)
+    whole = front.model_bytes(model, pruned)
     files = {
-        model.path.name: pruned.model,
+        **({} if whole is None else {model.path.name: whole}),
         SCRIPT: front.script(model, pruned).encode("ascii"),
         DIFF: front.diff(model, pruned),
         GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
@@ -30,7 +31,7 @@ def compiled_files(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
     return Artefacts(
         files,
         inputs.parameters,
-        front.data_files(model),
+        (*([model.path.name] if whole is None else []), *front.data_files(model)),
         partial(front.write_data, model, pruned),
         partial(front.check_written, model),
     )

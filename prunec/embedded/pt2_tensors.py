@@ -32,6 +32,7 @@ TYPES = {
     34: ("uint32", "<u4"),
     35: ("uint64", "<u8"),
 }
+FORMS = dict(TYPES.values())
 #: The only layout that is read: elements at regular distances.
 _STRIDED = 7
 #: The two lists of tensors, by what their folders and members are called; the second holds constants.
@@ -53,6 +54,11 @@ class Stored:
     offset: int
     member: str
     parameter: bool
+
+    @property
+    def form(self) -> np.dtype[Any]:
+        """The type of numpy that has the elements' bits."""
+        return np.dtype(FORMS[self.dtype])
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -117,14 +123,14 @@ def _check(tensor: Stored, count: int) -> None:
         )
 
 
-def elements(tensor: Stored, data: Array) -> Array:
+def elements(tensor: Stored, data: Array, writeable: bool = False) -> Array:
     """A tensor out of the bytes of its member, as a view; types that numpy does not have as their bits."""
-    form = np.dtype(next(form for name, form in TYPES.values() if name == tensor.dtype))
+    form = tensor.form
     if not prod(tensor.sizes):
         return np.zeros(tensor.sizes, form)
     flat = data[: data.size // form.itemsize * form.itemsize].view(form)
     strides = [stride * form.itemsize for stride in tensor.strides]
-    view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.sizes, strides, writeable=False)
+    view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.sizes, strides, writeable=writeable)
     return view
 
 
@@ -138,7 +144,7 @@ def values(tensor_type: str, array: Array) -> Array:
 def bits(tensor_type: str, array: Array) -> Array:
     """The elements that stand for numbers, as they are stored: the reverse of :func:`values`; bfloat16 is
     rounded to the nearest, ties to even."""
-    form = np.dtype(next(form for name, form in TYPES.values() if name == tensor_type))
+    form = np.dtype(FORMS[tensor_type])
     if tensor_type != "bfloat16":
         return np.ascontiguousarray(array, form)
     wide = np.ascontiguousarray(array, np.float32).view(np.uint32)

@@ -130,8 +130,14 @@ class FrontEnd(ABC, Generic[M]):
     def diff(self, model: M, pruned: Pruned) -> bytes:
         """A unified diff from the original to the smaller model."""
 
+    def model_bytes(self, model: M, pruned: Pruned) -> Optional[bytes]:
+        """The file of the smaller model; ``None`` where :meth:`write_data` writes it, which may not fit into
+        memory."""
+        return pruned.model
+
     def write_data(self, model: M, pruned: Pruned, folder: Path) -> None:
-        """Writes the :meth:`data_files` of the smaller model.  Raises PrunecError and OSError."""
+        """Writes what else holds the smaller model: its :meth:`data_files`, and the model itself where
+        :meth:`model_bytes` does not have it.  Raises PrunecError and OSError."""
         return None
 
     def check_written(self, model: M, folder: Path) -> None:

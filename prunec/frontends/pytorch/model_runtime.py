@@ -13,7 +13,7 @@ from prunec.frontends.pytorch.document import Value
 from prunec.frontends.pytorch.gradients import gradients
 from prunec.frontends.pytorch.graph import GraphOfProgram
 from prunec.frontends.pytorch.interpreter import missing
-from prunec.frontends.pytorch.program import Program, parsed
+from prunec.frontends.pytorch.program import Program, parse_document
 from prunec.frontends.pytorch.sessions import Loaded, PytorchSession, open_session
 from prunec.frontends.runtime import Array, Feeds, Gradient
 from prunec.graph import Shape, Tensor
@@ -111,5 +111,5 @@ class PytorchRuntime:
         }
 
     def _made_of(self, network: bytes) -> Loaded:
-        document, text = parsed(network, self.program.shown)
+        document, text = parse_document(network, self.program.shown)
         return Loaded(replace(self.program, document=document, text=text), self.content.tied)
