@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "prunec"
 #: A word that is an operator's name as well.
 WORDS = {"Shape"}
+#: Sizes of exported programs are written in functions of sympy, some of which are called as operators are.
+EXPRESSIONS = PACKAGE / "frontends" / "pytorch" / "symbols.py"
 
 
 def operator_names():
@@ -46,6 +48,7 @@ def test_operator_names_stand_in_rules_only():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in sorted(PACKAGE.rglob("*.py"))
+        if path != EXPRESSIONS
         for line, text in string_constants(path)
         if text in names
     ]
@@ -64,10 +67,10 @@ CORE = [
 ]
 
 
-@pytest.mark.parametrize("module", [*CORE, "prunec.frontends.mxnet.model", "prunec.cli.main"])
+@pytest.mark.parametrize("module", [*CORE, "prunec.frontends.mxnet.model", "prunec.frontends.pytorch.model", "prunec.cli.main"])
 def test_frameworks_are_not_imported(module):
     """Not even by the front ends, which read files; a framework is imported where it is run."""
-    code = f"import sys, {module}; print([m for m in ('mxnet', 'onnx', 'onnxruntime') if m in sys.modules])"
+    code = f"import sys, {module}; print([m for m in ('mxnet', 'onnx', 'onnxruntime', 'torch') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr
 

@@ -204,7 +204,7 @@ def tensor_of(array: Array, kind: Optional[str]) -> Any:
         with warnings.catch_warnings():
             # That the memory is read-only; nothing writes to it.
             warnings.simplefilter("ignore")
-            tensor = torch.from_numpy(np.asarray(array))
+            tensor = torch.from_numpy(np.asarray(array, order="C"))
         return tensor if dtype is None else tensor.to(dtype)
     except Exception as error:  # a type that PyTorch does not have
         raise refused(error, "an input", "PyTorch does not take an array") from None
