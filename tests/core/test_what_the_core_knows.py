@@ -67,7 +67,9 @@ CORE = [
 ]
 
 
-@pytest.mark.parametrize("module", [*CORE, "prunec.frontends.mxnet.model", "prunec.frontends.pytorch.model", "prunec.cli.main"])
+@pytest.mark.parametrize(
+    "module", [*CORE, "prunec.frontends.mxnet.model", "prunec.frontends.pytorch.model", "prunec.cli.main"]
+)
 def test_frameworks_are_not_imported(module):
     """Not even by the front ends, which read files; a framework is imported where it is run."""
     code = f"import sys, {module}; print([m for m in ('mxnet', 'onnx', 'onnxruntime', 'torch') if m in sys.modules])"

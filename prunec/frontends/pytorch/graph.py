@@ -97,6 +97,8 @@ class _Builder:
         for index, node in enumerate(text.nodes):
             if node.values:
                 self._operator(node, index, index in in_place)
+            else:
+                self._check(node)
         outputs = tuple(
             self._tensor(one.name, "the list of outputs") for one in text.outputs if isinstance(one, Value)
         )
@@ -226,6 +228,13 @@ class _Builder:
                 self.hints[tensor] = shape
         self.nodes.append(Node(node.name, operator, attributes, inputs, connected, len(node.values)))
         self.sources.append(NodeSource("node", index))
+
+    def _check(self, node: ProgramNode) -> None:
+        """Whether what a node takes is there that is not part of the graph."""
+        for _, own in node.arguments:
+            for one in flattened((own,)):
+                if isinstance(one, Value):
+                    self._tensor(one.name, f'the node "{printable(node.name)}"')
 
     def _value(self, argument: Argument) -> AttributeValue:
         if isinstance(argument, Symbolic):
