@@ -26,6 +26,12 @@ from bench.networks import BUILD, CORPUS, ROOT, Network, chosen
 _QUIET = {"OMP_NUM_THREADS": "1", "MXNET_ENGINE_TYPE": "NaiveEngine", "OPENBLAS_NUM_THREADS": "1"}
 
 
+#: What MXNet says of values with five axes in the layout of its own library, and what it is run with then.
+_OWN_LAYOUT, _PLAIN_LAYOUT = "to.IsDefaultData()", {"MXNET_MKLDNN_ENABLED": "0"}
+#: Gigabytes for one of several that run at once, and for one that runs alone.
+_MEMORY, _MEMORY_ALONE = 10.0, 20.0
+_NO_MEMORY = "not enough memory"
+
 #: Outcomes that are mistakes.
 _WRONG = ("differs", "failed", "refused")
 
@@ -39,7 +45,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--retry", action="store_true", help="run again what was not proved")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--timeout", type=float, default=900.0, help="in seconds, for one network")
+    parser.add_argument("--timeout", type=float, default=1800.0, help="in seconds, for one network")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.results.parent.mkdir(parents=True, exist_ok=True)
@@ -50,14 +56,26 @@ def main() -> int:
         known = {key: one for key, one in known.items() if one["outcome"] == "proved"}
     found = chosen(options.words, options.corpus)
     work = [(n, False) for n in found] + [(n, True) for n in found if n.parameters is not None]
-    with ThreadPoolExecutor(options.processes) as pool, open(options.results, "a", encoding="utf-8") as out:
-        results = []
-        for one in pool.map(lambda item: _one(item[0], item[1], known, options), work):
+    results = []
+    with open(options.results, "a", encoding="utf-8") as out:
+
+        def note(one: dict[str, Any]) -> None:
             if (one["file"], one["real"]) not in known:
                 out.write(json.dumps(one) + "\n")
                 out.flush()
             print(line(one), flush=True)
             results.append(one)
+
+        large = []
+        with ThreadPoolExecutor(options.processes) as pool:
+            for item, one in zip(work, pool.map(lambda item: _one(item[0], item[1], known, options), work)):
+                if one.get("reason") == _NO_MEMORY:
+                    large.append(item)
+                else:
+                    note(one)
+        # What several at once have no room for has it alone.
+        for network, real in large:
+            note(_alone(network, real, options))
     print(totals(results))
     return 1 if any(one["outcome"] in _WRONG for one in results) else 0
 
@@ -74,29 +92,48 @@ def _one(
     key = (network.file, real)
     if key in known:
         return known[key]
-    head = {"file": network.file, "label": network.label, "real": real}
     if network.note.startswith("load_fail"):
+        head = {"file": network.file, "label": network.label, "real": real}
         return {**head, "outcome": None, "reason": "MXNet cannot load it"}
+    found = _run(network, real, options, _MEMORY, {})
+    if _OWN_LAYOUT in str(found.get("reason")):
+        found = _run(network, real, options, _MEMORY, _PLAIN_LAYOUT)
+    return found
+
+
+def _alone(network: Network, real: bool, options: argparse.Namespace) -> dict[str, Any]:
+    """One that needs more memory than there is for several."""
+    found = _run(network, real, options, _MEMORY_ALONE, {})
+    if _OWN_LAYOUT in str(found.get("reason")):
+        found = _run(network, real, options, _MEMORY_ALONE, _PLAIN_LAYOUT)
+    return found
+
+
+def _run(
+    network: Network, real: bool, options: argparse.Namespace, memory: float, settings: dict[str, str]
+) -> dict[str, Any]:
+    """One in a process of its own."""
+    head = {"file": network.file, "label": network.label, "real": real}
     command = [sys.executable, "-m", "bench.exact_one", network.file, "--corpus", str(options.corpus)]
-    command += ["--seed", str(options.seed)] + (["--real"] if real else [])
+    command += ["--seed", str(options.seed), "--memory", str(memory)] + (["--real"] if real else [])
+    environment = {**os.environ, **_QUIET, **settings}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **_QUIET}, capture_output=True, timeout=options.timeout
+            command, cwd=ROOT, env=environment, capture_output=True, timeout=options.timeout
         )
     except subprocess.TimeoutExpired:
         return {**head, "outcome": None, "reason": f"longer than {options.timeout:.0f} s"}
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     if done.returncode == 0 and lines:
-        return {**head, **json.loads(lines[-1])}
+        answer = {**head, **json.loads(lines[-1])}
+        short = "Failed to allocate" in str(answer.get("reason")) and answer["outcome"] is None
+        return {**answer, "reason": _NO_MEMORY} if short else answer
     error = done.stderr.decode("utf-8", "replace").strip()
     # Memory that is not there is a limit of the machine; everything else is a mistake.
-    short = "MemoryError" in error or "alloc" in error
+    if "MemoryError" in error or "alloc" in error:
+        return {**head, "outcome": None, "reason": _NO_MEMORY}
     last = error.splitlines()[-1][:300] if error else ""
-    return {
-        **head,
-        "outcome": None if short else "failed",
-        "reason": f"exit status {done.returncode}: {last}",
-    }
+    return {**head, "outcome": "failed", "reason": f"exit status {done.returncode}: {last}"}
 
 
 def line(one: dict[str, Any]) -> str:

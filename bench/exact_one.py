@@ -157,6 +157,7 @@ def _compared(network: Network, inputs: Shapes, real: bool, seed: int, scale: fl
         diagnostic = error.diagnostics[0]
         reason = f"MXNet: {' '.join(diagnostic.notes)[:300]}"
         if diagnostic.where == SMALLER:
+            _original_runs(data, parameters, inputs)
             raise AssertionError(f"the pruned model does not run: {reason}") from None
         raise CannotRun(reason) from None
     return {

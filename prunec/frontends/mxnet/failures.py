@@ -9,6 +9,8 @@ from typing import Iterator
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 _UNREGISTERED = "Cannot find custom operator "
+#: Its library for convolutions on Intel's processors cannot copy five axes out of the layout it gave them.
+_OWN_LAYOUT = "to.IsDefaultData()"
 _SOURCE_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
@@ -22,15 +24,14 @@ def failures(headline: str) -> Iterator[None]:
     except Exception as error:
         if _UNREGISTERED in str(error):
             raise PrunecError(_unregistered(headline, str(error))) from None
-        raise PrunecError(
-            Diagnostic(
-                "P701",
-                headline,
-                notes=(_first_line(str(error)),),
-                help="check that the model, its parameters and the input shapes belong together,"
-                " and that this MXNet has all of the model's operators",
-            )
-        ) from None
+        help_text = (
+            "check that the model, its parameters and the input shapes belong together, and that this MXNet has"
+            " all of the model's operators"
+        )
+        if _OWN_LAYOUT in str(error):
+            help_text = "run it again with MXNET_MKLDNN_ENABLED=0 in the environment: slower, and it works"
+        note = _first_line(str(error))
+        raise PrunecError(Diagnostic("P701", headline, notes=(note,), help=help_text)) from None
 
 
 def _unregistered(headline: str, message: str) -> Diagnostic:
