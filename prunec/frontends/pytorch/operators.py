@@ -10,9 +10,9 @@ from prunec.frontends.pytorch.schemas import Schema, SchemaArgument, schema, sch
 from prunec.graph import COUNTS
 from prunec.value import Value
 
-#: Attributes that rules read and no operator has: how many outputs a node has, and which of the tensors that
-#: index are truth values.
-OUTPUTS, MASKS = "outputs", "masks"
+#: Attributes that rules read and no operator has: how many outputs a node has, which of the tensors that
+#: index are truth values, and what a single one of these holds.
+OUTPUTS, MASKS, INDEX = "outputs", "masks", "index"
 _KINDS = {
     "bool": "boolean",
     "int": "integer",
@@ -28,7 +28,7 @@ def registered() -> dict[str, Registered]:
     """The arguments of all operators: of a tensor, rules read the number that may be given in its place, or
     what it holds."""
     return {
-        name: Registered((*(a.name for a in own.arguments), OUTPUTS, COUNTS, MASKS), False)
+        name: Registered((*(a.name for a in own.arguments), OUTPUTS, COUNTS, MASKS, INDEX), False)
         for name, own in schemas().items()
     }
 
@@ -39,7 +39,8 @@ def versions(name: str) -> tuple[Operator, ...]:
     if own is None:
         return ()
     numbers = _numbers().get(_stem(name), frozenset())
-    found = (_argument(argument, numbers) for argument in own.arguments)
+    # The first tensor is never a number: another overload is meant then.
+    found = (_argument(argument, numbers if n else frozenset()) for n, argument in enumerate(own.arguments))
     arguments = tuple(argument for argument in found if argument is not None)
     return (Operator(name, arguments, lists_all=True, version_attributes=_of_nodes(own)),)
 

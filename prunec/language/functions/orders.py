@@ -51,6 +51,16 @@ def _reverse(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> 
     return [making.reverse(axis) if i in chosen else axis for i, axis in enumerate(axes)]
 
 
+def _move(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    rank = len(axes)
+    sources, places = (listed_positions(argument, rank) for argument in arguments)
+    if len(sources) != len(places) or len({*sources}) != len(sources) or len({*places}) != len(places):
+        raise ArgumentError(f"axes {arguments[0]} cannot be moved to {arguments[1]}")
+    moved = dict(zip(places, sources))
+    rest = iter(position for position in range(rank) if position not in sources)
+    return [axes[moved[place] if place in moved else next(rest)] for place in range(rank)]
+
+
 def _merged(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
     first, last = arguments
     rank = len(axes)
@@ -110,6 +120,14 @@ FUNCTIONS = (
         ((ONE_AXIS,), (REST, AXES)),
         "the elements in the opposite order",
         rearrange=_reverse,
+    ),
+    Function(
+        "move",
+        (AXIS,),
+        ((REST, AXES, AXES),),
+        "some axes at other places, the others in order",
+        rearrange=_move,
+        draw_axes=_draw_axis,
     ),
     Function(
         "merged",

@@ -25,6 +25,7 @@ def test_a_tensor_may_be_a_number_where_another_overload_takes_one():
     assert versions("add.Tensor")[0].argument("other") == number
     assert versions("where.self")[0].argument("other") == number
     assert versions("matmul")[0].argument("other") is None
+    assert versions("pow.Tensor_Scalar")[0].argument("self") is None
     assert versions("add.Scalar")[0].argument("other") == Argument("other", "float", (), False, True)
 
 
@@ -39,4 +40,5 @@ def test_operators_that_the_table_does_not_have():
 
 
 def test_checks_know_all_arguments():
-    assert registered()["add.Tensor"].attributes == ("self", "other", "alpha", "outputs", "counts", "masks")
+    known = registered()["add.Tensor"].attributes
+    assert known == ("self", "other", "alpha", "outputs", "counts", "masks", "index")

@@ -41,6 +41,8 @@ def rearranged(name: str, *arguments: object, axes: str = "abc") -> str:
         ("swap", [0, -1], "cba"),
         ("reverse", [], "-a-b-c"),
         ("reverse", [(1, -1)], "a-b-c"),
+        ("move", [0, -1], "bca"),
+        ("move", [(0, 2), (1, 0)], "cab"),
         ("merged", [0, -1], "(abc)"),
         ("merged", [-2, 2], "a(bc)"),
         ("merged", [1, 1], "a(b)c"),
@@ -77,6 +79,7 @@ def test_axes_are_rearranged(name: str, arguments: list[object], axes: str) -> N
     [
         ("permute", [(0, 0, 1)]),
         ("swap", [0, 3]),
+        ("move", [(0, 1), (1, 1)]),
         ("merged", [2, 0]),
         ("merged", [0, 3]),
         ("insert", [(0, 0)]),
