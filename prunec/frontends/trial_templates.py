@@ -36,7 +36,8 @@ class Templates:
 
     ``produce`` mixes the last axis, ``features``, into ``size`` new channels by a weight whose axes are
     ``weight``, and takes a bias where no ``bias`` adds one; ``order`` reorders axes, ``reshape`` reshapes,
-    ``add`` and ``join`` put tensors together, ``sum`` sums over an axis, ``cast`` changes the type.
+    ``add`` and ``join`` put tensors together, ``sum`` sums over an axis, ``cast`` changes the type, ``copy``
+    gives a tensor of its own to an operator that writes to it.
     ``ranges`` are chains that bring values into a range (all numbers, between -1 and 1, positive, …); the
     last one makes zeros something else, and all numbers positive.
 
@@ -58,6 +59,7 @@ class Templates:
     join: Template
     sum: Template
     cast: Optional[Template]
+    copy: Optional[Template]
     ranges: tuple[tuple[Template, ...], ...]
     inputs: Mapping[str, tuple[float, ...]]
     whole: frozenset[str]
@@ -81,11 +83,15 @@ def read_templates(name: str, version: Optional[int]) -> Templates:
         def template(entry: Any) -> Template:
             return _template(entry, version or 0)
 
+        def optional(name: str) -> Optional[Template]:
+            return template(document[name]) if name in document else None
+
         single = ("produce", "order", "reshape", "add", "join", "sum")
         return Templates(
             **{name: template(document[name]) for name in single},
-            bias=template(document["bias"]) if "bias" in document else None,
-            cast=template(document["cast"]) if "cast" in document else None,
+            bias=optional("bias"),
+            cast=optional("cast"),
+            copy=optional("copy"),
             weight=tuple(document.get("weight", ("size", "features"))),
             ranges=tuple(tuple(template(entry) for entry in chain) for chain in document["ranges"]),
             inputs={name: tuple(row) for name, row in document["inputs"].items()},

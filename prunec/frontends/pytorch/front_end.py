@@ -10,6 +10,7 @@ from prunec.frontends.base import FrontEnd, PrunedFiles
 if TYPE_CHECKING:
     from prunec.frontends.operators import Registered
     from prunec.frontends.pytorch.model import PytorchModel
+    from prunec.frontends.pytorch.trials import PytorchTrials
     from prunec.frontends.runtime import Array
     from prunec.graph import Shape
     from prunec.rewriting.emit import Pruned
@@ -105,6 +106,11 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
         from prunec.frontends.pytorch.operators import registered
 
         return registered()
+
+    def trials(self) -> PytorchTrials:
+        from prunec.frontends.pytorch.trials import PytorchTrials
+
+        return PytorchTrials()
 
 
 FRONT_END = PytorchFrontEnd()

@@ -145,8 +145,8 @@ def run(
         last.update(dict.fromkeys(names(own for _, own in parts.text.nodes[place].arguments), place))
     for place in part.nodes:
         node = parts.text.nodes[place]
-        made = _called(node, parts.operation(node.target), values)
-        for name, value in made:
+        result = call(node, parts.operation(node.target), values)
+        for name, value in _outputs(node, result):
             keep(name, value)
             if name not in given and last.get(name, -1) > place:
                 values[name] = value
@@ -155,28 +155,31 @@ def run(
                 values.pop(name, None)
 
 
-def _called(node: ProgramNode, called: Operation, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """What a node makes, by the names of the values."""
-    where = f"node {node.name}: {node.target}"
+def call(node: ProgramNode, called: Operation, values: Mapping[str, Any]) -> Any:
+    """What the operator of a node gives.  Raises PrunecError P701."""
+    where = _where(node)
     try:
         if called.positional:
-            result = called.function(*(_given(own, "", values, where) for _, own in node.arguments))
-        else:
-            given = {
-                name: _given(own, called.kinds.get(name, ""), values, where)
-                for name, own in named(node, called).items()
-                if not (isinstance(own, Omitted) and own.kind == _ARRANGEMENT)
-            }
-            result = called.function(**given)
+            return called.function(*(_given(own, "", values, where) for _, own in node.arguments))
+        given = {
+            name: _given(own, called.kinds.get(name, ""), values, where)
+            for name, own in named(node, called).items()
+            if not (isinstance(own, Omitted) and own.kind == _ARRANGEMENT)
+        }
+        return called.function(**given)
     except PrunecError:
         raise
     except Exception as error:  # whatever the operator raises
         raise refused(error, where) from None
-    return list(_outputs(node, result, where))
 
 
-def _outputs(node: ProgramNode, result: Any, where: str) -> Iterable[tuple[str, Any]]:
+def _where(node: ProgramNode) -> str:
+    return f"node {node.name}: {node.target}"
+
+
+def _outputs(node: ProgramNode, result: Any) -> Iterable[tuple[str, Any]]:
     """The results of a node by the names that the file has for them."""
+    where = _where(node)
     results = (result,) if len(node.outputs) == 1 else result
     if not node.outputs:
         return
