@@ -8,7 +8,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # PyTorch and what exports from it are large, and no part of prunec: they have an environment of their own.
 ONNX_VENV ?= .venv-onnx
-# Exporting the small networks of the tests takes less: one build of PyTorch that needs no graphics card.
+# Running exported programs, and exporting the small networks of the tests, takes less: one build of PyTorch
+# that needs no graphics card.
 EXPORTS_VENV ?= .venv-exports
 JOBS ?= auto
 # What make fuzz starts from, and how long it may take; an input that fails is kept in fuzz-failures.
@@ -24,7 +25,7 @@ OLDEST_VENV ?= .venv-oldest
 # What a change to the core should not break; what is marked as slow is left out.
 FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
-.PHONY: help demo test test-fast test-exports test-oldest lint docs prove corpus corpus-exact corpus-onnx corpus-open corpus-packages \
+.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-packages \
 	proofs-transformers restoring fuzz bench clean
 
 help:
@@ -32,10 +33,11 @@ help:
 	@echo "make test          run all tests"
 	@echo "make test-fast     run the quick tests of the core and the command line: less than a minute"
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
-	@echo "make test-exports  export small networks from PyTorch with open sizes, prune, run: 1 GB in $(EXPORTS_VENV)"
+	@echo "make test-exports  what needs PyTorch: its exports, programs and operators: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
 	@echo "make docs          make docs/diagnostics.md of the records of messages"
 	@echo "make prove         run every rule against the real operator"
+	@echo "make prove-aten    run every rule for PyTorch against it, in $(EXPORTS_VENV)"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
 	@echo "make corpus-exact  run them all before and after, and compare"
 	@echo "make corpus-onnx   export networks from PyTorch, prune, compare: 30 minutes, and 6 GB in $(ONNX_VENV)"
@@ -84,7 +86,8 @@ $(EXPORTS_VENV)/ready: pyproject.toml tests/exports/requirements.txt
 	@touch $@
 
 test-exports: $(EXPORTS_VENV)/ready
-	$(EXPORTS_VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal tests/exports
+	$(EXPORTS_VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal \
+		tests/exports tests/frontends/pytorch tests/proving/test_aten_rules.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
@@ -97,6 +100,9 @@ docs: $(VENV)/ready
 prove: $(VENV)/ready
 	$(BIN)/python -m prunec.proving
 	$(BIN)/python -m prunec.proving onnx --against onnx
+
+prove-aten: $(EXPORTS_VENV)/ready
+	$(EXPORTS_VENV)/bin/python -m prunec.proving aten --against aten
 
 corpus: $(VENV)/ready
 	$(BIN)/python bench/corpus.py
