@@ -25,6 +25,7 @@ ENTRY_POINTS = "prunec.frontends"
 _BUILT_IN = {
     "mxnet": "prunec.frontends.mxnet.front_end",
     "onnx": "prunec.frontends.onnx.front_end",
+    "pytorch": "prunec.frontends.pytorch.front_end",
 }
 #: So much of a file is looked at where its name says nothing, in bytes.
 _START_BYTES = 4096

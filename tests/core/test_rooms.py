@@ -47,6 +47,7 @@ READ_THE_TREE = {
     "frontends.trials",
     "frontends.mxnet.trials",
     "frontends.onnx.trials",
+    "frontends.pytorch.trials",
 }
 
 
