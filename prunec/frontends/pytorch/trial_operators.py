@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from functools import lru_cache
+from typing import Mapping, Optional
 
 from prunec.frontends.operators import Argument, Operator
+from prunec.frontends.pytorch.names import target_of
+from prunec.frontends.pytorch.operations import operation
 from prunec.frontends.pytorch.operators import versions
 from prunec.frontends.pytorch.schemas import Schema, SchemaArgument, schema
 
@@ -37,3 +40,11 @@ def operator(name: str) -> Optional[Operator]:
         if a.kind.rstrip("?") == "ScalarType"
     ]
     return replace(found[0], arguments=(*found[0].arguments, *carried, *types))
+
+
+@lru_cache(maxsize=1024)
+def list_lengths(name: str) -> Mapping[str, int]:
+    """The arguments of an operator that are lists of so many numbers: PyTorch makes such a list of one number
+    before a program is written.  Raises PrunecError P700 and P701."""
+    overload = operation(target_of(name)).function
+    return {argument.name: argument.N for argument in overload._schema.arguments if argument.N}

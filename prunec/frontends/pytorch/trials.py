@@ -14,7 +14,7 @@ from prunec.frontends.pytorch.operators import OUTPUTS
 from prunec.frontends.pytorch.package import torch_package
 from prunec.frontends.pytorch.schemas import Schema, SchemaArgument, schema
 from prunec.frontends.pytorch.sessions import array_of, tensor_of
-from prunec.frontends.pytorch.trial_operators import LISTS, formals, operator
+from prunec.frontends.pytorch.trial_operators import LISTS, formals, list_lengths, operator
 from prunec.frontends.pytorch.trial_programs import program_of
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, Point, SmallNetwork
@@ -152,15 +152,24 @@ class _Wanted:
         return sum(self.sampled.counts.get(slot.name, 1) for slot in self.slots)
 
     def attributes(self) -> dict[str, Value]:
-        """The attributes of the node.  Raises :class:`Illegal` for one that the operator does not have."""
+        """The attributes of the node.  Raises :class:`Illegal` for one that the operator does not have, and
+        for lists of another length than it takes: files hold no others."""
         found: dict[str, Value] = {}
         carried = {slot.name for slot in self.slots if slot.value}
+        lengths = list_lengths(self.sampled.operator)
         for name, value in self.sampled.attributes.items():
             argument = self.known.argument(name)
-            if argument is None and name != OUTPUTS and value is not None:
-                raise Illegal(f"the operator has no `{name}`")
-            if argument is None or (name in carried and not _is_number(argument, value)):
+            if name in carried and not (argument is not None and _is_number(argument, value)):
                 continue
+            if argument is None:
+                if name != OUTPUTS and value not in (None, self.defaults.get(name)):
+                    raise Illegal(f"the operator has no `{name}`")
+                continue
+            length = lengths.get(name, 1)
+            if length > 1 and isinstance(value, int):
+                value = (value,) * length
+            if length > 1 and isinstance(value, tuple) and len(value) not in (0, length):
+                raise Illegal(f"`{name}` has {length} entries")
             if value is not None or argument.kind.endswith("?"):
                 found[name] = value
         return found
@@ -191,7 +200,7 @@ class _Wanted:
             return True
         if formal.kind == "Tensor":
             return self.values.get(formal.name) is not None
-        return formal.kind == "Tensor?" and random.random() > _CONNECTED
+        return random.random() > _CONNECTED
 
     def is_for(
         self, operator: Operator, inputs: Sequence[Optional[_Connected]], given: Mapping[str, Value]
