@@ -72,8 +72,8 @@ class Network(SmallNetwork):
     def produce(self, name: str, shape: Shape, live: Sequence[int], chain: Sequence[Template] = ()) -> Point:
         """A tensor whose ``live`` axes hold channels that can be removed; the others come from the input."""
         if not shape or len(shape) == 1:
-            point = self.produce(name, (1, *(shape or (1,))), [axis + 1 for axis in live])
-            point = self._reshape(point, shape or (1,))
+            point = self.produce(name, (1, *shape) if shape else (1, 1), [axis + 1 for axis in live])
+            point = self._reshape(point, shape)
         else:
             start = tuple(_FEATURES if axis in live else size for axis, size in enumerate(shape))
             point = self.add_input(f"{name}_input", start)

@@ -75,7 +75,8 @@ class ShapeDraw:
                 shape = shape[int(self.random.integers(1, self.ranks[lead.item.name] + 1)) :]
         if is_broadcast_list(tensor) and not full and self.random.random() < 0.25:
             shape = shape[int(self.random.integers(len(shape))) :]
-        if not shape or len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
+        none = bool(tensor.axes) and not shape
+        if none or len(shape) > MOST_AXES or int(np.prod(shape)) > MOST_ELEMENTS or 0 in shape:
             raise NotDrawn("too large or empty")
         return tuple(shape)
 

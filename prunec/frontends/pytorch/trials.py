@@ -14,7 +14,13 @@ from prunec.frontends.pytorch.operators import OUTPUTS
 from prunec.frontends.pytorch.package import torch_package
 from prunec.frontends.pytorch.schemas import Schema, SchemaArgument, schema
 from prunec.frontends.pytorch.sessions import array_of, tensor_of
-from prunec.frontends.pytorch.trial_operators import LISTS, formals, list_lengths, operator
+from prunec.frontends.pytorch.trial_operators import (
+    LISTS,
+    formals,
+    list_lengths,
+    operator,
+    takes_tensors,
+)
 from prunec.frontends.pytorch.trial_programs import program_of
 from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, Point, SmallNetwork
@@ -172,6 +178,11 @@ class _Wanted:
                 raise Illegal(f"`{name}` has {length} entries")
             if value is not None or argument.kind.endswith("?"):
                 found[name] = value
+        for argument in self.known.arguments:
+            # What has to be given is in the file, be it the rule's default.
+            default = self.defaults.get(argument.name)
+            if argument.required and not takes_tensors(argument) and default is not None:
+                found.setdefault(argument.name, default)
         return found
 
     def inputs(self, random: np.random.Generator) -> list[Optional[_Connected]]:
