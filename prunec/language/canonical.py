@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from prunec.language.policy_syntax import Policy, Setting
+from prunec.language.policy_syntax import Interface, Policy, Setting
 from prunec.language.syntax import (
     MAXIMUM_DIGITS,
     Alternative,
@@ -343,13 +343,17 @@ def _attribute(attribute: Attribute) -> str:
 def print_policy_on_one_line(policy: Policy) -> str | None:
     """The policy without its documentation, where it is short enough for one line."""
     body = "  ".join(map(print_setting, policy.settings))
-    text = f"policy {_patterns(policy)} {{ {body} }}" if body else f"policy {_patterns(policy)} {{}}"
+    text = (
+        f"policy {_patterns(policy.patterns)} {{ {body} }}"
+        if body
+        else f"policy {_patterns(policy.patterns)} {{}}"
+    )
     return text if len(text) <= WIDTH else None
 
 
 def print_policy_header(policy: Policy) -> list[str]:
     """The lines from ``policy`` to the opening brace."""
-    return wrap(f"policy {_patterns(policy)} {{", "", "    ")
+    return wrap(f"policy {_patterns(policy.patterns)} {{", "", "    ")
 
 
 def print_setting(setting: Setting) -> str:
@@ -368,5 +372,12 @@ def _number(number: float | None) -> str:
     return f" {number!r}"
 
 
-def _patterns(policy: Policy) -> str:
-    return ", ".join(print_literal(pattern) for pattern in policy.patterns)
+def _patterns(patterns: Sequence[Literal]) -> str:
+    return ", ".join(map(print_literal, patterns))
+
+
+def print_interface(interface: Interface) -> list[str]:
+    """What may change of the model's interface, without its documentation."""
+    fed = f" from {_patterns(interface.sources)}" if interface.sources else ""
+    because = "" if interface.because is None else f' because "{interface.because}"'
+    return wrap(f"interface {_patterns(interface.patterns)}{fed}{because}", "", "    ")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAXIMUM_BYTES = 4_000_000
 
 # A comment ends with its line: were it to end anywhere, there would be many ways to read one.
-_POLICY_START = re.compile(r"\s*(?:#[^\n]*\n\s*)*policy(?![\w.])")
+_POLICY_START = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:policy|interface)(?![\w.])")
 _RULE_START = re.compile(r"^op(?![\w.])", re.MULTILINE)
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
@@ -180,7 +180,8 @@ def parse_policies(source: Source) -> PolicyFile:
         if isinstance(error, UnexpectedCharacters):
             raise PrunecError(unexpected_character(error, span)) from None
         raise PrunecError(unexpected_token(error, span)) from None
-    return PolicyFile(build_policies(tree, source), span)
+    policies, interfaces = build_policies(tree, source)
+    return PolicyFile(policies, span, interfaces)
 
 
 @lru_cache(maxsize=2)

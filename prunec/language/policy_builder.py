@@ -13,25 +13,44 @@ from prunec.language.syntax_errors import number_out_of_bounds
 from prunec.support.diagnostics import PrunecError, Source, Span
 
 
-def build_policies(tree: Tree[Token], source: Source) -> tuple[policy_syntax.Policy, ...]:
-    """The policies of the parse tree of a whole file.  Raises ``PrunecError``: P105 and P106."""
-    policies: tuple[policy_syntax.Policy, ...] = built(tree, _PolicyBuilder(source, 0))
-    return policies
+def build_policies(
+    tree: Tree[Token], source: Source
+) -> tuple[tuple[policy_syntax.Policy, ...], tuple[policy_syntax.Interface, ...]]:
+    """The policies of the parse tree of a whole file, and what it says of the model's interface.  Raises
+    ``PrunecError``: P105 and P106."""
+    found = built(tree, _PolicyBuilder(source, 0))
+    return (
+        tuple(own for own in found if isinstance(own, policy_syntax.Policy)),
+        tuple(own for own in found if isinstance(own, policy_syntax.Interface)),
+    )
 
 
 class _PolicyBuilder(Builder):
     make_stated = staticmethod(lambda children, span: str(children[0])[1:-1])
 
-    def make_policies(self, children: Children, span: Span) -> tuple[policy_syntax.Policy, ...]:
-        return tuple(children)
+    def make_policies(self, children: Children, span: Span) -> Children:
+        return children
 
     def make_policy(self, children: Children, span: Span) -> policy_syntax.Policy:
-        documentation = [c for c in children if isinstance(c, Token) and c.type == "DOC"]
         patterns = next(c for c in children if isinstance(c, tuple))
         settings = tuple(c for c in children if isinstance(c, policy_syntax.Setting))
-        keyword = next(c for c in children if isinstance(c, Token) and c.type == "POLICY")
-        lines = "\n".join(documentation_line(token) for token in documentation)
-        return policy_syntax.Policy(patterns, settings, lines, self.span(keyword).to(span))
+        lines, own = self._documented(children, span)
+        return policy_syntax.Policy(patterns, settings, lines, own)
+
+    def make_interface(self, children: Children, span: Span) -> policy_syntax.Interface:
+        patterns, *sources = (c for c in children if isinstance(c, tuple))
+        because = next((c for c in children if isinstance(c, str) and not isinstance(c, Token)), None)
+        lines, own = self._documented(children, span)
+        return policy_syntax.Interface(patterns, sources[0] if sources else (), because, lines, own)
+
+    make_fed = staticmethod(lambda children, span: children[0])
+
+    def _documented(self, children: Children, span: Span) -> tuple[str, Span]:
+        """The documentation above a statement, and its place, from its first word on."""
+        tokens = [child for child in children if isinstance(child, Token)]
+        keyword = next(token for token in tokens if token.type != "DOC")
+        lines = "\n".join(documentation_line(token) for token in tokens if token is not keyword)
+        return lines, self.span(keyword).to(span)
 
     def make_patterns(self, children: Children, span: Span) -> tuple[syntax.Literal, ...]:
         return tuple(syntax.Literal(str(token)[1:-1], self.span(token)) for token in children)

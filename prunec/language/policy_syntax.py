@@ -31,8 +31,22 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """``interface "pattern", … from "pattern", …``: the inputs and outputs of the model that may change their
+    width.  ``sources`` are patterns of the outputs that a caller feeds back, one for each of ``patterns``, or
+    none."""
+
+    patterns: tuple[Literal, ...]
+    sources: tuple[Literal, ...]
+    because: Optional[str]
+    documentation: str
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
 class PolicyFile:
-    """All policies of a file, in its order."""
+    """All policies of a file, and what it says of the model's interface, each in its order."""
 
     policies: tuple[Policy, ...]
     span: Span = span_field()
+    interfaces: tuple[Interface, ...] = ()

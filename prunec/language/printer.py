@@ -17,12 +17,13 @@ from prunec.language.canonical import (
     print_body_statement,
     print_documentation,
     print_header,
+    print_interface,
     print_on_one_line,
     print_policy_header,
     print_policy_on_one_line,
     print_setting,
 )
-from prunec.language.policy_syntax import Policy, PolicyFile
+from prunec.language.policy_syntax import Interface, Policy, PolicyFile
 from prunec.language.syntax import Reason, Rule, RuleFile
 from prunec.language.wrapping import wrap
 from prunec.support.diagnostics import Source, Span
@@ -44,8 +45,9 @@ class _Comment:
 
 @dataclass(frozen=True)
 class _Block:
-    """A rule or a policy: on one line (``None`` where it has no room there), or a header and the items of a
-    body, each with its place (no body: ``None``).  Comments before ``inside`` stand above it."""
+    """A rule, a policy or what stands beside them: on one line (``None`` where it has no room there), or a
+    header and the items of a body, each with its place (no body: ``None``).  Comments before ``inside`` stand
+    above it."""
 
     span: Span
     inside: int
@@ -78,6 +80,13 @@ def _of_policy(policy: Policy) -> _Block:
     return _Block(policy.span, policy.span.start, documentation, one_line, print_policy_header(policy), items)
 
 
+def _of_interface(interface: Interface) -> _Block:
+    lines = print_interface(interface)
+    documentation = print_documentation(interface.documentation)
+    one_line = lines[0] if len(lines) == 1 else None
+    return _Block(interface.span, interface.span.end, documentation, one_line, lines, None)
+
+
 def format_file(file: Union[RuleFile, PolicyFile]) -> str:
     """The canonical text of a file of rules or of policies.
 
@@ -87,10 +96,10 @@ def format_file(file: Union[RuleFile, PolicyFile]) -> str:
     """
     source = file.span.source
     if isinstance(file, PolicyFile):
-        blocks = [_of_policy(policy) for policy in file.policies]
+        blocks = [*map(_of_policy, file.policies), *map(_of_interface, file.interfaces)]
     else:
         blocks = [*map(_of_reason, file.reasons), *map(_of_rule, file.rules)]
-        blocks.sort(key=lambda block: block.span.start)
+    blocks.sort(key=lambda block: block.span.start)
     comments = list(_comments(source))
     lines: list[str] = []
     previous_long = False

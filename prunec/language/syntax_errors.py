@@ -31,6 +31,7 @@ _SYMBOLS = {
     "PLUS": "+",
     "OP": "op",
     "POLICY": "policy",
+    "INTERFACE": "interface",
 }
 #: Groups of terminals under one word: the terminal that tells the group, its name, its members.
 _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
@@ -136,7 +137,7 @@ def unexpected_token(error: Any, chunk: Span) -> Diagnostic:
     span = Span(chunk.source, start, start + len(token))
     if token.type == "DOC":
         return _misplaced_documentation(span)
-    if token == "policy" and "OP" in accepted:
+    if token in ("policy", "interface") and "OP" in accepted:
         return _policy(span, alone=not _TEXT_OR_COMMENT.sub("", chunk.source.text[:start]).strip())
     star = _touching_star(chunk, start, token, accepted)
     if star is not None:

@@ -50,6 +50,8 @@ _POLICY_KEYWORDS = {
     "min_channels": "At least this many channels stay.",
     "align": "What stays is a multiple of this.",
     "whole rows": "In tables (heads, groups), whole rows go.",
+    "interface": "Inputs and outputs of the model that may change their width.",
+    "from": "The outputs that are fed back to these inputs: both lose the same channels.",
     "free": "Channels that stand for numbers of a table may go.",
 }
 

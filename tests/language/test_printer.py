@@ -17,7 +17,10 @@ from prunec.support.diagnostics import PrunecError, Source
 
 from .trees import files, policy_files
 
-POLICIES = 'policy "a*", "b" { hold because "x" ratio 0.5 }\npolicy "c" { whole rows }\n'
+POLICIES = (
+    'policy "a*", "b" { hold because "x" ratio 0.5 }\npolicy "c" { whole rows }\n'
+    'interface "h*" from "o*" because "y"\n'
+)
 
 
 def formatted(text: str) -> str:
@@ -169,6 +172,23 @@ def test_policies_in_canonical_text() -> None:
         "  align 16\n  whole rows\n}\n\n"
         'policy "a" {\n  ratio 0.7  # seventy\n}  # behind\n\n'
         'policy "b" {}\npolicy "c" { hold because "y" }\n# The end.\n'
+    )
+    assert format_file(parse_policies(Source("p.prune", result))) == result
+
+
+def test_interfaces_in_canonical_text() -> None:
+    text = (
+        '# All.\n## Doc.\ninterface   "l*_init_*"# behind\npolicy "a" { hold }\n'
+        'interface "h*",\n "c*" from "last_h*", "last_c*" because "a caller carries them"\n'
+        'interface "a_state_of_the_first_encoder_*", "a_state_of_the_second_encoder_*" from "last_one_*",'
+        '"b*"\n'
+    )
+    result = format_file(parse_policies(Source("p.prune", text)))
+    assert result == (
+        '# All.\n## Doc.\ninterface "l*_init_*"  # behind\n\npolicy "a" { hold }\n'
+        'interface "h*", "c*" from "last_h*", "last_c*" because "a caller carries them"\n\n'
+        'interface "a_state_of_the_first_encoder_*", "a_state_of_the_second_encoder_*" from "last_one_*",\n'
+        '    "b*"\n'
     )
     assert format_file(parse_policies(Source("p.prune", result))) == result
 

@@ -214,7 +214,19 @@ policies = st.builds(
     st.lists(lines, max_size=3).map("\n".join),
     st.just(NOWHERE),
 )
+patterns = st.lists(st.builds(syntax.Literal, texts, st.just(NOWHERE)), min_size=1, max_size=5).map(tuple)
+interfaces = st.builds(
+    policy_syntax.Interface,
+    patterns,
+    st.just(()) | patterns,
+    st.none() | texts,
+    st.lists(lines, max_size=3).map("\n".join),
+    st.just(NOWHERE),
+)
 policy_files = st.builds(
-    policy_syntax.PolicyFile, st.lists(policies, max_size=3).map(tuple), st.just(NOWHERE)
+    policy_syntax.PolicyFile,
+    st.lists(policies, max_size=3).map(tuple),
+    st.just(NOWHERE),
+    st.lists(interfaces, max_size=2).map(tuple),
 )
 files = st.builds(syntax.RuleFile, st.lists(rules(), max_size=3).map(tuple), st.just(NOWHERE))

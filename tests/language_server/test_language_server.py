@@ -224,7 +224,9 @@ def test_the_textmate_grammar_knows_all_keywords() -> None:
     keywords = set(re.findall(r'"([A-Za-z]{2,})"', rules))
     patterns = json.dumps(grammar["repository"])
     missing = [
-        word for word in keywords - {"op", "policy"} if re.search(rf"[:|]{word}[)|]", patterns) is None
+        word
+        for word in keywords - {"op", "policy", "interface"}
+        if re.search(rf"[:|]{word}[)|]", patterns) is None
     ]
     assert keywords and not missing
     for pattern in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', json.dumps(grammar)):
