@@ -74,6 +74,7 @@ class Graph:
     ``fold`` computes with constants, and ``advice`` says by operator what helps where no rule knows it, if
     there is more to do than to write one.  ``nested`` says of nodes with graphs inside them how many
     weights these hold, and how many numbers; what they take of the outer graph is not among these.
+    ``output_names`` is what the file calls the outputs, where they have names of their own.
     """
 
     nodes: tuple[Node, ...]
@@ -85,6 +86,15 @@ class Graph:
     fold: Optional[Fold] = field(default=None, compare=False)
     advice: Mapping[str, str] = field(default_factory=dict)
     nested: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    output_names: tuple[str, ...] = ()
+
+    def output_name(self, place: int) -> str:
+        """What the file calls an output: where it has no name for it, as its node, with its place there."""
+        if self.output_names:
+            return self.output_names[place]
+        tensor = self.outputs[place]
+        name = self.nodes[tensor.node].name
+        return f"{name}[{tensor.output}]" if tensor.output else name
 
 
 def as_value(array: Known) -> Value:

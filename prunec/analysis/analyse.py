@@ -13,7 +13,8 @@ from prunec.analysis.constants import may_free_channels
 from prunec.analysis.learned import Learned, learned
 from prunec.analysis.products import products_of
 from prunec.analysis.unread import unread_warnings
-from prunec.channels.propagate import Channels, Products, propagate
+from prunec.channels.interface import FIXED, Interface
+from prunec.channels.propagate import Channels, Products, Propagation, propagate
 from prunec.channels.solve import Solution, solve
 from prunec.graph import COUNTS, Graph, Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import Rules, describe, lower_graph
@@ -58,49 +59,89 @@ class Analysis:
 
 
 def analyse(
-    model: Model, rules: Rules, strict: bool = False, freed: Container[str] = frozenset()
+    model: Model,
+    rules: Rules,
+    strict: bool = False,
+    freed: Container[str] = frozenset(),
+    interface: Interface = FIXED,
 ) -> Analysis:
     """Binds the rules to the model's graph and solves its channels.
 
     Where more can go when what follows from parameters alone is computed first, the ``model`` of the
     analysis is one in which it is.  ``strict`` keeps channels whose removal would change the values of what
-    stays; ``freed`` names nodes and parameters at which channels may go that stand for numbers.  Raises
-    PrunecError with all contradictions, missing shapes and mismatching parameters.
+    stays; ``freed`` names nodes and parameters at which channels may go that stand for numbers, ``interface``
+    the inputs and outputs that may change their width.  Raises PrunecError with all contradictions, missing
+    shapes and mismatching parameters.
     """
-    plain = analyse_as_written(model, rules, strict, freed)
+    plain = analyse_as_written(model, rules, strict, freed, interface)
     folded = model.folded() if may_free_channels(plain.lowered) else None
     if folded is None:
         return plain
-    other = analyse_as_written(folded, rules, strict, freed)
+    other = analyse_as_written(folded, rules, strict, freed, interface)
     return other if _frees_more(other, plain) else plain
 
 
-def _frees_more(analysis: Analysis, other: Analysis) -> bool:
-    """Whether more units can go, and as many of them exactly, or as many and more of them exactly."""
-    (count, exact), (others, exact_others) = _units(analysis), _units(other)
+def _frees_more(analysis: Analysis, other: Analysis, alone: bool = False) -> bool:
+    """Whether more units can go, and as many of them exactly, or as many and more of them exactly; see
+    :func:`_units` for ``alone``."""
+    (count, exact), (others, exact_others) = _units(analysis, alone), _units(other, alone)
     return count >= others and exact >= exact_others and (count, exact) != (others, exact_others)
 
 
-def _units(analysis: Analysis) -> tuple[int, int]:
+def _units(analysis: Analysis, alone: bool) -> tuple[int, int]:
     """How many units can go, and how many of them exactly: those that shorten more than one parameter, since
-    the positions of a table that nothing else has are no channels."""
+    the positions of a table that nothing else has are no channels.  ``alone``: of those that can go exactly,
+    the ones that shorten a single parameter count as well."""
     solution = analysis.solution
     times = np.zeros(solution.unit_count, dtype=np.int64)
     for parameter in analysis.parameters:
         arrays = [solution.units(array).reshape(-1) for array in parameter.channels.arrays]
         found = np.unique(np.concatenate(arrays)) if arrays else np.zeros(0, dtype=np.int64)
         times[found[found >= 0]] += 1
-    counts = [(int((times[group.units] > 1).sum()), bool(group.approximate)) for group in solution.groups]
-    return sum(count for count, _ in counts), sum(count for count, approximate in counts if not approximate)
+    exactly = [not group.approximate for group in solution.groups]
+    counts = [
+        int((times[group.units] > (0 if alone and exact else 1)).sum())
+        for group, exact in zip(solution.groups, exactly)
+    ]
+    return sum(counts), sum(count for count, exact in zip(counts, exactly) if exact)
 
 
 def analyse_as_written(
-    model: Model, rules: Rules, strict: bool = False, freed: Container[str] = frozenset()
+    model: Model,
+    rules: Rules,
+    strict: bool = False,
+    freed: Container[str] = frozenset(),
+    interface: Interface = FIXED,
 ) -> Analysis:
     """The same of the model as it is."""
     bound = lower_graph(_without_counts(model.graph, freed), rules)
     parameters = _parameters(model, bound)
-    best = _solved(model, bound, parameters, strict, {})
+    best = _with_products(model, bound, parameters, strict, interface)
+    # Along which axes an input holds channels shows in what comes of it; one of samples holds none.
+    ranks = [len(bound.open_shapes.get(Tensor(index, 0), ())) for index in _named(model.graph, interface)]
+    for axis in range(-1, -1 - max(ranks, default=0), -1):
+        wider = replace(interface, axes=interface.axes | {axis})
+        other = _with_products(model, bound, parameters, strict, wider)
+        if _frees_more(other, best, alone=True):
+            best, interface = other, wider
+    told = (*unread_warnings(model, bound), *warnings(bound, best.solution, parameters))
+    return replace(best, warnings=told)
+
+
+def _named(graph: Graph, interface: Interface) -> list[int]:
+    """The inputs that may change their width."""
+    return [
+        index
+        for index, node in enumerate(graph.nodes)
+        if node.operator is None and node.name in interface.inputs
+    ]
+
+
+def _with_products(
+    model: Model, bound: LoweredGraph, parameters: frozenset[int], strict: bool, interface: Interface
+) -> Analysis:
+    """The analysis that takes parameters apart whose axes are products of channels, without its warnings."""
+    best = _solved(model, bound, parameters, strict, {}, interface)
     products: Products = {}
     # What one layer's rows are freed to lose are the next one's columns.
     for _ in range(_MOST_ROUNDS):
@@ -108,20 +149,24 @@ def analyse_as_written(
         if not more:
             break
         products = {**products, **{t: {**products.get(t, {}), **axes} for t, axes in more.items()}}
-        other = _solved(model, bound, parameters, strict, products)
+        other = _solved(model, bound, parameters, strict, products, interface)
         if not _frees_more(other, best):
             break
         best = other
-    told = (*unread_warnings(model, bound), *warnings(bound, best.solution, parameters))
-    return replace(best, warnings=told)
+    return best
 
 
 def _solved(
-    model: Model, bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products
+    model: Model,
+    bound: LoweredGraph,
+    parameters: frozenset[int],
+    strict: bool,
+    products: Products,
+    interface: Interface,
 ) -> Analysis:
     """The analysis, without its warnings."""
-    propagation = propagate(bound, parameters, strict, products)
-    found = _parameter_channels(model, bound, propagation.channels, propagation.implied)
+    propagation = propagate(bound, parameters, strict, products, interface)
+    found = _parameter_channels(model, bound, propagation)
     solution = solve(propagation)
     _check_shapes(bound, solution, parameters)
     _check_parameters(model, found, parameters)
@@ -159,24 +204,22 @@ def _parameters(model: Model, bound: LoweredGraph) -> frozenset[int]:
     return frozenset(found)
 
 
-def _parameter_channels(
-    model: Model,
-    bound: LoweredGraph,
-    channels: Mapping[Tensor, Channels],
-    implied: Mapping[tuple[int, str], Channels],
-) -> tuple[Parameter, ...]:
+def _parameter_channels(model: Model, bound: LoweredGraph, propagation: Propagation) -> tuple[Parameter, ...]:
     neutral = _neutral(bound)
+    channels = propagation.channels
     found: dict[str, Parameter] = {}
     graph = model.graph
     for index, node in enumerate(graph.nodes):
         tensor = Tensor(index, 0)
-        if node.operator is None and tensor in channels and channels[tensor].layout.arrays:
+        if node.operator is not None or index in propagation.inputs:
+            continue
+        if tensor in channels and channels[tensor].layout.arrays:
             shape = bound.shapes.get(tensor, ())
             found.setdefault(
                 node.name, Parameter(node.name, index, shape, channels[tensor], neutral.get(tensor, 0.0))
             )
     known = model.parameter_shapes
-    for (index, slot), own in implied.items():
+    for (index, slot), own in propagation.implied.items():
         name = model.implied_name(index, slot)
         if own.layout.arrays and name not in found and (known is None or name in known):
             rule = bound.rules[index]

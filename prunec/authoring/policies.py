@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Union
+from typing import Iterator, Sequence, Union
 
 from prunec.language.canonical import print_setting
 from prunec.language.policy_syntax import Policy, Setting
@@ -12,11 +12,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 def policy_warnings(policy: Policy) -> Iterator[Diagnostic]:
     """Warnings (P726) for patterns and statements that change nothing."""
-    patterns: dict[object, Literal] = {}
-    for pattern in policy.patterns:
-        first = patterns.setdefault(pattern.value, pattern)
-        if first is not pattern:
-            yield _idle("this pattern stands here twice", pattern, first, "delete one of them")
+    yield from repeated_patterns(policy.patterns)
     if not policy.settings:
         yield _idle("this policy says nothing", policy.patterns[0], None, "write a statement, such as `hold`")
     kinds: dict[str, Setting] = {}
@@ -34,6 +30,15 @@ def policy_warnings(policy: Policy) -> Iterator[Diagnostic]:
     if ratio is not None and most is not None and (ratio.number or 0) > (most.number or 0):
         headline = f"`{print_setting(ratio)}` is above `{print_setting(most)}`"
         yield _idle(headline, ratio, most, "give one of them: a share, or the most that may go")
+
+
+def repeated_patterns(patterns: Sequence[Literal]) -> Iterator[Diagnostic]:
+    """A warning (P726) for each pattern that stands there once more."""
+    known: dict[object, Literal] = {}
+    for pattern in patterns:
+        first = known.setdefault(pattern.value, pattern)
+        if first is not pattern:
+            yield _idle("this pattern stands here twice", pattern, first, "delete one of them")
 
 
 def _keyword(setting: Setting) -> str:

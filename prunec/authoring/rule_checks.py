@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Optional, Sequence, Union
 
-from prunec.authoring.policies import policy_warnings
+from prunec.authoring.policies import policy_warnings, repeated_patterns
 from prunec.authoring.registered_operators import Registry, check_attributes
 from prunec.frontends.registry import libraries
 from prunec.language.check import check
 from prunec.language.library import built_in, header_names, load, locate
 from prunec.language.parser import chunks, holds_policies, parse_chunk, parse_policies, read_source
-from prunec.language.policy_syntax import Policy
+from prunec.language.policy_syntax import Interface, Policy
 from prunec.language.reasons import with_reasons
 from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
@@ -29,7 +29,7 @@ class Checked:
 
     files: tuple[RuleFile, ...]
     diagnostics: tuple[Diagnostic, ...]
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[Union[Policy, Interface], ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -83,7 +83,7 @@ def check_sources(
         against = libraries_for(sources)
     files: list[RuleFile] = []
     found: list[Diagnostic] = []
-    policies: list[Policy] = []
+    policies: list[Union[Policy, Interface]] = []
     for source in sources:
         if holds_policies(source):
             policies += _policies(source, found)
@@ -120,19 +120,22 @@ def _stands_among(name: str, sources: Sequence[Source]) -> bool:
     return path.is_file() and any(path.resolve() == Path(source.name).resolve() for source in sources)
 
 
-def _policies(source: Source, found: list[Diagnostic]) -> tuple[Policy, ...]:
+def _policies(source: Source, found: list[Diagnostic]) -> tuple[Union[Policy, Interface], ...]:
     """The policies of a file; what is wrong with them goes to ``found``."""
+    from prunec.planning.interface_policy import interface_problems
     from prunec.planning.policy import setting_problems
 
     try:
-        policies = parse_policies(source).policies
+        file = parse_policies(source)
     except PrunecError as error:
         found += error.diagnostics
         return ()
-    for policy in policies:
+    for interface in file.interfaces:
+        found += [*interface_problems(interface), *repeated_patterns(interface.patterns)]
+    for policy in file.policies:
         found += [problem for setting in policy.settings for problem in setting_problems(setting)]
         found += policy_warnings(policy)
-    return policies
+    return (*file.policies, *file.interfaces)
 
 
 def built_in_name(source: Source) -> Optional[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from prunec.channels.components import KEPT, Atoms
 from prunec.channels.derive import InputLayout, UnseenParameter, derive
 from prunec.channels.execute import Room, execute
+from prunec.channels.interface import FIXED, Interface, joint
 from prunec.channels.layout import ChannelProgram, InputReason, Layout, Reason, TensorResult
 from prunec.graph import Graph, Tensor
 from prunec.lowering.lowered import LoweredGraph, LoweredRule
@@ -105,7 +106,8 @@ class Propagation:
     """Everything known about atoms before they are joined.
 
     ``channels`` covers inputs, parameters and outputs of operators; ``implied`` the parameters that the
-    graph does not mention, by node and slot.
+    graph does not mention, by node and slot; ``inputs`` are the model's inputs, and ``interface`` says
+    what of these and of the outputs may change its width.
     """
 
     lowered: LoweredGraph
@@ -118,6 +120,8 @@ class Propagation:
     rows: tuple[RowsOf, ...]
     approximate: tuple[tuple[Atoms, int], ...]
     causes: tuple[Cause, ...]
+    inputs: frozenset[int] = frozenset()
+    interface: Interface = FIXED
 
 
 #: For axes of parameters the size of the columns, where an axis is rows and columns that go independently.
@@ -125,21 +129,33 @@ Products = Mapping[Tensor, Mapping[int, int]]
 
 
 def propagate(
-    bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products = MappingProxyType({})
+    bound: LoweredGraph,
+    parameters: frozenset[int],
+    strict: bool,
+    products: Products = MappingProxyType({}),
+    interface: Interface = FIXED,
 ) -> Propagation:
     """Carries atoms from the parameters that make them to everything they meet.
 
-    ``parameters`` are the variables that are learned; all other variables are the model's interface.  Of the
-    ``products`` among them whole rows and whole columns go, and nothing else.
+    ``parameters`` are the variables that are learned; all other variables are the model's interface, which
+    stays as it is but for what ``interface`` names.  Of the ``products`` among the parameters whole rows and
+    whole columns go, and nothing else.
     """
-    return _Propagator(bound, parameters, strict, products).run()
+    return _Propagator(bound, parameters, strict, products, interface).run()
 
 
 class _Propagator:
     def __init__(
-        self, bound: LoweredGraph, parameters: frozenset[int], strict: bool, products: Products
+        self,
+        bound: LoweredGraph,
+        parameters: frozenset[int],
+        strict: bool,
+        products: Products,
+        interface: Interface,
     ) -> None:
         self.bound = bound
+        self.interface = interface
+        self.inputs: dict[str, int] = {}
         self.products = products
         self.graph: Graph = bound.graph
         self.parameters = parameters
@@ -162,18 +178,21 @@ class _Propagator:
         for index, node in enumerate(self.graph.nodes):
             if node.operator is None:
                 if index not in self.parameters:
-                    cause = self.cause(Cause("input", f"the model input {node.name!r}", index))
-                    self._keep_whole(Tensor(index, 0), cause)
+                    self._input(index)
                 continue
             bound = self.bound.rules[index]
             if index in self.bound.opaque or bound is None or bound.open:
                 self._opaque(index)
             else:
                 self._apply(index, bound)
-        for tensor in self.graph.outputs:
-            name = self.graph.nodes[tensor.node].name
-            cause = self.cause(Cause("output", f"the model output {name!r}", tensor.node))
-            self._keep_whole(tensor, cause)
+        for place, tensor in enumerate(self.graph.outputs):
+            if place not in self.interface.outputs:
+                name = self.graph.nodes[tensor.node].name
+                cause = self.cause(Cause("output", f"the model output {name!r}", tensor.node))
+                self._keep_whole(tensor, cause)
+        for name, place in self.interface.pairs:
+            if name in self.inputs:
+                self._feed_back(Tensor(self.inputs[name], 0), self.graph.outputs[place])
         return Propagation(
             self.bound,
             self.next_atom,
@@ -185,6 +204,8 @@ class _Propagator:
             tuple(self.rows),
             tuple(self.approximate),
             tuple(self.causes),
+            frozenset(self.inputs.values()),
+            self.interface,
         )
 
     def cause(self, cause: Cause) -> int:
@@ -216,6 +237,54 @@ class _Propagator:
         if shape is not None:
             layout = Layout(tuple(() if size == 1 else (size,) for size in shape), ())
             self.channels[tensor] = Channels(layout, (), (cause,) * len(layout.factors))
+
+    def _input(self, index: int) -> None:
+        """Keeps a model input, but for the axes along which it may change its width: they get atoms."""
+        name = self.graph.nodes[index].name
+        cause = self.cause(Cause("input", f"the model input {name!r}", index))
+        tensor = Tensor(index, 0)
+        self.inputs[name] = index
+        if name not in self.interface.inputs:
+            self._keep_whole(tensor, cause)
+            return
+        shape = self.bound.open_shapes.get(tensor)
+        if shape is None:
+            return
+        axes = [axis for axis, size in enumerate(shape) if size != 1]
+        spans, arrays, causes = [], [], []
+        for factor, axis in enumerate(axes):
+            size = shape[axis]
+            if isinstance(size, int) and axis - len(shape) in self.interface.axes:
+                spans.append((factor,))
+                arrays.append(self._fresh((size,)))
+                causes.append(-1)
+            else:
+                causes.append(cause)
+        layout = Layout(tuple(() if n == 1 else (n,) for n in shape), tuple(spans), (False,) * len(spans))
+        self.channels[tensor] = Channels(layout, tuple(arrays), tuple(causes))
+
+    def _feed_back(self, given: Tensor, made: Tensor) -> None:
+        """Joins the channels of an input with those of the output that a caller feeds back to it."""
+        fed, back = (self.graph.nodes[tensor.node].name for tensor in (given, made))
+        cause = self.cause(Cause("hold", f"the output {back!r} is fed back as {fed!r}", made.node))
+        source, target = self.channels.get(made), self.channels.get(given)
+        if source is None or target is None:
+            for tensor in (given, made):
+                self._keep_whole(tensor, cause)
+            return
+        left = set(range(len(target.arrays)))
+        for number, array in enumerate(source.arrays):
+            meeting = joint(target.layout, source.layout, number)
+            columns = None if meeting is None else target.arrays[meeting.columns]
+            if meeting is None or columns is None or columns.size != prod(array.shape[meeting.first :]):
+                self._keep(array, cause)
+                continue
+            same = np.broadcast_to(columns.reshape(array.shape[meeting.first :]), array.shape)
+            self.edges.append(Edge(same, array, cause, EdgeKind.INTERFACE, made.node))
+            self.rows += [RowsOf(array, (at,), target.arrays[rows], cause) for at, rows in meeting.rows]
+            left -= {meeting.columns, *(rows for _, rows in meeting.rows)}
+        for number in left:
+            self._keep(target.arrays[number], cause)
 
     def _opaque(self, index: int) -> None:
         known = self.bound.opaque.get(index)

@@ -265,6 +265,8 @@ def parameter_channels(propagation: Propagation) -> list[Channels]:
     found = [
         propagation.channels[Tensor(index, 0)]
         for index, node in enumerate(nodes)
-        if node.operator is None and Tensor(index, 0) in propagation.channels
+        if node.operator is None
+        and Tensor(index, 0) in propagation.channels
+        and index not in propagation.inputs
     ]
     return found + list(propagation.implied.values())

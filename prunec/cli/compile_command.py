@@ -267,14 +267,16 @@ def _measured(options: argparse.Namespace, result: Result) -> Mapping[str, Any]:
         return {}
     from prunec.cli.restored import measured
 
-    return measured(options, result.inputs, _smaller(result).runtime)
+    return measured(options, result.inputs, result.pruned, _smaller(result).runtime)
 
 
 def _smaller(result: Result) -> PrunedFiles:
     """The files written.  Raises PrunecError where they cannot be read."""
+    from prunec.cli.inputs import read_smaller
+
     inputs = result.inputs
     sliced = None if inputs.parameters is None else result.folder / inputs.parameters.name
-    return inputs.front.read_pruned(inputs.model, result.folder / inputs.model.path.name, sliced)
+    return read_smaller(inputs, result.pruned, result.folder / inputs.model.path.name, sliced)
 
 
 def _not_restored(options: argparse.Namespace, inputs: Inputs, plan: Plan) -> list[Diagnostic]:

@@ -12,6 +12,7 @@ from prunec.planning.groups_file import groups_text
 from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import plan_text, refreshed
 from prunec.rewriting.emit import Pruned
+from prunec.rewriting.widths import widths
 
 
 def compiled_files(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
@@ -26,7 +27,9 @@ def compiled_files(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
         SCRIPT: front.script(model, pruned).encode("ascii"),
         DIFF: front.diff(model, pruned),
         GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
-        PLAN: plan_text(analysis, planned, plan, names, shapes, __version__).encode("ascii"),
+        PLAN: plan_text(analysis, planned, plan, names, shapes, __version__, widths(analysis, pruned)).encode(
+            "ascii"
+        ),
     }
     return Artefacts(
         files,

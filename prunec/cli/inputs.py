@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, cast
 
@@ -13,7 +13,8 @@ from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import Removed
 from prunec.cli.options import input_shapes
 from prunec.examples import example_shapes
-from prunec.frontends.base import FrontEnd
+from prunec.frontends.base import FrontEnd, PrunedFiles
+from prunec.frontends.narrowed import narrowed
 from prunec.frontends.registry import front_end
 from prunec.graph import Shape, Tensor, may_agree
 from prunec.language.library import RuleSet, load, locate
@@ -23,7 +24,9 @@ from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.staleness import has_other_groups
 from prunec.rewriting.edits import Edits, edits_for
 from prunec.rewriting.emit import Pruned, emit
+from prunec.rewriting.places import Places
 from prunec.rewriting.shrink import Shrinker, Unbalanced
+from prunec.rewriting.widths import Width, widths
 from prunec.sizes import OpenShape, closed_shape, exemplary
 from prunec.support.diagnostics import Diagnostic, PrunecError
 
@@ -62,6 +65,13 @@ class Inputs:
         if self.model.parameter_shapes is None:
             return None
         return self.parameters or self.model.path
+
+
+def read_smaller(inputs: Inputs, pruned: Pruned, path: Path, parameters: Optional[Path]) -> PrunedFiles:
+    """What was made of the model, to be run on inputs as wide as the model's own.  Raises PrunecError where
+    its files cannot be read."""
+    found = inputs.front.read_pruned(inputs.model, path, parameters)
+    return replace(found, runtime=narrowed(found.runtime, Places(inputs.analysis, pruned).inputs))
 
 
 def open_shapes(inputs: Inputs) -> dict[str, Optional[Shape]]:
@@ -149,9 +159,9 @@ def _analysed(
     analysis = analyse(model, rules, strict)
     if getattr(options, "policy", None) is None:
         return analysis, None
-    policy = read_policy(Path(options.policy), analysis.model.graph)
-    if policy.freed:
-        analysis = analyse(model, rules, strict, policy.freed)
+    policy = read_policy(Path(options.policy), analysis)
+    if policy.freed or policy.interface:
+        analysis = analyse(model, rules, strict, policy.freed, policy.interface)
     return (regrouped(analysis, policy) if policy.regroups else analysis), policy
 
 
@@ -183,6 +193,12 @@ def edits_checked(analysis: Analysis, removed: Removed) -> Edits:
     """What makes the smaller model; raises PrunecError P506 as :func:`emit_checked` does."""
     with _balanced():
         return edits_for(analysis, Shrinker(analysis.solution, removed))
+
+
+def widths_after(analysis: Analysis, removed: Removed) -> tuple[Width, ...]:
+    """What a plan changes of the model's interface.  Raises PrunecError as :func:`emit_checked` does."""
+    named = analysis.solution.propagation.interface
+    return widths(analysis, emit_checked(analysis, removed)) if named else ()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping
 
 from prunec import __version__
 from prunec.cli.artefacts import PLAN, Artefacts, check_folder
-from prunec.cli.inputs import Inputs, read_inputs
+from prunec.cli.inputs import Inputs, read_inputs, widths_after
 from prunec.frontends.runtime import Array
 from prunec.planning.choose import Plan
 from prunec.planning.members import group_members, group_names
@@ -104,9 +104,9 @@ def make_up(
     check_folder(folder, (*parameters, PLAN, report), inputs.files, options.force)
     assert inputs.plan is not None
     found = way(inputs, plan_for(inputs.plan, inputs.analysis, inputs.origin), folder)
-    names = group_names(group_members(found.inputs.analysis))
-    shapes = found.inputs.shapes_of_groups
-    text = plan_text(found.inputs.analysis, found.inputs.origin, found.plan, names, shapes, __version__)
+    analysis, shapes = found.inputs.analysis, found.inputs.shapes_of_groups
+    names, narrower = group_names(group_members(analysis)), widths_after(analysis, found.plan.removed)
+    text = plan_text(analysis, found.inputs.origin, found.plan, names, shapes, __version__, narrower)
     write_file(folder / PLAN, text.encode("ascii"))
     write_file(folder / report, found.report[1].encode("ascii"))
     if not options.quiet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
 from prunec.cli.options import add_model_options, add_register_option
 from prunec.cli.plan_options import add_plan_options, check, make, method_text
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from prunec.cli.inputs import Inputs
     from prunec.planning.choose import Plan
+    from prunec.rewriting.widths import Width
 
 DESCRIPTION = """Decides which channels of a model go and writes plan.json: which units of which groups, by
 which method, for which model, rules and parameters.  `prunec compile --plan` carries it out."""
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec import __version__
-    from prunec.cli.inputs import read_inputs
+    from prunec.cli.inputs import read_inputs, widths_after
     from prunec.planning.members import group_members, group_names
     from prunec.planning.planfile import plan_text
     from prunec.support.files import write_file
@@ -44,10 +45,12 @@ def run(options: argparse.Namespace) -> int:
     _check_output(target, inputs, options.force)
     plan = make(options, inputs)
     names = group_names(group_members(inputs.analysis))
-    text = plan_text(inputs.analysis, inputs.origin, plan, names, inputs.shapes_of_groups, __version__)
+    narrower = widths_after(inputs.analysis, plan.removed)
+    shapes = inputs.shapes_of_groups
+    text = plan_text(inputs.analysis, inputs.origin, plan, names, shapes, __version__, narrower)
     write_file(target, text.encode("ascii"))
     if not options.quiet:
-        _report(inputs, plan, names, target)
+        _report(inputs, plan, names, target, narrower)
     return 0
 
 
@@ -89,9 +92,11 @@ def _same(path: Path, other: Path) -> bool:
         return False
 
 
-def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) -> None:
+def _report(
+    inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path, narrower: Sequence[Width]
+) -> None:
     from prunec.cli.inputs import emit_checked
-    from prunec.cli.summary_table import change_text, share_left
+    from prunec.cli.summary_table import change_text, print_widths, share_left
     from prunec.cli.table import print_table
     from prunec.rewriting.layers import layers
     from prunec.support.diagnostics import printable
@@ -106,5 +111,6 @@ def _report(inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path) ->
     for what, change in (("parameters", totals.parameters), ("multiply-adds", totals.multiply_adds)):
         share = share_left(change)
         print(f"{what}: {change_text(change)}" + ("" if share is None else f" ({share:.2%} left)"))
+    print_widths(narrower)
     print(printable(method_text(plan, inputs), 500))
     print(printable(f"written to {target}", 1000))

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional, Sequence
 
 from prunec.cli.artefacts import write
 from prunec.cli.compile_files import compiled_files
-from prunec.cli.inputs import Inputs, emit_checked
+from prunec.cli.inputs import Inputs, emit_checked, read_smaller
 from prunec.cli.made_up import MadeUp, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.restoring_warnings import warnings_of
@@ -24,6 +24,8 @@ from prunec.planning.choose import Plan
 from prunec.restoring.quality import Quality
 from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
 from prunec.restoring.restore import compare, restore
+from prunec.rewriting.emit import Pruned
+from prunec.rewriting.places import Places
 
 #: The file that says what was done.
 REPORT = "restoring.json"
@@ -76,7 +78,7 @@ def restoration(
         cut = Path(scratch) / "cut"
         write(compiled_files(inputs, plan, pruned), cut)
         sliced = None if inputs.parameters is None else cut / inputs.parameters.name
-        smaller = inputs.front.read_pruned(inputs.model, cut / inputs.model.path.name, sliced)
+        smaller = read_smaller(inputs, pruned, cut / inputs.model.path.name, sliced)
         subject = Subject(inputs.analysis, plan.removed, pruned, inputs.model.runtime(), smaller.runtime)
         return restore(subject, data, progress, ways)
 
@@ -96,12 +98,13 @@ def _with_progress(options: argparse.Namespace, inputs: Inputs, plan: Plan, data
         return restoration(inputs, plan, data, progress, ways)
 
 
-def measured(options: argparse.Namespace, inputs: Inputs, smaller: Runtime) -> dict[str, Any]:
+def measured(options: argparse.Namespace, inputs: Inputs, pruned: Pruned, smaller: Runtime) -> dict[str, Any]:
     """What becomes of the outputs of a model that nothing was restored in, for programs; for people it is
     printed, unless they asked for less."""
     data = read_examples(options.data, inputs)
     with options.terminal.step("measuring the outputs"):
-        original, cut = compare(inputs.model.runtime(), smaller, data)
+        places = Places(inputs.analysis, pruned)
+        original, cut = compare(inputs.model.runtime(), smaller, data, places)
     if not (options.quiet or options.json):
         _print_table([("original", *_cells(original)), (CUT, *_cells(cut))])
         print(f"measured on the {data.count} examples given")

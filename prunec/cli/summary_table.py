@@ -10,6 +10,7 @@ from prunec.cli.terminal import is_terminal
 from prunec.reporting.names import amount, scopes, shown, usual_scope, without_scopes
 from prunec.reporting.summary import MOST_LAYERS, Summary
 from prunec.rewriting.layers import Change, Layer
+from prunec.rewriting.widths import Width
 
 #: So many reasons, and groups, are named.
 _MOST = 5
@@ -22,6 +23,7 @@ def print_summary(summary: Summary, size: Change) -> None:
     _print_totals(summary, size)
     _print_layers(summary)
     _print_kept(summary)
+    print_widths(summary.widths)
     if summary.approximate:
         groups = [f"group {group.number} ({shown(group.name)})" for group in summary.approximate[:_MOST]]
         more = len(summary.approximate) - len(groups)
@@ -87,6 +89,19 @@ def _print_kept(summary: Summary) -> None:
     print_table(("channels", "of", "because"), rows, frozenset((0,)))
     if len(summary.kept) > _MOST:
         print(f"and {len(summary.kept) - _MOST} more reasons; `prunec explain MODEL --kept` lists all")
+
+
+def print_widths(narrower: Sequence[Width]) -> None:
+    """What changes of the model's interface, where anything does."""
+    if not narrower:
+        return
+    print("\nnarrower inputs and outputs")
+    rows = []
+    for own in narrower:
+        fed = "" if own.source is None else f", fed from {own.source}"
+        kept = own.kept if own.kept is not None else "others from row to row"
+        rows.append((own.name, f"{own.kind}{fed}", f"{own.axis}", change_text((own.before, own.after)), kept))
+    print_table(("name", "what", "axis", "width", "kept"), rows, frozenset((2, 3)))
 
 
 def change_text(change: Change) -> str:

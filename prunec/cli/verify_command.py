@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.artefacts import PLAN
-    from prunec.cli.inputs import emit_checked, parameter_path, read_inputs
+    from prunec.cli.inputs import emit_checked, parameter_path, read_inputs, read_smaller
     from prunec.cli.verification import STATUS, prepare, verdict_object, verdict_text, verify
     from prunec.frontends.registry import front_end
     from prunec.planning.planfile import plan_for
@@ -58,10 +58,10 @@ def run(options: argparse.Namespace) -> int:
     path = options.plan if options.plan is not None else str(Path(options.pruned).with_name(PLAN))
     inputs = read_inputs(options, path)
     parameters = given or _parameters_beside(inputs, Path(options.pruned))
-    smaller = inputs.front.read_pruned(inputs.model, Path(options.pruned), parameters)
     assert inputs.plan is not None
     plan = plan_for(inputs.plan, inputs.analysis, inputs.origin)
     pruned = emit_checked(inputs.analysis, plan.removed)
+    smaller = read_smaller(inputs, pruned, Path(options.pruned), parameters)
     comparison = prepare(inputs, options)
     with options.terminal.step("comparing the models"):
         verdict = verify(inputs, pruned, smaller, comparison)

@@ -81,7 +81,7 @@ def apply_edits(model: Any, edits: MessageEdits) -> None:
     for key, inputs in edits.inputs.items():
         for position, name in inputs.items():
             nodes[key].input[position] = name
-    for value in (*graph.value_info, *graph.input):
+    for value in (*graph.value_info, *graph.input, *graph.output):
         _set_sizes(value, edits.shapes.get(value.name, {}))
     for place in reversed([n for n, value in enumerate(graph.value_info) if value.name in edits.unstated]):
         del graph.value_info[place]

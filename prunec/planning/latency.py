@@ -11,6 +11,7 @@ from prunec.analysis.analyse import Analysis
 from prunec.channels.choices import Ranking, removed_units
 from prunec.channels.components import Atoms
 from prunec.examples import Data
+from prunec.frontends.narrowed import cut_inputs
 from prunec.frontends.runtime import Array, Runtime, runtime_of
 from prunec.graph import input_flags
 from prunec.planning.budget import TOLERANCE, Allocation, Order
@@ -18,6 +19,7 @@ from prunec.planning.costs import CostModel
 from prunec.planning.targets import Target, amount
 from prunec.planning.variables import variable_shapes
 from prunec.rewriting.emit import emit
+from prunec.rewriting.places import Places
 from prunec.rewriting.slicing import slice_array
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity
 
@@ -105,7 +107,8 @@ class _Bench:
         pruned = emit(self.analysis, removed)
         parameter = self.analysis.model.parameter
         sliced = {own.name: slice_array(own, parameter(own.name)) for own in pruned.slices}
-        return measure(self.runtime, self.inputs, sliced, pruned.model)
+        inputs = cut_inputs(Places(self.analysis, pruned).inputs, self.inputs)
+        return measure(self.runtime, inputs, sliced, pruned.model)
 
 
 def random_inputs(analysis: Analysis) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, NoReturn, Optional, Union
+from typing import Any, Mapping, NoReturn, Optional, Sequence, Union
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
 from prunec.planning.members import group_digests
 from prunec.planning.staleness import check_origin
+from prunec.rewriting.widths import Width
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 FORMAT = "prunec plan"
@@ -94,9 +95,11 @@ def plan_text(
     names: tuple[str, ...],
     inputs: Mapping[str, Shape],
     version: str,
+    narrower: Sequence[Width] = (),
 ) -> str:
     """The text of plan.json, one group in a line; ``names`` are the groups' names, ``inputs`` the shapes that
-    the groups were found with, ``version`` is prunec's."""
+    the groups were found with, ``version`` is prunec's, ``narrower`` what changes of the model's
+    interface."""
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
     head["inputs"] = {name: list(shape) for name, shape in sorted(inputs.items())}
     head["method"] = dict(plan.method)
@@ -112,6 +115,9 @@ def plan_text(
             entry["remove"] = gone.tolist()
             entries.append(f"    {json.dumps(entry)}")
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    if narrower:
+        own = ",\n".join(f"    {json.dumps(width.members())}" for width in narrower)
+        lines.append(f'  "interface": [\n{own}\n  ]')
     if plan.history is not None:
         lines.append(f'  "original": {plan.history.text()}')
     groups = "[\n" + ",\n".join(entries) + "\n  ]" if entries else "[]"

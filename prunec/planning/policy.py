@@ -13,12 +13,14 @@ import numpy as np
 from prunec.analysis.analyse import Analysis
 from prunec.channels.choices import Choice
 from prunec.channels.components import Atoms
+from prunec.channels.interface import Interface
 from prunec.channels.propagate import Cause, Edge, EdgeKind
 from prunec.channels.solve import solve
-from prunec.graph import Graph, Tensor
+from prunec.graph import Tensor
 from prunec.language.parser import parse_policies, read_source
 from prunec.language.policy_syntax import Policy, PolicyFile, Setting
 from prunec.planning.budget import Restriction
+from prunec.planning.interface_policy import interface_warnings, joined, read_interfaces
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
 
 #: The kinds of settings whose numbers are shares, and those whose numbers count channels.
@@ -28,11 +30,13 @@ _LARGEST_COUNT = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class ModelPolicy:
-    """The policies of a file, with the nodes of a model that each matches."""
+    """The policies of a file, with the nodes of a model that each matches, and what each of its statements on
+    the model's interface names."""
 
     file: PolicyFile
     nodes: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
+    interfaces: tuple[Interface, ...]
     warnings: tuple[Diagnostic, ...]
 
     @property
@@ -44,7 +48,12 @@ class ModelPolicy:
     def regroups(self) -> bool:
         """Whether a policy changes the groups themselves."""
         kinds = {setting.kind for policy in self.file.policies for setting in policy.settings}
-        return bool(kinds & {"whole", "free"})
+        return bool(kinds & {"whole", "free"} or self.interfaces)
+
+    @property
+    def interface(self) -> Interface:
+        """The inputs and outputs that may change their width."""
+        return joined(self.interfaces)
 
     @property
     def freed(self) -> frozenset[str]:
@@ -57,10 +66,11 @@ class ModelPolicy:
         )
 
 
-def read_policy(path: Path, graph: Graph) -> ModelPolicy:
-    """Reads a policy for a model; patterns that match no node are warnings (P527).
+def read_policy(path: Path, analysis: Analysis) -> ModelPolicy:
+    """Reads a policy for a model, analysed without it; patterns that match no node are warnings (P527).
 
-    Raises PrunecError: P101 to P111 as for rule files, P528 for numbers out of bounds.
+    Raises PrunecError: P101 to P111 as for rule files, P528 for numbers out of bounds, P547 for what it says
+    of inputs and outputs that the model does not have.
     """
     file = parse_policies(read_source(path, "policy file"))
     problems = [d for policy in file.policies for s in policy.settings for d in setting_problems(s)]
@@ -68,7 +78,7 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
         raise PrunecError(*problems)
     warnings: list[Diagnostic] = []
     nodes = []
-    names = [node.name for node in graph.nodes]
+    names = [node.name for node in analysis.model.graph.nodes]
     for policy in file.policies:
         found: set[int] = set()
         for pattern in policy.patterns:
@@ -77,7 +87,8 @@ def read_policy(path: Path, graph: Graph) -> ModelPolicy:
             if not matches:
                 warnings.append(_no_match(str(pattern.value), pattern.span, names))
         nodes.append(tuple(sorted(found)))
-    return ModelPolicy(file, tuple(nodes), tuple(names), tuple(warnings))
+    interfaces, doubts = read_interfaces(file.interfaces, analysis)
+    return ModelPolicy(file, tuple(nodes), tuple(names), interfaces, (*warnings, *doubts))
 
 
 def setting_problems(setting: Setting) -> Iterator[Diagnostic]:
@@ -207,7 +218,8 @@ def _no_rows(setting: Setting) -> Diagnostic:
 
 def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
     """The analysis where ``whole rows`` is obeyed: in the tables of matched nodes, what stands in one row
-    (a head, a group of a convolution) goes together; a warning (P529) where that changes nothing.
+    (a head, a group of a convolution) goes together; warnings (P529) where that, or what the policy says of
+    the model's interface, changes nothing.
 
     Other groups and units come of it, so plans made with such a policy need it again.
     """
@@ -233,7 +245,11 @@ def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
                 joined = joined or bool((units[..., :1] != units).any())
         if nodes and not joined:
             idle.append(_no_rows(settings[0]))
-    told = (*analysis.warnings, *idle)
+    told = (
+        *analysis.warnings,
+        *idle,
+        *interface_warnings(analysis, policy.file.interfaces, policy.interfaces),
+    )
     if not edges:
         return replace(analysis, warnings=told)
     changed = replace(propagation, edges=(*propagation.edges, *edges), causes=tuple(causes))

@@ -25,6 +25,7 @@ from prunec.reporting.network_page import MOST_BOXES, NetworkView, network_view
 from prunec.reporting.stages import NetworkPicture, costly, picture
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change, Layer, layers
+from prunec.rewriting.widths import widths
 
 #: Names of nodes that are listed of one rule line; the rest are counted.
 _MOST_NODES = 12
@@ -94,6 +95,7 @@ def render_report(
             script_digest=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
             summary=_summary(found, groups),
             proof=proof,
+            widths=widths(analysis, pruned),
         )
     )
 

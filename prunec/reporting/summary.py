@@ -15,6 +15,7 @@ from prunec.planning.members import group_members, group_names
 from prunec.planning.planfile import Origin
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.layers import Change, Layer, Totals, layers
+from prunec.rewriting.widths import Width, widths
 from prunec.support.diagnostics import Diagnostic
 from prunec.support.formats import diagnostic_object
 
@@ -57,19 +58,21 @@ class Written:
 @dataclass(frozen=True)
 class Summary:
     """``largest`` are places in ``layers``, of those that change, the largest change first; ``kept`` begins
-    with the reason that keeps the most channels."""
+    with the reason that keeps the most channels; ``widths`` is what changes of the model's interface."""
 
     layers: tuple[Layer, ...]
     totals: Totals
     largest: tuple[int, ...]
     kept: tuple[KeptReason, ...]
     approximate: tuple[ApproximateGroup, ...]
+    widths: tuple[Width, ...]
 
 
 def summarise(analysis: Analysis, pruned: Pruned, plan: Plan) -> Summary:
     """The summary of a compiled model."""
     found, totals = layers(analysis, pruned)
-    return Summary(found, totals, _largest(found, totals), _kept(found), approximate_groups(analysis, plan))
+    approximate, narrower = approximate_groups(analysis, plan), widths(analysis, pruned)
+    return Summary(found, totals, _largest(found, totals), _kept(found), approximate, narrower)
 
 
 def approximate_groups(analysis: Analysis, plan: Plan) -> tuple[ApproximateGroup, ...]:
@@ -174,6 +177,7 @@ def summary_json(
             }
             for group in summary.approximate
         ],
+        "interface": [width.members() for width in summary.widths],
         "compensated": [
             {"group": group, "outcome": outcome} for group, outcome in sorted(plan.compensated.items())
         ],

@@ -16,7 +16,7 @@ from prunec.restoring.readers import Contracted, Reader
 from prunec.restoring.records import CUT, MEANS, RESTORED, Fit, Method, Subject
 from prunec.restoring.shifts import Place, Shifts
 from prunec.restoring.stages import Stage, Walk, stages
-from prunec.rewriting.places import Places
+from prunec.rewriting.places import Places, cut_alike
 from prunec.rewriting.slicing import slice_array
 
 #: One block of examples in so many is held back.
@@ -152,7 +152,9 @@ class Pass:
     def _value(self, walk: Walk, block: int, tensor: Tensor) -> Array:
         node = self._graph.nodes[tensor.node]
         if node.operator is None:
-            return np.asarray(self._blocks[block][0][node.name])
+            array = np.asarray(self._blocks[block][0][node.name])
+            kept = None if walk is self._original else self._places.gather(tensor, array)
+            return array if kept is None else kept
         return walk.get(block, tensor)
 
     def _add(self, readers: Sequence[Contracted], block: int, moments: Mapping[str, Moments]) -> None:
@@ -170,15 +172,16 @@ class Pass:
     def _compare(self, block: int, inputs: Mapping[str, Array], labels: Optional[Array]) -> None:
         outputs = self._graph.outputs
         before = [self._value(self._original, block, tensor) for tensor in outputs]
+        kept = cut_alike(self._places.outputs, before)
         self._own.add(before, before, labels)
         self._spread.add(before)
         for candidate in self._candidates:
             after = [self._value(candidate.walk, block, tensor) for tensor in outputs]
-            candidate.meter.add(before, after, labels)
+            candidate.meter.add(kept, after, labels)
         shapes = {name: array.shape for name, array in inputs.items()}
         if self._cut_session is None or shapes != self._cut_shapes:
             self._cut_session, self._cut_shapes = self._subject.smaller.session(inputs), shapes
-        self._cut.add(before, self._cut_session.run(inputs), labels)
+        self._cut.add(kept, self._cut_session.run(inputs), labels)
 
     # --- fitting ---
 

@@ -23,7 +23,7 @@ from prunec.restoring.products import find_products
 from prunec.restoring.quality import Quality, QualityMeter
 from prunec.restoring.readers import Contracted, Unreadable, find_readers
 from prunec.restoring.records import MEANS, RESTORED, Restoration, Subject
-from prunec.rewriting.places import Places
+from prunec.rewriting.places import Places, cut_alike
 
 #: So many blocks of examples are wanted at least, so that some can be held back.
 _BLOCKS = 8
@@ -63,13 +63,13 @@ def restore(
     return Restoration(tuple(ranked), both.own_quality, lost, data.count, both.held_back, both.spread)
 
 
-def compare(original: Runtime, smaller: Runtime, data: Data) -> tuple[Quality, Quality]:
-    """How good the original and a smaller model are on examples.  Raises PrunecError as running models
-    does."""
+def compare(original: Runtime, smaller: Runtime, data: Data, places: Places) -> tuple[Quality, Quality]:
+    """How good the original and a smaller model are on examples; of outputs that are narrower, what stays of
+    the original's counts.  Raises PrunecError as running models does."""
     own, other = QualityMeter(), QualityMeter()
     for (before, labels), (after, _) in zip(run_batches(original, data), run_batches(smaller, data)):
         own.add(before, before, labels)
-        other.add(before, after, labels)
+        other.add(cut_alike(places.outputs, before), after, labels)
     return own.result(), other.result()
 
 

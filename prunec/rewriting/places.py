@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,22 @@ class Places:
     """Brings values of the original to the size of the smaller model, and back."""
 
     def __init__(self, analysis: Analysis, pruned: Pruned) -> None:
-        self._channels = analysis.solution.propagation.channels
+        self._graph = analysis.model.graph
+        self._propagation = analysis.solution.propagation
+        self._channels = self._propagation.channels
         self._shrinker = pruned.shrinker
         self._slices: dict[Tensor, Optional[ParameterSlice]] = {}
+
+    @property
+    def inputs(self) -> dict[str, ParameterSlice]:
+        """How the model's inputs are cut of which the smaller model takes less, by name."""
+        pieces = {index: self._slice(Tensor(index, 0)) for index in sorted(self._propagation.inputs)}
+        return {self._graph.nodes[index].name: piece for index, piece in pieces.items() if piece is not None}
+
+    @property
+    def outputs(self) -> tuple[Optional[ParameterSlice], ...]:
+        """For each of the model's outputs how it is cut, ``None`` where the smaller model gives all of it."""
+        return tuple(self._slice(tensor) for tensor in self._graph.outputs)
 
     def shrinks(self, tensor: Tensor) -> bool:
         """Whether the smaller model has less of a tensor."""
@@ -58,6 +71,14 @@ class Places:
                 )
             self._slices[tensor] = piece
         return self._slices[tensor]
+
+
+def cut_alike(pieces: Sequence[Optional[ParameterSlice]], arrays: Sequence[Array]) -> list[Array]:
+    """What stays of each of some arrays; those that have not the shape that is cut stay as they are."""
+    return [
+        slice_array(piece, array) if piece is not None and may_agree(array.shape, piece.shape) else array
+        for piece, array in zip(pieces, arrays)
+    ]
 
 
 def _shape(layout: Layout) -> Shape:

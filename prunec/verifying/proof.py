@@ -6,6 +6,7 @@ from typing import Optional
 
 import numpy as np
 
+from prunec.rewriting.places import Places, cut_alike
 from prunec.verifying.comparing import ComparedModels, Course, compare, course
 from prunec.verifying.dependence import Break
 from prunec.verifying.running import Examples, Subject, random_nodes
@@ -43,8 +44,9 @@ def _quality(subject: Subject, examples: Examples, found: ComparedModels) -> Opt
     """How far the outputs are from those of the masked original: the root mean square of the difference,
     relative to that of the output, the largest of all outputs."""
     session = subject.original.session(examples.first, None, subject.masked)
+    kept = cut_alike(Places(subject.analysis, subject.pruned).outputs, session.run(examples.first))
     shares = []
-    for expected, actual in zip(session.run(examples.first), found.small.outputs):
+    for expected, actual in zip(kept, found.small.outputs):
         if expected.dtype.kind == "f" and expected.shape == actual.shape and expected.size:
             a, b = expected.astype(np.float64), actual.astype(np.float64)
             finite = np.isfinite(a) & np.isfinite(b)

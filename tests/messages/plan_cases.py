@@ -8,7 +8,7 @@ from typing import Mapping
 
 import numpy as np
 
-from messages.inputs import GOOD, INPUT, NET, NET_WEIGHTS, Case, Content, examples
+from messages.inputs import GOOD, INPUT, NET, NET_WEIGHTS, Case, Content, examples, symbol
 
 COLUMNS = "group,name,units,removed,ratio,change,accuracy,criterion,measured_for"
 ONES = np.ones((4, 3, 8, 8), np.float32)
@@ -28,6 +28,28 @@ def on_data() -> tuple[str, ...]:
 def policy(pattern: str) -> Mapping[str, Content]:
     """The network, and a policy for the nodes of a pattern."""
     return {"net-symbol.json": NET, "my.prune": f'policy "{pattern}" {{ ratio 0.5 }}\n'}
+
+
+#: One step of a recurrent network, with sizes for its inputs.
+STEP_NET = symbol(
+    ("null", "x", (), {}),
+    ("null", "h_init", (), {"__shape__": "(0, 6)"}),
+    ("null", "i2h_weight", (), {}),
+    ("null", "h2h_weight", (), {}),
+    ("FullyConnected", "i2h", (0, 2), {"num_hidden": "6", "no_bias": "True"}),
+    ("FullyConnected", "h2h", (1, 3), {"num_hidden": "6", "no_bias": "True"}),
+    ("elemwise_add", "sum", (4, 5), {}),
+    ("Activation", "h_last", (6,), {"act_type": "tanh"}),
+    ("null", "y_weight", (), {}),
+    ("FullyConnected", "y", (7, 8), {"num_hidden": "4", "no_bias": "True"}),
+    heads=[[7, 0, 0], [9, 0, 0]],
+)
+STEP = ("--input", "x=1,3", "--input", "h_init=1,6")
+
+
+def interface(text: str) -> Mapping[str, Content]:
+    """The recurrent network, and what a policy says of its interface."""
+    return {"net-symbol.json": STEP_NET, "my.prune": text + "\n"}
 
 
 def data(content: Content) -> Mapping[str, Content]:
@@ -126,6 +148,13 @@ PLANS = (
     Case("ratio_of_one", {"net-symbol.json": GOOD}, ("compile", "net-symbol.json", "--ratio", "1")),
     Case("no_policy", {"net-symbol.json": NET}, planned("--policy", "my.prune")),
     Case("policy_for_no_node", policy("stem_*"), planned("--policy", "my.prune")),
+    Case("interface_of_no_name", interface('interface "state_*"'), planned("--policy", "my.prune", *STEP)),
+    Case(
+        "interface_from_no_name",
+        interface('interface "h_*" from "*_last"'),
+        planned("--policy", "my.prune", *STEP),
+    ),
+    Case("interface_not_in_pairs", interface('interface "h_*", "y"'), planned("--policy", "my.prune", *STEP)),
     Case("policy_for_no_channel", policy("data"), planned("--policy", "my.prune")),
     Case("plan_of_another_model_continued", earlier(), planned("--from", "earlier.json")),
     Case("no_such_criterion", {"net-symbol.json": NET}, planned("--criterion", "l3")),

@@ -23,7 +23,7 @@ from prunec.support.diagnostics import PrunecError, render, render_all
 def planned(folder: Path, text: str, ratio: float = 0.5) -> tuple[Any, Plan]:
     (folder / "my.prune").write_text(text)
     analysis = small_analysis(folder, parameters())
-    policy = read_policy(folder / "my.prune", analysis.model.graph)
+    policy = read_policy(folder / "my.prune", analysis)
     return analysis, make_plan(analysis, options=Options(ratio=ratio, policy=policy))
 
 
@@ -55,7 +55,7 @@ def test_targets_are_met_around_what_is_held(tmp_path: Path) -> None:
     model = corpus_model("mobilenetv2_1.0")
     analysis = analyse(model, RULES)
     (tmp_path / "my.prune").write_text('policy "*bottleneck1_*" { hold }\npolicy "*conv1*" { ratio 0.25 }\n')
-    policy = read_policy(tmp_path / "my.prune", model.graph)
+    policy = read_policy(tmp_path / "my.prune", analysis)
     plan = make_plan(analysis, options=Options(targets=(parse_target("macs=0.6"),), policy=policy))
     shapes = {own.name: own.new_shape for own in emit(analysis, plan.removed).slices}
     assert plan.warnings == ()
@@ -67,7 +67,7 @@ def test_targets_are_met_around_what_is_held(tmp_path: Path) -> None:
 def test_a_pattern_that_matches_nothing_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "my.prune").write_text('policy "conv1", "cnv2" { hold }\n')
     analysis = small_analysis(tmp_path, parameters())
-    (warning,) = read_policy(tmp_path / "my.prune", analysis.model.graph).warnings
+    (warning,) = read_policy(tmp_path / "my.prune", analysis).warnings
     assert render(warning).splitlines() == [
         "warning[P527]: this pattern matches no node of the model",
         f"  --> {tmp_path / 'my.prune'}:1:17",
@@ -100,7 +100,7 @@ def test_policies_that_are_none(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "my.prune").write_text(text)
     analysis = small_analysis(tmp_path, parameters())
     with pytest.raises(PrunecError) as caught:
-        read_policy(tmp_path / "my.prune", analysis.model.graph)
+        read_policy(tmp_path / "my.prune", analysis)
     assert words in render_all(caught.value.diagnostics)
 
 
@@ -108,7 +108,7 @@ def test_rows_go_whole(tmp_path: Path) -> None:
     analysis = analyse(corpus_model("resnext50_32x4d"), RULES)
     wide = [c for c in choices_of(analysis.solution) if len(c.cells) > 1]
     (tmp_path / "my.prune").write_text('policy "*" { whole rows because "groups are experts" }')
-    policy = read_policy(tmp_path / "my.prune", analysis.model.graph)
+    policy = read_policy(tmp_path / "my.prune", analysis)
     changed = regrouped(analysis, policy)
     assert wide and all(len(c.cells) == 1 for c in choices_of(changed.solution))
     scores = np.random.default_rng(0).random(changed.solution.unit_count)
@@ -157,7 +157,7 @@ def test_whole_rows_are_exact(tmp_path: Path, name: str) -> None:
     model = read_model(tmp_path / "net-symbol.json", input_shapes=case.inputs)
     analysis = analyse(model, RULES)
     assert any((group.cells >= 0).any() for group in analysis.solution.groups)
-    changed = regrouped(analysis, read_policy(tmp_path / "my.prune", model.graph))
+    changed = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis))
     assert not any((group.cells >= 0).any() for group in changed.solution.groups)
     scores = np.random.default_rng(0).random(changed.solution.unit_count)
     removed = uniform(changed.solution, 0.5, scores)
@@ -180,6 +180,6 @@ def test_whole_rows_that_change_nothing_are_a_warning(tmp_path: Path) -> None:
     plain = next(name for name in names if name != grouped)
     for pattern, count in ((plain, 1), (grouped, 0)):
         (tmp_path / "my.prune").write_text(f'policy "{pattern}" {{ whole rows }}')
-        changed = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis.model.graph))
+        changed = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis))
         told = [own.headline for own in changed.warnings if own.code == "P529"]
         assert told == ["`whole rows` changes nothing at the nodes that this policy matches"] * count

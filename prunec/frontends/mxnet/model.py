@@ -14,7 +14,7 @@ from prunec.frontends.mxnet.model_runtime import MXNetRuntime
 from prunec.frontends.mxnet.params import ParameterFile, read_params
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, to_graph
 from prunec.frontends.mxnet.symbol_writing import rewrite
-from prunec.graph import Graph, Shape
+from prunec.graph import Graph, Shape, Tensor
 from prunec.rewriting.edits import Edits
 
 _SHAPE_HINT = "__shape__"
@@ -81,13 +81,14 @@ class MXNetModel:
     def rewrite(self, edits: Edits) -> bytes:
         """The symbol file with attributes changed, and the shape hints of variables with them."""
         attributes = dict(edits.attributes)
-        shapes = {piece.name: piece.new_shape for piece in edits.slices}
         for node, variable in enumerate(self.graph.nodes):
-            if variable.operator is not None or variable.name not in shapes:
+            axes = edits.shapes.get(Tensor(node, 0), {})
+            if variable.operator is not None or not axes:
                 continue
-            shape, hint = shapes[variable.name], self.file.attributes(node).get(_SHAPE_HINT)
-            if isinstance(hint, tuple) and len(hint) == len(shape):
-                new = tuple(old if size is None or old in (0, -1) else size for old, size in zip(hint, shape))
+            hint = self.file.attributes(node).get(_SHAPE_HINT)
+            if isinstance(hint, tuple) and max(axes) < len(hint):
+                sizes = [(old, axes.get(axis)) for axis, old in enumerate(hint)]
+                new = tuple(old if size is None or old in (0, -1) else size for old, size in sizes)
                 if new != hint:
                     attributes[node, _SHAPE_HINT] = new
         return rewrite(self.file, attributes)

@@ -115,6 +115,7 @@ class _Builder:
             ),
             {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
             dict(self._inside(proto.node)),
+            tuple(value.name for value in proto.output),
         )
         return GraphOfFile(graph, tuple(self.sources), self.tensors, self.constants)
 

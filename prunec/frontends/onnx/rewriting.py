@@ -47,7 +47,8 @@ class _Rewriting:
         self.names = {tensor: name for name, tensor in self.content.tensors.items()}
         self.used_names = _all_names(self.proto.graph)
         self.outputs = set(self.graph.outputs)
-        values = (*self.proto.graph.value_info, *self.proto.graph.input)
+        graph = self.proto.graph
+        values = (*graph.value_info, *graph.input, *graph.output)
         self.stated = {value.name for value in values if declared_shape(value)}
 
     def edits(self) -> MessageEdits:
