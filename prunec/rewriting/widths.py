@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Iterator, Optional
 
 import numpy as np
@@ -31,15 +31,7 @@ class Width:
 
     def members(self) -> dict[str, Any]:
         """As members of a JSON object."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "axis": self.axis,
-            "before": self.before,
-            "after": self.after,
-            "kept": self.kept,
-            "from": self.source,
-        }
+        return {"from" if key == "source" else key: value for key, value in asdict(self).items()}
 
 
 def widths(analysis: Analysis, pruned: Pruned) -> tuple[Width, ...]:
