@@ -54,10 +54,16 @@ def _computes_weights(bound: LoweredGraph) -> bool:
 def _period(units: Atoms) -> Optional[int]:
     """The length of the rows that a list of units repeats, if it does and their places differ."""
     first = int(units[0]) if units.size else -1
-    again = (units[1:] == first).nonzero()[0]
-    if first < 0 or not again.size:
+    if first < 0:
         return None
-    period = int(again[0]) + 1
-    if period < 2 or units.size % period or not (units.reshape(-1, period) == units[:period]).all():
+    # Each channel may stand there several times in a row, once for each position of a kernel.
+    others = (units != first).nonzero()[0]
+    run = int(others[0]) if others.size else 1
+    if units.size % run or not (units.reshape(-1, run) == units[::run, None]).all():
+        run = 1
+    channels = units[::run]
+    again = (channels[1:] == first).nonzero()[0]
+    period = int(again[0]) + 1 if again.size else 0
+    if period < 2 or channels.size % period:
         return None
-    return period
+    return period * run if (channels.reshape(-1, period) == channels[:period]).all() else None

@@ -115,10 +115,12 @@ def standardised_weight_that_is_read_as_it_is() -> Pattern:
     return Pattern(net.proto(), (("d1_w", 1), ("w2", 0), ("w2", 1), ("fc_w", 0)), (("Div_0", 0),))
 
 
-def mixed_experts(net: Net, x: str, shares: str, name: str, n: int, i: int, o: int, group: int = 1) -> str:
+def mixed_experts(
+    net: Net, x: str, shares: str, name: str, n: int, i: int, o: int, group: int = 1, kernel: int = 1
+) -> str:
     """A convolution whose weight is another for each sample: a mixture of four; all samples at once, as the
     groups of one."""
-    kernel, groups = (1 if group == 1 else 3), n * group
+    groups = n * group
     weight = net.op("MatMul", shares, net.weight(f"{name}_e", 4, o * (i // group) * kernel * kernel))
     shape = net.numbers(f"{name}_apart", [n * o, i // group, kernel, kernel])
     weight = net.op("Reshape", weight, shape)
@@ -139,7 +141,7 @@ def experts(n: int) -> Pattern:
         "Sigmoid", net.op("Gemm", shares, net.weight("r_w", 4, 8), net.weight("r_b", 4), transB=1)
     )
     y = mixed_experts(net, x, shares, "a", n, 8, 12)
-    y = mixed_experts(net, y, shares, "b", n, 12, 12, group=12)
+    y = mixed_experts(net, y, shares, "b", n, 12, 12, group=12, kernel=3)
     y = mixed_experts(net, y, shares, "c", n, 12, 8)
     net.head(net.conv(net.op("Add", x, y), "c2", 8, 6), 6)
     norms = [(f"{name}_n_{part}", 0) for name in "abc" for part in ("scale", "shift", "mean", "var")]
@@ -156,6 +158,16 @@ def mixtures_of_weights() -> Pattern:
 @pattern
 def mixtures_of_weights_for_one_sample() -> Pattern:
     return experts(1)
+
+
+@pattern
+def mixtures_of_wide_kernels() -> Pattern:
+    """A channel that is read stands in as many places of a row as the kernel has."""
+    net = Net()
+    x = net.op("Relu", net.conv(net.input("x", 2, 3, 8, 8), "c1", 3, 8))
+    shares = net.op("Sigmoid", net.dense(net.op("Flatten", net.op("GlobalAveragePool", x)), "r", 8, 4))
+    net.head(mixed_experts(net, x, shares, "a", 2, 8, 12, kernel=3), 12)
+    return Pattern(net.proto(), (*outputs("c1"), *inputs("fc"), ("a_n_mean", 0), ("a_e", 0), ("a_e", 1)))
 
 
 @pattern
