@@ -174,7 +174,9 @@ def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     elif options.compensate:
         more = (*copy_names(inputs, compensated.COPY), compensated.REPORT)
     data = inputs.front.data_files(inputs.model)
-    return (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN, *page, *more, *data, *parameters)
+    further = [own.name for own in inputs.front.further_files(inputs.model) if own.made]
+    own_files = (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN)
+    return (*own_files, *page, *more, *data, *further, *parameters)
 
 
 def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,7 +190,8 @@ def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
     suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
     usual = [] if parameters is None else [parameters]
     copies = [f"{own.COPY}{suffix}" for own in (compensated, restored)]
-    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *usual)
+    further = [own.name for own in inputs.front.further_files(inputs.model)]
+    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *further, *usual)
     return tuple(name for name in written if name not in names)
 
 

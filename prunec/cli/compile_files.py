@@ -31,10 +31,11 @@ def compiled_files(inputs: Inputs, plan: Plan, pruned: Pruned) -> Artefacts:
             "ascii"
         ),
     }
+    further = (own.name for own in front.further_files(model) if own.made)
     return Artefacts(
         files,
         inputs.parameters,
-        (*([model.path.name] if whole is None else []), *front.data_files(model)),
+        (*([model.path.name] if whole is None else []), *front.data_files(model), *further),
         partial(front.write_data, model, pruned),
         partial(front.check_written, model),
     )

@@ -41,6 +41,9 @@ def print_result(result: Result) -> None:
         print(printable(f"multiply-adds need the inputs' sizes: {input_flags(missing)}", 500))
     print(printable(_method(result), 500))
     print(printable(f"written to {result.folder}: {', '.join(result.names)}", 1000))
+    for own in result.inputs.front.further_files(result.inputs.model):
+        if own.made and own.purpose:
+            print(printable(f"{own.name} {own.purpose}", 500))
 
 
 def result_json(

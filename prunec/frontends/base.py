@@ -36,6 +36,19 @@ class PrunedFiles:
     parameter: Callable[[str], Optional[Array]]
 
 
+@dataclass(frozen=True)
+class FurtherFile:
+    """A file with the smaller model, or a part of it, in another form.
+
+    ``purpose`` is what the summary says of it, a sentence without its subject; "" where the name says enough.
+    ``made`` says that this model has it: what it has not may be there from an earlier run.
+    """
+
+    name: str
+    purpose: str = ""
+    made: bool = True
+
+
 class FrontEnd(ABC, Generic[M]):
     """One kind of model file.  Objects hold no state: they are handed to other processes as they are."""
 
@@ -136,9 +149,14 @@ class FrontEnd(ABC, Generic[M]):
         return pruned.model
 
     def write_data(self, model: M, pruned: Pruned, folder: Path) -> None:
-        """Writes what else holds the smaller model: its :meth:`data_files`, and the model itself where
-        :meth:`model_bytes` does not have it.  Raises PrunecError and OSError."""
+        """Writes what else holds the smaller model: its :meth:`data_files`, the :meth:`further_files` that it
+        has, and the model itself where :meth:`model_bytes` does not have it.  Raises PrunecError and OSError.
+        """
         return None
+
+    def further_files(self, model: M) -> tuple[FurtherFile, ...]:
+        """Files beside the smaller model that hold it, or a part of it, in another form."""
+        return ()
 
     def check_written(self, model: M, folder: Path) -> None:
         """Whether the smaller model in a folder is as sound as the original.  Raises PrunecError P516."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, Optional, Sequence
 
-from prunec.frontends.base import FrontEnd, PrunedFiles
+from prunec.frontends.base import FrontEnd, FurtherFile, PrunedFiles
 
 if TYPE_CHECKING:
     from prunec.frontends.operators import Registered
@@ -68,9 +68,16 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
         return None
 
     def write_data(self, model: PytorchModel, pruned: Pruned, folder: Path) -> None:
+        from prunec.frontends.pytorch.further import write_further
         from prunec.frontends.pytorch.writer import write_smaller
 
         write_smaller(model, pruned.edits, folder / model.path.name)
+        write_further(model, pruned, folder)
+
+    def further_files(self, model: PytorchModel) -> tuple[FurtherFile, ...]:
+        from prunec.frontends.pytorch.further import further_files
+
+        return further_files(model)
 
     def script(self, model: PytorchModel, pruned: Pruned) -> str:
         from prunec.frontends.pytorch.script import render_script

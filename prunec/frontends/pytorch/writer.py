@@ -12,9 +12,10 @@ from prunec.embedded.pt2_archive import blocks_of, write_archive
 from prunec.embedded.pt2_program import Archive
 from prunec.embedded.pt2_slicing import smaller_document, smaller_members
 from prunec.embedded.pt2_tensors import elements
-from prunec.embedded.slices import Problem
+from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.pytorch.model import PytorchModel, read_model
-from prunec.frontends.pytorch.program import refuse
+from prunec.frontends.pytorch.program import Program, refuse
+from prunec.frontends.pytorch.training import training_document
 from prunec.rewriting.edits import Edits
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.files import cannot_write, written
@@ -25,25 +26,48 @@ def write_smaller(model: PytorchModel, edits: Edits, target: Path) -> None:
 
     Raises PrunecError P301 where the original changed meanwhile, P518 as ``program_edits``, and OSError.
     """
-    archive = _archive(model)
     changes = model.program_edits(edits)
-    document = smaller_document(model.program.document, changes)
     slices = {own.name: own for own in edits.slices}
+    _write(model.program, smaller_document(model.program.document, changes), slices, changes.tied, target)
+
+
+def write_training(model: PytorchModel, edits: Edits, target: Path) -> None:
+    """Writes the smaller program in training mode.  Raises as :func:`write_smaller`."""
+    changes = model.program_edits(edits)
+    slices = {own.name: own for own in edits.slices}
+    document = training_document(smaller_document(model.program.document, changes))
+    _write(model.program, document, slices, changes.tied, target)
+
+
+def write_twin(program: Program, target: Path) -> None:
+    """Writes a program in training mode, all else as it is.  Raises PrunecError P301 where the file changed
+    meanwhile, and OSError."""
+    _write(program, training_document(program.document), {}, {}, target)
+
+
+def _write(
+    program: Program,
+    document: Mapping[str, Any],
+    slices: Mapping[str, ParameterSlice],
+    tied: Mapping[str, str],
+    target: Path,
+) -> None:
+    archive = _archive(program)
     try:
-        with open(model.path, "rb") as source, written(target) as out:
-            if not slices and document == model.program.document:
+        with open(program.path, "rb") as source, written(target) as out:
+            if not slices and document == program.document:
                 while block := source.read(1 << 23):
                     out.write(block)
             else:
-                write_archive(out, smaller_members(source, archive, document, slices, changes.tied))
+                write_archive(out, smaller_members(source, archive, document, slices, tied))
     except Problem as problem:
-        refuse(problem, model.program.shown)
+        refuse(problem, program.shown)
 
 
 def write_changed(model: PytorchModel, changed: Mapping[str, NDArray[Any]], folder: Path) -> Path:
     """Writes a program with other elements in some tensors into a folder, under its own name; gives the path
     of the file.  Raises PrunecError P513."""
-    archive = _archive(model)
+    archive = _archive(model.program)
     target = folder / model.path.name
     members = {}
     for name, member in archive.members.items():
@@ -99,8 +123,8 @@ def _fail(original: PytorchModel, finding: str) -> NoReturn:
     )
 
 
-def _archive(model: PytorchModel) -> Archive:
-    archive: Optional[Archive] = model.program.archive
+def _archive(program: Program) -> Archive:
+    archive: Optional[Archive] = program.archive
     if archive is None:
         raise ValueError("the program is in no file")
     return archive
