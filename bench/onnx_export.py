@@ -65,7 +65,7 @@ def _export(
 ) -> None:
     names = [own.name for own in one.inputs]
     options: dict[str, Any] = {"input_names": names}
-    sizes = [_open_sizes(own, left_open) for own in one.inputs]
+    sizes = [open_sizes(own, left_open) for own in one.inputs]
     if exporter == "dynamo":
         options.update(dynamo=True, external_data=False, verbose=False)
         if left_open:
@@ -80,7 +80,7 @@ def _export(
     torch.onnx.export(network, values, path, **options)
 
 
-def _open_sizes(own: Input, left_open: Sequence[str]) -> dict[int, str]:
+def open_sizes(own: Input, left_open: Sequence[str]) -> dict[int, str]:
     """The names of an input's open sizes by axis: its batch, and of a text its length."""
     axes = {0: "batch", 1: "length"} if own.below is not None else {0: "batch"}
     return {axis: size for axis, size in axes.items() if size in left_open}

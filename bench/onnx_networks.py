@@ -7,7 +7,7 @@ configurations.  Importing this module needs none of the three; building a netwo
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping, Optional
 
 
@@ -25,7 +25,7 @@ class Architecture:
     """How to build one network.
 
     ``maker`` is called with ``options``; of transformers it is called with a ``configuration`` made of them.
-    Of an output with named entries ``output`` names the one that counts.  The mask ``attends`` tells that all
+    Attention is done by ``attention``, one of the ways of transformers.  Of an output with named entries ``output`` names the one that counts.  The mask ``attends`` tells that all
     words of the last input are read; without it some networks look for texts put side by side.
     """
 
@@ -36,6 +36,8 @@ class Architecture:
     configuration: Optional[str] = None
     output: Optional[str] = None
     attends: Optional[str] = None
+    # Attention as products and a softmax, which Torch-Pruning can trace as well.
+    attention: str = "eager"
 
     @property
     def library(self) -> str:
@@ -50,8 +52,7 @@ class Architecture:
         if "backbone_config" in options:
             name, inner = options["backbone_config"]
             options["backbone_config"] = _found(name)(**inner)
-        # Attention as products and a softmax, which Torch-Pruning can trace as well.
-        configuration = _found(self.configuration)(**options, attn_implementation="eager")
+        configuration = _found(self.configuration)(**options, attn_implementation=self.attention)
         return _found(self.maker)(configuration)
 
 
@@ -281,6 +282,7 @@ _TRANSFORMERS = (
 ARCHITECTURES: tuple[Architecture, ...] = (*_TORCHVISION, *_TIMM, *_TRANSFORMERS)
 
 
-def architecture(name: str) -> Architecture:
-    """The architecture of a name; KeyError if there is none."""
-    return {one.name: one for one in ARCHITECTURES}[name]
+def architecture(name: str, attention: str = "eager") -> Architecture:
+    """The architecture of a name, attention done in one of the ways of transformers; KeyError if there is
+    none."""
+    return replace({one.name: one for one in ARCHITECTURES}[name], attention=attention)

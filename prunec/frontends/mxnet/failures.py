@@ -25,8 +25,8 @@ def failures(headline: str) -> Iterator[None]:
         if _UNREGISTERED in str(error):
             raise PrunecError(_unregistered(headline, str(error))) from None
         help_text = (
-            "check that the model, its parameters and the input shapes belong together, and that this MXNet has"
-            " all of the model's operators"
+            "check that the model, its parameters and the input shapes belong together, and that this MXNet"
+            " has all of the model's operators"
         )
         if _OWN_LAYOUT in str(error):
             help_text = "run it again with MXNET_MKLDNN_ENABLED=0 in the environment: slower, and it works"

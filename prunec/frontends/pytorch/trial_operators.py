@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from prunec.frontends.operators import Argument, Operator
 from prunec.frontends.pytorch.names import target_of
@@ -46,5 +46,5 @@ def operator(name: str) -> Optional[Operator]:
 def list_lengths(name: str) -> Mapping[str, int]:
     """The arguments of an operator that are lists of so many numbers: PyTorch makes such a list of one number
     before a program is written.  Raises PrunecError P700 and P701."""
-    overload = operation(target_of(name)).function
+    overload: Any = operation(target_of(name)).function
     return {argument.name: argument.N for argument in overload._schema.arguments if argument.N}
