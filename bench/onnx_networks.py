@@ -24,9 +24,10 @@ class Input:
 class Architecture:
     """How to build one network.
 
-    ``maker`` is called with ``options``; of transformers it is called with a ``configuration`` made of them.
-    Attention is done by ``attention``, one of the ways of transformers.  Of an output with named entries ``output`` names the one that counts.  The mask ``attends`` tells that all
-    words of the last input are read; without it some networks look for texts put side by side.
+    ``maker`` is called with ``options``; of transformers it is called with a ``configuration`` made of them,
+    which does attention in the way ``attention``.  Of an output with named entries ``output`` names the one
+    that counts.  The mask ``attends`` tells that all words of the last input are read; without it some
+    networks look for texts put side by side.
     """
 
     name: str

@@ -65,7 +65,7 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
 
 def _figures(summary: dict[str, Any]) -> dict[str, Any]:
     """What counts of ``prunec compile --json``."""
-    before, after = (summary["parameters"][key] for key in ("before", "after"))
+    before, after = (summary["totals"]["parameters"][key] for key in ("before", "after"))
     proof = summary["verification"]
     return {"outcome": proof["outcome"], "error": proof.get("error"), "left": after / max(before, 1)}
 

@@ -7,9 +7,10 @@ them.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from prunec.frontends.pytorch.aliases import seen_elsewhere
 from prunec.frontends.pytorch.document import Argument, Omitted, ProgramNode, Symbolic, Value, flattened
@@ -94,6 +95,7 @@ class _Builder:
         self.examples = self._examples()
         self._inputs()
         in_place = seen_elsewhere(text.inputs, text.nodes, text.outputs)
+        self.names = _names(text.nodes, self.tensors)
         for index, node in enumerate(text.nodes):
             if node.values:
                 self._operator(node, index, index in in_place)
@@ -226,7 +228,7 @@ class _Builder:
             shape = self._stated(name, self.examples)
             if shape is not None:
                 self.hints[tensor] = shape
-        self.nodes.append(Node(node.name, operator, attributes, inputs, connected, len(node.values)))
+        self.nodes.append(Node(self.names[index], operator, attributes, inputs, connected, len(node.values)))
         self.sources.append(NodeSource("node", index))
 
     def _check(self, node: ProgramNode) -> None:
@@ -262,6 +264,23 @@ class _Builder:
                 )
             fail("P337" if later else "P336", headline, self.program.shown, note, _HELP)
         return self.values[name]
+
+
+def _names(nodes: Sequence[ProgramNode], tensors: Mapping[str, str]) -> list[str]:
+    """A name for each node: that of the user's module whose parameters it alone works with, else its own."""
+    users = Counter(node.module for node in nodes if _works_with(node, tensors))
+    taken = Counter(node.name for node in nodes)
+    names = []
+    for node in nodes:
+        alone = users[node.module] == 1 and taken[node.module] == (node.name == node.module)
+        names.append(node.module if alone and _works_with(node, tensors) else node.name)
+    return names
+
+
+def _works_with(node: ProgramNode, tensors: Mapping[str, str]) -> bool:
+    """Whether a node takes a parameter of the module that it was written in."""
+    taken = (one.name for _, own in node.arguments for one in flattened((own,)) if isinstance(one, Value))
+    return bool(node.module) and any(tensors.get(name, "").startswith(f"{node.module}.") for name in taken)
 
 
 class Wired(NamedTuple):
