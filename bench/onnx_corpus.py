@@ -102,7 +102,7 @@ def main() -> int:
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if options.again and options.results.exists():
         options.results.unlink()
-    known = _read(options.results)
+    known = read_results(options.results)
     runs = [*EXPORTERS]
     if work is CLOSED and importlib.util.find_spec("torch_pruning") is not None:
         runs.append(TORCH_PRUNING)
@@ -124,7 +124,7 @@ def main() -> int:
     return 1 if any(map(work.page.is_wrong, results)) else 0
 
 
-def _read(path: Path) -> dict[tuple[str, str], Result]:
+def read_results(path: Path) -> dict[tuple[str, str], Result]:
     """The results of earlier runs; of several for one network the last counts."""
     if not path.exists():
         return {}
@@ -135,7 +135,7 @@ def _read(path: Path) -> dict[tuple[str, str], Result]:
 def _one(name: str, run: str, options: argparse.Namespace) -> Result:
     head: Result = {"name": name, "run": run}
     if run == TORCH_PRUNING:
-        return {**head, **_process(["bench.onnx_torch_pruning", name], options.timeout)}
+        return {**head, **process(["bench.onnx_torch_pruning", name], options.timeout)}
     with tempfile.TemporaryDirectory() as folder:
         work: Work = options.work
         path = (options.keep or Path(folder)) / ("-".join([name, run, *work.left_open]) + ".onnx")
@@ -143,16 +143,16 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
             head["exported"] = True
         else:
             arguments = [name, run, str(path), *work.left_open]
-            head.update(_process(["bench.onnx_export", *arguments], options.timeout))
+            head.update(process(["bench.onnx_export", *arguments], options.timeout))
         if "exported" not in head:
             head = {"name": name, "run": run, "exported": False, "reason": head["message"]}
         if head["exported"]:
-            head.update(_process([work.module, name, str(path)], options.timeout))
+            head.update(process([work.module, name, str(path)], options.timeout))
     return head
 
 
-def _process(arguments: list[str], timeout: float) -> Result:
-    """What a process prints as JSON, or a ``message`` why it did not."""
+def process(arguments: list[str], timeout: float) -> Result:
+    """What a process prints as JSON, or a ``message`` why it did not; ``arguments`` are a module and its own."""
     command = [sys.executable, "-m", *arguments]
     try:
         done = subprocess.run(
