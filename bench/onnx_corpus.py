@@ -152,7 +152,7 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
 
 
 def process(arguments: list[str], timeout: float) -> Result:
-    """What a process prints as JSON, or a ``message`` why it did not; ``arguments`` are a module and its own."""
+    """What a process prints as JSON, or a ``message`` why not; ``arguments`` are a module and its own."""
     command = [sys.executable, "-m", *arguments]
     try:
         done = subprocess.run(
