@@ -78,7 +78,9 @@ class SizeSolver:
             elif is_lettered(axis.item) and self.letters is not None and self.letters.takes(number):
                 pairs += zip(self.letters.names(number), shape)
             elif isinstance(axis.item, Broadcast):
-                place = position - (len(tensor.axes) - len(shape) if is_broadcast_list(tensor) else 0)
+                behind_rest = any(is_broadcast_rest(before.item) for before in tensor.axes[:position])
+                aligned = behind_rest or is_broadcast_list(tensor)
+                place = position - (len(tensor.axes) - len(shape) if aligned else 0)
                 if place < len(shape):
                     pairs.append((axis.item.item.name, shape[place] if place >= 0 else 1))
         return pairs

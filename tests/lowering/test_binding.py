@@ -406,6 +406,14 @@ def test_contradictions(text, shapes, attributes, headline, note):
         assert error.value.notes == (note,)
 
 
+def test_axes_behind_a_broadcast_rest_are_aligned_at_the_end():
+    text = "op f { q[~*b, s, d], k[~*b, l, d], mask[~*b, ~s, ~l] -> out[*b, s, l] }"
+    found = bound(text, (4, 3, 2, 5), (3, 6, 5), (4, 1, 1, 6))
+    assert found.shape(found.outputs[0]) == (4, 3, 2, 6)
+    found = bound(text, (4, 3, 2, 5), (4, 3, 6, 5), (1, 6))
+    assert found.shape(found.outputs[0]) == (4, 3, 2, 6)
+
+
 # --- whole graphs -------------------------------------------------------------------------------
 
 
