@@ -180,10 +180,9 @@ def _where(node: ProgramNode) -> str:
 def _outputs(node: ProgramNode, result: Any) -> Iterable[tuple[str, Any]]:
     """The results of a node by the names that the file has for them."""
     where = _where(node)
-    results = (result,) if len(node.outputs) == 1 else result
-    if not node.outputs:
-        return
-    if not isinstance(results, (tuple, list)) or len(results) < len(node.outputs):
+    # Several results are a tuple, one that is a list of tensors is a list.
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) < len(node.outputs):
         raise _misfit(where, f"it has {len(node.outputs)} results in the file, PyTorch gives other ones")
     for output, value in zip(node.outputs, results):
         if isinstance(output, (Value, Symbolic)):

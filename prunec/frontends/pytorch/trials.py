@@ -83,7 +83,7 @@ class PytorchTrials(Trials):
         if not wanted.is_for(operator, inputs, attributes):
             raise Illegal("the guard does not hold")
         outputs = _run(network)
-        if any(0 in value.shape for value in outputs):
+        if not outputs or any(0 in value.shape for value in outputs):
             raise Illegal("an output would be empty")
         problem = wanted.without_place()
         if problem:
@@ -171,7 +171,9 @@ class _Wanted:
                 if name != OUTPUTS and value not in (None, self.defaults.get(name)):
                     raise Illegal(f"the operator has no `{name}`")
                 continue
-            length = lengths.get(name, 1)
+            length = lengths.get(name, 0)
+            if not length and argument.kind.endswith("[]") and isinstance(value, int):
+                raise Illegal(f"`{name}` is a list")
             if length > 1 and isinstance(value, int):
                 value = (value,) * length
             if length > 1 and isinstance(value, tuple) and len(value) not in (0, length):
@@ -182,6 +184,8 @@ class _Wanted:
             # What has to be given is in the file, be it the rule's default.
             default = self.defaults.get(argument.name)
             if argument.required and not takes_tensors(argument) and default is not None:
+                if argument.name not in found and argument.kind.endswith("[]"):
+                    raise Illegal(f"`{argument.name}` is a list")
                 found.setdefault(argument.name, default)
         return found
 
@@ -268,8 +272,8 @@ def _shapes(network: SmallNetwork) -> dict[str, tuple[int, ...]]:
 
 
 def _run(network: SmallNetwork) -> list[Array]:
-    """The outputs of the last node of a network.  Raises :class:`Illegal` where PyTorch refuses it, and where
-    their shapes depend on what the inputs hold."""
+    """The outputs of the last node of a network, without empty ones behind the others, which no network takes.
+    Raises :class:`Illegal` where PyTorch refuses it, and where their shapes depend on what the inputs hold."""
     kinds = {name: np.dtype(network.variables[name].kind) for name in _shapes(network)}
     ones = {name: np.ones(shape, kinds[name]) for name, shape in _shapes(network).items()}
     others = draw(_shapes(network), 0, kinds)
@@ -288,6 +292,8 @@ def _run(network: SmallNetwork) -> list[Array]:
             raise Illegal((error.diagnostics[0].notes or ("PyTorch refuses it",))[0]) from None
     if [value.shape for value in found[0]] != [value.shape for value in found[1]]:
         raise Illegal("the shape of an output depends on what the inputs hold")
+    while found[0] and 0 in found[0][-1].shape:
+        found[0].pop()
     return found[0]
 
 
