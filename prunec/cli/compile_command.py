@@ -66,6 +66,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compiles; the exit code is 1 where a verification was asked for and failed."""
+    status, document = compile_model(options)
+    print(document, end="")
+    return status
+
+
+def compile_model(options: argparse.Namespace) -> tuple[int, str]:
+    """Compiles: the exit status, and the document of ``--json``, "" where it was not asked for."""
     check_means(options)
     if options.restore is None and options.data is not None:
         # Where nothing was said, it stays ``None`` if there is nothing to restore with.
@@ -117,7 +124,7 @@ def _compile(
     plan: Plan,
     folder: Path,
     made_up: Optional[MadeUp] = None,
-) -> int:
+) -> tuple[int, str]:
     """Writes the smaller model, made up for if it is, and says what it is."""
     from prunec.cli.artefacts import REPORT, stale_files, write
     from prunec.cli.compile_files import compiled_files
@@ -132,7 +139,7 @@ def _compile(
     if options.verify:
         comparison, status = _comparison(options, inputs)
         if comparison is None:
-            return status
+            return status, ""
     with options.terminal.step("writing the smaller model"):
         pruned = emit_checked(inputs.analysis, plan.removed)
         artefacts = compiled_files(inputs, plan, pruned)
@@ -155,9 +162,9 @@ def _compile(
         if options.report and proof:
             page = _page(artefacts, inputs, plan, pruned, options, proof)
             write_file(folder / REPORT, page)
-    if options.json:
-        print(result_json(result, options.terminal.take_warnings(), checked, quality), end="")
-    return status
+    if not options.json:
+        return status, ""
+    return status, result_json(result, options.terminal.take_warnings(), checked, quality)
 
 
 def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:

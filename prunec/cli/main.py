@@ -53,7 +53,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     terminal, failure = Terminal(), 1
     try:
-        options = _parser(words).parse_args(words)
+        options = command_parser(words).parse_args(words)
         options.command_line = ("prunec", *words)
         terminal = options.terminal = _terminal(options)
         failure = options.failure
@@ -78,10 +78,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return failure
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of a command line.  Of the command that it names it knows the options; of others, which
-    would take longer to set up than many a run takes, no more than ``--help`` shows."""
-    parser = argparse.ArgumentParser(
+def command_parser(
+    argv: Sequence[str], kind: type[argparse.ArgumentParser] = argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """The parser of a command line, of a ``kind`` that may tell of usage errors in a way of its own.  Of the
+    command that it names it knows the options; of others, which would take longer to set up than many a run
+    takes, no more than ``--help`` shows."""
+    parser = kind(
         prog="prunec",
         description="Makes trained neural networks smaller: removes channels of a serialised model, exactly.",
     )

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
-
 from frontends.pytorch.archives import NEWEST
 from frontends.pytorch.compiling import compiled
+
 from prunec import PrunecError
 from prunec.pytorch import training
 
