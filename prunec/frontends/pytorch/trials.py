@@ -272,8 +272,11 @@ def _shapes(network: SmallNetwork) -> dict[str, tuple[int, ...]]:
 
 
 def _run(network: SmallNetwork) -> list[Array]:
-    """The outputs of the last node of a network, without empty ones behind the others, which no network takes.
-    Raises :class:`Illegal` where PyTorch refuses it, and where their shapes depend on what the inputs hold."""
+    """The outputs of the last node of a network, without empty ones behind the others, which no network
+    takes.
+
+    Raises :class:`Illegal` where PyTorch refuses it, and where their shapes depend on what the inputs hold.
+    """
     kinds = {name: np.dtype(network.variables[name].kind) for name in _shapes(network)}
     ones = {name: np.ones(shape, kinds[name]) for name, shape in _shapes(network).items()}
     others = draw(_shapes(network), 0, kinds)
