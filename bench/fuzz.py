@@ -285,6 +285,7 @@ _WARMING = (
     ("plan", "net-symbol.json", "--sensitivity", "absent.csv", "--criterion", "sensitivity"),
     ("diff", "net-symbol.json", "net-symbol.json", "--format", "markdown"),
     ("compile", "net.onnx", "--report", "--force"),
+    ("compile", "net.pt2", "--report", "--force"),
     ("rules", "check", "my.prune", "--format", "json"),
     ("rules", "fmt", "my.prune"),
     ("rules", "list", "my.prune"),
@@ -296,7 +297,7 @@ def warm(files: Good, folder: Path) -> None:
     """Imports what commands need by running each of them once."""
     folder.mkdir()
     contents = {"net-symbol.json": files.symbols[0], "my.prune": b"op My {\n  d[*x] -> o[*x]\n}\n"}
-    contents.update({"net.onnx": files.models[0]} if files.models else {})
+    contents.update({"net.onnx": files.models[0]} if files.models else {}, **{"net.pt2": files.programs[-1]})
     # What frameworks say of their operators is kept in the cache: another process asks them.
     judge(Case("rules", contents, ("rules", "check", "my.prune")), folder / "first")
     for name, data in contents.items():

@@ -137,6 +137,32 @@ def text_changed(draw: Draw, text: str, tokens: Sequence[str]) -> str:
     return " ".join(words)
 
 
+def archive_changed(draw: Draw, data: bytes) -> bytes:
+    """An exported program with some of its parts changed: a text, the elements of a tensor, or what the
+    archive says of its members."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    texts = [name for name in parts if name.endswith(".json")]
+    for name in draw.sample(texts, draw.choice((0, 1, 1, 1, 2))):
+        document = json.loads(parts[name])
+        for _ in range(draw.choice((1, 2, 5))):
+            document = document_changed(draw, document)
+        parts[name] = json.dumps(document).encode("utf-8", "surrogatepass")
+    name, fault = draw.choice(sorted(parts)), draw.randrange(8)
+    if fault == 0:
+        parts[name] = bytes_changed(draw, parts[name])
+    elif fault == 1:
+        del parts[name]
+    elif fault == 2:
+        parts[draw.choice(("net/../x", "/x", "x", "net//x", "other/x", "net/x\\y"))] = parts[name]
+    out = io.BytesIO()
+    method = zipfile.ZIP_DEFLATED if draw.random() < 0.05 else zipfile.ZIP_STORED
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
 def message_changed(draw: Draw, data: bytes, operators: Sequence[str]) -> bytes:
     """An ONNX message with some of its parts changed."""
     import onnx

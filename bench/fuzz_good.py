@@ -11,6 +11,9 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Where small exported programs are.
+_PROGRAMS = "tests/frontends/pytorch/fixtures"
+_RULES = ("default", "onnx", "aten")
 
 
 @dataclass
@@ -20,6 +23,7 @@ class Good:
     symbols: Sequence[bytes]
     parameters: bytes
     models: Sequence[bytes]
+    programs: Sequence[bytes]
     plans: Mapping[str, bytes]
     tables: Sequence[bytes]
     rules: Sequence[str] = field(default_factory=list)
@@ -204,6 +208,7 @@ def _models() -> list[bytes]:
 def good(planned: Callable[[Mapping[str, bytes], Sequence[str]], bytes]) -> Good:
     """Good files; ``planned`` makes a plan of files by a command line that writes plan.json."""
     symbols, parameters, models = _symbols(), _parameters(), _models()
+    programs = [path.read_bytes() for path in sorted((ROOT / _PROGRAMS).glob("*.pt2"))]
     files = {"net-symbol.json": symbols[0], "net-0000.params": parameters}
     plans = {
         "net-symbol.json": planned(files, ("plan", "net-symbol.json", "--input", "data=1,3,8,8", "--quiet"))
@@ -212,10 +217,10 @@ def good(planned: Callable[[Mapping[str, bytes], Sequence[str]], bytes]) -> Good
         plans["net.onnx"] = planned({"net.onnx": models[0]}, ("plan", "net.onnx", "--quiet"))
     head = "group,name,units,removed,ratio,change,accuracy,criterion,measured_for\n"
     rows = ",,,0,0,0,0.9,l1,k\n0,conv1_weight,8,2,0.25,0.1,0.8,l1,k\n0,conv1_weight,8,4,0.5,0.2,,l1,k\n"
-    text = "\n".join((ROOT / "rules" / f"{name}.prune").read_text("utf-8") for name in ("default", "onnx"))
+    text = "\n".join((ROOT / "rules" / f"{name}.prune").read_text("utf-8") for name in _RULES)
     rules = [f"op {part}" for part in text.split("\nop ")[1:]]
     operators = sorted(
         {name.strip() for rule in rules for name in rule[3:].split("(")[0].split("{")[0].split(",")}
     )
     operators = [name for name in operators if name.isidentifier()]
-    return Good(symbols, parameters, models, plans, [(head + rows).encode()], rules, operators)
+    return Good(symbols, parameters, models, programs, plans, [(head + rows).encode()], rules, operators)

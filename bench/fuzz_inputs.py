@@ -11,6 +11,7 @@ from bench.fuzz_faults import (
     NUMBERS,
     TEXTS,
     Draw,
+    archive_changed,
     arrays,
     bytes_changed,
     document_changed,
@@ -114,6 +115,12 @@ def _onnx_case(draw: Draw, made: Good) -> Case:
         form = draw.choice(("text", "json", "markdown"))
         return Case("onnx", files, ("diff", "net.onnx", "b.onnx", "--format", form))
     return Case("onnx", files, *_on_model(draw, "net.onnx"))
+
+
+def _program_case(draw: Draw, made: Good) -> Case:
+    data = draw.choice(made.programs)
+    data = bytes_changed(draw, data) if draw.random() < 0.2 else archive_changed(draw, data)
+    return Case("program", {"net.pt2": data}, *_on_model(draw, "net.pt2"))
 
 
 def _rules_case(draw: Draw, made: Good) -> Case:
@@ -263,6 +270,7 @@ def _flags_case(draw: Draw, made: Good) -> Case:
 KINDS: Sequence[tuple[Callable[[Draw, Good], Case], int]] = (
     (_symbol_case, 26),
     (_onnx_case, 26),
+    (_program_case, 20),
     (_rules_case, 14),
     (_params_case, 8),
     (_policy_case, 6),
