@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Optional, Sequence
 
 from prunec.language.functions import function_of
 from prunec.language.functions.base import AXIS, MEASURE, REST, TARGET, ArgumentError, Making, Open
-from prunec.language.functions.codes import Dialect, read_codes
+from prunec.language.functions.codes import Dialect, read_codes, regrouped
 from prunec.language.syntax import (
     AxisExpression,
     Broadcast,
@@ -213,6 +213,8 @@ class Expander:
         function = function_of(call)
         if function.view is not None:
             return self._view(call, function.view)
+        if function.regroups:
+            return self._view_like(call)
         if function.elements is not None:
             return self._taken(call, function.elements)
         return self._rearranged(call, AXIS)
@@ -266,6 +268,18 @@ class Expander:
         if prod(shape) != length:
             raise Open
         return shape
+
+    def _view_like(self, call: Call) -> list[PlainAxis]:
+        names, other = self._rest_of(call), call.arguments[1]
+        if not isinstance(other, Rest):
+            raise Open
+        after = self._rest(other.name)
+        shape, sizes = (tuple(self.sizes.get(name) for name in axes) for axes in (names, after))
+        if None in shape or None in sizes:
+            raise Open
+        for start, end, first, last in regrouped(shape, sizes):
+            self.regroupings.append(Regrouping(tuple(names[start:end]), tuple(after[first:last])))
+        return [(name,) for name in after]
 
     def _view(self, call: Call, dialect: Dialect) -> list[PlainAxis]:
         names = self._rest_of(call)

@@ -270,7 +270,19 @@ def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:
                 sets.append(tuple(dict.fromkeys(rests_in(axis.item))))
     for statement in rule.statements:
         if isinstance(statement, Equation):
-            rests = tuple(dict.fromkeys([*rests_in(statement.left), *rests_in(statement.right)]))
+            sides = (statement.left, statement.right)
+            counted = [rest for rest in map(_counted, sides) if rest is not None]
+            rests = tuple(dict.fromkeys(name for side in sides for name in rests_in(side)))
             if len(rests) > 1:
                 sets.append(rests)
+            elif len(counted) > 1:
+                sets.append(tuple(counted))
     return sets
+
+
+def _counted(side: Expression) -> Optional[str]:
+    """The rest whose axes are counted: ``rank(*x)``."""
+    if not isinstance(side, Call) or function_of(side).stands_for is None:
+        return None
+    argument = side.arguments[0]
+    return argument.name if isinstance(argument, Rest) else None

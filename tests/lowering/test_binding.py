@@ -300,6 +300,22 @@ def test_the_length_of_a_list_says_how_many_axes_it_is_for():
     assert shapes_of(bound(rule, (2, 3, 4, 6), k=(2, 3))) == [(2, 3, 2, 2)]
 
 
+def test_a_rest_may_have_as_many_axes_as_another():
+    rule = "op m { data[*b, *x]; weight[*k] -> out[*b, *x]  rank(*k) = rank(*x)  keep *k }"
+    assert bound(rule, (2, 3, 4, 6), (3, 3)).ranks == {"b": 2, "x": 2, "k": 2}
+
+
+def test_the_axes_of_another_tensor_over_the_elements_of_one():
+    rule = "op r { data[*x], like[*y] -> out[view_like(*x, *y)] }"
+    found = bound(rule, (2, 12), (2, 3, 4))
+    assert shapes_of(found) == [(2, 3, 4)]
+    assert [(r.before, r.after) for r in found.regroupings] == [(("x.0", "x.1"), ("y.0", "y.1", "y.2"))]
+    with pytest.raises(Contradiction, match="24 elements cannot be seen as 26"):
+        bound(rule, (2, 12), (2, 13))
+    # As long as a size is not known, neither are the axes.
+    assert shapes_of(bound(rule, (None, 12), (2, 3, 4))) == [None]
+
+
 def test_one_size_for_all_parts_does_not_say_how_many():
     rule = "op s(n) { data[(+ c)] -> out*[c]  n = c  balanced c }"
     assert shapes_of(bound(rule, (6,), outputs=[None, None, None], n=2)) == [(2,), (2,), (2,)]

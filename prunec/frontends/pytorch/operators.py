@@ -10,9 +10,9 @@ from prunec.frontends.pytorch.schemas import Schema, SchemaArgument, schema, sch
 from prunec.graph import COUNTS
 from prunec.value import Value
 
-#: Attributes that rules read and no operator has: how many outputs a node has, which of the tensors that
-#: index are truth values, and what a single one of these holds.
-OUTPUTS, MASKS, INDEX = "outputs", "masks", "index"
+#: Attributes that rules read and no operator has: how many outputs a node has, and which of the tensors that
+#: index are truth values.
+OUTPUTS, MASKS = "outputs", "masks"
 _KINDS = {
     "bool": "boolean",
     "int": "integer",
@@ -28,7 +28,7 @@ def registered() -> dict[str, Registered]:
     """The arguments of all operators: of a tensor, rules read the number that may be given in its place, or
     what it holds."""
     return {
-        name: Registered((*(a.name for a in own.arguments), OUTPUTS, COUNTS, MASKS, INDEX), False)
+        name: Registered((*(a.name for a in own.arguments), OUTPUTS, COUNTS, MASKS), False)
         for name, own in schemas().items()
     }
 

@@ -155,6 +155,8 @@ class Function:
     rearrange: Optional[Rearrangement] = None
     view: Optional[Dialect] = None
     """The codes of the reshape that it is."""
+    regroups: bool = False
+    """Whether it gives the axes of its second rest, over the elements of the first."""
     elements: Optional[Callable[[Value, int], tuple[int, ...]]] = None
     """The elements of an axis of some size that it takes, from an attribute.  Raises ``ArgumentError``."""
     formula: Optional[Callable[[Value, Sequence[Number]], Optional[Formula]]] = None

@@ -57,6 +57,15 @@ def read_codes(dialect: Dialect, codes: Sequence[Size], shape: OpenShape, flag: 
     return _read(dialect, codes, shape, flag)
 
 
+def regrouped(shape: OpenShape, sizes: OpenShape) -> tuple[tuple[int, int, int, int], ...]:
+    """The segments of a reshape from one shape to another, all of whose sizes are known or open.
+
+    Raises :class:`ArgumentError` where they do not hold as many elements.
+    """
+    _check_total(sizes, shape)
+    return tuple(_refined((0, len(shape), 0, len(sizes)), shape, sizes))
+
+
 def _read(dialect: Dialect, codes: Sequence[Size], shape: OpenShape, reverse: bool) -> ViewCodes:
     if not reverse:
         return _walk(dialect, list(enumerate(codes)), shape)

@@ -83,6 +83,9 @@ FUNCTIONS = (
         view=_OLD,
     ),
     Function(
+        "view_like", (AXIS,), ((REST, REST),), "the axes reshaped to those of another tensor", regroups=True
+    ),
+    Function(
         "copy_zero",
         (SIZE,),
         ((MEASURE, MEASURE),),

@@ -41,4 +41,4 @@ def test_operators_that_the_table_does_not_have():
 
 def test_checks_know_all_arguments():
     known = registered()["add.Tensor"].attributes
-    assert known == ("self", "other", "alpha", "outputs", "counts", "masks", "index")
+    assert known == ("self", "other", "alpha", "outputs", "counts", "masks")
