@@ -15,6 +15,7 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 from prunec.frontends.pytorch.aliases import seen_elsewhere
 from prunec.frontends.pytorch.document import Argument, Omitted, ProgramNode, Symbolic, Value, flattened
 from prunec.frontends.pytorch.names import operator_name
+from prunec.frontends.pytorch.operators import MASKS
 from prunec.frontends.pytorch.program import Program, fail
 from prunec.frontends.pytorch.schemas import Schema, schema
 from prunec.frontends.pytorch.symbols import hint_of, size_of
@@ -36,6 +37,8 @@ from prunec.value import Value as AttributeValue
 
 #: An attribute that no operator has: how many tensors the node gives.
 _OUTPUTS = "outputs"
+#: How a file calls the types of elements, booleans and bytes, that choose others as a mask does.
+_TRUTHS = (12, 1)
 _HELP = "export the model again; torch.export.load says more"
 #: What stands behind the name of an operator whose result is read under another name.
 _IN_PLACE = " in place"
@@ -211,12 +214,16 @@ class _Builder:
 
     def _operator(self, node: ProgramNode, index: int, in_place: bool) -> None:
         operator = operator_name(node.target) + (_IN_PLACE if in_place else "")
-        wired = wiring(node, schema(operator_name(node.target)))
+        known = schema(operator_name(node.target))
+        wired = wiring(node, known)
         where = f'the node "{printable(node.name)}"'
         inputs = tuple(self._tensor(one.name, where) for one in wired.slots if one is not None)
         connected = tuple(one is not None for one in wired.slots)
         attributes = {name: self._value(own) for name, own in wired.attributes.items()}
         attributes[_OUTPUTS] = len(node.values)
+        masks = tuple(self._masks(node, known))
+        if masks:
+            attributes[MASKS] = masks
         taken = (one.name for one in wired.slots if one is not None)
         counts = next((self.counting[name] for name in taken if name in self.counting), None)
         if counts is not None:
@@ -230,6 +237,14 @@ class _Builder:
                 self.hints[tensor] = shape
         self.nodes.append(Node(self.names[index], operator, attributes, inputs, connected, len(node.values)))
         self.sources.append(NodeSource("node", index))
+
+    def _masks(self, node: ProgramNode, known: Optional[Schema]) -> Iterator[int]:
+        """The positions of those among the tensors that index that hold truth values."""
+        for _, kind, own in _arguments(node, known):
+            for position, one in enumerate(own if kind == "Tensor?[]" and isinstance(own, tuple) else ()):
+                meta = self.program.text.metas.get(one.name) if isinstance(one, Value) else None
+                if meta is not None and meta.get("dtype") in _TRUTHS:
+                    yield position
 
     def _check(self, node: ProgramNode) -> None:
         """Whether what a node takes is there that is not part of the graph."""
