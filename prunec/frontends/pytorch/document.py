@@ -6,7 +6,7 @@ Nothing is taken for granted: the file may be damaged, or somebody's trap.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, NamedTuple, Sequence, Union
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
 from prunec.embedded.pt2_tensors import TYPES
 
@@ -28,9 +28,11 @@ class Symbolic(NamedTuple):
 
 
 class Omitted(NamedTuple):
-    """An argument that says nothing about channels, by its kind: a device, a layout, a graph of its own."""
+    """An argument that says nothing about channels, by its kind: a device, a layout, a graph of its own;
+    ``number`` is what stands there, where that is a number."""
 
     kind: str
+    number: Optional[int] = None
 
 
 Argument = Union[None, bool, int, float, str, Value, Symbolic, Omitted, tuple["Argument", ...]]
@@ -137,7 +139,7 @@ def argument(entry: Any) -> Argument:
     if kind == "as_float":
         # Infinities are written as texts.
         return _float(value)
-    return Omitted(kind)
+    return Omitted(kind, value if isinstance(value, int) else None)
 
 
 def flattened(arguments: Sequence[Argument]) -> list[Argument]:

@@ -19,8 +19,10 @@ from prunec.frontends.pytorch.operations import Operation, operation
 from prunec.frontends.pytorch.package import refused, torch_package
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
-#: What an argument says that the program runs without: how the elements of a tensor are arranged.
+#: How the elements of a tensor are arranged in memory, which views ask for: what PyTorch calls the numbers
+#: that files have for it.
 _ARRANGEMENT = "as_memory_format"
+_ARRANGEMENTS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
 _DEVICE, _LAYOUT = "as_device", "as_layout"
 
 
@@ -164,7 +166,6 @@ def call(node: ProgramNode, called: Operation, values: Mapping[str, Any]) -> Any
         given = {
             name: _given(own, called.kinds.get(name, ""), values, where)
             for name, own in named(node, called).items()
-            if not (isinstance(own, Omitted) and own.kind == _ARRANGEMENT)
         }
         return called.function(**given)
     except PrunecError:
@@ -203,6 +204,8 @@ def _given(own: Argument, kind: str, values: Mapping[str, Any], where: str) -> A
         torch = torch_package()
         if own.kind in (_DEVICE, _LAYOUT):
             return torch.device("cpu") if own.kind == _DEVICE else torch.strided
+        if own.kind == _ARRANGEMENT and own.number in _ARRANGEMENTS:
+            return getattr(torch, _ARRANGEMENTS[own.number])
         raise _misfit(where, f"it has an argument of a kind that is not run ({own.kind[len('as_') :]})")
     if isinstance(own, tuple):
         return [_given(one, kind, values, where) for one in own]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from frontends.pytorch.exported import Convolutions, Masked, Tied, exported, ori
 from prunec import PrunecError
 from prunec.examples import Data
 from prunec.frontends.pytorch.document import program_text
-from prunec.frontends.pytorch.model import PytorchModel
+from prunec.frontends.pytorch.model import PytorchModel, read_model
 from prunec.graph import Tensor
 
 
@@ -35,6 +36,16 @@ def convolutions(folder: Path) -> PytorchModel:
 def tied(folder: Path) -> PytorchModel:
     ids = torch.randint(11, (2, 5))
     return exported(Tied(), ids, folder / "tied.pt2", {0: "batch", 1: "length"})
+
+
+class Transposed(torch.nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.transpose(1, 2).reshape(2, 12)
+
+
+def program_member(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(next(n for n in archive.namelist() if n.endswith("models/model.json"))).decode()
 
 
 def value(model: PytorchModel, name: str) -> Tensor:
@@ -106,6 +117,16 @@ def test_a_program_of_one_size_runs_at_others_where_it_can(folder: Path) -> None
     weight, bias = model.parameter("head.weight"), model.parameter("head.bias")
     mask = np.array([0, 0, 1, 1, 1, 0], np.float32)
     np.testing.assert_allclose(found, (inputs["x"] * mask) @ weight.T + bias, rtol=1e-5, atol=1e-6)
+
+
+def test_elements_are_arranged_as_the_program_says(folder: Path) -> None:
+    """Decomposed programs view what they copied."""
+    x = torch.randn(2, 3, 4)
+    path = folder / "arranged.pt2"
+    program = torch.export.export(Transposed(), (x,), strict=False).run_decompositions()
+    torch.export.save(program, path)
+    assert '"as_memory_format": 1' in program_member(path)
+    np.testing.assert_array_equal(whole(read_model(path), {"x": x.numpy()})[0], Transposed()(x).numpy())
 
 
 def test_other_parameters_take_the_place_of_the_own(convolutions: PytorchModel) -> None:
