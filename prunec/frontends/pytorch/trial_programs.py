@@ -144,6 +144,8 @@ def _wired(
     """An argument that takes tensors; what it takes is removed from those that wait."""
     if argument.kind in LISTS:
         taken, waiting[:] = waiting[: (own := _length(known, argument, waiting))], waiting[own:]
+        if None in taken:
+            raise Illegal("a list has no gaps")
         if argument.kind == "Tensor[]":
             return {"as_tensors": [{"name": name} for name in taken]}
         places = attribute if isinstance(attribute, tuple) else tuple(range(len(taken)))
