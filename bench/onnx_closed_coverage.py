@@ -1,0 +1,190 @@
+"""Writes the part of ``docs/coverage.md`` about open sizes beside closed ones: are the groups the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Optional
+
+from bench.coverage import PATH, with_part
+from bench.evidence import evidence_text
+from bench.onnx_coverage import EXPORTERS, Result
+from bench.proof_coverage import escaped
+
+HEADING = "\n## ONNX exports with open sizes beside closed ones\n"
+#: Forty of the architectures: all that read words, and of those that see pictures one of each make.
+NAMES = (
+    "alexnet",
+    "resnet18",
+    "resnext50_32x4d",
+    "densenet121",
+    "squeezenet1_1",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "shufflenet_v2_x0_5",
+    "efficientnet_b0",
+    "regnet_y_400mf",
+    "convnext_tiny",
+    "swin_t",
+    "vit",
+    "deeplabv3_mobilenet_v3_large",
+    "skresnet18",
+    "ecaresnet26t",
+    "ghostnet_100",
+    "mixnet_s",
+    "repvgg_a0",
+    "rexnet_100",
+    "mobilenetv4_conv_small",
+    "poolformer_s12",
+    "edgenext_xx_small",
+    "mobilevit_xxs",
+    "fastvit_t8",
+    "efficientvit_b0",
+    "deit_tiny_patch16_224",
+    "mixer_s32_224",
+    "levit_128s",
+    "xcit_nano_12_p16_224",
+    "bert",
+    "albert",
+    "deberta_v2",
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "qwen2",
+    "phi3",
+    "t5_encoder",
+    "bart",
+)
+_INTRODUCTION = """
+{count} of the architectures above, exported twice (`make corpus-closed`): with a batch of one and every size
+closed, and with an open batch and, where they read words, an open length. `--input` is given for neither.
+*Groups* are compared by what their units take of which parameters, whatever their order; parameters that an
+exporter computed go by their shapes. *Left* is the share of the parameters' elements when half of each group
+goes. Then the open export is pruned strictly, and proved at three sizes that it was not exported with,
+batches of {batches} and, of open lengths, {lengths} tenths of the length: *exact* is the largest relative
+error.
+
+| | |
+|---|---|
+{totals}
+"""
+_EXCEPTIONS = """
+| architecture | exporter | what differs |
+|---|---|---|
+{rows}
+"""
+_TABLE = """
+| architecture | exporter | left open | channels that can go: closed | open | groups | left: closed | open \
+| strictly | exact |
+|---|---|---|---:|---:|---|---:|---:|---:|---:|
+{rows}
+"""
+
+
+def write_coverage(results: Sequence[Result]) -> None:
+    """Puts the part into the page, and leaves the rest as it is."""
+    page = PATH.read_text(encoding="utf-8")
+    PATH.write_text(with_part(page, HEADING, rendered(results)), encoding="utf-8")
+
+
+def rendered(results: Sequence[Result]) -> str:
+    """The part of the page."""
+    # What examines exports needs ONNX, and this page does not.
+    batches, lengths = (1, 3, 4), (5, 9, 3)
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _totals(results))
+    exceptions = [
+        f"| {one['name']} | {one['run']} | {escaped(what)} |"
+        for one in results
+        for what in exceptions_of(one)
+    ]
+    return "".join(
+        [
+            HEADING,
+            _INTRODUCTION.format(
+                count=len({one["name"] for one in results}),
+                batches=", ".join(map(str, batches)),
+                lengths=", ".join(map(str, lengths)),
+                totals=rows,
+            ),
+            _EXCEPTIONS.format(rows="\n".join(exceptions)) if exceptions else "",
+            _TABLE.format(rows="\n".join(_row(one) for one in results if _done(one))),
+        ]
+    )
+
+
+def totals(results: Sequence[Result]) -> Iterator[str]:
+    """The sums over all results, a line each."""
+    yield from (f"{name}: {value}" for name, value in _totals(results))
+
+
+def is_wrong(one: Result) -> bool:
+    """Whether prunec failed, or what it wrote is not exact at some size."""
+    return one["exported"] and (not _done(one) or not _exact(one))
+
+
+def exceptions_of(one: Result) -> list[str]:
+    """What is to be said of a pair of exports besides its figures."""
+    if not one["exported"]:
+        return [f"PyTorch does not export it: {one['reason']}"]
+    if not _done(one):
+        return [f"{one['outcome']}: {one['message'].splitlines()[-1]}"]
+    told = list(one["differences"])
+    for size in one["sizes"]:
+        if size["outcome"] == "fails":
+            told.append(f"at {size['shapes']} it does not run: {size['message']}")
+        elif size["outcome"] != "proved":
+            told.append(f"at {size['shapes']}: {evidence_text(size)}".replace("\n", ";"))
+    return told
+
+
+def line(one: Result) -> str:
+    """One result in one line, and what is to be said besides."""
+    name = f"{one['name']:32s} {one['run']:13s}"
+    told = "".join(f"\n    {what}" for what in exceptions_of(one))
+    if not _done(one):
+        return f"{name}{told}"
+    groups = "same groups" if not one["differences"] else "OTHER GROUPS"
+    exact = "exact" if _exact(one) else "NOT EXACT"
+    left = "left {:.3f}, open {:.3f}".format(*one["left"])
+    return f"{name} {groups} {exact} {_error(one):.1e} {left}{told}"
+
+
+def _done(one: Result) -> bool:
+    return bool(one["exported"]) and one.get("outcome") in ("pruned", "kept")
+
+
+def _exact(one: Result) -> bool:
+    return all(size["outcome"] == "proved" for size in one["sizes"])
+
+
+def _error(one: Result) -> float:
+    return max((float(size["error"]) for size in one["sizes"]), default=0.0)
+
+
+def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+    done = [one for one in results if _done(one)]
+    yield "pairs of exports", f"{sum(one['exported'] for one in results)}, of {len(results)} tried"
+    for exporter in EXPORTERS:
+        some = [one for one in results if one["run"] == exporter]
+        yield f"exported by {exporter}", f"{sum(one['exported'] for one in some)} of {len(some)}"
+    yield "with an open length", str(sum(one["length"] for one in done))
+    same = [one for one in done if not one["differences"]]
+    yield "the same groups", f"{len(same)} of {len(done)}"
+    names = {one["name"] for one in done}
+    agree = names - {one["name"] for one in done if one["differences"]}
+    yield "architectures with the same groups", f"{len(agree)} of {len(names)}"
+    yield "exact at all three sizes", f"{sum(map(_exact, done))} of {len(done)}"
+    for number, title in enumerate(("closed", "open")):
+        if done:
+            yield (
+                f"parameters left, {title}, mean",
+                f"{sum(one['left'][number] for one in done) / len(done):.3f}",
+            )
+
+
+def _row(one: Result) -> str:
+    sizes: Optional[str] = "batch, length" if one["length"] else "batch"
+    groups = "the same" if not one["differences"] else f"{one['groups'][0]} and {one['groups'][1]}"
+    figures = [f"{own:,}" for own in one["channels"]]
+    left = [f"{own:.3f}" for own in (*one["left"], one["left_strict"])]
+    exact = f"{_error(one):.1e}" if _exact(one) else "no"
+    return f"| {one['name']} | {one['run']} | {sizes} | {' | '.join([*figures, groups, *left, exact])} |"
