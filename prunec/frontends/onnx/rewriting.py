@@ -22,6 +22,8 @@ from prunec.value import Value
 
 #: Computations tried to find the constant behind an element.
 _MOST_TRIALS = 400
+#: No size is larger; what is has another meaning.
+_LARGEST = 2**31 - 1
 
 KnownValues = dict[Tensor, Known]
 
@@ -168,20 +170,25 @@ class _Rewriting:
         for place in np.flatnonzero(old.reshape(-1) != wanted.reshape(-1)).tolist():
             element = wanted.reshape(-1)[place]
             found = None
+            before = self.values.after(changed).get(tensor, old)
             for constant, position in self.values.elements_behind(
                 tensor, None if not of_nodes else self.changed.open
             ):
-                trials += 1
-                if trials > _MOST_TRIALS:
-                    return None
-                tried = {**changed, constant: self.values.with_element(constant, position, element, changed)}
-                now = self.values.after(tried).get(tensor)
-                before = self.values.after(changed).get(tensor, old)
-                if now is None or now.shape != wanted.shape:
-                    continue
-                moved = (now != before).reshape(-1)
-                if moved[place] and bool((now == wanted).reshape(-1)[moved].all()):
-                    found = tried
+                present = changed.get(constant, self.values.known[constant]).reshape(-1)[position]
+                for value in _candidates(int(present), int(before.reshape(-1)[place]), int(element)):
+                    trials += 1
+                    if trials > _MOST_TRIALS:
+                        return None
+                    new = self.values.with_element(constant, position, value, changed)
+                    tried = {**changed, constant: new}
+                    now = self.values.after(tried).get(tensor)
+                    if now is None or now.shape != wanted.shape:
+                        continue
+                    moved = (now != before).reshape(-1)
+                    if moved[place] and bool((now == wanted).reshape(-1)[moved].all()):
+                        found = tried
+                        break
+                if found is not None:
                     break
             if found is None and self.values.after(changed).get(tensor, old).reshape(-1)[place] != element:
                 return None
@@ -332,6 +339,16 @@ class _Values:
                 count = max(1, self.graph.nodes[index].output_count)
                 reached |= {Tensor(index, k) for k in range(count)}
         return between
+
+
+def _candidates(present: int, before: int, wanted: int) -> tuple[int, ...]:
+    """What a number may become so that one computed from it becomes ``wanted``: that itself, or, where the one
+    is multiplied or divided by the other, as many times as much."""
+    found = [wanted]
+    for above, below in ((wanted, before), (before, wanted)):
+        if below and present and present * above % below == 0:
+            found.append(present * above // below)
+    return tuple(dict.fromkeys(value for value in found if value != present and abs(value) <= _LARGEST))
 
 
 def _elements(array: Known) -> Elements:

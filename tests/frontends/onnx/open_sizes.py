@@ -282,6 +282,31 @@ def attention_scaled_by_a_size() -> Pattern:
 
 
 @pattern
+def heads_beside_samples() -> Pattern:
+    """PyTorch's attention over positions first: heads times samples are one axis, whose size is a product of
+    the open batch and the number of heads.  The width of a head is a number that counts, and stays: heads go
+    as a whole."""
+    net = Net()
+    x, parts = net.input("x", 5, "n", W), {}
+    for part in "qkv":
+        y = net.dense(x, part, W, W)
+        count = net.op("Gather", net.op("Shape", x), net.numbers(f"{part}_at", 1, node=True))
+        count = net.op("Mul", count, net.numbers(f"{part}_heads", HEADS, node=True))
+        count = net.op("Unsqueeze", count, net.numbers(f"{part}_zero", [0], node=True))
+        shape = net.op("Concat", constant(net, 5), count, constant(net, W // HEADS), axis=0)
+        parts[part] = net.op(
+            "Transpose", net.op("Reshape", y, shape), perm=[1, 2, 0] if part == "k" else [1, 0, 2]
+        )
+    widths = [net.op("Cast", size(net, parts[part], 2), to=TensorProto.FLOAT) for part in "qv"]
+    scores = net.op("Div", net.op("MatMul", parts["q"], parts["k"]), net.op("Sqrt", widths[0]))
+    y = net.op("Div", net.op("MatMul", net.op("Softmax", scores, axis=-1), parts["v"]), widths[1])
+    joined = net.op("Concat", constant(net, 5), size(net, x, 1), constant(net, W), axis=0)
+    y = net.op("Reshape", net.op("Transpose", y, perm=[1, 0, 2]), joined)
+    net.output(net.dense(y, "fc", W, 5), 3)
+    return finished(net, tuple((f"{part}_w", 1) for part in "qkv") + (("fc_w", 0),))
+
+
+@pattern
 def mean_by_the_number_of_elements() -> Pattern:
     net = Net()
     x = net.conv(net.op("Relu", net.conv(image(net, 8, "h", "w"), "c2", 8, 6)), "c3", 6, 8)
