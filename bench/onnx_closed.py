@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -67,7 +67,7 @@ def examine(one: Architecture, closed: Path, opened: Path) -> dict[str, Any]:
     text = open_length(onnx.load(opened, load_external_data=False))
     found: dict[str, Any] = {"length": text, "channels": [_channels(own) for own in (before, after)]}
     found["left"] = [left_of(own.model, _pruned(own)) for own in (before, after)]
-    found["groups"] = [len(own.solution.groups) for own in (before, after)]
+    found["groups"] = [sum(len(members) > 1 for members in group_members(own)) for own in (before, after)]
     found["differences"] = differences(before, after)
     exact = analyse(read_model(opened), rules, strict=True)
     pruned = _pruned(exact)
@@ -88,8 +88,13 @@ def open_length(proto: Any) -> bool:
 
 
 def differences(before: Analysis, after: Analysis) -> list[str]:
-    """The groups that one of two exports has and the other has not, in whatever order they come."""
-    groups = [Counter(_signatures(own)) for own in (before, after)]
+    """The groups that one of two exports has and the other has not, in whatever order they come.
+
+    Rows of a table that nothing else has are no channels: what a closed length leaves unread of a table of
+    positions goes, and an open one may read.
+    """
+    called = _called(before, after)
+    groups = [Counter(_signatures(own, names)) for own, names in zip((before, after), called)]
     told = []
     for which, only in (("closed", groups[0] - groups[1]), ("open", groups[1] - groups[0])):
         told += [f"{which} only: {_words(signature, times)}" for signature, times in sorted(only.items())]
@@ -97,17 +102,34 @@ def differences(before: Analysis, after: Analysis) -> list[str]:
     return told[:_MOST] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _signatures(analysis: Analysis) -> Iterator[_Signature]:
-    """For each group how many units it has, and what each takes of which parameters.  A parameter that an
-    exporter computed, and gave a number for a name, goes by its shape."""
+def _called(before: Analysis, after: Analysis) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What parameters of two exports go by: their names where both have them as parts of the network; those
+    that an exporter computed have numbers for names, and go by their shapes where both exports have as many
+    of one.  The rest is left out: constants that one exporter computed and the other had compute."""
+    shapes = [{own.name: own.shape for own in analysis.parameters} for analysis in (before, after)]
+    both = {name for name, shape in shapes[0].items() if "network." in name and shapes[1].get(name) == shape}
+    counts = [Counter(shape for name, shape in own.items() if name not in both) for own in shapes]
+    named = [
+        {
+            name: name if name in both else f"one of shape {'x'.join(map(str, shape))}"
+            for name, shape in own.items()
+            if name in both or counts[0][shape] == counts[1][shape]
+        }
+        for own in shapes
+    ]
+    return named[0], named[1]
+
+
+def _signatures(analysis: Analysis, called: Mapping[str, str]) -> Iterator[_Signature]:
+    """For each group how many units it has, and what each takes of which parameters."""
     for group, members in zip(analysis.solution.groups, group_members(analysis)):
-        own = [(_called(m.parameter.name, m.parameter.shape), m.axis, m.positions.shape[1]) for m in members]
-        yield len(group.units), tuple(sorted(own))
-
-
-def _called(name: str, shape: Any) -> str:
-    own = "::" not in name and name.rpartition(".")[2].isidentifier() and "." in name
-    return name if own else f"one of shape {'x'.join(map(str, shape))}"
+        own = [
+            (called[m.parameter.name], m.axis, m.positions.shape[1])
+            for m in members
+            if m.parameter.name in called
+        ]
+        if len(members) > 1 and own:
+            yield len(group.units), tuple(sorted(own))
 
 
 def _words(signature: _Signature, times: int) -> str:
@@ -118,8 +140,9 @@ def _words(signature: _Signature, times: int) -> str:
 
 
 def _channels(analysis: Analysis) -> int:
-    """How many units can go."""
-    return sum(len(group.units) for group in analysis.solution.groups)
+    """How many units can go that shorten more than rows of one table."""
+    members = group_members(analysis)
+    return sum(len(group.units) for group, own in zip(analysis.solution.groups, members) if len(own) > 1)
 
 
 # --- the smaller model ---

@@ -342,8 +342,8 @@ class _Values:
 
 
 def _candidates(present: int, before: int, wanted: int) -> tuple[int, ...]:
-    """What a number may become so that one computed from it becomes ``wanted``: that itself, or, where the one
-    is multiplied or divided by the other, as many times as much."""
+    """What a number may become so that one computed from it becomes ``wanted``: that itself, or, where the
+    one is multiplied or divided by the other, as many times as much."""
     found = [wanted]
     for above, below in ((wanted, before), (before, wanted)):
         if below and present and present * above % below == 0:
