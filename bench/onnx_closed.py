@@ -107,7 +107,7 @@ def _called(before: Analysis, after: Analysis) -> tuple[Mapping[str, str], Mappi
     that an exporter computed have numbers for names, and go by their shapes where both exports have as many
     of one.  The rest is left out: constants that one exporter computed and the other had compute."""
     shapes = [{own.name: own.shape for own in analysis.parameters} for analysis in (before, after)]
-    both = {name for name, shape in shapes[0].items() if "network." in name and shapes[1].get(name) == shape}
+    both = {name for name in shapes[0] if "network." in name and name in shapes[1]}
     counts = [Counter(shape for name, shape in own.items() if name not in both) for own in shapes]
     named = [
         {
@@ -128,7 +128,7 @@ def _signatures(analysis: Analysis, called: Mapping[str, str]) -> Iterator[_Sign
             for m in members
             if m.parameter.name in called
         ]
-        if len(members) > 1 and own:
+        if len(members) > 1:
             yield len(group.units), tuple(sorted(own))
 
 
@@ -136,7 +136,8 @@ def _words(signature: _Signature, times: int) -> str:
     units, members = signature
     first = ", ".join(f"{name} axis {axis}" for name, axis, _ in members[:2])
     more = f" and {len(members) - 2} more" if len(members) > 2 else ""
-    return f"{f'{times} times ' if times > 1 else ''}{units} units of {first}{more}"
+    often = f"{times} times " if times > 1 else ""
+    return f"{often}{units} units of {first or 'constants that were computed'}{more}"
 
 
 def _channels(analysis: Analysis) -> int:

@@ -126,7 +126,8 @@ def exceptions_of(one: Result) -> list[str]:
     if not one["exported"]:
         return [f"PyTorch does not export it: {one['reason']}"]
     if not _done(one):
-        return [f"{one['outcome']}: {one['message'].splitlines()[-1]}"]
+        lines = one["message"].splitlines()
+        return [f"{one['outcome']}: {lines[0 if one['outcome'] == 'refused' else -1]}"]
     told = list(one["differences"])
     for size in one["sizes"]:
         if size["outcome"] == "fails":
