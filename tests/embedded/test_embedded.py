@@ -23,7 +23,7 @@ from prunec.rewriting.slicing_script import embedded, render, render_script
 ROOM = Path(prunec.embedded.__file__).parent
 MODULES = sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
 #: Besides the standard library.
-ALLOWED = {"numpy", "onnx"}
+ALLOWED = {"numpy", "onnx", "torch"}
 #: Python 3.9 has no list of them.
 STANDARD = getattr(sys, "stdlib_module_names", None)
 
@@ -59,6 +59,16 @@ def scripts() -> dict[str, tuple[str, list[str]]]:
         model_name="net.pt2",
         model_digest="ab",
     )
+    module = render(
+        "apply_to_module.py.j2",
+        slices,
+        {},
+        edits=ProgramEdits(),
+        unsaved=(),
+        numbers={"a": [("size", (None, 4), (None, 3))]},
+        model_name="net.pt2",
+        model_digest="ab",
+    )
     inner = ["onnx_tensors", "onnx_slicing", "onnx_edits", "onnx_preparing"]
     parts = ["archive", "tensors", "program", "edits", "slicing"]
     pt2_modules = ["slices", *(f"pt2_{part}" for part in parts), "safetensors", "command", "pt2_script"]
@@ -66,6 +76,7 @@ def scripts() -> dict[str, tuple[str, list[str]]]:
         "mxnet": (mxnet, ["slices", "mxnet_params", "command", "mxnet_script"]),
         "onnx": (onnx, ["slices", *inner, "command", "onnx_script"]),
         "pt2": (pt2, [*pt2_modules, "safetensors_script"]),
+        "module": (module, ["slices", "torch_module"]),
     }
 
 
@@ -77,6 +88,7 @@ def test_a_module_needs_nothing_of_prunec(name: str) -> None:
     assert len(wanted) > len(outside) or name in ("slices", "pt2_edits")
     packages = {module.split(".")[0] for module in outside}
     assert "onnx" not in packages or name.startswith("onnx_")
+    assert "torch" not in packages or name.startswith("torch_")
     packages -= ALLOWED
     assert "prunec" not in packages and "__future__" not in packages
     if STANDARD is not None:

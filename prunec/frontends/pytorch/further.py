@@ -1,4 +1,4 @@
-"""The files beside a smaller program: its state dict, and its twin in training mode."""
+"""The files beside a smaller program: its state dict, its twin in training mode, and a script for modules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prunec.frontends.base import FurtherFile
 from prunec.frontends.pytorch.model import PytorchModel
+from prunec.frontends.pytorch.module_script import MODULE_SCRIPT, render_module_script
 from prunec.frontends.pytorch.state import has_state, write_state
 from prunec.frontends.pytorch.training import has_training_mode
 from prunec.frontends.pytorch.writer import write_training
@@ -21,6 +22,7 @@ def further_files(model: PytorchModel) -> tuple[FurtherFile, ...]:
     return (
         FurtherFile(_state_file(model), made=has_state(model)),
         FurtherFile(_twin(model), _TWIN, has_training_mode(model.program.document)),
+        FurtherFile(MODULE_SCRIPT),
     )
 
 
@@ -32,6 +34,7 @@ def write_further(model: PytorchModel, pruned: Pruned, folder: Path) -> None:
         write_state(model, pruned.edits, folder / _state_file(model))
     if _twin(model) in made:
         write_training(model, pruned.edits, folder / _twin(model))
+    (folder / MODULE_SCRIPT).write_text(render_module_script(model, pruned), "ascii")
 
 
 def _state_file(model: PytorchModel) -> str:

@@ -202,4 +202,5 @@ def test_nothing_is_written_where_nothing_trains(tmp_path: Path) -> None:
     assert {own.name for own in FRONT_END.further_files(read_model(NEWEST)) if own.made} == {
         f"{NEWEST.stem}.safetensors",
         f"{NEWEST.stem}-train.pt2",
+        "apply_to_module.py",
     }
