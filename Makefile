@@ -89,7 +89,7 @@ $(EXPORTS_VENV)/ready: pyproject.toml tests/exports/requirements.txt
 
 test-exports: $(EXPORTS_VENV)/ready
 	$(EXPORTS_VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal \
-		tests/exports tests/frontends/pytorch tests/proving/test_aten_rules.py
+		tests/exports tests/frontends/pytorch tests/pytorch tests/proving/test_aten_rules.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""docs/pytorch.md says what holds: its files are those that are written, its code is Python that prunec has."""
+"""docs/pytorch.md says what holds: its files are those that are written, its code uses what there is."""
 
 from __future__ import annotations
 
