@@ -45,9 +45,13 @@ def export(model: Any, examples: Sequence[Any], dynamic_shapes: Optional[Any], p
     """
     torch = torch_package()
     modes = {module: module.training for module in model.modules()}
+    given = (examples,) if torch.is_tensor(examples) else tuple(examples)
     try:
         model.eval()
-        program = torch.export.export(model, tuple(examples), dynamic_shapes=dynamic_shapes, strict=False)
+        # Else what the model computes without gradients (positions, say) is a graph of its own, which keeps
+        # all of its channels.
+        with torch.no_grad():
+            program = torch.export.export(model, given, dynamic_shapes=dynamic_shapes, strict=False)
         torch.export.save(program, path)
     except Exception as error:  # whatever PyTorch cannot follow in the module
         raise refused(error, type(model).__name__, "PyTorch cannot export the model") from None

@@ -165,4 +165,4 @@ class _Raising(Terminal):
     def close(self, errors: Iterable[Diagnostic] = ()) -> None:
         found = tuple(errors)
         if found:
-            raise PrunecError(*found)
+            raise PrunecError(*found) from None

@@ -125,6 +125,26 @@ def test_what_is_not_proved_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> Non
     assert report.parameters == (2, 1)
 
 
+class WithoutGradients(nn.Module):
+    """A part of it is computed without gradients, as tables of positions are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 1), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            positions = torch.arange(x.shape[-1], dtype=torch.float32).sin()
+        return self.last((self.first(x) * positions).mean((2, 3)))
+
+
+def test_what_is_computed_without_gradients_is_no_barrier() -> None:
+    found = prune(WithoutGradients(), (IMAGES[:2],), BATCH, ratio=0.5)
+    assert found.report.verdict == "proved" and found.module.state_dict()["first.weight"].shape[0] == 4
+    loss_of(found.module).backward()
+    assert all(own.grad is not None and bool(own.grad.any()) for own in found.module.parameters())
+
+
 class Refused(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x[: int(x.sum())].tolist()
