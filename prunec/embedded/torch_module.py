@@ -6,8 +6,8 @@ Whether it is all of it the program itself tells: both are run, and must give th
 """
 
 from dataclasses import fields, is_dataclass
-from itertools import islice, product
-from typing import Any, Callable, Container, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
+from itertools import combinations, islice, product
+from typing import Any, Callable, Container, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -85,10 +85,12 @@ def cut_tensors(module: Any, expected: Expected) -> Tensors:
 
 
 def _cut(tensor: Any, cut: ParameterSlice) -> Any:
+    import torch
+
     # By the places of elements, so that it works for all types and wherever the tensor is.
     places = sliced(np.arange(tensor.numel()).reshape(tuple(tensor.shape)), cut)
-    taken = tensor.reshape(-1)[tensor.new_tensor(places.reshape(-1)).long()]
-    return taken.reshape(places.shape)
+    index = torch.from_numpy(np.array(places).reshape(-1)).to(tensor.device)
+    return tensor.reshape(-1)[index].reshape(places.shape)
 
 
 def check_module(module: Any, expected: Expected) -> None:
@@ -166,7 +168,12 @@ def _own_sizes(part: Any) -> dict[str, Any]:
     from torch import nn
 
     weight = getattr(part, "weight", None)
-    shape = () if weight is None else tuple(weight.shape)
+    if isinstance(part, nn.modules.batchnorm._NormBase):
+        first = next((own for own in (weight, part.running_mean) if own is not None), None)
+        return {} if first is None else {"num_features": len(first)}
+    if not hasattr(weight, "shape"):
+        return {}
+    shape = tuple(weight.shape)
     if isinstance(part, nn.modules.conv._ConvNd):
         given, taken = (1, 0) if part.transposed else (0, 1)
         sizes = [shape[0], shape[1] * part.groups]
@@ -179,12 +186,9 @@ def _own_sizes(part: Any) -> dict[str, Any]:
         return {"num_embeddings": shape[0], "embedding_dim": shape[1]}
     if isinstance(part, nn.PReLU):
         return {"num_parameters": shape[0]}
-    if isinstance(part, nn.modules.batchnorm._NormBase):
-        first = next((own for own in (weight, part.running_mean) if own is not None), None)
-        return {} if first is None else {"num_features": len(first)}
-    if isinstance(part, nn.GroupNorm) and shape:
+    if isinstance(part, nn.GroupNorm):
         return {"num_channels": shape[0]}
-    if isinstance(part, (nn.LayerNorm, getattr(nn, "RMSNorm", nn.LayerNorm))) and shape:
+    if isinstance(part, (nn.LayerNorm, getattr(nn, "RMSNorm", nn.LayerNorm))):
         return {"normalized_shape": shape}
     return {}
 
@@ -199,18 +203,30 @@ def _settle(
     as the number of a layer, may be equal by chance."""
     found = _candidates(module, numbers)
     kinds = sorted(found)
-    ways = islice(product(*(range(_most(found[kind]) + 1) for kind in kinds)), _MOST_WAYS)
     said = ""
-    for way in sorted(ways, key=lambda way: sum(map(bool, way))):
+    for way in _ways([max(len(values) for _, values in found[kind]) for kind in kinds]):
         start = changes.count()
-        for kind, choice in zip(kinds, way):
-            for owner, values in found[kind] if choice else ():
-                changes.set(owner, kind[1], values[min(choice, len(values)) - 1])
+        for place, choice in way.items():
+            for owner, values in found[kinds[place]]:
+                changes.set(owner, kinds[place][1], values[min(choice, len(values) - 1)])
         said = difference()
         if not said:
             return
         changes.undo(start)
     raise Problem(f"{said}; the module is as it was, and the smaller program needs none")
+
+
+def _ways(counts: Sequence[int]) -> Iterator[dict[int, int]]:
+    """Ways to choose among some things, each of several kinds: what is chosen by its place, and its kind.
+    Those of few come first, all at once comes last, and there are not too many."""
+    few = (
+        dict(zip(places, kinds))
+        for count in range(len(counts) + 1)
+        for places in combinations(range(len(counts)), count)
+        for kinds in product(*(range(counts[place]) for place in places))
+    )
+    yield from islice(few, _MOST_WAYS)
+    yield dict.fromkeys(range(len(counts)), 0)
 
 
 def _candidates(
@@ -232,10 +248,6 @@ def _candidates(
             if type(value) is int and value in new and not name.startswith("_"):
                 found.setdefault((type(owner).__qualname__, name), []).append((owner, new[value]))
     return found
-
-
-def _most(owners: Iterable[tuple[Any, list[int]]]) -> int:
-    return max(len(values) for _, values in owners)
 
 
 def _pairs(row: Number) -> Iterator[tuple[int, int]]:

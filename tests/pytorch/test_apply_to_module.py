@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
@@ -14,6 +15,8 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import torch
 from torch import nn
 
+from prunec.embedded.slices import Gather, ParameterSlice
+from prunec.embedded.torch_module import Expected, _ways, cut_tensors
 from prunec.pytorch import prune
 
 BATCH = ({0: torch.export.Dim("batch")},)
@@ -260,6 +263,26 @@ def test_other_modules_are_refused_as_they_were(grouped: Any, wrong: str) -> Non
     assert all(torch.equal(own, now[name]) for name, own in model.state_dict().items())
     if wrong not in ("missing", "other shape", "sliced"):
         assert model.depthwise.groups == 12 and outputs(model).shape == (6, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int8, torch.bool])
+def test_all_types_of_elements_are_cut(dtype: torch.dtype) -> None:
+    module = nn.Module()
+    generator = torch.Generator().manual_seed(0)
+    # More elements than the shorter types can count.
+    numbers = torch.randint(2, (3000, 4), generator=generator)
+    module.register_buffer("table", numbers.to(dtype).t().contiguous().t())
+    kept = np.arange(1, 3000, 3)
+    cut = ParameterSlice("table", (3000, 4), (3000, 4), (Gather(0, (), kept),), (1000, 4))
+    found = cut_tensors(module, Expected({"table": cut}, {}, ()))["table"]
+    assert found.dtype == dtype and torch.equal(found, module.table[1::3])
+
+
+def test_ways_begin_with_few_and_end_with_all() -> None:
+    assert list(_ways([])) == [{}, {}]
+    assert list(_ways([1, 2]))[:-1] == [{}, {0: 0}, {1: 0}, {1: 1}, {0: 0, 1: 0}, {0: 0, 1: 1}]
+    many = list(_ways([1] * 30))
+    assert len(many) == 65 and len(many[-1]) == 30 and max(map(len, many[:-1])) == 2
 
 
 def test_the_script_tells_its_use(grouped: Any) -> None:
