@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterator, Sequence, Union
 
 from prunec.language.canonical import print_setting
-from prunec.language.policy_syntax import Policy, Setting
+from prunec.language.policy_syntax import UNCOUNTED, Policy, Setting
 from prunec.language.syntax import Literal
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
@@ -23,8 +23,9 @@ def policy_warnings(policy: Policy) -> Iterator[Diagnostic]:
             yield _idle(headline, setting, first_setting, "keep the stricter one, which is what holds")
     hold, ratio, most = (kinds.get(kind) for kind in ("hold", "ratio", "max_ratio"))
     for setting in policy.settings if hold is not None else ():
-        # Rows that go as a whole, and channels that may go at all, are another grouping, whatever goes.
-        if setting.kind not in ("hold", "whole", "free"):
+        # Rows that go as a whole, and channels that may go at all, are another grouping, whatever goes; what
+        # is held holds all that is to lose the same.
+        if setting.kind not in ("hold", *UNCOUNTED):
             headline = f"`{print_setting(setting)}` says nothing beside `hold`"
             yield _idle(headline, setting, hold, "delete one of them: `hold` keeps everything")
     if ratio is not None and most is not None and (ratio.number or 0) > (most.number or 0):

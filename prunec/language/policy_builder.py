@@ -87,3 +87,6 @@ class _PolicyBuilder(Builder):
 
     def make_free(self, children: Children, span: Span) -> policy_syntax.Setting:
         return self.setting("free", children, span)
+
+    def make_same(self, children: Children, span: Span) -> policy_syntax.Setting:
+        return self.setting("uniform", children, span)

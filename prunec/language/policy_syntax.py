@@ -8,11 +8,14 @@ from typing import Optional
 from prunec.language.syntax import Literal, span_field
 from prunec.support.diagnostics import Span
 
+#: The kinds of settings that say which channels go together, not how many.
+UNCOUNTED = ("whole", "free", "uniform")
+
 
 @dataclass(frozen=True)
 class Setting:
-    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels``, ``whole`` or
-    ``free``, with its number (``None`` for those without one) and the reason given."""
+    """A statement of a policy: ``hold``, ``ratio``, ``align``, ``max_ratio``, ``min_channels``, ``whole``,
+    ``free`` or ``uniform``, with its number (``None`` for those without one) and the reason given."""
 
     kind: str
     number: Optional[float]

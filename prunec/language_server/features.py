@@ -53,6 +53,7 @@ _POLICY_KEYWORDS = {
     "interface": "Inputs and outputs of the model that may change their width.",
     "from": "The outputs that are fed back to these inputs: both lose the same channels.",
     "free": "Channels that stand for numbers of a table may go.",
+    "uniform": "Groups that look alike lose the same number of channels.",
 }
 
 

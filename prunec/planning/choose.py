@@ -16,6 +16,7 @@ from prunec.planning.costs import CostModel
 from prunec.planning.history import History
 from prunec.planning.policy import ModelPolicy, restrictions
 from prunec.planning.targets import Limits, Target
+from prunec.planning.uniform import joined, tied_choices
 from prunec.scoring.criteria import SENSITIVITY, Criterion, Settings, find_criterion, unit_scores
 from prunec.scoring.unit_scores import Scores
 from prunec.support.diagnostics import Diagnostic, PrunecError
@@ -98,11 +99,15 @@ def make_plan(
     chosen = find_criterion(base)
     if scores is None:
         scores = unit_scores(analysis, base, settings_of(options, chosen))
-    choices = choices_of(analysis.solution)
+    choices: Sequence[Choice] = choices_of(analysis.solution)
     rankings = [rank(choice, scores) for choice in choices]
     if measured is not None:
         rankings = [_by_sensitivity(c, ranking, measured) for c, ranking in zip(choices, rankings)]
         options = replace(options, ranked=True)
+    idle: tuple[Diagnostic, ...] = ()
+    if options.policy is not None:
+        together, idle = tied_choices(analysis, choices, options.policy)
+        choices, rankings = joined(choices, rankings, together)
     model = CostModel(analysis, choices)
     if chosen.costs and options.ranked and measured is None:
         rankings = _by_savings(rankings, model)
@@ -110,7 +115,7 @@ def make_plan(
     budget = Budget(options.ratio, options.targets, options.ranked, options.limits)
     allocation = allocate(analysis, model, rankings, budget, observed)
     removed = removed_units(analysis.solution.unit_count, rankings, allocation.steps)
-    return Plan(removed, _method(name, options, allocation), (*warnings, *allocation.warnings))
+    return Plan(removed, _method(name, options, allocation), (*idle, *warnings, *allocation.warnings))
 
 
 def settings_of(options: Options, criterion: Criterion) -> Settings:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from itertools import count
-from typing import Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
@@ -80,6 +80,16 @@ def group_digests(analysis: Analysis) -> list[str]:
     a rule writes an axis down does not matter, nor does a size that is open in one of the two and known in
     the other, as long as the units do not depend on it.
     """
+    return _digests(analysis, lambda parameter: parameter.name)
+
+
+def group_forms(analysis: Analysis) -> list[str]:
+    """A digest of what each group looks like, equal for groups that differ only in the parameters they stand
+    in: those have the same shapes, and each unit takes the same of them."""
+    return _digests(analysis, lambda parameter: list(parameter.shape))
+
+
+def _digests(analysis: Analysis, told_by: Callable[[Parameter], Any]) -> list[str]:
     solution = analysis.solution
     group_of, place_of = _places(solution)
     records: list[list[tuple[str, bytes]]] = [[] for _ in solution.groups]
@@ -92,7 +102,8 @@ def group_digests(analysis: Analysis) -> list[str]:
             groups = group_of[units]
             for number in np.unique(groups[groups >= 0]).tolist():
                 places = np.where(groups == number, place_of[units], -1)
-                records[number].append(_record(parameter, ordered, places, axis_of[factors[-1]]))
+                told = told_by(parameter)
+                records[number].append(_record(told, parameter, ordered, places, axis_of[factors[-1]]))
     return [_digest(own, group.cells) for own, group in zip(records, solution.groups)]
 
 
@@ -107,7 +118,9 @@ def _places(solution: Solution) -> tuple[Atoms, Atoms]:
     return group_of, place_of
 
 
-def _record(parameter: Parameter, factors: Sequence[int], places: Atoms, shorter: int) -> tuple[str, bytes]:
+def _record(
+    told: Any, parameter: Parameter, factors: Sequence[int], places: Atoms, shorter: int
+) -> tuple[str, bytes]:
     """What stands along the axes that the factors belong to, without the factors along which nothing
     changes: only that there are such before others matters, not their size."""
     varying = [d for d in range(places.ndim) if (places != places.take([0], d)).any()]
@@ -126,7 +139,7 @@ def _record(parameter: Parameter, factors: Sequence[int], places: Atoms, shorter
                 sizes.append(size)
         if any(sizes):
             axes.append([axis, *(sizes if sizes[-1] else sizes[:-1])])
-    head = json.dumps([parameter.name, shorter, axes])
+    head = json.dumps([told, shorter, axes])
     return head, np.ascontiguousarray(places, dtype="<i8").tobytes()
 
 

@@ -18,7 +18,7 @@ from prunec.channels.propagate import Cause, Edge, EdgeKind
 from prunec.channels.solve import solve
 from prunec.graph import Tensor
 from prunec.language.parser import parse_policies, read_source
-from prunec.language.policy_syntax import Policy, PolicyFile, Setting
+from prunec.language.policy_syntax import UNCOUNTED, Policy, PolicyFile, Setting
 from prunec.planning.budget import Restriction
 from prunec.planning.interface_policy import interface_warnings, joined, read_interfaces
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
@@ -145,14 +145,12 @@ def restrictions(
     A policy concerns the channels of a matched node's outputs and, for a parameter, all of its own.  Where
     several concern one choice, the strictest of each kind holds.
     """
-    choice_of = np.full(analysis.solution.unit_count + 1, -1, dtype=np.int64)
-    for choice in choices:
-        choice_of[choice.units] = choice.number
+    choice_of = numbers_of_choices(analysis, choices)
     found: dict[int, Restriction] = {}
     warnings = []
     for own, nodes in zip(policy.file.policies, policy.nodes):
-        concerned = sorted({c for node in nodes for c in _choices_at(analysis, node, choice_of)})
-        if nodes and not concerned and any(s.kind not in ("hold", "whole", "free") for s in own.settings):
+        concerned = sorted({c for node in nodes for c in choices_at(analysis, node, choice_of)})
+        if nodes and not concerned and any(s.kind not in ("hold", *UNCOUNTED) for s in own.settings):
             warnings.append(_no_channels(own))
         for number in concerned:
             for setting in own.settings:
@@ -160,7 +158,15 @@ def restrictions(
     return found, tuple(warnings)
 
 
-def _choices_at(analysis: Analysis, node: int, choice_of: Atoms) -> set[int]:
+def numbers_of_choices(analysis: Analysis, choices: Sequence[Choice]) -> Atoms:
+    """For each unit the number of its choice; -1 for what is no unit, which the last entry stands for."""
+    choice_of = np.full(analysis.solution.unit_count + 1, -1, dtype=np.int64)
+    for choice in choices:
+        choice_of[choice.units] = choice.number
+    return choice_of
+
+
+def choices_at(analysis: Analysis, node: int, choice_of: Atoms) -> set[int]:
     """The choices whose channels a node puts out, or a parameter has."""
     channels = analysis.solution.propagation.channels
     bound = analysis.lowered.rules[node]

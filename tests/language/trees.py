@@ -195,7 +195,7 @@ shares = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_
 settings = st.one_of(
     st.builds(
         policy_syntax.Setting,
-        st.sampled_from(["hold", "whole", "free"]),
+        st.sampled_from(["hold", "whole", "free", "uniform"]),
         st.none(),
         st.none() | texts,
         st.just(NOWHERE),
