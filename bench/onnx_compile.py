@@ -26,6 +26,7 @@ from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.model_runtime import OnnxRuntime
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.language.library import load
+from prunec.model import Model
 from prunec.rewriting.emit import Pruned, emit
 from prunec.rewriting.slicing import mask_array
 from prunec.support.diagnostics import PrunecError, render_all
@@ -91,9 +92,9 @@ def _pruned(
     return model, analysis, emit(analysis, removed)
 
 
-def left_of(model: OnnxModel, pruned: Pruned) -> float:
-    """The share of the parameters' elements that stays."""
-    shapes = model.parameter_shapes
+def left_of(model: Model, pruned: Pruned) -> float:
+    """The share of the parameters' elements that stays; the parameters are at hand."""
+    shapes = model.parameter_shapes or {}
     sizes = {name: prod(shape) for name, shape in shapes.items()}
     new = {piece.name: prod(piece.sizes(shapes[piece.name])[1]) for piece in pruned.slices}
     return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))

@@ -167,7 +167,7 @@ def _set_sizes(module: Any, changes: _Changes) -> None:
 def _own_sizes(part: Any) -> dict[str, Any]:
     from torch import nn
 
-    weight = getattr(part, "weight", None)
+    weight: Any = getattr(part, "weight", None)
     if isinstance(part, nn.modules.batchnorm._NormBase):
         first = next((own for own in (weight, part.running_mean) if own is not None), None)
         return {} if first is None else {"num_features": len(first)}
