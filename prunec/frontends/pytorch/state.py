@@ -33,9 +33,20 @@ def state_names(archive: Optional[Archive]) -> tuple[str, ...]:
 def has_state(model: PytorchModel) -> bool:
     """Whether there is a state dict, and safetensors can hold it."""
     names = state_names(model.program.archive)
-    return bool(names) and all(
-        name != REMARKS and model.program.type_of(name) in SAFE_NAMES for name in names
+    return (
+        bool(names)
+        and all(map(_is_text, names))
+        and all(name != REMARKS and model.program.type_of(name) in SAFE_NAMES for name in names)
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written: JSON can hold halves of characters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unsaved(model: PytorchModel, edits: Edits) -> tuple[str, ...]:

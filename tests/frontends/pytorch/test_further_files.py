@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frontends.pytorch.archives import FIXTURES, NEWEST, archive, members
+from frontends.pytorch.archives import FIXTURES, NEWEST, archive, changed, members
 from frontends.pytorch.compiling import compiled
 from prunec.embedded.safetensors import NewTensor, read_safetensors, read_tensor, write_safetensors
 from prunec.frontends.pytorch.front_end import FRONT_END
@@ -130,6 +130,21 @@ def test_other_state_dicts_are_refused(folder: Path, tmp_path: Path, wrong: str)
     ran = run(folder, tmp_path / "in.safetensors", tmp_path / "out.safetensors")
     assert ran.returncode == 1 and said in ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "name, dtype", [("\ud800.weight", 7), ("__metadata__", 7), ("fine.weight", 11), ("fine.weight", 7)]
+)
+def test_what_the_format_cannot_hold_is_not_written(tmp_path: Path, name: str, dtype: int) -> None:
+    def renamed(document: Any) -> None:
+        entries = document["config"]
+        entries[name] = entries.pop("last.bias")
+        entries[name]["tensor_meta"].update({"dtype": dtype, "sizes": [{"as_int": 1}]})
+        entries["last.bias"] = entries[name]
+
+    (tmp_path / "net.pt2").write_bytes(changed(weights=renamed))
+    files = {own.name: own.made for own in FRONT_END.further_files(read_model(tmp_path / "net.pt2"))}
+    assert files["net.safetensors"] is ((name, dtype) == ("fine.weight", 7))
 
 
 def test_the_library_reads_the_state_dict(folder: Path) -> None:
