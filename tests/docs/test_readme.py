@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import re
 import shutil
@@ -11,6 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+import prunec.pytorch
+from tests.frontends.pytorch.archives import NEWEST
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rule = next(text for _, text in BLOCKS if text.startswith("## Scales every channel"))
     (path / "my_gate.prune").write_text(rule, encoding="utf-8")
     (path / "model-symbol.json").write_text(_GATED, encoding="utf-8")
+    shutil.copy(NEWEST, path / "net.pt2")
     _write_examples(path / "examples.npz")
     if find_spec("onnx"):
         _write_onnx(path / "net.onnx")
@@ -103,12 +109,15 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_command_runs(folder: Path) -> None:
     """In one test, since later commands use the files of earlier ones."""
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 15
     for command in COMMANDS:
         if re.match("prunec verify|prunec compile .* --data", command) and find_spec("mxnet") is None:
             continue
         if ".onnx" in command and not (find_spec("onnx") and find_spec("onnxruntime")):
             continue
+        if ".pt2" in command and find_spec("torch") is None:
+            # Without PyTorch all but running works.
+            command = command.replace(" --verify", "")
         done = run(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     pruned, replayed = (folder / name / "digits-symbol.json" for name in ("digits-pruned", "replayed"))
@@ -120,7 +129,7 @@ def test_every_command_runs(folder: Path) -> None:
 
 
 def test_program_runs(folder: Path) -> None:
-    program = next(text for language, text in BLOCKS if language == "python")
+    program = next(text for _, text in BLOCKS if "import prunec\n" in text)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -133,6 +142,16 @@ def test_program_runs(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     small = (folder / "small-symbol.json").read_text(encoding="utf-8")
     assert '"num_filter": "16"' in small
+
+
+def test_call_from_python_is_that_of_the_interface() -> None:
+    """The arguments in the README are those of the function."""
+    (call,) = re.findall(r"^smaller = (prune\(.*\))$", README, re.MULTILINE)
+    given = ast.parse(call, mode="eval").body
+    assert isinstance(given, ast.Call)
+    names = inspect.signature(prunec.pytorch.prune).parameters
+    assert {keyword.arg for keyword in given.keywords} <= set(names)
+    assert list(names)[: len(given.args)] == ["model", "example_inputs", "dynamic_shapes"]
 
 
 def test_change_shown_is_real(folder: Path) -> None:
