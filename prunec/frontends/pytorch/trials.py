@@ -53,7 +53,11 @@ class PytorchTrials(Trials):
         return {kind: kind for kind in _KINDS}
 
     def start(self) -> None:
-        torch_package()
+        torch = torch_package()
+        # Memory that no operator writes to holds no number, rather than what was there before: nothing is
+        # concluded from it.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = True
 
     def templates(self, version: Optional[int]) -> Templates:
         return read_templates(_TEMPLATES, None)
