@@ -97,16 +97,21 @@ def program_text(document: Any) -> ProgramText:
     specs = _member(signature, "input_specs", list)
     if len(specs) != len(inputs):
         raise Malformed(f"the signature has {len(specs)} inputs, the graph {len(inputs)}")
-    nodes = [_node(entry, index) for index, entry in enumerate(_member(graph, "nodes", list))]
+    nodes = graph_nodes(graph)
     outputs = [argument(entry) for entry in _member(graph, "outputs", list)]
     symbols = graph.get("sym_int_values")
     return ProgramText(
         tuple(_spec(entry, own) for entry, own in zip(specs, inputs)),
-        tuple(nodes),
+        nodes,
         tuple(outputs),
         metas,
         symbols if isinstance(symbols, dict) else {},
     )
+
+
+def graph_nodes(graph: Any) -> tuple[ProgramNode, ...]:
+    """The nodes of a graph, in their order.  Raises :class:`Malformed`."""
+    return tuple(_node(entry, index) for index, entry in enumerate(_member(graph, "nodes", list)))
 
 
 def argument(entry: Any) -> Argument:

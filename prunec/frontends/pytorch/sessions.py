@@ -12,6 +12,7 @@ import numpy as np
 from prunec.embedded.pt2_tensors import TYPES
 from prunec.frontends.pytorch.document import InputSpec, Symbolic, Value
 from prunec.frontends.pytorch.interpreter import Part, Parts, element_type, missing, names, run
+from prunec.frontends.pytorch.nested import with_calls_inlined
 from prunec.frontends.pytorch.package import refused, torch_package
 from prunec.frontends.pytorch.program import Program
 from prunec.frontends.pytorch.symbol_values import number_of, symbol_values
@@ -28,13 +29,14 @@ class Loaded:
 
     def __init__(self, program: Program, tied: Mapping[str, str]) -> None:
         self.program, self.tied = program, tied
-        self.parts = Parts(program.text)
+        self.text = with_calls_inlined(program)
+        self.parts = Parts(self.text)
 
     @cached_property
     def specs(self) -> dict[str, InputSpec]:
         """The inputs of the graph by the names of the values; those that are neither tensors nor numbers that
         change are not among them."""
-        specs = self.program.text.inputs
+        specs = self.text.inputs
         return {spec.argument.name: spec for spec in specs if isinstance(spec.argument, (Value, Symbolic))}
 
     @cached_property
@@ -50,7 +52,7 @@ class Loaded:
         spec = self.specs.get(name)
         if spec is not None and spec.target:
             return self.program.type_of(spec.target)
-        number = self.program.text.metas.get(name, {}).get("dtype")
+        number = self.text.metas.get(name, {}).get("dtype")
         return TYPES[number][0] if isinstance(number, int) and number in TYPES else None
 
     def own(self, name: str, parameters: Mapping[str, Array]) -> Any:
@@ -159,7 +161,7 @@ def open_session(
 def _numbers(loaded: Loaded, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     """The sizes that follow from the shapes of what is given, where the program computes them from something
     else."""
-    text = loaded.program.text
+    text = loaded.text
     stated = []
     for name, shape in shapes.items():
         sizes = text.metas.get(name, {}).get("sizes")

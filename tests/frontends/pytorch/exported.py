@@ -60,6 +60,21 @@ class Tied(nn.Module):
         return self.head(x.reshape(b, s, 6))
 
 
+class Tabled(nn.Module):
+    """A table of positions that is computed without gradients: a graph of its own in the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 4)
+        self.register_buffer("steps", torch.arange(6) / 7, persistent=False)
+
+    def forward(self, x: Any) -> Any:
+        with torch.no_grad():
+            angles = x[:, :1] * self.steps
+            sines, same = angles.sin(), x * 1
+        return self.head(x + sines) + same[:, :4]
+
+
 def exported(
     network: nn.Module, example: Any, path: Path, sizes: Optional[dict[int, str]] = None, train: bool = False
 ) -> PytorchModel:

@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
 
-from frontends.pytorch.exported import Convolutions, Masked, Tied, exported, original
+from frontends.pytorch.exported import Convolutions, Masked, Tabled, Tied, exported, original
 from prunec import PrunecError
 from prunec.examples import Data
 from prunec.frontends.pytorch.document import program_text
@@ -176,6 +176,27 @@ def test_statistics_stay_what_they_are(folder: Path) -> None:
     np.testing.assert_array_equal(model.parameter("norm.running_mean"), before)
     # Computed from the batch: the statistics that it was exported with have no say.
     assert abs(first.mean(axis=(0, 2, 3))).max() < 1e-5
+
+
+def test_graphs_inside_of_a_program_are_run_where_they_are_called(folder: Path) -> None:
+    network = Tabled()
+    model = exported(network, torch.randn(2, 6), folder / "tabled.pt2", {0: "batch"})
+    (call,) = (node for node in model.program.text.nodes if node.has_graph)
+    inputs = drawn(model, x=(3, 6))
+    (found,) = whole(model, inputs)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(inputs["x"])).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    sines, same = whole(model, inputs, *call.values)
+    np.testing.assert_array_equal(same, inputs["x"])
+    (found,) = part(model, {call.values[0]: sines * 0, "x": inputs["x"]}, *names_of_outputs(model))
+    plain = inputs["x"] @ model.parameter("head.weight").T + model.parameter("head.bias")
+    np.testing.assert_allclose(found, plain + inputs["x"][:, :4], rtol=1e-5, atol=1e-6)
+
+
+def names_of_outputs(model: PytorchModel) -> list[str]:
+    names = {tensor: name for name, tensor in model.content.values.items()}
+    return [names[tensor] for tensor in model.graph.outputs]
 
 
 # --- parts ---
