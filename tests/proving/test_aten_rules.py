@@ -238,6 +238,18 @@ def test_rules_without_the_fault_are_right(text: str) -> None:
     assert verdict.verdict == "right", report([verdict])
 
 
+def test_a_rule_that_changes_constants_is_refused() -> None:
+    """They stay what they are in the file, so that they would name other channels."""
+    text = """
+op index_select(dim, index = None) when index not in {None, ()} and size(self, dim) > 0 {
+  self[*a, c @ dim, *b], index -> out[*a, c[index], *b]
+}
+"""
+    verdict = proved(text, 12, False, "aten")
+    assert verdict.verdict == "wrong" and verdict.failure is not None
+    assert "a constant that holds positions cannot be changed in the file" in verdict.failure.problem
+
+
 def test_operators_that_nobody_has_are_told() -> None:
     verdict = proved("op no_such_operator { data[*x] -> out[*x] }\n", 2, False, "aten")
     assert (verdict.verdict, verdict.reason) == ("not tried", "PyTorch has no such operator")

@@ -27,8 +27,11 @@ _SYMBOL = re.compile(r"Symbol\('([^']*)'[^()]*\)")
 def program_edits(program: Program, content: GraphOfProgram, edits: Edits) -> ProgramEdits:
     """The edits of a program that make those of its graph.
 
-    Raises PrunecError P518 where a number that the program computes cannot become what it has to be.
+    Raises PrunecError P518 where a number that the program computes cannot become what it has to be, and
+    where a constant would have to hold other numbers: these are not changed.
     """
+    for index, position in sorted(edits.inputs):
+        raise PrunecError(_carried(content, index, position))
     nodes = program.document["graph_module"]["graph"]["nodes"]
     computed = Computed(program.text)
     arguments: dict[str, dict[str, Any]] = {}
@@ -168,6 +171,17 @@ def _cannot_change(content: GraphOfProgram, index: int, name: str) -> Diagnostic
         where=f"node {node.name!r} ({node.operator})",
         notes=(f"{name} holds a number that the program computes from sizes, in a way that is not followed",),
         help="keep the channels of this node by a policy",
+    )
+
+
+def _carried(content: GraphOfProgram, index: int, position: int) -> Diagnostic:
+    node = content.graph.nodes[index]
+    return Diagnostic(
+        "P518",
+        "a constant that holds positions cannot be changed in the file",
+        where=f"node {node.name!r} ({node.operator})",
+        notes=(f"its input {position} would have to name the channels that stay by other numbers",),
+        help="keep the channels of this node: by a policy, or in the rule for its operator",
     )
 
 
