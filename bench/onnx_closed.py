@@ -66,14 +66,14 @@ def examine(one: Architecture, closed: Path, opened: Path) -> dict[str, Any]:
     before, after = (analyse(read_model(path), rules) for path in (closed, opened))
     text = open_length(onnx.load(opened, load_external_data=False))
     found: dict[str, Any] = {"length": text, "channels": [_channels(own) for own in (before, after)]}
-    found["left"] = [left_of(own.model, _pruned(own)) for own in (before, after)]
+    found["left"] = [_left(own) for own in (before, after)]
     found["groups"] = [sum(len(members) > 1 for members in group_members(own)) for own in (before, after)]
     found["differences"] = differences(before, after)
     exact = analyse(read_model(opened), rules, strict=True)
     pruned = _pruned(exact)
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
     found["outcome"] = "pruned" if pruned.slices else "kept"
-    found["left_strict"] = left_of(exact.model, pruned)
+    found["left_strict"] = _left(exact)
     found["sizes"] = list(_proofs(one, exact, pruned, text))
     return found
 
@@ -149,6 +149,11 @@ def _channels(analysis: Analysis) -> int:
 # --- the smaller model ---
 
 
+def _left(analysis: Analysis) -> float:
+    assert isinstance(analysis.model, OnnxModel)
+    return left_of(analysis.model, _pruned(analysis))
+
+
 def _pruned(analysis: Analysis) -> Pruned:
     random = np.random.default_rng(_SEED)
     removed = uniform(analysis.solution, _RATIO, random.random(analysis.solution.unit_count))
@@ -179,7 +184,8 @@ def _proofs(one: Architecture, analysis: Analysis, pruned: Pruned, text: bool) -
         try:
             verdict = prove(subject, Examples(*drawn))
         except PrunecError as error:
-            yield {**head, "outcome": "fails", "error": 0.0, "message": error.diagnostics[0].headline}
+            outcome = "fails" if _runs(model, drawn[0]) else "neither"
+            yield {**head, "outcome": outcome, "error": 0.0, "message": error.diagnostics[0].headline}
             continue
         yield {
             **head,
@@ -187,6 +193,15 @@ def _proofs(one: Architecture, analysis: Analysis, pruned: Pruned, text: bool) -
             "error": float(min(verdict.error, 1e30)),
             **evidence(verdict),
         }
+
+
+def _runs(model: OnnxModel, feeds: Mapping[str, Any]) -> bool:
+    """Whether the original runs."""
+    try:
+        model.runtime().session(feeds).run(feeds)
+    except PrunecError:
+        return False
+    return True
 
 
 def _shape(shape: tuple[int, ...], tenths: int) -> tuple[int, ...]:

@@ -54,6 +54,8 @@ NAMES = (
     "t5_encoder",
     "bart",
 )
+#: What is said where a model was not run.
+_NOT_RUN = {"fails": "it does not run", "neither": "the original does not run either"}
 _INTRODUCTION = """
 {count} of the architectures above, exported twice (`make corpus-closed`): with a batch of one and every size
 closed, and with an open batch and, where they read words, an open length. `--input` is given for neither.
@@ -118,7 +120,9 @@ def totals(results: Sequence[Result]) -> Iterator[str]:
 
 def is_wrong(one: Result) -> bool:
     """Whether prunec failed, or what it wrote is not exact at some size."""
-    return one["exported"] and (not _done(one) or not _exact(one))
+    if not one["exported"]:
+        return False
+    return not _done(one) or any(size["outcome"] not in ("proved", "neither") for size in one["sizes"])
 
 
 def exceptions_of(one: Result) -> list[str]:
@@ -130,8 +134,9 @@ def exceptions_of(one: Result) -> list[str]:
         return [f"{one['outcome']}: {lines[0 if one['outcome'] == 'refused' else -1]}"]
     told = list(one["differences"])
     for size in one["sizes"]:
-        if size["outcome"] == "fails":
-            told.append(f"at {size['shapes']} it does not run: {size['message']}")
+        if size["outcome"] in _NOT_RUN:
+            what = _NOT_RUN[size["outcome"]]
+            told.append(f"at {size['shapes']} {what}: {size['message']}")
         elif size["outcome"] != "proved":
             told.append(f"at {size['shapes']}: {evidence_text(size)}".replace("\n", ";"))
     return told
@@ -144,7 +149,7 @@ def line(one: Result) -> str:
     if not _done(one):
         return f"{name}{told}"
     groups = "same groups" if not one["differences"] else "OTHER GROUPS"
-    exact = "exact" if _exact(one) else "NOT EXACT"
+    exact = "exact" if _exact(one) else "NOT EXACT" if is_wrong(one) else "does not run before"
     left = "left {:.3f}, open {:.3f}".format(*one["left"])
     return f"{name} {groups} {exact} {_error(one):.1e} {left}{told}"
 
@@ -173,7 +178,8 @@ def _totals(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     names = {one["name"] for one in done}
     agree = names - {one["name"] for one in done if one["differences"]}
     yield "architectures with the same groups", f"{len(agree)} of {len(names)}"
-    yield "exact at all three sizes", f"{sum(map(_exact, done))} of {len(done)}"
+    run = [one for one in done if not all(size["outcome"] == "neither" for size in one["sizes"])]
+    yield "exact at all three sizes", f"{sum(map(_exact, run))} of the {len(run)} that run before"
     for number, title in enumerate(("closed", "open")):
         if done:
             yield (
