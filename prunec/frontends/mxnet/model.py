@@ -81,8 +81,10 @@ class MXNetModel:
     def rewrite(self, edits: Edits) -> bytes:
         """The symbol file with attributes changed, and the shape hints of variables with them."""
         attributes = dict(edits.attributes)
+        # Variables of one name are one parameter; inputs are no parameters.
+        sizes_of = {piece.name: dict(enumerate(piece.new_shape)) for piece in edits.slices}
         for node, variable in enumerate(self.graph.nodes):
-            axes = edits.shapes.get(Tensor(node, 0), {})
+            axes = sizes_of.get(variable.name, edits.shapes.get(Tensor(node, 0), {}))
             if variable.operator is not None or not axes:
                 continue
             hint = self.file.attributes(node).get(_SHAPE_HINT)
