@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
     from prunec.cli.made_up import MadeUp
     from prunec.cli.verification import ComparisonInputs
-    from prunec.frontends.base import PrunedFiles
+    from prunec.frontends.base import ModelFolder, PrunedFiles
     from prunec.planning.choose import Plan
     from prunec.rewriting.emit import Pruned
     from prunec.support.diagnostics import Diagnostic
@@ -56,6 +56,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--means", action="store_true", help="restore means only: less, and harmful in deep networks"
     )
     add_register_option(parser)
+    parser.add_argument(
+        "--transformers",
+        metavar="FOLDER",
+        help="the folder of the library transformers that the program was exported from: a smaller one is "
+        "written too",
+    )
     parser.add_argument("--report", action="store_true", help="write report.html too, a page to look at")
     parser.add_argument("--force", action="store_true", help="replace prunec's own files in DIR")
     said = parser.add_mutually_exclusive_group()
@@ -91,6 +97,7 @@ def compile_model(options: argparse.Namespace) -> tuple[int, str]:
     from tempfile import TemporaryDirectory
 
     from prunec.cli.artefacts import check_folder
+    from prunec.cli.compile_files import names_in_folder
     from prunec.cli.inputs import read_inputs
     from prunec.cli.made_up import check_parameters
 
@@ -98,13 +105,29 @@ def compile_model(options: argparse.Namespace) -> tuple[int, str]:
     if making_up:
         check_parameters(inputs)
     folder = Path(options.out if options.out is not None else f"{inputs.model.prefix}-pruned")
-    check_folder(folder, _names(inputs, options), inputs.files, options.force)
+    beside = _beside(options, inputs)
+    read = (*inputs.files, *(() if beside is None else beside.files))
+    check_folder(folder, (*_names(inputs, options), *names_in_folder(beside)), read, options.force)
     plans = make_all(options, inputs) if options.criterion == AUTO else [_plan(options, inputs)]
     if not making_up:
-        return _compile(options, inputs, plans[0], folder)
+        return _compile(options, inputs, plans[0], folder, beside)
     with TemporaryDirectory(prefix="prunec-") as scratch:
         found = _made_up(options, inputs, plans, Path(scratch))
-        return _compile(options, inputs, found.plan, folder, found)
+        return _compile(options, inputs, found.plan, folder, beside, found)
+
+
+def _beside(options: argparse.Namespace, inputs: Inputs) -> Optional[ModelFolder[Any]]:
+    """The folder in which another library has the model, where one was given.  Raises PrunecError P350 to
+    P353."""
+    from pathlib import Path
+
+    if options.transformers is None:
+        return None
+    with options.terminal.step("reading the folder"):
+        found = inputs.front.model_folder(inputs.model, Path(options.transformers))
+    if found is None:
+        options.parser.error(f"argument --transformers: {inputs.front.file_kind} is not exported from such")
+    return found
 
 
 def _made_up(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan], folder: Path) -> MadeUp:
@@ -123,6 +146,7 @@ def _compile(
     given_inputs: Inputs,
     plan: Plan,
     folder: Path,
+    beside: Optional[ModelFolder[Any]],
     made_up: Optional[MadeUp] = None,
 ) -> tuple[int, str]:
     """Writes the smaller model, made up for if it is, and says what it is."""
@@ -142,12 +166,12 @@ def _compile(
             return status, ""
     with options.terminal.step("writing the smaller model"):
         pruned = emit_checked(inputs.analysis, plan.removed)
-        artefacts = compiled_files(inputs, plan, pruned)
+        artefacts = compiled_files(inputs, plan, pruned, beside)
         if options.report:
             artefacts = _with_report(artefacts, inputs, plan, pruned, options)
         if made_up is not None:
             artefacts = added(artefacts, made_up)
-        stale = stale_files(folder, _optional(given_inputs, artefacts.names()), given_inputs.files)
+        stale = stale_files(folder, _optional(given_inputs, folder, artefacts.names()), given_inputs.files)
         write(artefacts, folder, stale)
     options.terminal.warn([*_approximation(inputs, plan), *_not_restored(options, inputs, plan)])
     result = Result(given_inputs, plan, pruned, folder, artefacts.names())
@@ -186,19 +210,21 @@ def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     return (*own_files, *page, *more, *data, *further, *parameters)
 
 
-def _optional(inputs: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
+def _optional(inputs: Inputs, folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
     from pathlib import Path
 
     from prunec.cli import compensated, restored
     from prunec.cli.artefacts import REPORT
+    from prunec.cli.compile_files import left_in_folder
 
     parameters = inputs.front.usual_parameter_file(inputs.model)
     suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
     usual = [] if parameters is None else [parameters]
     copies = [f"{own.COPY}{suffix}" for own in (compensated, restored)]
     further = [own.name for own in inputs.front.further_files(inputs.model)]
-    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *further, *usual)
+    beside = left_in_folder(folder)
+    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *further, *usual, *beside)
     return tuple(name for name in written if name not in names)
 
 

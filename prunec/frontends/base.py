@@ -49,6 +49,28 @@ class FurtherFile:
     made: bool = True
 
 
+class ModelFolder(ABC, Generic[M]):
+    """A folder in which another library has the same model, and that a smaller one can be written of.
+
+    ``names`` are the files written, and ``files`` those read.
+    """
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of the files that :meth:`write` writes."""
+
+    @property
+    @abstractmethod
+    def files(self) -> tuple[Path, ...]:
+        """The files of the folder that are read."""
+
+    @abstractmethod
+    def write(self, model: M, pruned: Pruned, target: Path) -> None:
+        """Makes the folder ``target`` of the smaller model; ``model`` is that of the folder, or the same with
+        other parameters.  Raises PrunecError where such a folder cannot hold it, and OSError."""
+
+
 class FrontEnd(ABC, Generic[M]):
     """One kind of model file.  Objects hold no state: they are handed to other processes as they are."""
 
@@ -157,6 +179,12 @@ class FrontEnd(ABC, Generic[M]):
     def further_files(self, model: M) -> tuple[FurtherFile, ...]:
         """Files beside the smaller model that hold it, or a part of it, in another form."""
         return ()
+
+    def model_folder(self, model: M, folder: Path) -> Optional[ModelFolder[M]]:
+        """The folder in which another library has a model; ``None`` where no library has such folders.
+
+        Raises PrunecError where it cannot be read, or does not hold the model."""
+        return None
 
     def check_written(self, model: M, folder: Path) -> None:
         """Whether the smaller model in a folder is as sound as the original.  Raises PrunecError P516."""

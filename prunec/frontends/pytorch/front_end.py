@@ -10,6 +10,7 @@ from prunec.frontends.base import FrontEnd, FurtherFile, PrunedFiles
 if TYPE_CHECKING:
     from prunec.frontends.operators import Registered
     from prunec.frontends.pytorch.model import PytorchModel
+    from prunec.frontends.pytorch.transformers_folder import TransformersFolder
     from prunec.frontends.pytorch.trials import PytorchTrials
     from prunec.frontends.runtime import Array
     from prunec.graph import Shape
@@ -78,6 +79,11 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
         from prunec.frontends.pytorch.further import further_files
 
         return further_files(model)
+
+    def model_folder(self, model: PytorchModel, folder: Path) -> TransformersFolder:
+        from prunec.frontends.pytorch.transformers_folder import read_folder
+
+        return read_folder(folder, model)
 
     def script(self, model: PytorchModel, pruned: Pruned) -> str:
         from prunec.frontends.pytorch.script import render_script

@@ -61,13 +61,15 @@ def write_state(model: PytorchModel, edits: Edits, target: Path) -> None:
     program, tied = model.program, model.content.tied
     cuts = {own.name: own for own in edits.slices}
     tensors = {
-        name: _smaller(program, name, cuts.get(tied.get(name, name))) for name in state_names(program.archive)
+        name: smaller_tensor(program, name, cuts.get(tied.get(name, name)))
+        for name in state_names(program.archive)
     }
     with written(target) as out:
         write_safetensors(out, tensors, _REMARKS)
 
 
-def _smaller(program: Program, name: str, cut: Optional[ParameterSlice]) -> NewTensor:
+def smaller_tensor(program: Program, name: str, cut: Optional[ParameterSlice]) -> NewTensor:
+    """What is left of a tensor."""
     sizes = program.tensors[name].sizes
     new = sizes if cut is None else cut.sizes(sizes)[1]
     return NewTensor(program.type_of(name), new, _elements(program, name, cut))
