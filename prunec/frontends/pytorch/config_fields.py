@@ -203,13 +203,20 @@ def _broken(own: Configuration, stays: Sequence[str], places: Sequence[_Axis]) -
 
 def _differ(own: Configuration, field: str, values: Mapping[int, Sequence[_Axis]]) -> NoReturn:
     notes = [f"{field} is {value} in {_listed(places)}" for value, places in sorted(values.items())]
-    places = [place for names in values.values() for place in names]
-    patterns = _patterns(places)
-    help_text = (
-        f"take the same from all layers by --policy: `policy {patterns} {{ uniform }}`, or --ratio without "
-        f"--global; or keep it: `policy {patterns} {{ hold }}`"
-    )
-    _unsaid(own, f"layers differ in {field}", notes, places, help_text)
+    alike: dict[_Axis, set[int]] = {}
+    for value, places in values.items():
+        for place in places:
+            alike.setdefault(_in_all_layers(place), set()).add(value)
+    uneven = [place for place, found in alike.items() if len(found) > 1]
+    changed = [place for place, found in alike.items() if found != {own.fields[field]}]
+    help_text = ""
+    if uneven:
+        patterns = _patterns(uneven)
+        help_text = (
+            f"take the same from all layers by --policy: `policy {patterns} {{ uniform }}`, or --ratio "
+            f"without --global; or keep it: `policy {patterns} {{ hold }}`"
+        )
+    _unsaid(own, f"{field} would be several numbers", notes, changed, help_text)
 
 
 def _unsaid(
@@ -220,6 +227,11 @@ def _unsaid(
     raise PrunecError(Diagnostic("P354", headline, own.where, notes=tuple(notes), help=advice))
 
 
+def _in_all_layers(place: _Axis) -> _Axis:
+    """An axis with ``*`` for the number of its layer."""
+    return place._replace(name=_LAYER.sub("*", place.name))
+
+
 def _patterns(places: Sequence[_Axis]) -> str:
     """Parameters as a policy names them, in all layers.
 
@@ -228,7 +240,7 @@ def _patterns(places: Sequence[_Axis]) -> str:
     """
     made = [place for place in places if place.axis == 0] or places
     patterns: dict[str, str] = {}
-    for pattern in sorted((_LAYER.sub("*", place.name) for place in made), reverse=True):
+    for pattern in sorted((_in_all_layers(place).name for place in made), reverse=True):
         # One parameter of a module will do: its weight, where it has one.
         patterns.setdefault(pattern.rpartition(".")[0], pattern)
     return ", ".join(f'"{printable(pattern, 200)}"' for pattern in sorted(patterns.values()))
