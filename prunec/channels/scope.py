@@ -312,10 +312,13 @@ class FactorScope:
         key = tuple(factors)
         if key not in self.row_values:
             self.row_values[key] = self.step("fresh", self.shape(key))
-            for table in self.arrays:
-                if set(key) <= set(table.factors[:-1]):
-                    self._follow(table, key, self.row_values[key])
-        return Array(list(key), self.row_values[key], of_rows=True)
+        value = self.row_values[key]
+        # Rows that were told by an array of their own follow one of the tables already.
+        followed = {table for table, _, rows, _ in self.rows if rows == value}
+        for table in self.arrays:
+            if set(key) <= set(table.factors[:-1]) and table.value not in followed:
+                self._follow(table, key, value)
+        return Array(list(key), value, of_rows=True)
 
     def link_rows(self) -> None:
         """Relates tables that share rows, and rows that are kept, to each other; once all is settled."""

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 
 from prunec.analysis.analyse import analyse
 from prunec.graph import Tensor
+from prunec.planning.policy import read_policy, regrouped
 from prunec.rewriting.shrink import Shrinker
 
 
@@ -186,6 +187,50 @@ def test_a_sum_of_parts_without_elements():
     rules = SmallRules("op none { data[n, c] -> out[n, (p + q)]  p = 0  q = 0 }")
     model = sketch(("x", None), ("y", "none", ["x"]), outputs=["y"], shapes={"x": (2, 3)})
     assert analyse(model, rules).solution.propagation.channels[Tensor(1, 0)].layout.axes == ((2,), (0,))
+
+
+GROUPED_ATTENTION = """
+op dense { data[n, s, i], weight[o, i] -> out[n, s, o] }
+op heads(width) { data[n, s, (h d)] -> out[n, h, s, d]  width = d }
+op turn { data[n, h, s, d] -> out[n, h, s, d]  keep d because "positions are told by turning" }
+op repeated(times) { data[n, h, s, d] -> out[n, h, r, s, d]  times = r }
+op folded { data[n, h, r, s, d] -> out[n, (h r), s, d] }
+op attend { q[*b, s, d], k[*b, l, d], v[*b, l, w] -> out[*b, s, w]  keep s, l because "positions" }
+op merge { data[n, h, s, d] -> out[n, s, (h d)] }
+"""
+
+
+def test_rows_that_stay_stay_in_all_tables(tmp_path):
+    """Queries share heads of keys and values, which stay: those of values do too, where a policy has them go
+    whole."""
+    variables = [(name, None) for name in ("x", "wq", "wk", "wv", "wo")]
+    nodes = [
+        ("q", "dense", ["x", "wq"]),
+        ("qh", "heads", ["q"], {"width": 3}),
+        ("qt", "turn", ["qh"]),
+        ("k", "dense", ["x", "wk"]),
+        ("kh", "heads", ["k"], {"width": 3}),
+        ("kt", "turn", ["kh"]),
+        ("kr", "repeated", ["kt"], {"times": 2}),
+        ("ks", "folded", ["kr"]),
+        ("v", "dense", ["x", "wv"]),
+        ("vh", "heads", ["v"], {"width": 3}),
+        ("vr", "repeated", ["vh"], {"times": 2}),
+        ("vs", "folded", ["vr"]),
+        ("a", "attend", ["qt", "ks", "vs"]),
+        ("m", "merge", ["a"]),
+        ("y", "dense", ["m", "wo"]),
+    ]
+    shapes = {"x": (2, 5, 6), "wq": (12, 6), "wk": (6, 6), "wv": (6, 6), "wo": (4, 12)}
+    parameters = ("wq", "wk", "wv", "wo")
+    model = sketch(*variables, *nodes, outputs=["y"], shapes=shapes, parameters=parameters)
+    analysis = analyse(model, SmallRules(GROUPED_ATTENTION))
+    values = analysis.solution.propagation.channels[Tensor(3, 0)].arrays[0]
+    assert (analysis.solution.units(values) >= 0).all()
+    (tmp_path / "my.prune").write_text('policy "*" { whole rows }')
+    whole = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis))
+    keys = whole.solution.propagation.channels[Tensor(2, 0)].arrays[0]
+    assert (whole.solution.units(keys) == -1).all() and (whole.solution.units(values) == -1).all()
 
 
 def test_kept_channels_have_a_cause():
