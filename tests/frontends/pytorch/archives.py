@@ -8,7 +8,12 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.pt2"))
+def _version(path: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in path.stem.rpartition("-")[2].split("."))
+
+
+#: The oldest version of PyTorch whose programs are read, and a newer one.
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.pt2"), key=_version)
 NEWEST = FIXTURES[-1]
 
 
