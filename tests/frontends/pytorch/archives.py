@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+
 def _version(path: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in path.stem.rpartition("-")[2].split("."))
 
