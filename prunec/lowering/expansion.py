@@ -41,7 +41,12 @@ def _making(sizes: Sizes) -> Making[PlainAxis]:
         reverse=lambda axis: tuple(Reversed(term) if isinstance(term, str) else term for term in axis),
         product=lambda axes: tuple(term for axis in axes for term in axis),
         size=lambda axis: closed(axis_size(axis, sizes)),
+        is_one=lambda axis: _is_one(axis_size(axis, sizes)),
     )
+
+
+def _is_one(size: Optional[Size]) -> Optional[bool]:
+    return None if size is None else size == 1
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Iterator, Mapping, Optional, Sequence
 
 from prunec.language.functions import function_of
 from prunec.language.functions.codes import read_codes
-from prunec.language.functions.positions import listed_positions
+from prunec.language.functions.positions import chosen_positions, listed_positions
 from prunec.language.syntax import (
     Call,
     Discontinuous,
@@ -168,8 +168,10 @@ def _vanishing(bound: Bound) -> Iterator[str]:
             continue
         rest, argument = call.arguments[:2]
         assert isinstance(rest, Rest)
-        if isinstance(argument, Name) and bound.attributes.get(argument.name) is None:
-            yield from (indexed(rest.name, i) for i in range(bound.ranks.get(rest.name, 0)))
+        value = bound.attributes.get(argument.name) if isinstance(argument, Name) else None
+        if isinstance(argument, Name) and (value is None or function_of(call).leaves_others):
+            places = chosen_positions(value, False, bound.ranks.get(rest.name, 0), default_all=True)
+            yield from (indexed(rest.name, i) for i in places)
 
 
 def _calls(bound: Bound) -> Iterator[Call]:

@@ -74,12 +74,13 @@ UNKNOWN = Unknown()
 class Making(Generic[T]):
     """How the axes are made that a function gives besides those it is applied to: one of size ``one``, and
     one in the opposite order, and one made of several.  ``size`` is that of an axis, ``None`` where it is not
-    known."""
+    known or open; ``is_one`` says whether it is one, which an open size is not."""
 
     one: T
     reverse: Callable[[T], T]
     product: Callable[[Sequence[T]], T]
     size: Callable[[T], Number]
+    is_one: Callable[[T], Optional[bool]]
 
 
 class Rearrangement(Protocol):
@@ -163,6 +164,8 @@ class Function:
     """Reads the formula that says which axes of its rest each tensor has, from the ranks of the inputs."""
     takes_ones_away: bool = False
     """Whether axes of size one are taken away, all of them where no attribute names any."""
+    leaves_others: bool = False
+    """Whether those that are named and have another size stay."""
 
     # --- in equations ---
 

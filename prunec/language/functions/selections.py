@@ -53,6 +53,14 @@ def _squeeze(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> 
     return [axis for i, axis in enumerate(axes) if i not in chosen]
 
 
+def _without_ones(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
+    chosen = _chosen(arguments, len(axes))
+    ones = [making.is_one(axis) if i in chosen else False for i, axis in enumerate(axes)]
+    if None in ones:
+        raise Open
+    return [axis for axis, one in zip(axes, ones) if not one]
+
+
 def _squeezed(axes: Sequence[T], arguments: Sequence[Any], making: Making[T]) -> Sequence[T]:
     return _squeeze(axes, arguments, making) or [making.one]
 
@@ -123,6 +131,15 @@ FUNCTIONS = (
         "the axes without those of size one",
         rearrange=_squeeze,
         takes_ones_away=True,
+    ),
+    Function(
+        "without_ones",
+        (AXIS,),
+        ((REST, AXES),),
+        "the axes without those named that have size one",
+        rearrange=_without_ones,
+        takes_ones_away=True,
+        leaves_others=True,
     ),
     Function(
         "insert",

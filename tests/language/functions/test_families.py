@@ -22,6 +22,7 @@ MAKING: Making[str] = Making(
     reverse=lambda axis: f"-{axis}",
     product=lambda axes: f"({''.join(axes)})",
     size=lambda axis: SIZES.get(axis),
+    is_one=lambda axis: SIZES[axis] == 1 if axis in SIZES else None,
 )
 
 
@@ -63,6 +64,9 @@ def rearranged(name: str, *arguments: object, axes: str = "abc") -> str:
         ("squeeze", [None], "ac"),
         ("squeeze", [0], "bc"),
         ("squeezed", [(0, 1, 2)], "1"),
+        ("without_ones", [None], "ac"),
+        ("without_ones", [(0, 1)], "ac"),
+        ("without_ones", [-1], "abc"),
         ("insert", [(0, -1)], "1abc1"),
         ("insert", [1], "a1bc"),
         ("pick", [(2, 0)], "ca"),
@@ -91,7 +95,9 @@ def test_arguments_that_do_not_fit(name: str, arguments: list[object]) -> None:
         rearranged(name, *arguments)
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("swap", [None, 1]), ("squeeze", [None])])
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("swap", [None, 1]), ("squeeze", [None]), ("without_ones", [(-1,)])]
+)
 def test_what_has_to_be_known_first(name: str, arguments: list[object]) -> None:
     with pytest.raises(Open):
         rearranged(name, *arguments, axes="abx")
@@ -176,7 +182,13 @@ def test_positions_count_from_the_end_and_can_be_excluded() -> None:
 def test_a_function_can_be_applied_where_it_can_stand(name: str) -> None:
     function = FUNCTIONS[name]
     asked = {
-        "axis": (function.rearrange, function.view, function.formula, function.written_out),
+        "axis": (
+            function.rearrange,
+            function.view,
+            function.regroups,
+            function.formula,
+            function.written_out,
+        ),
         "input": (function.formula,),
         "target": (function.rearrange, function.formula),
         "size": (function.elementwise, function.entries),
