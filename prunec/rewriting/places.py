@@ -41,36 +41,72 @@ class Places:
 
     def shrinks(self, tensor: Tensor) -> bool:
         """Whether the smaller model has less of a tensor."""
-        return self._slice(tensor) is not None
+        channels = self._channels.get(tensor)
+        return channels is not None and any(
+            self._shrinker.cut(array).dimension is not None for array in channels.arrays
+        )
 
     def gather(self, tensor: Tensor, array: Array) -> Optional[Array]:
         """What stays of a value of the original; ``None`` where the value has not the shape that the
         analysis found."""
-        piece = self._slice(tensor)
-        if piece is None:
+        if not self.shrinks(tensor):
             return array
-        return slice_array(piece, array) if may_agree(array.shape, piece.shape) else None
+        piece = self._slice(tensor) or self._closed(tensor, array.shape, before=True)
+        return (
+            slice_array(piece, array) if piece is not None and may_agree(array.shape, piece.shape) else None
+        )
 
     def scatter(self, tensor: Tensor, array: Array) -> Optional[Array]:
         """A value of the smaller model at the original's size, zero where something went; ``None`` where the
         value has not the shape that the plan gives it."""
-        piece = self._slice(tensor)
-        if piece is None:
+        if not self.shrinks(tensor):
             return array
-        return scatter_array(piece, array) if may_agree(array.shape, piece.new_shape) else None
+        piece = self._slice(tensor) or self._closed(tensor, array.shape, before=False)
+        fits = piece is not None and may_agree(array.shape, piece.new_shape)
+        return scatter_array(piece, array) if piece is not None and fits else None
 
     def _slice(self, tensor: Tensor) -> Optional[ParameterSlice]:
+        """How values of a tensor are cut whatever their open sizes are; ``None`` for one that stays, and where
+        an open size shares an axis with what is cut."""
         if tensor not in self._slices:
             channels = self._channels.get(tensor)
             piece = None
-            if channels is not None and any(
-                self._shrinker.cut(array).dimension is not None for array in channels.arrays
-            ):
-                piece = _opened(
-                    self._shrinker.parameter("", channels, _shape(channels.layout), 0.0), channels
-                )
+            if channels is not None and self.shrinks(tensor) and not _shared(channels):
+                shape = _shape(channels.layout)
+                piece = _opened(self._shrinker.parameter("", channels, shape, 0.0), channels)
             self._slices[tensor] = piece
         return self._slices[tensor]
+
+    def _closed(self, tensor: Tensor, shape: Sequence[int], before: bool) -> Optional[ParameterSlice]:
+        """How a value of a shape is cut that has open sizes on axes with others, ``before`` it is or after:
+        the open size is what the others leave of the axis.  ``None`` where that does not come out even, or an
+        axis that is cut has several."""
+        channels = self._channels[tensor]
+        one = self._with_sizes(channels, [1] * len(channels.layout.axes))
+        sizes = one.shape if before else one.new_shape
+        if len(shape) != len(sizes):
+            return None
+        counts = []
+        first, cut = 0, self._cut_factors(channels)
+        for axis, size, own in zip(channels.layout.axes, shape, sizes):
+            several = axis.count(None) > 1 and not cut.isdisjoint(range(first, first + len(axis)))
+            first += len(axis)
+            if several or (None in axis and (not own or size % own)):
+                return None
+            counts.append(size // own if None in axis and own else 1)
+        return self._with_sizes(channels, counts)
+
+    def _cut_factors(self, channels: Channels) -> set[int]:
+        """The factors of a layout that are cut, and those of the rows by which they are."""
+        arrays = zip(channels.layout.arrays, channels.arrays)
+        cut = [factors for factors, own in arrays if self._shrinker.cut(own).dimension is not None]
+        return {factor for factors in cut for factor in factors}
+
+    def _with_sizes(self, channels: Channels, counts: Sequence[int]) -> ParameterSlice:
+        """How a value is cut that has these sizes, one for each axis, where the layout has open ones."""
+        axes = tuple(map(_sized, channels.layout.axes, counts))
+        sized = replace(channels, layout=replace(channels.layout, open_axes=axes))
+        return self._shrinker.parameter("", sized, _shape(sized.layout), 0.0)
 
 
 def cut_alike(pieces: Sequence[Optional[ParameterSlice]], arrays: Sequence[Array]) -> list[Array]:
@@ -79,6 +115,17 @@ def cut_alike(pieces: Sequence[Optional[ParameterSlice]], arrays: Sequence[Array
         slice_array(piece, array) if piece is not None and may_agree(array.shape, piece.shape) else array
         for piece, array in zip(pieces, arrays)
     ]
+
+
+def _sized(axis: Sequence[Optional[int]], count: int) -> tuple[int, ...]:
+    """The sizes of an axis, of which the open ones make up a count."""
+    first = next((place for place, size in enumerate(axis) if size is None), None)
+    return tuple((count if n == first else 1) if size is None else size for n, size in enumerate(axis))
+
+
+def _shared(channels: Channels) -> bool:
+    """Whether an open size is on one axis with others."""
+    return any(len(axis) > 1 and None in axis for axis in channels.layout.axes)
 
 
 def _shape(layout: Layout) -> Shape:
