@@ -24,6 +24,7 @@ from prunec.analysis.analyse import Analysis, analyse
 from prunec.channels.removal import illegal, uniform
 from prunec.frontends.onnx.model import OnnxModel, model_of
 from prunec.frontends.onnx.model_runtime import OnnxRuntime
+from prunec.frontends.onnx.preparing import prepared_like
 from prunec.frontends.onnx.protobuf import parse_file
 from prunec.language.library import load
 from prunec.model import Model
@@ -60,7 +61,7 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
     seconds = time.process_time() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     channels, removable, reasons = layer_channels(analysis)
-    _, strictly, strict = _pruned(data, path, shapes, strict=True)
+    strict_model, strictly, strict = _pruned(data, path, shapes, strict=True)
     approximate = sum(bool(group.approximate) for group in analysis.solution.groups)
     return {
         "outcome": "pruned" if free.slices else "kept",
@@ -72,11 +73,11 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
         "approximate": approximate,
         "barriers": barriers(analysis),
         "left": left_of(model, free),
-        "left_strict": left_of(model, strict),
+        "left_strict": left_of(strict_model, strict),
         "seconds": round(seconds, 2),
         "memory": round(memory),
         "free": _compared(model, analysis, free, one),
-        "strict": _compared(model, strictly, strict, one),
+        "strict": _compared(strict_model, strictly, strict, one),
     }
 
 
@@ -85,6 +86,8 @@ def _pruned(
 ) -> tuple[OnnxModel, Analysis, Pruned]:
     model = model_of(data, path, shapes)
     analysis = analyse(model, load(["onnx.prune"]), strict)
+    # What is computed from constants alone may have been computed.
+    model = analysis.model if isinstance(analysis.model, OnnxModel) else model
     random = np.random.default_rng(_SEED)
     removed = uniform(analysis.solution, _RATIO, random.random(analysis.solution.unit_count))
     problems = illegal(analysis.solution, removed)
@@ -106,7 +109,8 @@ def _compared(model: OnnxModel, analysis: Analysis, pruned: Pruned, one: Archite
 
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)
     masked = {own.name: mask_array(own, model.parameter(own.name)) for own in pruned.slices}
-    smaller = OnnxRuntime(parse_file(pruned.model, Path("smaller.onnx")), model.content)
+    written = prepared_like(parse_file(pruned.model, Path("smaller.onnx")), model.file)
+    smaller = OnnxRuntime(written, model.content)
     drawn = [
         {i.name: random_value((1, *i.shape), i.below, np.random.default_rng(seed)) for i in one.inputs}
         for seed in (_SEED, _SEED + 1)

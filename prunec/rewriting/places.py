@@ -66,8 +66,8 @@ class Places:
         return scatter_array(piece, array) if piece is not None and fits else None
 
     def _slice(self, tensor: Tensor) -> Optional[ParameterSlice]:
-        """How values of a tensor are cut whatever their open sizes are; ``None`` for one that stays, and where
-        an open size shares an axis with what is cut."""
+        """How values of a tensor are cut whatever their open sizes are; ``None`` for one that stays, and
+        where an open size shares an axis with what is cut."""
         if tensor not in self._slices:
             channels = self._channels.get(tensor)
             piece = None
