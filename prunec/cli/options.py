@@ -57,7 +57,7 @@ def add_register_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--register",
         metavar="MY_OPS.PY",
-        help="a Python file that registers operators of the model with MXNet; it is executed",
+        help="a Python file that registers operators of the model with its framework; it is executed",
     )
 
 

@@ -143,7 +143,7 @@ class MXNetFrontEnd(FrontEnd["MXNetModel"]):
         return MXNetTrials()
 
     def register(self, path: Path) -> None:
-        from prunec.frontends.mxnet.registering import register_operators
+        from prunec.frontends.registering import register_operators
 
         register_operators(path)
 

@@ -26,6 +26,7 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
     endings = (".pt2",)
     rules = "aten.prune"
     open_batch = 1
+    registers_operators = True
 
     def recognises(self, start: bytes) -> bool:
         return start.startswith(b"PK\x03\x04")
@@ -119,6 +120,11 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
         from prunec.frontends.pytorch.operators import registered
 
         return registered()
+
+    def register(self, path: Path) -> None:
+        from prunec.frontends.registering import register_operators
+
+        register_operators(path)
 
     def trials(self) -> PytorchTrials:
         from prunec.frontends.pytorch.trials import PytorchTrials

@@ -10,7 +10,7 @@ from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 
 def register_operators(path: Path) -> None:
-    """Runs a Python file that registers custom operators with MXNet.
+    """Runs a Python file that registers operators with the framework it imports.
 
     This executes the file; do it only where its author is trusted, and only where the user has said so.
     Raises ``PrunecError`` (P713) where that fails.
