@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 import pytest
+from cli.tools import run, write_network
 
+from frontends.pytorch.archives import NEWEST
+from prunec.embedded.safetensors import NewTensor, write_safetensors
 from prunec.frontends.pytorch.config_fields import (
     Configuration,
     Kept,
@@ -250,3 +255,33 @@ def test_names_of_other_versions_and_of_the_model_inside() -> None:
     assert (
         bert.axes("embeddings.LayerNorm.gamma") == bert.axes("bert.embeddings.LayerNorm.weight") is not None
     )
+
+
+# --- folders ---
+
+
+def write_folder(path: Path, kind: str = "llama") -> Path:
+    """A folder of one tensor."""
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps({**LLAMA, "model_type": kind}))
+    with open(path / "model.safetensors", "wb") as file:
+        write_safetensors(file, {"norm.weight": NewTensor("float32", (2,), [b"\0" * 8])})
+    return path
+
+
+def test_a_folder_of_another_model_is_refused_without_pytorch(tmp_path: Path, capsys: Any) -> None:
+    folder = write_folder(tmp_path / "hub")
+    words = ("compile", NEWEST, "--out", tmp_path / "out", "--transformers")
+    status, _, err = run(capsys, *words, folder)
+    assert status == 1 and "P352" in err and "'norm.weight'" in err
+    status, _, err = run(capsys, *words, write_folder(tmp_path / "other", "mamba"))
+    assert status == 1 and "P351" in err and "llama, qwen2" in err
+    status, _, err = run(capsys, *words, tmp_path / "nothing")
+    assert status == 1 and "P350" in err and not (tmp_path / "out").exists()
+
+
+def test_models_of_other_libraries_have_no_such_folders(tmp_path: Path, capsys: Any) -> None:
+    write_network(tmp_path)
+    words = ("--out", tmp_path / "out", "--transformers", write_folder(tmp_path / "hub"))
+    status, _, err = run(capsys, "compile", tmp_path / "net-symbol.json", *words)
+    assert status == 2 and "argument --transformers" in err

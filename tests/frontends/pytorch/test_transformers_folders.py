@@ -49,6 +49,7 @@ ENCODER = {
 IDS = torch.randint(2, 96, (2, 8), generator=torch.Generator().manual_seed(1))
 #: What is computed of what is left is exactly what the masked original computes.
 EXACT = ("--strict", "--no-restore")
+WHOLE = 'policy "model.layers.*" { uniform }\npolicy "view*" { whole rows }\n'
 UNIFORM = 'policy "model.layers.*" { uniform }\npolicy "*.v_proj.weight" { hold }\n'
 
 
@@ -178,6 +179,38 @@ def test_a_smaller_decoder_generates_what_the_masked_original_does(
         for module in (smaller, original)
     ]
     assert torch.equal(*greedy) and greedy[0].shape == (2, 14)
+
+
+def test_heads_with_keys_and_values_of_their_own_go_whole(tmp_path: Path, capsys: Any) -> None:
+    settings = transformers.LlamaConfig(**{**DECODER, "num_key_value_heads": 4, "head_dim": 8})
+    own = saved(transformers.LlamaForCausalLM(settings), tmp_path, input_ids=IDS, use_cache=False)
+    out = tmp_path / "out"
+    # A hidden size that is no multiple of the number of heads would be refused when it is loaded.
+    status, err = compiled(own, out, capsys, WHOLE, "--ratio", "0.25", *EXACT)
+    assert status == 1 and "hidden_size 64 is no multiple of num_attention_heads 3" in err
+    assert compiled(own, out, capsys, WHOLE, "--ratio", "0.5", *EXACT)[0] == 0
+    smaller = loaded(transformers.AutoModelForCausalLM, out / "transformers")
+    found = smaller.config
+    assert (found.num_attention_heads, found.num_key_value_heads, found.intermediate_size) == (2, 2, 48)
+    program = torch.export.load(out / "net.pt2").module()
+    (logits,) = program(input_ids=IDS, use_cache=False, return_dict=False)
+    assert float((outputs(smaller) - logits.detach()).abs().max()) < 1e-5
+
+
+def test_values_do_not_lose_heads_that_keys_keep(llama: Saved, tmp_path: Path, capsys: Any) -> None:
+    assert compiled(llama, tmp_path / "out", capsys, WHOLE, "--ratio", "0.5", *EXACT)[0] == 0
+    found = json.loads((tmp_path / "out" / "transformers" / "config.json").read_text())
+    assert (found["num_attention_heads"], found["num_key_value_heads"]) == (2, 2)
+
+
+def test_a_hidden_size_that_goes_approximately(llama: Saved, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "out"
+    assert compiled(llama, out, capsys, WHOLE, "--ratio", "0.25", "--no-restore")[0] == 0
+    smaller = loaded(transformers.AutoModelForCausalLM, out / "transformers")
+    assert (smaller.config.hidden_size, smaller.config.head_dim) == (48, 16)
+    program = torch.export.load(out / "net.pt2").module()
+    (logits,) = program(input_ids=IDS, use_cache=False, return_dict=False)
+    assert float((outputs(smaller) - logits.detach()).abs().max()) < 1e-5
 
 
 def test_shards_stay_as_many_and_their_list_is_renewed(qwen: Saved, tmp_path: Path, capsys: Any) -> None:
