@@ -64,20 +64,22 @@ def analyse(
     strict: bool = False,
     freed: Container[str] = frozenset(),
     interface: Interface = FIXED,
+    whole: Container[str] = frozenset(),
 ) -> Analysis:
     """Binds the rules to the model's graph and solves its channels.
 
     Where more can go when what follows from parameters alone is computed first, the ``model`` of the
     analysis is one in which it is.  ``strict`` keeps channels whose removal would change the values of what
     stays; ``freed`` names nodes and parameters at which channels may go that stand for numbers, ``interface``
-    the inputs and outputs that may change their width.  Raises PrunecError with all contradictions, missing
+    the inputs and outputs that may change their width, and ``whole`` nodes at which whole rows of tables go
+    where they cannot while columns do.  Raises PrunecError with all contradictions, missing
     shapes and mismatching parameters.
     """
-    plain = analyse_as_written(model, rules, strict, freed, interface)
+    plain = analyse_as_written(model, rules, strict, freed, interface, whole)
     folded = model.folded() if may_free_channels(plain.lowered) else None
     if folded is None:
         return plain
-    other = analyse_as_written(folded, rules, strict, freed, interface)
+    other = analyse_as_written(folded, rules, strict, freed, interface, whole)
     return other if _frees_more(other, plain) else plain
 
 
@@ -112,16 +114,17 @@ def analyse_as_written(
     strict: bool = False,
     freed: Container[str] = frozenset(),
     interface: Interface = FIXED,
+    whole: Container[str] = frozenset(),
 ) -> Analysis:
     """The same of the model as it is."""
     bound = lower_graph(_without_counts(model.graph, freed), rules)
     parameters = _parameters(model, bound)
-    best = _with_products(model, bound, parameters, strict, interface)
+    best = _with_products(model, bound, parameters, strict, interface, whole)
     # Along which axes an input holds channels shows in what comes of it; one of samples holds none.
     ranks = [len(bound.open_shapes.get(Tensor(index, 0), ())) for index in _named(model.graph, interface)]
     for axis in range(-1, -1 - max(ranks, default=0), -1):
         wider = replace(interface, axes=interface.axes | {axis})
-        other = _with_products(model, bound, parameters, strict, wider)
+        other = _with_products(model, bound, parameters, strict, wider, whole)
         if _frees_more(other, best, alone=True):
             best, interface = other, wider
     told = (*unread_warnings(model, bound), *warnings(bound, best.solution, parameters))
@@ -138,10 +141,15 @@ def _named(graph: Graph, interface: Interface) -> list[int]:
 
 
 def _with_products(
-    model: Model, bound: LoweredGraph, parameters: frozenset[int], strict: bool, interface: Interface
+    model: Model,
+    bound: LoweredGraph,
+    parameters: frozenset[int],
+    strict: bool,
+    interface: Interface,
+    whole: Container[str],
 ) -> Analysis:
     """The analysis that takes parameters apart whose axes are products of channels, without its warnings."""
-    best = _solved(model, bound, parameters, strict, {}, interface)
+    best = _solved(model, bound, parameters, strict, {}, interface, whole)
     products: Products = {}
     # What one layer's rows are freed to lose are the next one's columns.
     for _ in range(_MOST_ROUNDS):
@@ -149,7 +157,7 @@ def _with_products(
         if not more:
             break
         products = {**products, **{t: {**products.get(t, {}), **axes} for t, axes in more.items()}}
-        other = _solved(model, bound, parameters, strict, products, interface)
+        other = _solved(model, bound, parameters, strict, products, interface, whole)
         if not _frees_more(other, best):
             break
         best = other
@@ -163,9 +171,10 @@ def _solved(
     strict: bool,
     products: Products,
     interface: Interface,
+    whole: Container[str],
 ) -> Analysis:
     """The analysis, without its warnings."""
-    propagation = propagate(bound, parameters, strict, products, interface)
+    propagation = propagate(bound, parameters, strict, products, interface, whole)
     found = _parameter_channels(model, bound, propagation)
     solution = solve(propagation)
     _check_shapes(bound, solution, parameters)

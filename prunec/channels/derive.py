@@ -33,21 +33,24 @@ class UnseenParameter:
 InputLayout = Optional["Layout | UnseenParameter"]
 
 
-def derive(bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> ChannelProgram:
+def derive(
+    bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool, whole: bool = False
+) -> ChannelProgram:
     """The program of a node with these input layouts.
 
-    ``strict`` keeps the channels that the operator combines over, instead of marking them approximate.
+    ``strict`` keeps the channels that the operator combines over, instead of marking them approximate; with
+    ``whole`` rows of tables go where they cannot while columns do.
     """
-    return _Derivation(bound, layouts, strict).program()
+    return _Derivation(bound, layouts, strict, whole).program()
 
 
 class _Derivation:
-    def __init__(self, bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool) -> None:
+    def __init__(self, bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool, whole: bool) -> None:
         self.bound = bound
         self.layouts = layouts
         self.strict = strict
         count = sum(len(layout.arrays) for layout in layouts if isinstance(layout, Layout))
-        self.scope = FactorScope(count, bound.header.span)
+        self.scope = FactorScope(count, bound.header.span, whole)
         self.names: dict[str, list[int]] = {}
         self.approximate: list[tuple[int, str, Span]] = []
         self.produced: list[int] = []
@@ -208,12 +211,14 @@ class _Derivation:
         operator = self.bound.header.operator
         for name, mixing in self.bound.mixed.items():
             for factor in self._ids(name):
-                arrays = [a for a in self.scope.arrays if a.factors[-1] == factor]
+                arrays = [a for a in self.scope.arrays if factor in a.factors]
                 if mixing.unless is not None:
                     arrays = [a for a in arrays if not zeros.where(mixing.unless, a)]
-                if any(factor in a.factors[:-1] for a in self.scope.arrays):
-                    arrays.append(self.scope.row_array([factor]))
-                self._not_exact(arrays, mixing.because, mixing.span)
+                shrinking = [a for a in arrays if a.factors[-1] == factor]
+                # A row goes with all of it, which is zero where the columns are.
+                if len(shrinking) < len(arrays):
+                    shrinking.append(self.scope.row_array([factor]))
+                self._not_exact(shrinking, mixing.because, mixing.span)
         for name in self._consumed():
             factors = self._ids(name)
             arrays = [a for a in self.scope.arrays if a.factors[-1] in factors]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
 from types import MappingProxyType
-from typing import Mapping, Optional, Sequence
+from typing import Container, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -134,14 +134,16 @@ def propagate(
     strict: bool,
     products: Products = MappingProxyType({}),
     interface: Interface = FIXED,
+    whole: Container[str] = frozenset(),
 ) -> Propagation:
     """Carries atoms from the parameters that make them to everything they meet.
 
     ``parameters`` are the variables that are learned; all other variables are the model's interface, which
     stays as it is but for what ``interface`` names.  Of the ``products`` among the parameters whole rows and
-    whole columns go, and nothing else.
+    whole columns go, and nothing else.  ``whole`` names nodes at which whole rows of tables go where they
+    cannot while columns do.
     """
-    return _Propagator(bound, parameters, strict, products, interface).run()
+    return _Propagator(bound, parameters, strict, products, interface, whole).run()
 
 
 class _Propagator:
@@ -152,8 +154,10 @@ class _Propagator:
         strict: bool,
         products: Products,
         interface: Interface,
+        whole: Container[str],
     ) -> None:
         self.bound = bound
+        self.whole = whole
         self.interface = interface
         self.inputs: dict[str, int] = {}
         self.products = products
@@ -312,10 +316,11 @@ class _Propagator:
             if isinstance(layout, UnseenParameter) and (twice or tensor in self.products):
                 layout = self._adopt_plain(tensor)
             layouts.append(layout)
-        key = (id(bound), tuple(layouts))
+        whole = node.name in self.whole
+        key = (id(bound), tuple(layouts), whole)
         program = self.programs.get(key)
         if program is None:
-            program = self.programs[key] = derive(bound, layouts, self.strict)
+            program = self.programs[key] = derive(bound, layouts, self.strict, whole)
         arrays = [a for t in node.inputs if t in self.channels for a in self.channels[t].arrays]
         values = execute(program.steps, arrays, self._fresh, self.room)
         self.nodes[index] = NodeAtoms(program, tuple(values))

@@ -39,6 +39,8 @@ class FactorScope:
     first_value: int
     span: Span
     """The place in the rule that ties are put down to."""
+    whole: bool = False
+    """Whether whole rows of tables are to go, where that and losing columns exclude each other."""
     sizes: list[Optional[Size]] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
     kept: dict[int, Reason] = field(default_factory=dict)
@@ -282,6 +284,9 @@ class FactorScope:
             self._tie_rows(first, first.factors[-1:])
             return True
         if first.factors[-1] == second.factors[-1]:
+            if self.whole:
+                self.kept.setdefault(first.factors[-1], RuleReason(ReasonKind.WHOLE_ROWS, self.span))
+                return True
             common = [f for f in first.factors if f in second.factors]
             self._tie_rows(first, common)
             self._tie_rows(second, common)

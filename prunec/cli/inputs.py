@@ -160,8 +160,8 @@ def _analysed(
     if getattr(options, "policy", None) is None:
         return analysis, None
     policy = read_policy(Path(options.policy), analysis)
-    if policy.freed or policy.interface:
-        analysis = analyse(model, rules, strict, policy.freed, policy.interface)
+    if policy.freed or policy.interface or policy.whole:
+        analysis = analyse(model, rules, strict, policy.freed, policy.interface, policy.whole)
     return (regrouped(analysis, policy) if policy.regroups else analysis), policy
 
 

@@ -29,6 +29,7 @@ class ReasonKind(Enum):
     BY_POSITION = "elements are chosen by their position"
     TABLE_ROW = "a row of a table of channels keeps its place"
     TIED_ALONG = "channels tied along it"
+    WHOLE_ROWS = "a policy has whole rows go here"
     TWO_AXES = "channels that meet themselves on two axes"
     EQUAL_PARTS = "parts that must stay equally long"
 

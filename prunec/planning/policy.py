@@ -19,6 +19,7 @@ from prunec.channels.solve import solve
 from prunec.graph import Tensor
 from prunec.language.parser import parse_policies, read_source
 from prunec.language.policy_syntax import UNCOUNTED, Policy, PolicyFile, Setting
+from prunec.lowering.reasons import ReasonKind
 from prunec.planning.budget import Restriction
 from prunec.planning.interface_policy import interface_warnings, joined, read_interfaces
 from prunec.support.diagnostics import Annotation, Diagnostic, PrunecError, Severity, Span, printable
@@ -58,10 +59,19 @@ class ModelPolicy:
     @property
     def freed(self) -> frozenset[str]:
         """The names of the nodes and parameters at which channels may go that stand for numbers."""
+        return self._named("free")
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The names of the nodes at which whole rows go."""
+        return self._named("whole")
+
+    def _named(self, kind: str) -> frozenset[str]:
+        """The names of the nodes that have a statement."""
         return frozenset(
             self.names[node]
             for policy, nodes in zip(self.file.policies, self.nodes)
-            if any(setting.kind == "free" for setting in policy.settings)
+            if any(setting.kind == kind for setting in policy.settings)
             for node in nodes
         )
 
@@ -239,7 +249,12 @@ def regrouped(analysis: Analysis, policy: ModelPolicy) -> Analysis:
             continue
         concerned = set(nodes)
         text = settings[0].because or "a policy takes rows whole"
-        joined = False
+        joined = any(
+            cause.node in concerned
+            and cause.reason is not None
+            and cause.reason.kind is ReasonKind.WHOLE_ROWS
+            for cause in propagation.causes
+        )
         for table in propagation.balances:
             node = propagation.causes[table.cause].node
             if node in concerned and table.atoms.ndim > 1 and table.atoms.shape[-1] > 1:
