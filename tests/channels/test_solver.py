@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from core.elements import Reference
 from core.operators import SmallRules
 from core.plans import any_legal
@@ -190,19 +191,26 @@ def test_a_sum_of_parts_without_elements():
 
 
 GROUPED_ATTENTION = """
-op dense { data[n, s, i], weight[o, i] -> out[n, s, o] }
-op heads(width) { data[n, s, (h d)] -> out[n, h, s, d]  width = d }
+op dense {
+  data[n, s, i]; weight[o, i] -> out[n, s, o]
+  mixes i unless zero data or weight because "it sums"
+  zero out
+}
+op heads(width) { data[n, s, (h d)] -> out[n, h, s, d]  width = d  zero out if data }
 op turn { data[n, h, s, d] -> out[n, h, s, d]  keep d because "positions are told by turning" }
-op repeated(times) { data[n, h, s, d] -> out[n, h, r, s, d]  times = r }
-op folded { data[n, h, r, s, d] -> out[n, (h r), s, d] }
-op attend { q[*b, s, d], k[*b, l, d], v[*b, l, w] -> out[*b, s, w]  keep s, l because "positions" }
-op merge { data[n, h, s, d] -> out[n, s, (h d)] }
+op repeated(times) { data[n, h, s, d] -> out[n, h, r, s, d]  times = r  zero out if data }
+op folded { data[n, h, r, s, d] -> out[n, (h r), s, d]  zero out if data }
+op attend {
+  q[*b, s, d], k[*b, l, d], v[*b, l, w] -> out[*b, s, w]
+  keep s, l because "positions"
+  zero out if v
+}
+op merge { data[n, h, s, d] -> out[n, s, (h d)]  zero out if data }
 """
 
 
-def test_rows_that_stay_stay_in_all_tables(tmp_path):
-    """Queries share heads of keys and values, which stay: those of values do too, where a policy has them go
-    whole."""
+def grouped_attention():
+    """Four heads of queries that share two of keys and values."""
     variables = [(name, None) for name in ("x", "wq", "wk", "wv", "wo")]
     nodes = [
         ("q", "dense", ["x", "wq"]),
@@ -221,16 +229,41 @@ def test_rows_that_stay_stay_in_all_tables(tmp_path):
         ("m", "merge", ["a"]),
         ("y", "dense", ["m", "wo"]),
     ]
-    shapes = {"x": (2, 5, 6), "wq": (12, 6), "wk": (6, 6), "wv": (6, 6), "wo": (4, 12)}
     parameters = ("wq", "wk", "wv", "wo")
-    model = sketch(*variables, *nodes, outputs=["y"], shapes=shapes, parameters=parameters)
-    analysis = analyse(model, SmallRules(GROUPED_ATTENTION))
-    values = analysis.solution.propagation.channels[Tensor(3, 0)].arrays[0]
-    assert (analysis.solution.units(values) >= 0).all()
+    shapes = {"x": (2, 5, 6), "wq": (12, 6), "wk": (6, 6), "wv": (6, 6), "wo": (4, 12)}
+    return sketch(*variables, *nodes, outputs=["y"], shapes=shapes, parameters=parameters)
+
+
+def units_made(analysis):
+    """The units of what the layers of queries, keys and values make."""
+    channels = analysis.solution.propagation.channels
+    return [analysis.solution.units(channels[Tensor(node, 0)].arrays[0]).tolist() for node in (1, 2, 3)]
+
+
+def test_rows_that_stay_stay_in_all_tables(tmp_path):
+    """Heads of keys that stay have those of values stay, where a policy has these go whole."""
+    model, rules = grouped_attention(), SmallRules(GROUPED_ATTENTION)
+    analysis = analyse(model, rules)
+    assert min(units_made(analysis)[2]) >= 0
     (tmp_path / "my.prune").write_text('policy "*" { whole rows }')
-    whole = regrouped(analysis, read_policy(tmp_path / "my.prune", analysis))
-    keys = whole.solution.propagation.channels[Tensor(2, 0)].arrays[0]
-    assert (whole.solution.units(keys) == -1).all() and (whole.solution.units(values) == -1).all()
+    policy = read_policy(tmp_path / "my.prune", analysis)
+    queries, keys, values = units_made(regrouped(analysis, policy))
+    assert keys == values == [-1] * 6
+    # One of the two heads of queries at each head of keys goes in all places.
+    assert queries == [queries[0]] * 3 + [queries[3]] * 3 + [queries[0]] * 3 + [queries[3]] * 3
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_whole_rows_go_before_columns(tmp_path, strict):
+    """Where a policy says so, a head of keys and values goes with all of its queries, and exactly."""
+    model, rules = grouped_attention(), SmallRules(GROUPED_ATTENTION)
+    (tmp_path / "my.prune").write_text('policy "a", "?h" { whole rows }')
+    policy = read_policy(tmp_path / "my.prune", analyse(model, rules, strict))
+    analysis = regrouped(analyse(model, rules, strict, whole=policy.whole), policy)
+    queries, keys, values = units_made(analysis)
+    assert keys == values and queries == [keys[0]] * 6 + [keys[3]] * 6
+    assert keys[0] != keys[3] and min(keys) >= 0
+    assert analysis.warnings == () and all(not group.approximate for group in analysis.solution.groups)
 
 
 def test_kept_channels_have_a_cause():
