@@ -1,4 +1,4 @@
-"""Usual parts of networks, exported with an open batch: proved, smaller, and damage to any parameter is seen."""
+"""Usual parts of networks, exported with an open batch: proved, and damage to any parameter is seen."""
 
 from __future__ import annotations
 
