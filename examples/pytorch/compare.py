@@ -26,8 +26,8 @@ from prunec.pytorch import prune
 
 HERE = Path(__file__).resolve().parent
 SEEDS, BUDGETS = (0, 1, 2), (0.5, 0.25)
-EPOCHS, TUNING = 15, 5
-RATE, TUNING_RATE = 3e-3, 1e-3
+EPOCHS, TUNING = 40, 5
+RATE, TUNING_RATE = 2e-3, 5e-4
 #: Training images that prunec restores with, without their labels.
 EXAMPLES = 512
 

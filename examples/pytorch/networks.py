@@ -1,4 +1,4 @@
-"""A small convolutional network and a small vision transformer for images of 12 by 12 pixels."""
+"""A small convolutional network and a small vision transformer for images of 8 by 8 pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-CLASSES, SIDE = 10, 12
+CLASSES, SIDE = 10, 8
 
 
 class Block(nn.Module):
@@ -83,9 +83,9 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Patches of three by three pixels, three layers, and the mean of all patches."""
+    """Patches of two by two pixels, three layers, and the mean of all patches."""
 
-    def __init__(self, width: int = 64, heads: int = 4, patch: int = 3) -> None:
+    def __init__(self, width: int = 64, heads: int = 4, patch: int = 2) -> None:
         super().__init__()
         self.patches = nn.Conv2d(1, width, patch, patch)
         self.places = nn.Parameter(torch.randn(1, (SIDE // patch) ** 2, width) * 0.1)

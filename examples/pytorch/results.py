@@ -7,7 +7,7 @@ from typing import Any, Mapping, Sequence
 
 _HEAD = """# prunec and Torch-Pruning on two small networks
 
-Accuracy on held-out images, in per cent: handwritten digits, shifted, scaled and noisy, that no network saw.
+Accuracy on held-out images of handwritten digits, in per cent.
 `python compare.py` writes this file and the plot; everything in them was run, in PyTorch, with fixed seeds.
 
 ![accuracy by epochs of fine-tuning](results.svg)

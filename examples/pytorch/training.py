@@ -1,4 +1,4 @@
-"""Training and measuring on the handwritten digits: the harder set of the example beside this one."""
+"""Training and measuring on the handwritten digits of the example beside this one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "digits"))
 
-from data import harder
+from data import digits
 
 BATCH = 64
 
 
 def images() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Training images, test images, training labels, test labels; always the same."""
-    train, test, train_labels, test_labels = (torch.from_numpy(array) for array in harder())
+    train, test, train_labels, test_labels = (torch.from_numpy(array) for array in digits())
     return train, test, train_labels.long(), test_labels.long()
 
 
