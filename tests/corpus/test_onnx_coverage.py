@@ -162,12 +162,12 @@ def test_either_part_of_the_page_is_written_alone(tmp_path: Path, monkeypatch: p
 
 
 def test_what_a_process_leaves(tmp_path: Path) -> None:
-    found = onnx_corpus._process(["bench.no_such_module"], 60.0)
+    found = onnx_corpus.process(["bench.no_such_module"], 60.0)
     assert (found["outcome"], found["runs"]) == ("traceback", False)
     assert "No module named bench.no_such_module" in found["message"]
     path = tmp_path / "results.jsonl"
     path.write_text("".join(json.dumps(export("vit", groups=n)) + "\n" for n in (1, 2)), encoding="utf-8")
-    assert onnx_corpus._read(path)["vit", "dynamo"]["groups"] == 2
+    assert onnx_corpus.read_results(path)["vit", "dynamo"]["groups"] == 2
 
 
 def test_the_architectures() -> None:

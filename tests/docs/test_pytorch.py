@@ -17,7 +17,8 @@ EVERY_MODEL = {"changes.diff", "groups.json", "plan.json"}
 
 def test_the_files_are_those_that_are_written() -> None:
     table = set(re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE))
-    assert table == FILES - EVERY_MODEL | {"restored.pt2"}
+    # With options, restored values and a folder for another library.
+    assert table == FILES - EVERY_MODEL | {"restored.pt2", "transformers/"}
 
 
 def test_the_code_uses_what_there_is() -> None:

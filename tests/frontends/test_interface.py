@@ -15,11 +15,15 @@ from prunec.frontends.registry import _BUILT_IN, built_in
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "prunec"
 FRONT_ENDS = PACKAGE / "frontends"
-FRAMEWORK = re.compile(r"mxnet|onnx", re.IGNORECASE)
+FRAMEWORK = re.compile(r"mxnet|onnx|torch", re.IGNORECASE)
 #: What front ends import and slicing scripts hold: a module for a format.
 EMBEDDED = PACKAGE / "embedded"
+#: What users of a framework call from their own code.
+OWN_INTERFACE = PACKAGE / "pytorch"
 MODULES = sorted(
-    path for path in PACKAGE.rglob("*.py") if not {FRONT_ENDS, EMBEDDED}.intersection(path.parents)
+    path
+    for path in PACKAGE.rglob("*.py")
+    if not {FRONT_ENDS, EMBEDDED, OWN_INTERFACE}.intersection(path.parents)
 )
 
 #: Help names the formats that come with prunec: in `help=` and in the descriptions of commands.

@@ -132,11 +132,14 @@ def test_a_short_run_fails_nowhere_and_goes_on_where_it_stopped(tmp_path: Path, 
 
 
 def test_a_number_is_the_same_case_each_time() -> None:
-    good = fuzz_good.Good([b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'], b"x" * 99, [], {}, [])
+    good = fuzz_good.Good(
+        [b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'], b"x" * 99, [], [b"y" * 99], {}, []
+    )
     good = fuzz_good.Good(
         good.symbols,
         good.parameters,
         [],
+        good.programs,
         {"net-symbol.json": b"{}"},
         [b"a,b\n"],
         ["op A { d[x] -> o[x] }"],

@@ -15,7 +15,7 @@ from prunec.frontends.pytorch.document import (
     Value,
     flattened,
 )
-from prunec.frontends.pytorch.operations import Operation, operation
+from prunec.frontends.pytorch.operations import ResolvedOperator, operation
 from prunec.frontends.pytorch.package import refused, torch_package
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
@@ -41,9 +41,9 @@ class Parts:
     def __init__(self, text: ProgramText) -> None:
         self.text = text
         self.made = {name: place for place, node in enumerate(text.nodes) for name in names(node.outputs)}
-        self._operations: dict[str, Operation] = {}
+        self._operations: dict[str, ResolvedOperator] = {}
 
-    def operation(self, target: str) -> Operation:
+    def operation(self, target: str) -> ResolvedOperator:
         """What a target stands for.  Raises PrunecError P700 and P701."""
         if target not in self._operations:
             self._operations[target] = operation(target)
@@ -119,7 +119,7 @@ def names(arguments: Iterable[Argument]) -> list[str]:
     return [one.name for one in flattened(list(arguments)) if isinstance(one, (Value, Symbolic))]
 
 
-def named(node: ProgramNode, called: Operation) -> dict[str, Argument]:
+def named(node: ProgramNode, called: ResolvedOperator) -> dict[str, Argument]:
     """A node's arguments by the names that its operator has for them: old files give places."""
     order = list(called.kinds)
     return {
@@ -157,7 +157,7 @@ def run(
                 values.pop(name, None)
 
 
-def call(node: ProgramNode, called: Operation, values: Mapping[str, Any]) -> Any:
+def call(node: ProgramNode, called: ResolvedOperator, values: Mapping[str, Any]) -> Any:
     """What the operator of a node gives.  Raises PrunecError P701."""
     where = _where(node)
     try:

@@ -41,7 +41,7 @@ _MOST_POWER = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class ResolvedOperator:
     """What a node calls.
 
     ``kinds`` are the types of the arguments by name, in order; an operator takes them by name, a function
@@ -57,11 +57,11 @@ class Operation:
     positional: bool = False
 
 
-def operation(target: str) -> Operation:
+def operation(target: str) -> ResolvedOperator:
     """What a target of the file stands for.  Raises PrunecError P700 without PyTorch, P701 for what is no
     operator, and for one that is not there."""
     if target in _FUNCTIONS:
-        return Operation(_FUNCTIONS[target], {}, positional=True)
+        return ResolvedOperator(_FUNCTIONS[target], {}, positional=True)
     overload = _overload(target)
     if overload is None:
         raise _unknown(target)
@@ -70,7 +70,7 @@ def operation(target: str) -> Operation:
     shared = {a.name for a in arguments if a.alias_info is not None}
     kinds = {argument.name: str(argument.real_type) for argument in arguments}
     gives_views = any(result.alias_info is not None for result in overload._schema.returns)
-    return Operation(overload, kinds, frozenset(changed), frozenset(shared), gives_views)
+    return ResolvedOperator(overload, kinds, frozenset(changed), frozenset(shared), gives_views)
 
 
 def _overload(target: str) -> Optional[Any]:
