@@ -21,7 +21,8 @@ from prunec.sizes import OpenSize, Size, Symbol, open_size, product
 _GENERIC = (1009, 2003, 3001, 4001, 5003, 6007, 7001, 8009)
 _SMALL = (1, 2, 3, 5, 7, 11, 13, 16, 24, 37, 48, 64, 90, 127)
 _MOST_SYMBOLS = len(_GENERIC)
-_FIRST_NUMBER, _STEP = 50_021, 1_013
+#: The least number that stands for an open size, and how far the next ones are.
+FIRST_NUMBER, _STEP = 50_021, 1_013
 _PRIME = (1 << 61) - 1
 #: Coefficients larger than this are none that a model computes sizes with.
 _LARGEST_COEFFICIENT = 1 << 40
@@ -32,11 +33,17 @@ def is_open(array: Known) -> bool:
     return array.dtype == object
 
 
+def open_elements(array: Known) -> Known:
+    """Which elements of an array are open sizes: truth values, in its shape."""
+    flags = [isinstance(value, OpenSize) for value in array.reshape(-1).tolist()]
+    return np.array(flags, dtype=bool).reshape(array.shape)
+
+
 def generic(array: Known, numbers: dict[Symbol, int]) -> Known:
     """An array with a number in the place of each symbol, the same for the same: none that a model has for
     other reasons.  ``numbers`` are those that were taken, and gains what is new."""
     for symbol in _symbols([array]):
-        numbers.setdefault(symbol, _FIRST_NUMBER + _STEP * len(numbers))
+        numbers.setdefault(symbol, FIRST_NUMBER + _STEP * len(numbers))
     return _at(array, numbers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Container, Iterator, Mapping, MutableMapping, Optional, Sequence
 
 import numpy as np
@@ -13,7 +13,7 @@ from prunec.embedded.slices import ParameterSlice
 from prunec.graph import Known, Tensor, as_value, same
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
-from prunec.lowering.open_values import generic, is_open
+from prunec.lowering.open_values import generic, is_open, open_elements
 from prunec.lowering.values import computed, size_arrays
 from prunec.rewriting.new_attributes import new_attributes, new_positions, squeezed_away
 from prunec.rewriting.shrink import Shrinker, cut
@@ -31,8 +31,8 @@ class Edits:
     (``None`` where a size is not known); ``unknown``, the tensors that come from some that shrink without a
     rule that says how they do; ``known_values``, what tensors hold in the smaller model before any input is
     changed, where that is known: with a number that the model has for no other reason in the place of each
-    open size, here and in ``inputs``; ``slices``, how parameters are cut; ``open``, the tensors that hold
-    open sizes.
+    open size, here and in ``inputs``, of which ``open_elements`` tells where that is; ``slices``, how
+    parameters are cut; ``open``, the tensors that hold open sizes.
 
     ``prunec explain MODEL NODE --rule --plan PLAN`` prints the part of a node; see
     :mod:`prunec.rewriting.edits_text`.
@@ -45,6 +45,7 @@ class Edits:
     known_values: Mapping[Tensor, Known]
     slices: tuple[ParameterSlice, ...]
     open: frozenset[Tensor] = frozenset()
+    open_elements: Mapping[tuple[int, int], Known] = field(default_factory=dict)
 
 
 def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
@@ -73,7 +74,10 @@ def edits_for(analysis: Analysis, shrinker: Shrinker) -> Edits:
         unknown,
         {tensor: generic(array, numbers) for tensor, array in everything.items()},
         slices,
-        frozenset(tensor for tensor, array in everything.items() if is_open(array)),
+        frozenset(tensor for tensor, array in everything.items() if is_open(array))
+        # What an input has to hold may be open where what it holds is not known to be.
+        | {bound.graph.nodes[n].inputs[place] for (n, place), own in inputs.items() if is_open(own)},
+        {place: open_elements(array) for place, array in inputs.items() if is_open(array)},
     )
 
 

@@ -182,6 +182,22 @@ class Patches(nn.Module):
         return self.head(self.block(x)[:, 0])
 
 
+class Multihead(nn.Module):
+    """PyTorch's own layer of attention, whose sizes are computed from those of what comes in: heads and
+    samples are on one axis, and positions are read off a tensor that has them so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.backends.mha.set_fastpath_enabled(False)
+        self.patches = nn.Conv2d(3, 24, 4, 4)
+        self.attention = nn.MultiheadAttention(24, 4, batch_first=True)
+        self.head = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        return self.head((x + self.attention(x, x, x, need_weights=False)[0]).mean(1))
+
+
 class State(nn.Module):
     """A recurrent convolution whose first state is zeros like its input."""
 
@@ -222,6 +238,7 @@ CASES = {
     "hourglass": Case(Hourglass, image(), 0.3),
     "words": Case(Words, ("batch", "length"), 0.75, WORDS),
     "patches": Case(Patches, image(), 0.78),
+    "multihead": Case(Multihead, image(), 0.9),
     "state": Case(State, image(), 0.9),
     "boxes": Case(Boxes, image(), 0.32),
 }

@@ -16,6 +16,7 @@ from prunec.embedded.onnx_edits import Elements, MessageEdits, NodeCopy, key_of
 from prunec.frontends.onnx.graph import GraphOfFile
 from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.graph import Graph, Known, Tensor, same
+from prunec.lowering.open_values import FIRST_NUMBER
 from prunec.rewriting.edits import Edits
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
@@ -124,7 +125,8 @@ class _Rewriting:
         """Makes some inputs that take ``tensor`` carry a wanted value."""
         if same(self.values.known[tensor], wanted):
             return  # an earlier change has seen to it
-        changed = self._constants_behind(tensor, wanted)
+        opened = self.changed.open_elements.get(places[0], np.zeros(wanted.shape, bool))
+        changed = self._constants_behind(tensor, wanted, opened)
         if changed is not None and self._all_agree(changed):
             for constant, array in changed.items():
                 self.elements[self.names[constant]] = _elements(array)
@@ -133,9 +135,11 @@ class _Rewriting:
         if changed is None and tensor in self.changed.open:
             # The open sizes stay as they are computed; a number beside them that must not follow from what
             # it did is put in its place.
-            changed = self._constants_behind(tensor, wanted, of_nodes=True)
+            changed = self._constants_behind(tensor, wanted, opened, of_nodes=True)
             if changed is None:
                 raise PrunecError(self._cannot_carry(places[0][0]))
+        if changed is None and opened.any():
+            raise PrunecError(self._cannot_carry(places[0][0]))
         if changed is None:
             name = self._new_constant(self.names[tensor], wanted)
         else:
@@ -155,14 +159,15 @@ class _Rewriting:
         )
 
     def _constants_behind(
-        self, tensor: Tensor, wanted: Known, of_nodes: bool = False
+        self, tensor: Tensor, wanted: Known, opened: Known, of_nodes: bool = False
     ) -> Optional[KnownValues]:
         """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
-        change of single elements does it.  ``of_nodes``: what nodes give, open sizes aside, can be changed as
-        if it were a constant."""
+        change of single elements does it.  What stands for an open size, which ``opened`` tells of the
+        elements, is no number for a constant.  ``of_nodes``: what nodes give, open sizes aside, can be changed
+        as if it were a constant."""
         old = self.values.known[tensor]
         if self.graph.nodes[tensor.node].operator is None:
-            return {tensor: wanted}
+            return None if opened.any() else {tensor: wanted}
         if wanted.shape != old.shape:
             return None
         changed: KnownValues = {}
@@ -179,6 +184,8 @@ class _Rewriting:
                     trials += 1
                     if trials > _MOST_TRIALS:
                         return None
+                    if opened.reshape(-1)[place] and abs(value) >= FIRST_NUMBER:
+                        continue
                     new = self.values.with_element(constant, position, value, changed)
                     tried = {**changed, constant: new}
                     now = self.values.after(tried).get(tensor)
@@ -323,7 +330,8 @@ class _Values:
         return array.reshape(self.known[constant].shape)
 
     def nodes_between(self, changed: KnownValues, tensor: Tensor) -> list[int]:
-        """The nodes that compute ``tensor`` from changed constants, in order."""
+        """The nodes that compute ``tensor`` from changed constants, in order: those alone that give something
+        else then.  What becomes of a tensor of data is no concern of theirs, even where its size is."""
         behind: set[int] = set()
         waiting = [tensor.node]
         while waiting:
@@ -331,14 +339,8 @@ class _Values:
             if index not in behind and self.graph.nodes[index].operator is not None:
                 behind.add(index)
                 waiting += [t.node for t in self.graph.nodes[index].inputs]
-        reached = set(changed)
-        between = []
-        for index in sorted(behind):
-            if any(t in reached for t in self.graph.nodes[index].inputs):
-                between.append(index)
-                count = max(1, self.graph.nodes[index].output_count)
-                reached |= {Tensor(index, k) for k in range(count)}
-        return between
+        made = {changing.node for changing in self.after(changed)} - {own.node for own in changed}
+        return sorted(behind & made)
 
 
 def _candidates(present: int, before: int, wanted: int) -> tuple[int, ...]:

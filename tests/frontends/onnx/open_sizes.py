@@ -307,6 +307,34 @@ def heads_beside_samples() -> Pattern:
 
 
 @pattern
+def positions_read_off_heads() -> Pattern:
+    """The same with the width of a head computed from that of what comes in, and with positions read off a
+    tensor that has heads and samples on one axis."""
+    net = Net()
+    x, parts = net.op("Tanh", net.dense(net.input("x", 5, "n", W), "stem", W, W)), {}
+    samples = net.op("Gather", net.op("Shape", x), net.numbers("samples_at", 1, node=True))
+    width = net.op("Gather", net.op("Shape", x), net.numbers("width_at", 2, node=True))
+    width = net.op("Div", width, net.numbers("heads", HEADS, node=True))
+    width = net.op("Unsqueeze", width, net.numbers("width_zero", [0], node=True))
+    count = net.op("Mul", samples, net.numbers("all_heads", HEADS, node=True))
+    count = net.op("Unsqueeze", count, net.numbers("count_zero", [0], node=True))
+    alone = net.op("Unsqueeze", samples, net.numbers("samples_zero", [0], node=True))
+    for part in "qkv":
+        shape = net.op("Concat", constant(net, 5), count, width, axis=0)
+        y = net.op("Reshape", net.dense(x, part, W, W), shape)
+        y = net.op("Transpose", y, perm=[1, 0, 2])
+        shape = net.op("Concat", alone, constant(net, HEADS), size(net, y, 1), width, axis=0)
+        parts[part] = net.op("Reshape", y, shape)
+    scores = net.op("MatMul", parts["q"], net.op("Transpose", parts["k"], perm=[0, 1, 3, 2]))
+    scores = net.op("Softmax", net.op("Div", scores, net.numbers("root", 2.0, dtype=np.float32)), axis=-1)
+    y = net.op("MatMul", scores, parts["v"])
+    y = net.op("Transpose", y, perm=[2, 0, 1, 3])
+    joined = net.op("Concat", constant(net, 5), alone, constant(net, W), axis=0)
+    net.output(net.dense(net.op("Reshape", y, joined), "fc", W, 5), 3)
+    return finished(net, (("stem_w", 1), *((f"{part}_w", 1) for part in "qkv"), ("fc_w", 0)))
+
+
+@pattern
 def mean_by_the_number_of_elements() -> Pattern:
     net = Net()
     x = net.conv(net.op("Relu", net.conv(image(net, 8, "h", "w"), "c2", 8, 6)), "c3", 6, 8)
