@@ -16,6 +16,8 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="co
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from frontends.pytorch.archives import NEWEST  # noqa: E402
+
 from bench import fuzz, fuzz_good, fuzz_inputs  # noqa: E402
 
 CASE = fuzz_inputs.Case("planted", {"in": b"input"}, ("command",), frozenset(("out",)))
@@ -133,7 +135,12 @@ def test_a_short_run_fails_nowhere_and_goes_on_where_it_stopped(tmp_path: Path, 
 
 def test_a_number_is_the_same_case_each_time() -> None:
     good = fuzz_good.Good(
-        [b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'], b"x" * 99, [], [b"y" * 99], {}, []
+        [b'{"nodes": [{"op": "null", "name": "a", "inputs": []}]}'],
+        b"x" * 99,
+        [],
+        [NEWEST.read_bytes()],
+        {},
+        [],
     )
     good = fuzz_good.Good(
         good.symbols,
@@ -147,4 +154,4 @@ def test_a_number_is_the_same_case_each_time() -> None:
     )
     made = [fuzz_inputs.case(good, 5, number) for number in range(200)]
     assert made == [fuzz_inputs.case(good, 5, number) for number in range(200)]
-    assert len({case.kind for case in made}) == 8
+    assert len({case.kind for case in made}) == 9

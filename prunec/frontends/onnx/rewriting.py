@@ -163,8 +163,8 @@ class _Rewriting:
     ) -> Optional[KnownValues]:
         """The constants to change, and to what, so that ``tensor`` holds a wanted value; ``None`` where no
         change of single elements does it.  What stands for an open size, which ``opened`` tells of the
-        elements, is no number for a constant.  ``of_nodes``: what nodes give, open sizes aside, can be changed
-        as if it were a constant."""
+        elements, is no number for a constant.  ``of_nodes``: what nodes give, open sizes aside, can be
+        changed as if it were a constant."""
         old = self.values.known[tensor]
         if self.graph.nodes[tensor.node].operator is None:
             return None if opened.any() else {tensor: wanted}
