@@ -19,6 +19,8 @@ MAXIMUM_KNOWN = 4096
 #: Longer texts of open sizes are not shown.
 _LONGEST_SIZE = 24
 
+#: Scales and bounds are no more than this.
+_FEW_NUMBERS = 16
 #: Fewer numbers are evenly spaced by chance.
 _FEWEST_COUNTED = 4
 
@@ -106,6 +108,12 @@ def as_value(array: Known) -> Value:
 def same(left: Known, right: Known) -> bool:
     """Whether two arrays have the same shape, type and elements."""
     return left.dtype == right.dtype and np.array_equal(left, right)
+
+
+def worth_knowing(array: Known) -> bool:
+    """Whether a small constant is to be known.  Of weights nothing has to be; scales and bounds are few
+    numbers."""
+    return array.dtype.kind in "iub" or (array.dtype.kind == "f" and array.size <= _FEW_NUMBERS)
 
 
 def counting_axis(array: Known) -> Optional[int]:

@@ -20,7 +20,18 @@ from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.input_sizes import declared_shape, input_sizes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
 from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
-from prunec.graph import COUNTS, MAXIMUM_KNOWN, Graph, Known, Node, Shape, Tensor, counting_axis, may_agree
+from prunec.graph import (
+    COUNTS,
+    MAXIMUM_KNOWN,
+    Graph,
+    Known,
+    Node,
+    Shape,
+    Tensor,
+    counting_axis,
+    may_agree,
+    worth_knowing,
+)
 from prunec.sizes import OpenShape
 from prunec.support.diagnostics import printable
 from prunec.value import Value
@@ -171,8 +182,7 @@ class _Builder:
             axis = counting_axis(array)
             if axis is not None:
                 self.counting[name] = axis
-            # Of weights nothing has to be known; scales and bounds are few numbers.
-            if array.dtype.kind in "iub" or (array.dtype.kind == "f" and count <= 16):
+            if worth_knowing(array):
                 self.known[Tensor(index, 0)] = array
 
     def _define(self, name: str, tensor: Tensor) -> None:

@@ -84,6 +84,11 @@ class ProgramText:
     metas: Mapping[str, Mapping[str, Any]]
     symbols: Mapping[str, Any]
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the tensors that whoever runs the program gives, in order."""
+        return tuple(s.argument.name for s in self.inputs if isinstance(s.argument, Value) and not s.target)
+
 
 def program_text(document: Any) -> ProgramText:
     """The program of a document.  Raises :class:`Malformed`."""

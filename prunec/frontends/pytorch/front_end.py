@@ -46,11 +46,9 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
         )
 
     def input_names(self, path: Path) -> set[str]:
-        from prunec.frontends.pytorch.document import Value
         from prunec.frontends.pytorch.program import read_program
 
-        inputs = read_program(path).text.inputs
-        return {one.argument.name for one in inputs if isinstance(one.argument, Value) and not one.target}
+        return set(read_program(path).text.input_names)
 
     def feed_nodes(self, model: PytorchModel, needed: set[int]) -> list[int]:
         return [index for index, source in enumerate(model.content.sources) if source.kind == "input"]

@@ -30,6 +30,7 @@ from prunec.graph import (
     counting_axis,
     may_agree,
     shape_text,
+    worth_knowing,
 )
 from prunec.sizes import OpenShape, OpenSize, open_size
 from prunec.support.diagnostics import printable
@@ -124,9 +125,7 @@ class _Builder:
     def _examples(self) -> dict[str, int]:
         """What symbols are in the example: as the user gave it, or else in that of the export."""
         text = self.program.text
-        inputs = [
-            spec.argument.name for spec in text.inputs if isinstance(spec.argument, Value) and not spec.target
-        ]
+        inputs = text.input_names
         given: dict[str, int] = {}
         unknown = [name for name in self.input_shapes if name not in inputs]
         if unknown:
@@ -143,15 +142,12 @@ class _Builder:
                 if symbol and own is not None and given.setdefault(symbol, own) != own:
                     self._disagrees(name, declared or (), shape)
         hints: dict[str, int] = {}
-        for entry in text.symbols.values():
+        stated = [entry for name in reversed(inputs) for entry in reversed(_sizes(text.metas.get(name)))]
+        # The last to tell has the say: the program's own list of numbers.
+        for entry in (*stated, *text.symbols.values()):
             symbol, hint = _symbol(size_of(entry)), hint_of(entry)
             if symbol and hint is not None:
                 hints[symbol] = hint
-        for name in inputs:
-            for entry in _sizes(text.metas.get(name)):
-                symbol, hint = _symbol(size_of(entry)), hint_of(entry)
-                if symbol and hint is not None:
-                    hints.setdefault(symbol, hint)
         return {**hints, **given}
 
     def _disagrees(self, name: str, declared: OpenShape, shape: Shape) -> None:
@@ -193,8 +189,7 @@ class _Builder:
         axis = counting_axis(array)
         if axis is not None:
             self.counting[value] = axis
-        # Of weights nothing has to be known; scales and bounds are few numbers.
-        if array.dtype.kind in "iub" or (array.dtype.kind == "f" and count <= 16):
+        if worth_knowing(array):
             self.known[tensor] = array
 
     def _variable(self, value: str, name: str, source: NodeSource) -> int:

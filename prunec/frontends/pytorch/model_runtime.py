@@ -33,16 +33,10 @@ class PytorchRuntime:
     def _loaded(self) -> Loaded:
         return Loaded(self.program, self.content.tied)
 
-    @cached_property
-    def _inputs(self) -> tuple[str, ...]:
-        """The inputs that users give."""
-        specs = self.program.text.inputs
-        return tuple(s.argument.name for s in specs if isinstance(s.argument, Value) and not s.target)
-
     def examples(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
         """See :class:`prunec.frontends.runtime.Runtime`; only a batch size that the file leaves open can be
         any."""
-        return {name: self._batched(name, shapes.get(name, ())) for name in self._inputs}
+        return {name: self._batched(name, shapes.get(name, ())) for name in self.program.text.input_names}
 
     def _batched(self, name: str, shape: Shape) -> Shape:
         sizes = self.program.text.metas.get(name, {}).get("sizes")
@@ -51,7 +45,7 @@ class PytorchRuntime:
 
     def draw(self, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
         """See :class:`prunec.frontends.runtime.Runtime`."""
-        kinds = {name: self._loaded.type_of(name) for name in self._inputs}
+        kinds = {name: self._loaded.type_of(name) for name in self.program.text.input_names}
         types = {name: np.dtype(kind) for name, kind in kinds.items() if kind in _DRAWN}
         return draw(shapes, seed, types)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Mapping, Optional, Sequence
 
 from prunec.embedded.pt2_edits import Extent, ProgramEdits, argument_of, key_of
@@ -13,15 +12,12 @@ from prunec.frontends.pytorch.names import operator_name
 from prunec.frontends.pytorch.program import Program
 from prunec.frontends.pytorch.schemas import schema
 from prunec.frontends.pytorch.symbolic import Computed
-from prunec.frontends.pytorch.symbols import hint_of, size_of
+from prunec.frontends.pytorch.symbols import SYMBOL, hint_of, size_of
 from prunec.graph import Tensor
 from prunec.rewriting.edits import Edits
 from prunec.sizes import OpenSize, Size
 from prunec.support.diagnostics import Diagnostic, PrunecError
 from prunec.value import Value
-
-#: A symbol with all that its expression says of it.
-_SYMBOL = re.compile(r"Symbol\('([^']*)'[^()]*\)")
 
 
 def program_edits(program: Program, content: GraphOfProgram, edits: Edits) -> ProgramEdits:
@@ -140,7 +136,7 @@ def _symbol_texts(program: Program) -> Mapping[str, str]:
             expression = entry.get("as_expr") if isinstance(entry, dict) else None
             text = expression.get("expr_str") if isinstance(expression, dict) else None
             if isinstance(text, str):
-                found.update((match[1], match[0]) for match in _SYMBOL.finditer(text))
+                found.update((match[1], match[0]) for match in SYMBOL.finditer(text))
     return found
 
 
@@ -165,13 +161,19 @@ def has_argument(program: Program, content: GraphOfProgram, node: int, name: str
 
 def _cannot_change(content: GraphOfProgram, index: int, name: str) -> Diagnostic:
     node = content.graph.nodes[index]
-    return Diagnostic(
-        "P518",
-        "a list of sizes, some of them open, cannot be changed in the file",
-        where=f"node {node.name!r} ({node.operator})",
-        notes=(f"{name} holds a number that the program computes from sizes, in a way that is not followed",),
-        help="keep the channels of this node by a policy",
-    )
+    note = f"{name} holds a number that the program computes from sizes, in a way that is not followed"
+    return _fixed_size(f"node {node.name!r} ({node.operator})", note, "this node")
+
+
+def _shared(name: str) -> Diagnostic:
+    note = "the program computes it once, and it has to change for one of its users and not for another"
+    return _fixed_size(f"the number {name!r}", note, "the nodes that take it")
+
+
+def _fixed_size(where: str, note: str, nodes: str) -> Diagnostic:
+    headline = "a list of sizes, some of them open, cannot be changed in the file"
+    help_text = f"keep the channels of {nodes} by a policy"
+    return Diagnostic("P518", headline, where, notes=(note,), help=help_text)
 
 
 def _carried(content: GraphOfProgram, index: int, position: int) -> Diagnostic:
@@ -182,16 +184,4 @@ def _carried(content: GraphOfProgram, index: int, position: int) -> Diagnostic:
         where=f"node {node.name!r} ({node.operator})",
         notes=(f"its input {position} would have to name the channels that stay by other numbers",),
         help="keep the channels of this node: by a policy, or in the rule for its operator",
-    )
-
-
-def _shared(name: str) -> Diagnostic:
-    return Diagnostic(
-        "P518",
-        "a list of sizes, some of them open, cannot be changed in the file",
-        where=f"the number {name!r}",
-        notes=(
-            "the program computes it once, and it has to change for one of its users and not for another",
-        ),
-        help="keep the channels of the nodes that take it by a policy",
     )

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping, Optional
 
-from prunec.frontends.pytorch.symbols import NoSize, size_of, size_of_text
+from prunec.frontends.pytorch.symbols import SYMBOL, NoSize, size_of, size_of_text
 from prunec.sizes import OpenSize
-
-#: A symbol in an expression, with what is assumed of it.
-_SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
 
 
 def symbol_values(stated: Iterable[tuple[Any, int]]) -> dict[str, int]:
@@ -43,7 +40,7 @@ def number_of(entry: Any, values: Mapping[str, int]) -> Optional[int]:
         return f"Integer({values[name]})" if name in values else symbol.group(0)
 
     try:
-        size = size_of_text(_SYMBOL.sub(filled, text))
+        size = size_of_text(SYMBOL.sub(filled, text))
     except NoSize:
         return None
     return size if isinstance(size, int) else None

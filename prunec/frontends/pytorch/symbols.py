@@ -13,6 +13,8 @@ from prunec.sizes import OpenSize, Size, applied, open_size, product
 
 #: Longer texts, and deeper ones, are those of no size.
 _LONGEST, _DEEPEST = 20_000, 100
+#: A symbol in an expression, its name and what is assumed of it.
+SYMBOL = re.compile(r"Symbol\('([^']*)'[^()]*\)")
 _WORDS = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>-?\d+)|(?P<text>'[^']*')|(?P<mark>[(),=]))")
 
 #: What stands between brackets: sizes, texts, and truth values.
