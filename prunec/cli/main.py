@@ -71,6 +71,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:
         _forget_output()
         return 141
+    except MemoryError as error:
+        terminal.close([_no_memory(error)])
+        return failure
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
@@ -123,6 +126,16 @@ def _unexpected(error: Exception) -> Diagnostic:
         f"prunec failed in a way it should not: {type(error).__name__}",
         notes=(printable(str(error), 500) or "no reason given",),
         help=f"please report this with the model, and what is printed with {TRACEBACK_VARIABLE}=1 set",
+    )
+
+
+def _no_memory(error: MemoryError) -> Diagnostic:
+    return Diagnostic(
+        "P732",
+        "there is not enough memory for this",
+        notes=(printable(str(error), 500),) if str(error) else (),
+        help="compile without --verify, --data and --latency, which takes little more than the largest array "
+        "twice; then prove with `prunec verify` and small inputs, and use fewer examples",
     )
 
 

@@ -143,6 +143,19 @@ def test_an_error_in_prunec_itself(tmp_path: Path, capsys: Any, monkeypatch: pyt
         run(capsys, "compile", "net-symbol.json")
 
 
+def test_no_memory(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise MemoryError("Unable to allocate 3.00 GiB")
+
+    write_network(tmp_path)
+    monkeypatch.setattr("prunec.cli.inputs.analyse", fail)
+    code, _, err = run(capsys, "compile", "net-symbol.json")
+    assert code == 1
+    assert err.startswith(
+        "error[P732]: there is not enough memory for this\n  note: Unable to allocate 3.00 GiB\n"
+    )
+
+
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     write_network(tmp_path, symbol())
     before = "import os, sys\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)"
