@@ -27,7 +27,7 @@ _STEPS, _RATE = 6, 1e-3
 def main() -> int:
     """Compiles, or uses what was compiled; exit status 0 whatever comes out."""
     name, path, *use = sys.argv[1:]
-    one = architecture(name, attention="sdpa")
+    one = architecture(name)
     print(json.dumps(used(one, Path(path)) if use else examine(one, Path(path))))
     return 0
 
@@ -88,11 +88,12 @@ def used(one: Architecture, path: Path) -> dict[str, Any]:
     import prunec.pytorch
 
     values = tuple(samples(one, 2, seed=1).values())
-    torch.manual_seed(0)
     module = prunec.pytorch.training(path)
     optimiser = torch.optim.SGD(module.parameters(), _RATE)
     losses = []
     for _ in range(_STEPS):
+        # The same units drop out each time, so that losses can be compared.
+        torch.manual_seed(0)
         optimiser.zero_grad()
         found = module(*values)
         loss = (found if isinstance(found, torch.Tensor) else found[0]).float().pow(2).mean()

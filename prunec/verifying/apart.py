@@ -50,7 +50,7 @@ def run_apart(
         made.update(dict.fromkeys(t for t in depends.used.get(node, ()) if t in depends.affected))
     if not made:
         return Apart()
-    sampled = [{t: _like(small[t], seed, n) for n, t in enumerate(entered)} for seed in (0, 1)]
+    sampled = [{t: sampled_like(small[t], seed, n) for n, t in enumerate(entered)} for seed in (0, 1)]
     full = {tensor: places.scatter(tensor, array) for tensor, array in sampled[0].items()}
     if any(array is None for array in full.values()):
         return Apart()
@@ -72,7 +72,7 @@ def run_apart(
     return Apart(expected, actual, doubts, feeds, whole_feeds)
 
 
-def _like(array: Array, seed: int, place: int) -> Array:
+def sampled_like(array: Array, seed: int, place: int) -> Array:
     """Random values of the size of some values, of either sign, as a slope may be read for one of them alone;
     what may be positions stays positive where it is, and whole numbers and truth values stay as they are."""
     if array.dtype.kind != "f":

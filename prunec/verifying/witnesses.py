@@ -2,13 +2,14 @@
 
 A comparison that a wrong slice would pass proves nothing.  So each parameter of the smaller model is damaged
 in several ways, where the parameter first meets a value that varies: its elements are scaled, and positions
-along a sliced axis exchanged.  The parameter is witnessed where the comparison refuses all of that.
+along a sliced axis exchanged.  The parameter is witnessed where the comparison refuses all of that.  See
+:mod:`prunec.verifying.parts` for parameters of which that shows nothing as others come before the inputs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from prunec.graph import Tensor
 from prunec.rewriting.slicing import ParameterSlice, mask_array, slice_array
 from prunec.verifying.comparing import ComparedModels, Course, error_of
 from prunec.verifying.dependence import Break, SlicedParameter
+from prunec.verifying.parts import Parts
 from prunec.verifying.running import Examples, Subject, made_by_operators, varying_inputs
 from prunec.verifying.verdict import Compared, Evidence, Witness
 
@@ -57,6 +59,9 @@ def _witness(court: _Court, target: SlicedParameter) -> Witness:
                 return Witness(target.name, evidence, reason)
             reasons[reason] = None
     if len(ignoring) < len(heard):
+        taking = court.parts.shows(target.name, heard, wrong)
+        if taking is not None:
+            return Witness(target.name, Evidence.WITNESSED, f"{nodes[taking].name} by itself")
         return Witness(target.name, Evidence.NONE, "; ".join(list(reasons)[:3]))
     if statistics:
         return Witness(target.name, Evidence.STATISTICS, statistics)
@@ -99,6 +104,7 @@ class _Court:
     def __init__(self, subject: Subject, examples: Examples, way: Course, found: ComparedModels) -> None:
         self.subject, self.examples, self.way, self.found = subject, examples, way, found
         self.slices = {own.name: own for own in subject.pruned.slices}
+        self.parts = Parts(subject, examples, way)
         self._taken: dict[int, list[str]] = {}
         for target in way.depends.targets:
             for node in target.meetings:
@@ -199,21 +205,24 @@ class _Hearing:
         informative: Sequence[Tensor],
         wrong: Sequence[Array],
     ) -> bool:
-        """Whether the comparison refuses each of some wrong slices."""
+        """Whether the comparison refuses some wrong slices: each that is wrong in elements that are read."""
+        refused = False
         for array in wrong:
             actual = run(array)
-            if all(
+            if not all(
                 error_of(expected[t], own) <= compared[t].tolerance for t, own in zip(informative, actual)
             ):
+                refused = True
+            elif not self._not_read(run, array != self.right):
                 return False
-        return bool(wrong)
+        return refused
 
-    def _not_read(self, run: Run) -> bool:
-        """Whether an operator that a rule knows does not read the parameter for what enters: what is no
-        number leaves no trace."""
+    def _not_read(self, run: Run, where: Union[bool, Array] = True) -> bool:
+        """Whether an operator that a rule knows does not read the parameter for what enters, or some of its
+        elements, as rows of a table that no position asks for: what is no number leaves no trace."""
         if self.node in self.court.subject.analysis.lowered.opaque or self.right.dtype.kind != "f":
             return False
-        base, poisoned = run(self.right), run(np.full_like(self.right, np.nan))
+        base, poisoned = run(self.right), run(np.where(where, self.right.dtype.type(np.nan), self.right))
         return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(base, poisoned))
 
     def _on_the_opposite(self, informative: Sequence[Tensor]) -> tuple[Evidence, str]:
