@@ -1,7 +1,8 @@
 """One architecture exported as a program of PyTorch: ``python -m bench.pytorch_export NAME FILE [OPEN…]``.
 
-As users export: attention in one operator where there is one, the batch left open where OPEN holds ``batch`` and the length of
-texts where it holds ``length``.  A process of its own for each export.  Prints one line of JSON.
+As users export: attention in one operator where there is one, the batch left open where OPEN holds ``batch``
+and the length of texts where it holds ``length``.  A process of its own for each export.  Prints one line of
+JSON.
 """
 
 from __future__ import annotations
