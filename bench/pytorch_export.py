@@ -40,7 +40,8 @@ def main() -> int:
         dims = {size: torch.export.Dim(size) for own in sizes for size in own.values()}
         shapes = tuple({axis: dims[size] for axis, size in own.items()} for own in sizes)
         options = {"dynamic_shapes": {"values": shapes}} if left_open else {}
-        exported = torch.export.export(network, values, strict=False, **options)
+        with torch.no_grad():
+            exported = torch.export.export(network, values, strict=False, **options)
         torch.export.save(exported, path)
     except Exception as error:  # what PyTorch cannot export is a finding
         print(json.dumps({"exported": False, "reason": first_line(error)}))
