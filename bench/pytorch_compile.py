@@ -18,6 +18,8 @@ from bench.networks import ROOT
 from bench.onnx_networks import Architecture, architecture
 
 _RATIO = "0.5"
+#: Reasons that any network has to keep channels.
+_OUTPUT = "the model output"
 _SECONDS = 1200
 #: Sizes of the batch that differ from that of the export, and steps of training.
 _BATCHES = (1, 3)
@@ -67,7 +69,13 @@ def _figures(summary: dict[str, Any]) -> dict[str, Any]:
     """What counts of ``prunec compile --json``."""
     before, after = (summary["totals"]["parameters"][key] for key in ("before", "after"))
     proof = summary["verification"]
-    return {"outcome": proof["outcome"], "error": proof.get("error"), "left": after / max(before, 1)}
+    kept = [(own["reason"], own["channels"]) for own in summary["kept"] if own["channels"]]
+    return {
+        "outcome": proof["outcome"],
+        "error": proof.get("error"),
+        "left": after / max(before, 1),
+        "kept": [f"{reason}: {channels}" for reason, channels in kept if _OUTPUT not in reason],
+    }
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:

@@ -15,6 +15,8 @@ Result = dict[str, Any]
 Beside = Mapping[tuple[str, str], Result]
 #: How far what is left of a program may be from what is left of its ONNX export.
 NEAR = 0.01
+#: The most reasons that are given for what is left.
+_REASONS = 3
 
 _INTRODUCTION = """
 The architectures above as programs of `torch.export` (`make corpus-pytorch`), the batch left open wherever
@@ -48,9 +50,8 @@ def write_coverage(results: Sequence[Result], beside: Beside) -> None:
 def rendered(results: Sequence[Result], beside: Beside) -> str:
     """The part of the page."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in _totals(results, beside))
-    exceptions = [
-        f"| {one['name']} | {escaped(what)} |" for one in results for what in (exception(one),) if what
-    ]
+    found = ((one["name"], exception(one) or more_left(one, beside)) for one in results)
+    exceptions = [f"| {name} | {escaped(what)} |" for name, what in found if what]
     table = "\n".join(_row(one, beside) for one in results if one["exported"])
     return "".join(
         [
@@ -81,6 +82,15 @@ def exception(one: Result) -> Optional[str]:
     if one.get("use"):
         return f"what was written: {one['use']}"
     return None if one.get("outcome") == "proved" else str(one.get("outcome"))
+
+
+def more_left(one: Result, beside: Beside) -> Optional[str]:
+    """Why more is left of a program than of its ONNX export."""
+    left = onnx_left(one, beside)
+    if left is None or one["left"] <= left + NEAR:
+        return None
+    reasons = "; ".join(one.get("kept", ())[:_REASONS]) or "nothing is kept, other channels were chosen"
+    return f"leaves {one['left']:.3f}, of the ONNX export {left:.3f}; channels that stay: {reasons}"
 
 
 def line(one: Result) -> str:
