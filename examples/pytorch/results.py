@@ -13,8 +13,9 @@ Accuracy on held-out images of handwritten digits, in per cent.
 ![accuracy by epochs of fine-tuning](results.svg)
 
 Each figure is a mean over {seeds} networks trained from different seeds, with the standard deviation among
-them. All ways leave the same share of the multiply-adds, and are fine-tuned alike: as many epochs, the same
-images in the same order, the same optimiser and rates. *Restored* has {examples} training images without
+them. All ways get the same budget of multiply-adds, of which Torch-Pruning, given a
+ratio for all layers, leaves a little less; all are fine-tuned alike: as many epochs, the same images in the
+same order, the same optimiser and rates. *Restored* has {examples} training images without
 labels as examples. Every network that prunec made is proved to compute what the masked original does.
 """
 _STYLES = {
