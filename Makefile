@@ -25,7 +25,7 @@ OLDEST_VENV ?= .venv-oldest
 # What a change to the core should not break; what is marked as slow is left out.
 FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
-.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-closed corpus-pytorch corpus-packages \
+.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-closed corpus-pytorch corpus-packages smollm2 \
 	proofs-transformers restoring fuzz bench clean
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
 	@echo "make restoring     measure trained networks of packages (150 MB) on tasks when half of them is gone:"
 	@echo "                   40 minutes, and 6 GB in $(ONNX_VENV); one task: python bench/restoring.py files"
+	@echo "make smollm2       prune a language model of a package (100 MB): its perplexity, cut and restored"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
@@ -139,6 +140,9 @@ proofs-transformers: $(ONNX_VENV)/ready
 
 restoring: $(ONNX_VENV)/ready
 	$(ONNX_VENV)/bin/python bench/restoring.py
+
+smollm2: $(ONNX_VENV)/ready
+	$(ONNX_VENV)/bin/python bench/smollm2.py
 
 fuzz: $(VENV)/ready
 	$(BIN)/python bench/fuzz.py --seed $(SEED) --minutes $(MINUTES)
