@@ -172,6 +172,7 @@ class _Rewriting:
             return None
         changed: KnownValues = {}
         trials = 0
+        became = dict(zip(old.reshape(-1).tolist(), wanted.reshape(-1).tolist()))
         for place in np.flatnonzero(old.reshape(-1) != wanted.reshape(-1)).tolist():
             element = wanted.reshape(-1)[place]
             found = None
@@ -180,7 +181,10 @@ class _Rewriting:
                 tensor, None if not of_nodes else self.changed.open
             ):
                 present = changed.get(constant, self.values.known[constant]).reshape(-1)[position]
-                for value in _candidates(int(present), int(before.reshape(-1)[place]), int(element)):
+                replaced = became.get(int(present), int(element))
+                for value in _candidates(
+                    int(present), int(before.reshape(-1)[place]), int(element), int(replaced)
+                ):
                     trials += 1
                     if trials > _MOST_TRIALS:
                         return None
@@ -231,7 +235,9 @@ class _Rewriting:
             return True
         for position, tensor in enumerate(inputs):
             wanted = self.changed.inputs.get((index, position))
-            if tensor in different and (wanted is None or not same(wanted, after[tensor])):
+            if tensor in different and not (
+                wanted is not None and _nearer(known[tensor], after[tensor], wanted)
+            ):
                 return False
         return True
 
@@ -343,14 +349,26 @@ class _Values:
         return sorted(behind & made)
 
 
-def _candidates(present: int, before: int, wanted: int) -> tuple[int, ...]:
+def _candidates(present: int, before: int, wanted: int, replaced: int) -> tuple[int, ...]:
     """What a number may become so that one computed from it becomes ``wanted``: that itself, or, where the
-    one is multiplied or divided by the other, as many times as much."""
+    one is multiplied or divided by the other, as many times as much, or what the same number is ``replaced``
+    by elsewhere in the list: a window that is computed with in one place and written down in another."""
     found = [wanted]
     for above, below in ((wanted, before), (before, wanted)):
         if below and present and present * above % below == 0:
             found.append(present * above // below)
+    found.append(replaced)
     return tuple(dict.fromkeys(value for value in found if value != present and abs(value) <= _LARGEST))
+
+
+def _nearer(before: Known, after: Known, wanted: Known) -> bool:
+    """Whether the elements that changed are as they are wanted; others may have a change of their own yet."""
+    if same(after, wanted):
+        return True
+    if before.shape != after.shape or after.shape != wanted.shape:
+        return False
+    moved = before != after
+    return bool((after == wanted)[moved].all())
 
 
 def _elements(array: Known) -> Elements:

@@ -92,6 +92,10 @@ def constant(net: Net, *values: int) -> str:
     return net.numbers(f"list{len(net.nodes)}", list(values), node=True)
 
 
+def constant_number(net: Net, value: int) -> str:
+    return net.numbers(f"number{len(net.nodes)}", value, node=True)
+
+
 @pattern
 def convolutions() -> Pattern:
     net = Net()
@@ -332,6 +336,23 @@ def positions_read_off_heads() -> Pattern:
     joined = net.op("Concat", constant(net, 5), alone, constant(net, W), axis=0)
     net.output(net.dense(net.op("Reshape", y, joined), "fc", W, 5), 3)
     return finished(net, (("stem_w", 1), *((f"{part}_w", 1) for part in "qkv"), ("fc_w", 0)))
+
+
+@pattern
+def windows_by_a_division() -> Pattern:
+    """Channels in one window of seven: how many there are is a size divided by seven, and the seven is
+    written down once more beside it."""
+    net = Net()
+    x = net.op("Relu", net.dense(net.input("x", "n", W), "c1", W, 7))
+    samples, width = (net.op("Gather", net.op("Shape", x), constant_number(net, axis)) for axis in (0, 1))
+    windows = net.op("Div", width, constant_number(net, 7))
+    both = net.op("Mul", samples, windows)
+    samples, windows, both = (net.op("Unsqueeze", own, constant(net, 0)) for own in (samples, windows, both))
+    y = net.op("Reshape", x, net.op("Concat", samples, windows, constant(net, 7), axis=0))
+    y = net.op("Reshape", net.op("Tanh", y), net.op("Concat", both, constant(net, 7), axis=0))
+    y = net.op("Reshape", net.op("Neg", y), net.op("Concat", samples, constant(net, 7), axis=0))
+    net.output(net.dense(y, "fc", 7, 5), 2)
+    return finished(net, (("c1_w", 1), ("c1_b", 0), ("fc_w", 0)))
 
 
 @pattern
