@@ -214,7 +214,6 @@ def _parameters(model: Model, bound: LoweredGraph) -> frozenset[int]:
 
 
 def _parameter_channels(model: Model, bound: LoweredGraph, propagation: Propagation) -> tuple[Parameter, ...]:
-    neutral = _neutral(bound)
     channels = propagation.channels
     found: dict[str, Parameter] = {}
     graph = model.graph
@@ -225,7 +224,8 @@ def _parameter_channels(model: Model, bound: LoweredGraph, propagation: Propagat
         if tensor in channels and channels[tensor].layout.arrays:
             shape = bound.shapes.get(tensor, ())
             found.setdefault(
-                node.name, Parameter(node.name, index, shape, channels[tensor], neutral.get(tensor, 0.0))
+                node.name,
+                Parameter(node.name, index, shape, channels[tensor], bound.neutral.get(tensor, 0.0)),
             )
     known = model.parameter_shapes
     for (index, slot), own in propagation.implied.items():
@@ -237,17 +237,6 @@ def _parameter_channels(model: Model, bound: LoweredGraph, propagation: Propagat
             value = rule.neutral.get(slot, 0.0)
             found[name] = Parameter(name, None, rule.shape(tensor_slot) or (), own, value)
     return tuple(found.values())
-
-
-def _neutral(bound: LoweredGraph) -> dict[Tensor, float]:
-    values: dict[Tensor, float] = {}
-    for index, rule in enumerate(bound.rules):
-        if rule is None or not rule.neutral:
-            continue
-        for tensor, slot in zip(bound.graph.nodes[index].inputs, rule.inputs):
-            if rule.neutral.get(slot.slot):
-                values[tensor] = rule.neutral[slot.slot]
-    return values
 
 
 # --- checks ---

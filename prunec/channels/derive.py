@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from prunec.channels.assemble import Assembler
 from prunec.channels.layout import (
@@ -26,7 +26,9 @@ from prunec.support.diagnostics import Span
 
 @dataclass(frozen=True)
 class UnseenParameter:
-    """Stands for the layout of a parameter that no rule has given a layout yet."""
+    """Stands for the layout of a parameter that no rule has given a layout yet; ``value`` masks it."""
+
+    value: float = 0.0
 
 
 #: What is known of an input: a layout, a parameter still without one, or nothing (``None``).
@@ -34,19 +36,32 @@ InputLayout = Optional["Layout | UnseenParameter"]
 
 
 def derive(
-    bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool, whole: bool = False
+    bound: LoweredRule,
+    layouts: Sequence[InputLayout],
+    strict: bool,
+    whole: bool = False,
+    alone: bool = False,
 ) -> ChannelProgram:
     """The program of a node with these input layouts.
 
     ``strict`` keeps the channels that the operator combines over, instead of marking them approximate; with
-    ``whole`` rows of tables go where they cannot while columns do.
+    ``whole`` rows of tables go where they cannot while columns do; ``alone`` says that what enters the node
+    follows from parameters alone.
     """
-    return _Derivation(bound, layouts, strict, whole).program()
+    return _Derivation(bound, layouts, strict, whole, alone).program()
 
 
 class _Derivation:
-    def __init__(self, bound: LoweredRule, layouts: Sequence[InputLayout], strict: bool, whole: bool) -> None:
+    def __init__(
+        self,
+        bound: LoweredRule,
+        layouts: Sequence[InputLayout],
+        strict: bool,
+        whole: bool,
+        alone: bool,
+    ) -> None:
         self.bound = bound
+        self.alone = alone
         self.layouts = layouts
         self.strict = strict
         count = sum(len(layout.arrays) for layout in layouts if isinstance(layout, Layout))
@@ -73,8 +88,8 @@ class _Derivation:
         for name, kept in bound.kept.items():
             self._keep(name, kept)
         scope.unify()
-        untouched = [n for n, layout in enumerate(self.layouts) if isinstance(layout, UnseenParameter)]
-        zeros = Zeros(bound, self._ids, untouched)
+        untouched = {n: own.value for n, own in enumerate(self.layouts) if isinstance(own, UnseenParameter)}
+        zeros = Zeros(bound, self._ids, untouched, self.alone)
         fresh_tensors = [bound.inputs[n] for n in untouched] + list(bound.implied)
         self._make_fresh(fresh_tensors)
         self._balance_parts()
@@ -84,8 +99,8 @@ class _Derivation:
         self.balances += [(a.value, scope.span) for a in scope.arrays if a.split and len(a.factors) > 1]
         names = self._named_sizes()
         assembler = Assembler(scope, self._ids, self.bound.sizes)
-        adopted = {n: assembler.tensor(bound.inputs[n], _always) for n in untouched}
-        implied = tuple(assembler.tensor(t, _always) for t in bound.implied)
+        adopted = {n: assembler.tensor(bound.inputs[n], _masked(value)) for n, value in untouched.items()}
+        implied = tuple(assembler.tensor(t, _masked(bound.neutral.get(t.slot, 0.0))) for t in bound.implied)
         outputs = tuple(assembler.tensor(t, zeros.output(t.slot)) for t in bound.outputs)
         self.balances += [(value, scope.span) for value in assembler.balances]
         return ChannelProgram(
@@ -339,9 +354,9 @@ class _Derivation:
         return named
 
 
-def _always(array: Array) -> bool:
-    """A parameter's removed elements are zero when masked."""
-    return True
+def _masked(value: float) -> Callable[[Array], bool]:
+    """Whether a parameter's removed elements are zero, which have a value when masked."""
+    return lambda array: not value
 
 
 __all__ = ["InputLayout", "TensorResult", "UnseenParameter", "derive"]

@@ -163,6 +163,8 @@ class _Propagator:
         self.products = products
         self.graph: Graph = bound.graph
         self.parameters = parameters
+        self.learned = set(parameters)
+        """The nodes whose outputs follow from parameters alone, these among them."""
         self.strict = strict
         self.next_atom = KEPT + 1
         shapes = (bound.shapes.get(Tensor(index, 0), ()) for index in parameters)
@@ -305,7 +307,7 @@ class _Propagator:
         if channels is not None:
             return channels.layout
         is_parameter = self.graph.nodes[tensor.node].operator is None and tensor.node in self.parameters
-        return UnseenParameter() if is_parameter else None
+        return UnseenParameter(self.bound.neutral.get(tensor, 0.0)) if is_parameter else None
 
     def _apply(self, index: int, bound: LoweredRule) -> None:
         node = self.graph.nodes[index]
@@ -317,10 +319,13 @@ class _Propagator:
                 layout = self._adopt_plain(tensor)
             layouts.append(layout)
         whole = node.name in self.whole
-        key = (id(bound), tuple(layouts), whole)
+        alone = all(tensor.node in self.learned for tensor in node.inputs)
+        if alone:
+            self.learned.add(index)
+        key = (id(bound), tuple(layouts), whole, alone)
         program = self.programs.get(key)
         if program is None:
-            program = self.programs[key] = derive(bound, layouts, self.strict, whole)
+            program = self.programs[key] = derive(bound, layouts, self.strict, whole, alone)
         arrays = [a for t in node.inputs if t in self.channels for a in self.channels[t].arrays]
         values = execute(program.steps, arrays, self._fresh, self.room)
         self.nodes[index] = NodeAtoms(program, tuple(values))
@@ -384,7 +389,8 @@ class _Propagator:
             for axis, size in enumerate(shape)
         )
         sizes = [size for axis in axes for size in axis]
-        layout = Layout(axes, tuple((n,) for n in range(len(sizes))), (True,) * len(sizes))
+        zero = not self.bound.neutral.get(tensor)
+        layout = Layout(axes, tuple((n,) for n in range(len(sizes))), (zero,) * len(sizes))
         arrays = tuple(self._fresh((size,)) for size in sizes)
         self.channels[tensor] = Channels(layout, arrays, (-1,) * len(arrays))
         return layout

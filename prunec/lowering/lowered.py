@@ -128,6 +128,17 @@ class LoweredGraph:
             tensor: tuple(exemplary(size, {}) for size in shape) for tensor, shape in self.open_shapes.items()
         }
 
+    @cached_property
+    def neutral(self) -> Mapping[Tensor, float]:
+        """The values that mask parameters where zero does not, as the operators they enter have it."""
+        values: dict[Tensor, float] = {}
+        for node, rule in zip(self.graph.nodes, self.rules):
+            for tensor, slot in zip(node.inputs, rule.inputs if rule is not None and rule.neutral else ()):
+                assert rule is not None
+                if rule.neutral.get(slot.slot):
+                    values[tensor] = rule.neutral[slot.slot]
+        return values
+
     def example(self, size: Optional[Size]) -> Optional[int]:
         """What a size is in the example; where only the number of samples is open, that of one sample."""
         return exemplary(size, self._one_sample)

@@ -53,6 +53,7 @@ op rectify, double { data[*x] -> out[*x]  zero out if data }
 op shift { data[*x] -> out[*x] }
 op add { a[*x], b[*x] -> out[*x]  zero out if a and b }
 op multiply { a[*x], b[*x] -> out[*x]  zero out if a or b }
+op quotient { a[*x], b[*x] -> out[*x]  zero out if a  hint neutral b = 1 }
 op spread_add { a[~*x], b[~*x] -> out[*x]  zero out if a and b }
 op spread_multiply { a[~*x], b[~*x] -> out[*x]  zero out if a or b }
 op join(axis) { data*[*a, c @ axis, *b] -> out[*a, (+ c), *b]  zero out if data }
@@ -184,6 +185,11 @@ def _same_shape(function: Callable[[Array, Array], Array]) -> Callable[..., Arra
     return checked
 
 
+def _quotient(a: Array, b: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return a / b
+
+
 def _part(attributes: dict, data: Array) -> list[Array]:
     return np.split(data, attributes["parts"], axis=attributes["axis"])
 
@@ -267,6 +273,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "shift": lambda _, data: data + 1,
     "add": _same_shape(np.add),
     "multiply": _same_shape(np.multiply),
+    "quotient": _same_shape(_quotient),
     "spread_add": lambda _, a, b: a + b,
     "spread_multiply": lambda _, a, b: a * b,
     "join": lambda attributes, *data: np.concatenate(data, axis=attributes["axis"]),

@@ -189,14 +189,15 @@ class Outcome:
 
     @property
     def error(self) -> float:
-        """The largest difference, in parts of the largest value; infinite where shapes differ."""
+        """The largest difference, in parts of the largest value; infinite where shapes differ and where there
+        is no number."""
         errors = [0.0]
         for expected, found in zip(self.expected, self.found):
             if expected.shape != found.shape:
                 return float("inf")
             largest = np.abs(expected).max(initial=0)
             errors.append(float(np.abs(expected - found).max(initial=0)) / (largest + 1e-9))
-        return max(errors)
+        return float("inf") if np.isnan(errors).any() else max(errors)
 
 
 def compare(analysis: Analysis, removed: Removed) -> Outcome:
