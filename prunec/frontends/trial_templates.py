@@ -44,7 +44,7 @@ class Templates:
     ``inputs`` are rows for slots that hold coordinates, ``whole`` slots that hold whole numbers and nothing
     else.  ``values`` are menus by attribute name, ``leave`` attributes to leave alone, ``longest`` bounds on
     the length of tuples, ``single`` carried values that are one number, ``kinds`` types of elements for slots
-    that take several and work with these, ``codes`` the codes of a reshape
+    that take several and work with these, or for all of an operator's, ``codes`` the codes of a reshape
     (``None``: all that its function reads), ``all_outputs`` operators that compute nothing right unless all
     their outputs are used, ``positive`` operators that may never come back for a number below zero,
     ``operators`` fixed attributes of single operators.

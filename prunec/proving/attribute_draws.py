@@ -92,7 +92,7 @@ class AttributeDraw:
             if self._absent(name):
                 self.values[name] = self.defaults[name]
                 continue
-            if name in self.optional and self.random.random() < 0.4:
+            if name in self.optional and self.random.random() < 0.4 and self._may_be_default(name):
                 self.values[name] = self.defaults[name]
             else:
                 self.values[name] = self._value(name, tuple_rank(name))
@@ -112,6 +112,14 @@ class AttributeDraw:
     def _absent(self, name: str) -> bool:
         """Whether the operator is known not to have an attribute, which so has its default."""
         return self.operator.lists_all and self.operator.argument(name) is None
+
+    def _lists(self, name: str) -> bool:
+        """Whether nodes have to list an attribute, whatever the rule's default is."""
+        argument = self.operator.argument(name)
+        return argument is not None and argument.required and argument.kind == "tuple"
+
+    def _may_be_default(self, name: str) -> bool:
+        return not self._lists(name) or isinstance(self.defaults[name], tuple)
 
     @staticmethod
     def _typed(name: str) -> bool:
@@ -221,17 +229,19 @@ class AttributeDraw:
     def _axes(self, function: Function, name: str, rank: int) -> Value:
         argument = self.operator.argument(name)
         single = argument is not None and argument.kind == "integer"
+        listed = self._lists(name)
         if name in self.optional and self.random.random() < 0.2:
             return self.defaults[name]
         if function.draw_axes is not None:
-            return function.draw_axes(rank, self.random)
+            drawn = function.draw_axes(rank, self.random)
+            return (drawn,) if listed and isinstance(drawn, int) else drawn
         count = 1 if single or rank < 2 else int(self.random.integers(1, rank + 1))
         chosen = sorted(int(i) for i in self.random.permutation(rank)[:count])
         if self.random.random() < 0.3:
             chosen = [index - rank for index in chosen]
         return (
             chosen[0]
-            if chosen and (single or (len(chosen) == 1 and self.random.random() < 0.5))
+            if chosen and (single or (len(chosen) == 1 and not listed and self.random.random() < 0.5))
             else tuple(chosen)
         )
 

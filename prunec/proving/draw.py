@@ -51,7 +51,7 @@ from prunec.lowering.ranks import rests_in
 from prunec.proving.attribute_draws import AttributeDraw, lengths
 from prunec.proving.equations import attribute_of, entries_for, placing, sides
 from prunec.proving.formula_draws import draw_formula
-from prunec.proving.rank_draws import draw_ranks
+from prunec.proving.rank_draws import draw_likes, draw_ranks
 from prunec.proving.shapes import NotDrawn, ShapeDraw
 from prunec.sizes import closed
 from prunec.value import Value
@@ -146,6 +146,7 @@ class _Drawing:
         self._draw_counts()
         self._draw_formula()
         self.ranks.update(draw_ranks(self.tensors, self.equations, self.header, self.ranks, self.random))
+        self.sizes.update(draw_likes(self.rule, self.ranks, self._size, self.random))
         self.attribute_draw.free(self._tuple_rank)
         self.attribute_draw.guard()
         self.attribute_draw.places(self.tensors, self._ranks_before)

@@ -59,12 +59,14 @@ def _parts(guard: Optional[Expression]) -> tuple[Expression, ...]:
 
 
 def may_hold(rule: Rule, operator: Operator) -> bool:
-    """Whether the guard of a rule can hold for a version of an operator."""
-    guard = rule.when
-    parts = guard.items if isinstance(guard, Logic) and guard.operator == "and" else (guard,)
-    known = [part for part in parts if part is not None and guard_values(part)]
+    """Whether the guard of a rule can hold for a version of an operator, which does not have some of the
+    attributes that the rule reads."""
+    known = dict(operator.version_attributes)
+    for attribute in rule.attributes if operator.lists_all else ():
+        if operator.argument(attribute.name) is None:
+            default = None if attribute.default is None else attribute.default.value
+            known.setdefault(attribute.name, default)
+    parts = [part for part in _parts(rule.when) if guard_values(part)]
     return all(
-        holds(part, operator.version_attributes, {}) is not False
-        for part in known
-        if guard_values(part).keys() <= operator.version_attributes.keys()
+        holds(part, known, {}) is not False for part in parts if guard_values(part).keys() <= known.keys()
     )

@@ -27,8 +27,9 @@ from prunec.proving.strictness import needless
 from prunec.proving.trial import build, prune_and_compare
 from prunec.proving.worker import Notice, TrialCrash, Worker
 
-#: How many draws may come to nothing for each case that is wanted.
-_DRAWS_PER_CASE = 30
+#: How many draws may come to nothing for each case that is wanted, of a rule and of one of its forms, which
+#: is drawn again and again until its conditions are met.
+_DRAWS_PER_CASE, _DRAWS_PER_FORM_CASE = 100, 30
 #: Draws in a row that do not meet the conditions of a form: it is given up.
 _MOST_IN_VAIN = 20
 #: What a network counts, in cases, whose pruning tests nothing of the operator.
@@ -240,7 +241,7 @@ class _Proof:
         salts = [self.task.salts.get(name, 0), *([number] if number else [])]
         random = np.random.default_rng([self.seed, zlib.crc32(text.encode()), *salts])
         done, reasons, in_vain = 0.0, [], 0
-        for _ in range(cases * _DRAWS_PER_CASE):
+        for _ in range(cases * (_DRAWS_PER_CASE if form is self.rule else _DRAWS_PER_FORM_CASE)):
             if done >= cases or not versions or in_vain > _MOST_IN_VAIN:
                 break
             # Only several are drawn from: a framework without versions keeps the draws it had.

@@ -1,13 +1,16 @@
-"""Drawing how many axes the rests of a rule stand for."""
+"""Drawing how many axes the rests of a rule stand for, and the sizes of those that go by others."""
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 import numpy as np
 
-from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, TensorPattern
+from prunec.language.functions import function_of
+from prunec.language.syntax import Attribute, Each, Equation, Name, Rest, Rule, TensorPattern
+from prunec.lowering.expressions import indexed
 from prunec.lowering.ranks import rests_in
+from prunec.proving.attribute_draws import axis_calls
 
 #: How likely a rest stands for no axis, one, two and so on.
 _LIKELY = (0.09, 0.24, 0.34, 0.21, 0.09, 0.03)
@@ -32,6 +35,40 @@ def draw_ranks(
         rank = wished[0] if wished and random.random() < _AS_WISHED else int(random.choice(6, p=_LIKELY))
         ranks.update((name, rank) for name in sorted(group))
     return ranks
+
+
+def draw_likes(
+    rule: Rule, ranks: dict[str, int], size: Callable[[str], int], random: np.random.Generator
+) -> dict[str, int]:
+    """The sizes of axes that are reshaped to those of another tensor, which gets another shape of as many
+    elements; its rank is set in ``ranks``."""
+    sizes: dict[str, int] = {}
+    for call in axis_calls(rule):
+        if not function_of(call).regroups or not all(isinstance(own, Rest) for own in call.arguments):
+            continue
+        names = [own.name for own in call.arguments if isinstance(own, Rest)]
+        if len(names) != 2 or names[0] == names[1]:
+            continue
+        shape = [size(names[0]) for _ in range(ranks[names[0]])]
+        other = _another_shape(shape, random)
+        ranks[names[1]] = len(other)
+        for name, own in zip(names, (shape, other)):
+            sizes.update((indexed(name, place), length) for place, length in enumerate(own))
+    return sizes
+
+
+def _another_shape(shape: Sequence[int], random: np.random.Generator) -> list[int]:
+    """Neighbours made one, and a size made two, at random."""
+    other = list(shape)
+    if len(other) > 1 and random.random() < 0.6:
+        at = int(random.integers(len(other) - 1))
+        other[at : at + 2] = [other[at] * other[at + 1]]
+    even = [place for place, size in enumerate(other) if size > 2 and size % 2 == 0]
+    if even and random.random() < 0.6:
+        at = even[int(random.integers(len(even)))]
+        parts = [2, other[at] // 2]
+        other[at : at + 1] = parts if random.random() < 0.5 else parts[::-1]
+    return other
 
 
 def _groups(tensors: Sequence[TensorPattern], equations: Sequence[Equation]) -> list[set[str]]:

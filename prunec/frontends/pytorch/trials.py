@@ -236,7 +236,7 @@ class _Wanted:
     def _kind(self, slot: RuleTensor, formal: Optional[SchemaArgument]) -> str:
         kinds, own = self.templates.kinds, self.sampled.operator
         names = (slot.name, *(() if formal is None else (formal.name,)))
-        for name in (*(f"{own}.{name}" for name in names), *names):
+        for name in (*(f"{own}.{name}" for name in names), own, *names):
             if name in kinds:
                 return kinds[name]
         return USUAL
