@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from prunec.language.check_axes import check_axes
+from prunec.language.check_given import check_given
 from prunec.language.check_names import check_names
 from prunec.language.overlap import always_holds, overlap
 from prunec.language.syntax import Rule, RuleFile
@@ -12,7 +13,7 @@ from prunec.support.diagnostics import Annotation, Diagnostic, Severity
 
 
 def check(files: Sequence[RuleFile], known: Sequence[Rule] = ()) -> tuple[Diagnostic, ...]:
-    """Every error and warning of the files, P201 to P229, in the order of their places.
+    """Every error and warning of the files, P201 to P230, in the order of their places.
 
     ``known`` are rules that were checked before: labels, specialisations and guards are compared
     with theirs, but nothing is said of them alone.
@@ -21,7 +22,7 @@ def check(files: Sequence[RuleFile], known: Sequence[Rule] = ()) -> tuple[Diagno
     found: list[Diagnostic] = []
     for rule in own:
         found += _operators_twice(rule)
-        about = [*check_names(rule), *check_axes(rule)]
+        about = [*check_names(rule), *check_axes(rule), *check_given(rule)]
         # An error elsewhere in the rule can be all that makes an axis stand alone.
         wrong = any(diagnostic.severity is Severity.ERROR for diagnostic in about)
         found += [diagnostic for diagnostic in about if not (wrong and diagnostic.code == "P217")]

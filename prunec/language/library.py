@@ -78,7 +78,7 @@ def load(names: Sequence[str]) -> RuleSet:
     """The rules of several files, by path or built-in name; a file named twice counts once.
 
     The files given by path are parsed and checked against each other and the built-in ones. Raises
-    ``PrunecError``: P107 to P110 for files, P101 to P111 for syntax errors and P201 to P229 for
+    ``PrunecError``: P107 to P110 for files, P101 to P111 for syntax errors and P201 to P230 for
     semantic ones, all of them at once.
     """
     sources: dict[Path, tuple[Source, bool]] = {}

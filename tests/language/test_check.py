@@ -15,6 +15,18 @@ from prunec.support.diagnostics import Diagnostic, Severity, Source, render
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+IMPLIED = [
+    ("a[*x], m?[*y] -> o[*x]  zero o when rank(m) == 2", 1),
+    ("a[*x], m?[*y] -> o[*x]  zero o when not given(m) and size(m, 0) == 2", 1),
+    ("a[*x], m?[*y] -> o[*x]  zero o when given(m) or rank(m) == 2", 1),
+    ("a[*x], m?[*y | z when rank(m) == 1] -> o[*x]", 1),
+    ("a[*x], m?[*y] -> o[*x]  zero o when given(m) and (rank(m) == 2 or size(m, 0) != 1)", 0),
+    ("a[*x], m?[*y] -> o[*x]  zero o when rank(m) == 2 and given(m)", 0),
+    ("a[*x], m?[*y] -> o[*x]  zero o when not given(m) or not rank(m) == 2", 0),
+    ("a[*x], m?[*y] -> o[*x]  zero o when rank(a) == 2", 0),
+]
+
+
 def found(text: str) -> tuple[Diagnostic, ...]:
     return check([parse(Source("rules.prune", text))])
 
@@ -290,3 +302,15 @@ def test_messages_come_in_the_order_of_the_text() -> None:
     places = [d.annotations[0].span.start for d in found_here]
     assert places == sorted(places)
     assert [d.severity for d in found_here] == [Severity.WARNING, Severity.ERROR] * 2
+
+
+@pytest.mark.parametrize("text, count", IMPLIED)
+def test_conditions_ask_whether_an_input_is_given(text, count):
+    messages = [message for message in body(text) if message.startswith("P230")]
+    assert len(messages) == count, messages
+
+
+def test_a_guard_tells_that_an_input_is_given():
+    text = "a[*x], m?[*y] -> o[*x]  zero o when rank(m) == 2"
+    assert any(message.startswith("P230") for message in body(text, "op A when rank(m) > 1"))
+    assert not any(message.startswith("P230") for message in body(text, "op A when given(m) and rank(m) > 1"))
