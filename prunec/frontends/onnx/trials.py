@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional, Sequence
@@ -18,17 +18,14 @@ from prunec.frontends.runtime import Array
 from prunec.frontends.trial_networks import USUAL, NetworkNode, Point, SmallNetwork
 from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
+from prunec.frontends.wanted_inputs import CONNECTED, ConnectedInput, WantedInputs, variables_for
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule
 from prunec.language.syntax import TensorPattern as RuleTensor
-from prunec.lowering.guards import holds
-from prunec.sizes import OpenShape
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
 from prunec.value import Value
 
-#: The chance that an input which may be left out is connected.
-_CONNECTED = 0.6
 _PATH = Path("generated.onnx")
 #: The form of files; ONNX Runtime reads it for all versions of operators.
 _IR_VERSION = 8
@@ -64,17 +61,10 @@ class OnnxTrials(Trials):
         attributes = wanted.attributes()
         problem = wanted.without_place()
         network = SmallNetwork(operator.version, self.types)
-        points: list[Optional[Point]] = []
-        for position, connected in enumerate(inputs):
-            point = None
-            if connected is not None and connected.carried is not None:
-                point = network.add_constant(f"x{position}", connected.carried)
-            elif connected is not None:
-                point = network.variable(f"x{position}", connected.shape, connected.kind)
-            points.append(point)
+        points = variables_for(network, inputs)
         made = network.add(operator.name, attributes, points, ((),) * wanted.outputs(random), NODE)
         network.heads = list(made)
-        if not wanted.is_for(operator, inputs, len(made)):
+        if not wanted.is_for(operator, inputs, {OUTPUTS: len(made)}):
             raise Illegal("the guard does not hold")
         proto = _proto(network)
         outputs = _run(proto, points, network.parameters)
@@ -139,25 +129,13 @@ def _types() -> dict[str, Value]:
     return {kind: number(name[len("tensor(") : -1].upper()) for kind, name in KINDS.items()}
 
 
-@dataclass(frozen=True)
-class _Connected:
-    """An input of the node: its shape and type, and the value that it carries."""
-
-    shape: tuple[int, ...]
-    kind: str
-    carried: Optional[Array] = None
-
-
-class _Wanted:
+class _Wanted(WantedInputs[Formal]):
     """A sampled node, put to a version of the operator."""
 
     def __init__(self, rule: Rule, schema: Schema, sampled: SampledNode, kinds: Mapping[str, str]) -> None:
-        self.schema, self.sampled, self.kinds = schema, sampled, kinds
-        self.rule = rule
-        self.slots = rule.signature.data + rule.signature.parameters
+        super().__init__(rule, sampled)
+        self.schema, self.kinds = schema, kinds
         self.results = rule.signature.outputs
-        self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
-        self.values = {**self.defaults, **sampled.attributes}
 
     def formal(self, position: int) -> Optional[Formal]:
         """The input that the operator has at a place."""
@@ -180,64 +158,32 @@ class _Wanted:
                 raise Illegal(f"this version has no `{name}`")
         return found
 
-    def inputs(self, random: np.random.Generator) -> list[Optional[_Connected]]:
-        """The inputs of the node, those left out as ``None``."""
-        connected: list[Optional[_Connected]] = []
-        for slot in self.slots:
-            for index in range(self.sampled.counts.get(slot.name, 1)):
-                formal = self.formal(len(connected))
-                if slot.value:
-                    connected.append(self._carried(slot, formal))
-                    continue
-                optional = slot.kind == "optional" and (formal is None or formal.option == "optional")
-                if optional and (formal is None or random.random() > _CONNECTED):
-                    connected.append(None)
-                    continue
-                shape = self.sampled.shapes.get((slot.name, index))
-                if shape is None:
-                    raise Illegal(f"the shape of {slot.name} was not drawn")
-                connected.append(_Connected(shape, self._kind(slot, formal)))
-        while connected and connected[-1] is None:
-            connected.pop()
-        return connected
+    def left_out(self, formal: Optional[Formal], random: np.random.Generator) -> bool:
+        if formal is None:
+            return True
+        return formal.option == "optional" and random.random() > CONNECTED
 
-    def is_for(self, operator: Operator, inputs: Sequence[Optional[_Connected]], outputs: int) -> bool:
-        """Whether the rule's guard can hold for inputs of which some are left out: what it excludes need not
-        run, and may bring the framework down."""
-        slots = [slot for slot in self.slots for _ in range(self.sampled.counts.get(slot.name, 1))]
-        shapes: dict[str, list[Optional[OpenShape]]] = {}
-        for slot, connected in zip(slots, inputs):
-            if connected is not None:
-                shapes.setdefault(slot.name, []).append(connected.shape)
-        attributes = {
-            **self.defaults,
-            **operator.version_attributes,
-            **self.sampled.attributes,
-            OUTPUTS: outputs,
-        }
-        return holds(self.rule.when, attributes, shapes) is not False
-
-    def _kind(self, slot: RuleTensor, formal: Optional[Formal]) -> str:
+    def kind(self, slot: RuleTensor, formal: Optional[Formal]) -> str:
         if formal is None or not formal.kinds:
             raise Illegal("its inputs are of types that are not tried")
         wanted = self.kinds.get(slot.name)
         return wanted if wanted in formal.kinds else formal.kinds[0]
 
-    def _carried(self, slot: RuleTensor, formal: Optional[Formal]) -> Optional[_Connected]:
+    def carried(self, slot: RuleTensor, formal: Optional[Formal]) -> Optional[ConnectedInput]:
         value = self.values.get(slot.name)
         if formal is None or value is None or (value == () and formal.option == "optional"):
             return None
         if value == () and self.defaults.get(slot.name) != ():
             raise Illegal(f"`{slot.name}` names nothing")
         array = np.array(value, self._carried_kind(slot, formal, value))
-        return _Connected(array.shape, str(array.dtype), array)
+        return ConnectedInput(array.shape, str(array.dtype), array)
 
     def _carried_kind(self, slot: RuleTensor, formal: Formal, value: Value) -> str:
         """The type of a carried value: that of the data it goes with, else what it is."""
         for position, other in enumerate(self.slots):
             own = self.formal(position)
             if own is not None and not other.value and own.variable == formal.variable:
-                return self._kind(other, own)
+                return self.kind(other, own)
         if slot.name in self.kinds:
             return self.kinds[slot.name]
         entries = value if isinstance(value, tuple) else (value,)
@@ -245,14 +191,8 @@ class _Wanted:
         kinds = [kind for kind in formal.kinds if fraction or not kind.startswith("float")] or formal.kinds
         return kinds[0] if kinds else USUAL
 
-    def without_place(self) -> str:
-        """What is wrong with the rule where the operator takes more inputs than it has places for."""
-        formals = self.schema.inputs
-        if len(self.slots) >= len(formals) or any(slot.kind == "variadic" for slot in self.slots):
-            return ""
-        names = ", ".join(formal.name for formal in formals)
-        left = ", ".join(formal.name for formal in formals[len(self.slots) :])
-        return f"the operator takes {names}, and the rule has no place for {left}"
+    def named(self) -> Sequence[str]:
+        return [formal.name for formal in self.schema.inputs]
 
     def outputs(self, random: np.random.Generator) -> int:
         """How many outputs the node has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
@@ -23,20 +23,17 @@ from prunec.frontends.pytorch.trial_operators import (
 )
 from prunec.frontends.pytorch.trial_programs import program_of
 from prunec.frontends.runtime import Array
-from prunec.frontends.trial_networks import USUAL, Point, SmallNetwork
+from prunec.frontends.trial_networks import USUAL, SmallNetwork
 from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
+from prunec.frontends.wanted_inputs import CONNECTED, ConnectedInput, WantedInputs, variables_for
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule
 from prunec.language.syntax import TensorPattern as RuleTensor
-from prunec.lowering.guards import holds
-from prunec.sizes import OpenShape
 from prunec.support.comparison import draw
 from prunec.support.diagnostics import PrunecError
 from prunec.value import Value
 
-#: The chance that an input which may be left out is connected.
-_CONNECTED = 0.6
 _TEMPLATES = "trial_templates_aten.json"
 _KINDS = ("float32", "int64", "int32", "bool", "uint8")
 
@@ -75,14 +72,7 @@ class PytorchTrials(Trials):
         inputs = wanted.inputs(random)
         attributes = wanted.attributes()
         network = SmallNetwork(types=self.types)
-        points: list[Optional[Point]] = []
-        for position, connected in enumerate(inputs):
-            point = None
-            if connected is not None and connected.carried is not None:
-                point = network.add_constant(f"x{position}", connected.carried)
-            elif connected is not None:
-                point = network.variable(f"x{position}", connected.shape, connected.kind)
-            points.append(point)
+        points = variables_for(network, inputs)
         network.add(operator.name, attributes, points, (), NODE)
         if not wanted.is_for(operator, inputs, attributes):
             raise Illegal("the guard does not hold")
@@ -124,24 +114,13 @@ class PytorchTrials(Trials):
         torch_package().manual_seed(seed)
 
 
-@dataclass(frozen=True)
-class _Connected:
-    """An input of the node: its shape and type, and the value that it carries."""
-
-    shape: tuple[int, ...]
-    kind: str
-    carried: Optional[Array] = None
-
-
-class _Wanted:
+class _Wanted(WantedInputs[SchemaArgument]):
     """A sampled node, put to the schema of its operator."""
 
     def __init__(self, rule: Rule, known: Schema, sampled: SampledNode, templates: Templates) -> None:
-        self.rule, self.known, self.sampled, self.templates = rule, known, sampled, templates
-        self.slots = rule.signature.data + rule.signature.parameters
+        super().__init__(rule, sampled)
+        self.known, self.templates = known, templates
         self.formals = formals(known)
-        self.defaults = {a.name: None if a.default is None else a.default.value for a in rule.attributes}
-        self.values = {**self.defaults, **sampled.attributes}
 
     def formal(self, position: int) -> Optional[SchemaArgument]:
         """The argument that the input at a place goes to."""
@@ -193,47 +172,15 @@ class _Wanted:
                 found.setdefault(argument.name, default)
         return found
 
-    def inputs(self, random: np.random.Generator) -> list[Optional[_Connected]]:
-        """The inputs of the node, those left out as ``None``."""
-        connected: list[Optional[_Connected]] = []
-        for slot in self.slots:
-            for index in range(self.sampled.counts.get(slot.name, 1)):
-                formal = self.formal(len(connected))
-                if slot.value:
-                    connected.append(self._carried(slot, formal))
-                    continue
-                if slot.kind == "optional" and self._is_left_out(formal, random):
-                    connected.append(None)
-                    continue
-                shape = self.sampled.shapes.get((slot.name, index))
-                if shape is None:
-                    raise Illegal(f"the shape of {slot.name} was not drawn")
-                connected.append(_Connected(shape, self._kind(slot, formal)))
-        while connected and connected[-1] is None:
-            connected.pop()
-        return connected
-
-    def _is_left_out(self, formal: Optional[SchemaArgument], random: np.random.Generator) -> bool:
+    def left_out(self, formal: Optional[SchemaArgument], random: np.random.Generator) -> bool:
         """Whether an optional input is not connected: it is given as a number, or may be missing."""
         if formal is None:
             return True
         if formal.kind == "Tensor":
             return self.values.get(formal.name) is not None
-        return random.random() > _CONNECTED
+        return random.random() > CONNECTED
 
-    def is_for(
-        self, operator: Operator, inputs: Sequence[Optional[_Connected]], given: Mapping[str, Value]
-    ) -> bool:
-        """Whether the rule's guard can hold for inputs of which some are left out."""
-        slots = [slot for slot in self.slots for _ in range(self.sampled.counts.get(slot.name, 1))]
-        shapes: dict[str, list[Optional[OpenShape]]] = {}
-        for slot, connected in zip(slots, inputs):
-            if connected is not None:
-                shapes.setdefault(slot.name, []).append(connected.shape)
-        attributes = {**self.defaults, **operator.version_attributes, **self.sampled.attributes, **given}
-        return holds(self.rule.when, attributes, shapes) is not False
-
-    def _kind(self, slot: RuleTensor, formal: Optional[SchemaArgument]) -> str:
+    def kind(self, slot: RuleTensor, formal: Optional[SchemaArgument]) -> str:
         kinds, own = self.templates.kinds, self.sampled.operator
         names = (slot.name, *(() if formal is None else (formal.name,)))
         for name in (*(f"{own}.{name}" for name in names), own, *names):
@@ -241,24 +188,19 @@ class _Wanted:
                 return kinds[name]
         return USUAL
 
-    def _carried(self, slot: RuleTensor, formal: Optional[SchemaArgument]) -> Optional[_Connected]:
+    def carried(self, slot: RuleTensor, formal: Optional[SchemaArgument]) -> Optional[ConnectedInput]:
         value = self.values.get(slot.name)
         if formal is None or value is None or _is_number(formal, value):
             return None
-        kind = self._kind(slot, formal)
+        kind = self.kind(slot, formal)
         try:
             array = np.array(value, "int64" if kind == USUAL and _is_whole(value) else kind)
         except (TypeError, ValueError):
             raise Illegal(f"`{slot.name}` holds no numbers") from None
-        return _Connected(array.shape, str(array.dtype), array)
+        return ConnectedInput(array.shape, str(array.dtype), array)
 
-    def without_place(self) -> str:
-        """What is wrong with the rule where the operator takes more tensors than it has places for."""
-        if len(self.slots) >= len(self.formals) or any(slot.kind == "variadic" for slot in self.slots):
-            return ""
-        names = ", ".join(formal.name for formal in self.formals)
-        left = ", ".join(formal.name for formal in self.formals[len(self.slots) :])
-        return f"the operator takes {names}, and the rule has no place for {left}"
+    def named(self) -> Sequence[str]:
+        return [formal.name for formal in self.formals]
 
 
 def _is_number(formal: SchemaArgument, value: Value) -> bool:
