@@ -45,6 +45,7 @@ READ_THE_TREE = {
     "authoring",
     "language_server",
     "planning.policy",
+    "frontends.trial_inputs",
     "frontends.trials",
     "frontends.mxnet.trials",
     "frontends.onnx.trials",

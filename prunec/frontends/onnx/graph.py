@@ -14,12 +14,13 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, only_holds
+from prunec.frontends.graph_building import GraphNodes, NodeSource, check_given_names, fail, refuse_shape
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.folding import Folder
 from prunec.frontends.onnx.hints import inferred_shapes
 from prunec.frontends.onnx.input_sizes import declared_shape, input_sizes
 from prunec.frontends.onnx.nested import captured, has_body, weights_inside
-from prunec.frontends.onnx.protobuf import OnnxFile, fail, onnx_package, opsets
+from prunec.frontends.onnx.protobuf import OnnxFile, onnx_package, opsets
 from prunec.graph import (
     COUNTS,
     MAXIMUM_KNOWN,
@@ -44,20 +45,14 @@ _FUNCTION = (
 )
 
 
-@dataclass(frozen=True)
-class NodeSource:
-    """What a node of the graph is in the message: ``kind`` is ``"input"``, ``"initializer"``, ``"constant"``
-    (a node that only holds one), ``"sparse"`` or ``"node"``, ``index`` its place in the list of its kind (a
-    constant's among the nodes)."""
-
-    kind: str
-    index: int
-
-
 @dataclass(frozen=True, eq=False)
 class GraphOfFile:
     """The graph of a file: ``sources`` follows its nodes, ``tensors`` finds a tensor by the name of its
-    value, ``constants`` the message of a parameter's elements by name."""
+    value, ``constants`` the message of a parameter's elements by name.
+
+    A source is an ``"input"``, ``"initializer"``, ``"constant"`` (a node that only holds one; its place is
+    among the nodes), ``"sparse"`` or ``"node"``.
+    """
 
     graph: Graph
     sources: tuple[NodeSource, ...]
@@ -81,9 +76,6 @@ class _Builder:
     file: OnnxFile
     input_shapes: Mapping[str, Shape]
     hints: Optional[Mapping[str, OpenShape]] = None
-    nodes: list[Node] = field(default_factory=list)
-    sources: list[NodeSource] = field(default_factory=list)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     shapes: dict[int, OpenShape] = field(default_factory=dict)
     input_sizes: Mapping[str, OpenShape] = field(default_factory=dict)
@@ -93,12 +85,13 @@ class _Builder:
 
     def build(self) -> GraphOfFile:
         proto = self.file.proto.graph
+        self.parts = GraphNodes(self.file.name, _HELP)
         self.versions = opsets(self.file.proto)
         self._inputs(proto)
         for index, tensor in enumerate(proto.initializer):
             self._constant(tensor.name, tensor, NodeSource("initializer", index))
         for index, sparse in enumerate(proto.sparse_initializer):
-            number = self._variable(sparse.values.name, NodeSource("sparse", index))
+            number = self.parts.variable(sparse.values.name, sparse.values.name, NodeSource("sparse", index))
             self.shapes[number] = tensors.dimensions(sparse, self.file.name)
         for index, node in enumerate(proto.node):
             tensor = constant_of(node)
@@ -108,27 +101,27 @@ class _Builder:
         names = _names(proto.node)
         for index in order:
             self._operator(proto.node[index], index, names[index])
-        outputs = tuple(self._tensor(value.name, "the list of outputs") for value in proto.output)
+        outputs = tuple(self.parts.tensor(value.name, "the list of outputs") for value in proto.output)
         hints = self.hints
         if hints is None:
             operators = [proto.node[index] for index in order]
             hints = inferred_shapes(self.file.proto, operators, self.constants, self.input_sizes)
         graph = Graph(
-            tuple(self.nodes),
+            tuple(self.parts.nodes),
             outputs,
             frozenset(self.parameters),
             self.shapes,
             self.known,
-            {self.tensors[name]: shape for name, shape in hints.items() if name in self.tensors},
+            {self.parts.tensors[name]: shape for name, shape in hints.items() if name in self.parts.tensors},
             Folder(
-                {n: proto.node[s.index] for n, s in enumerate(self.sources) if s.kind == "node"},
+                {n: proto.node[s.index] for n, s in enumerate(self.parts.sources) if s.kind == "node"},
                 self.file.proto,
             ),
             {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
             dict(self._inside(proto.node)),
             tuple(value.name for value in proto.output),
         )
-        return GraphOfFile(graph, tuple(self.sources), self.tensors, self.constants)
+        return GraphOfFile(graph, tuple(self.parts.sources), self.parts.tensors, self.constants)
 
     # --- variables ---
 
@@ -138,16 +131,12 @@ class _Builder:
         inputs = {
             value.name: index for index, value in enumerate(proto.input) if value.name not in initializers
         }
-        unknown = [name for name in self.input_shapes if name not in inputs]
-        if unknown:
-            shown = ", ".join(printable(name, 60) for name in list(inputs)[:8])
-            headline = f'the model has no input "{printable(unknown[0])}"'
-            fail("P307", headline, self.file.name, f"its inputs are {shown or 'none'}", "name one of them")
+        check_given_names(self.input_shapes, list(inputs), self.file.name)
         shapes = input_sizes([proto.input[index] for index in inputs.values()], self.input_shapes)
         self.input_sizes = shapes
         for name, index in inputs.items():
             tensors.check_type(proto.input[index], self.file.name)
-            number = self._variable(name, NodeSource("input", index))
+            number = self.parts.variable(name, name, NodeSource("input", index))
             if name in self.input_shapes:
                 self._check_rank(name, proto.input[index], self.input_shapes[name])
             if name in shapes:
@@ -156,22 +145,13 @@ class _Builder:
     def _check_rank(self, name: str, value: Any, shape: Shape) -> None:
         declared = declared_shape(value)
         if declared is not None and not may_agree(declared, shape):
-            note = f"the model declares {_text(declared)}, given was {_text(shape)}"
-            headline = f'the shape given for the input "{printable(name)}" is not the model\'s'
-            fail(
-                "P307", headline, self.file.name, note, "only sizes that the model leaves open can be chosen"
-            )
-
-    def _variable(self, name: str, source: NodeSource) -> int:
-        self._define(name, Tensor(len(self.nodes), 0))
-        self.nodes.append(Node(name, None, {}, ()))
-        self.sources.append(source)
-        return len(self.nodes) - 1
+            help_text = "only sizes that the model leaves open can be chosen"
+            refuse_shape(name, declared, shape, self.file.name, help_text)
 
     def _constant(self, name: str, tensor: Any, source: NodeSource) -> None:
         where = self.file.name
         tensors.check(tensor, self.file.folder, where)
-        index = self._variable(name, source)
+        index = self.parts.variable(name, name, source)
         self.parameters.add(index)
         self.constants[name] = tensor
         shape = tensors.dimensions(tensor, where)
@@ -184,12 +164,6 @@ class _Builder:
                 self.counting[name] = axis
             if worth_knowing(array):
                 self.known[Tensor(index, 0)] = array
-
-    def _define(self, name: str, tensor: Tensor) -> None:
-        if name in self.tensors:
-            note = "every value of a graph has one definition"
-            fail("P336", f'the value "{printable(name)}" is defined twice', self.file.name, note, _HELP)
-        self.tensors[name] = tensor
 
     # --- operators ---
 
@@ -238,27 +212,20 @@ class _Builder:
         if counts is not None:
             attributes[COUNTS] = counts
         where = f'the node "{printable(name)}"'
-        extra = [value for value in captured(node) if value in self.tensors]
-        inputs = [self._tensor(value, where) for value in (*node.input, *extra) if value]
+        extra = [value for value in captured(node) if value in self.parts.tensors]
+        inputs = [self.parts.tensor(value, where) for value in (*node.input, *extra) if value]
         connected = (*(bool(value) for value in node.input), *(True for _ in extra))
-        number = len(self.nodes)
+        number = len(self.parts.nodes)
         for position, value in enumerate(node.output):
             if value:
-                self._define(value, Tensor(number, position))
-        self.nodes.append(Node(name, operator, attributes, tuple(inputs), connected, len(node.output)))
-        self.sources.append(NodeSource("node", index))
+                self.parts.define(value, Tensor(number, position))
+        made = Node(name, operator, attributes, tuple(inputs), connected, len(node.output))
+        self.parts.add(made, NodeSource("node", index))
 
     def _inside(self, nodes: Sequence[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
-        for number, source in enumerate(self.sources):
+        for number, source in enumerate(self.parts.sources):
             if source.kind == "node" and has_body(nodes[source.index]):
                 yield number, weights_inside(nodes[source.index])
-
-    def _tensor(self, name: str, where: str) -> Tensor:
-        if name not in self.tensors:
-            note = f"{where} refers to it"
-            headline = f'the value "{printable(name)}" is defined nowhere'
-            fail("P336", headline, self.file.name, note, _HELP)
-        return self.tensors[name]
 
 
 def _operator(domain: str, name: str) -> str:
@@ -334,7 +301,3 @@ def _single(tensor: Any) -> Optional[Value]:
     except Exception:  # a tensor that cannot be read is one that no rule reads
         return None
     return array.reshape(-1)[0].item() if array.dtype.kind in "iufb" and array.size == 1 else None
-
-
-def _text(shape: Optional[Shape]) -> str:
-    return "(" + ", ".join("?" if size is None else str(size) for size in shape or ()) + ")"

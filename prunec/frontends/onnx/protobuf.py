@@ -11,7 +11,8 @@ from typing import Any, Iterator, NoReturn
 
 from prunec.embedded.onnx_preparing import Preparation
 from prunec.embedded.onnx_tensors import STANDARD_DOMAINS, constants_of, is_external
-from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.frontends.graph_building import fail
+from prunec.support.diagnostics import printable
 from prunec.support.importing import imported
 
 #: What a protocol buffer can hold; larger models keep their weights in files of their own.
@@ -182,8 +183,3 @@ def _too_large(name: str, size: int) -> NoReturn:
     note = f"it has {size:,} bytes, and a protocol buffer holds {MAXIMUM_BYTES:,} at most"
     advice = "save it with its weights as external data (onnx.save with save_as_external_data)"
     fail("P302", "the model file is too large", name, note, advice)
-
-
-def fail(code: str, headline: str, where: str, note: str, help_text: str) -> NoReturn:
-    """Raises PrunecError with one message."""
-    raise PrunecError(Diagnostic(code, headline, where, notes=(note,), help=help_text)) from None

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from prunec.embedded import onnx_tensors
 from prunec.embedded.onnx_tensors import DataLocation, type_of
 from prunec.embedded.slices import Problem
-from prunec.frontends.onnx.protobuf import fail, onnx_package
+from prunec.frontends.graph_building import fail
+from prunec.frontends.onnx.protobuf import onnx_package
 from prunec.support.diagnostics import printable
 
 _HELP_DAMAGED = "the file is damaged or was cut off; export or download it again"

@@ -15,10 +15,10 @@ from prunec.frontends.onnx.protobuf import OLDEST_OPSET, onnx_package
 from prunec.frontends.onnx.sessions import open_session
 from prunec.frontends.operators import Operator
 from prunec.frontends.runtime import Array
+from prunec.frontends.trial_inputs import CONNECTED, ConnectedInput, WantedInputs, variables_for
 from prunec.frontends.trial_networks import USUAL, NetworkNode, Point, SmallNetwork
 from prunec.frontends.trial_templates import Templates, read_templates
 from prunec.frontends.trials import NODE, Alone, Illegal, SampledNode, Trials, Wire, WiringMismatch
-from prunec.frontends.wanted_inputs import CONNECTED, ConnectedInput, WantedInputs, variables_for
 from prunec.graph import Tensor
 from prunec.language.syntax import Rule
 from prunec.language.syntax import TensorPattern as RuleTensor

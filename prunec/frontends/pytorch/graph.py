@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
+from prunec.frontends.graph_building import GraphNodes, NodeSource, check_given_names, fail, refuse_shape
 from prunec.frontends.pytorch.aliases import seen_elsewhere
 from prunec.frontends.pytorch.document import Argument, Omitted, ProgramNode, Symbolic, Value, flattened
 from prunec.frontends.pytorch.names import operator_name
 from prunec.frontends.pytorch.operators import MASKS
-from prunec.frontends.pytorch.program import Program, fail
+from prunec.frontends.pytorch.program import Program
 from prunec.frontends.pytorch.schemas import Schema, schema
 from prunec.frontends.pytorch.symbols import hint_of, size_of
 from prunec.graph import (
@@ -29,7 +30,6 @@ from prunec.graph import (
     Tensor,
     counting_axis,
     may_agree,
-    shape_text,
     worth_knowing,
 )
 from prunec.sizes import OpenShape, OpenSize, open_size
@@ -41,6 +41,7 @@ _OUTPUTS = "outputs"
 #: How a file calls the types of elements, booleans and bytes, that choose others as a mask does.
 _TRUTHS = (12, 1)
 _HELP = "export the model again; torch.export.load says more"
+_HELP_SHAPES = "only sizes that the model leaves open can be chosen, and those of one name are the same"
 #: What stands behind the name of an operator whose result is read under another name.
 _IN_PLACE = " in place"
 _ADVICE = (
@@ -48,20 +49,12 @@ _ADVICE = (
 )
 
 
-@dataclass(frozen=True)
-class NodeSource:
-    """What a node of the graph is in the program: ``kind`` is ``"input"``, ``"tensor"`` (a parameter, buffer
-    or constant) or ``"node"``, ``index`` its place among the inputs or the nodes."""
-
-    kind: str
-    index: int
-
-
 @dataclass(frozen=True, eq=False)
 class GraphOfProgram:
     """The graph of a program: ``sources`` follows its nodes, ``values`` finds a tensor by the name of its
     value, ``tensors`` the name of a parameter, buffer or constant by that of its value.  ``tied`` are other
-    names of tensors, each with the first."""
+    names of tensors, each with the first.  A source is an ``"input"``, a ``"tensor"`` (its place is among the
+    inputs) or a ``"node"``."""
 
     graph: Graph
     sources: tuple[NodeSource, ...]
@@ -83,9 +76,6 @@ def to_graph(program: Program, input_shapes: Mapping[str, Shape]) -> GraphOfProg
 class _Builder:
     program: Program
     input_shapes: Mapping[str, Shape]
-    nodes: list[Node] = field(default_factory=list)
-    sources: list[NodeSource] = field(default_factory=list)
-    values: dict[str, Tensor] = field(default_factory=dict)
     shapes: dict[int, OpenShape] = field(default_factory=dict)
     known: dict[Tensor, Known] = field(default_factory=dict)
     hints: dict[Tensor, OpenShape] = field(default_factory=dict)
@@ -96,6 +86,7 @@ class _Builder:
 
     def build(self) -> GraphOfProgram:
         text = self.program.text
+        self.parts = GraphNodes(self.program.shown, _HELP)
         self.examples = self._examples()
         self._inputs()
         in_place = seen_elsewhere(text.inputs, text.nodes, text.outputs)
@@ -108,9 +99,9 @@ class _Builder:
         outputs = tuple(
             self._tensor(one.name, "the list of outputs") for one in text.outputs if isinstance(one, Value)
         )
-        operators = {node.operator for node in self.nodes if node.operator is not None}
+        operators = {node.operator for node in self.parts.nodes if node.operator is not None}
         graph = Graph(
-            tuple(self.nodes),
+            tuple(self.parts.nodes),
             outputs,
             frozenset(self.parameters),
             self.shapes,
@@ -118,7 +109,7 @@ class _Builder:
             self.hints,
             advice={operator: _ADVICE for operator in operators if operator.endswith(_IN_PLACE)},
         )
-        return GraphOfProgram(graph, tuple(self.sources), self.values, self.tensors, self.tied)
+        return GraphOfProgram(graph, tuple(self.parts.sources), self.parts.tensors, self.tensors, self.tied)
 
     # --- variables ---
 
@@ -127,20 +118,15 @@ class _Builder:
         text = self.program.text
         inputs = text.input_names
         given: dict[str, int] = {}
-        unknown = [name for name in self.input_shapes if name not in inputs]
-        if unknown:
-            shown = ", ".join(printable(name, 60) for name in inputs[:8])
-            headline = f'the model has no input "{printable(unknown[0])}"'
-            note = f"its inputs are {shown or 'none'}"
-            fail("P307", headline, self.program.shown, note, "name one of them")
+        check_given_names(self.input_shapes, inputs, self.program.shown)
         for name, shape in self.input_shapes.items():
             declared = self._stated(name, {})
             if declared is not None and not may_agree(declared, shape):
-                self._disagrees(name, declared, shape)
+                refuse_shape(name, declared, shape, self.program.shown, _HELP_SHAPES)
             for size, own in zip(declared or (), shape):
                 symbol = _symbol(size)
                 if symbol and own is not None and given.setdefault(symbol, own) != own:
-                    self._disagrees(name, declared or (), shape)
+                    refuse_shape(name, declared or (), shape, self.program.shown, _HELP_SHAPES)
         hints: dict[str, int] = {}
         stated = [entry for name in reversed(inputs) for entry in reversed(_sizes(text.metas.get(name)))]
         # The last to tell has the say: the program's own list of numbers.
@@ -150,12 +136,6 @@ class _Builder:
                 hints[symbol] = hint
         return {**hints, **given}
 
-    def _disagrees(self, name: str, declared: OpenShape, shape: Shape) -> None:
-        note = f"the model declares {shape_text(declared)}, given was {shape_text(shape)}"
-        headline = f'the shape given for the input "{printable(name)}" is not the model\'s'
-        help_text = "only sizes that the model leaves open can be chosen, and those of one name are the same"
-        fail("P307", headline, self.program.shown, note, help_text)
-
     def _inputs(self) -> None:
         places: dict[object, int] = {}
         for index, spec in enumerate(self.program.text.inputs):
@@ -163,7 +143,7 @@ class _Builder:
                 continue
             name = spec.argument.name
             if not spec.target:
-                number = self._variable(name, name, NodeSource("input", index))
+                number = self.parts.variable(name, name, NodeSource("input", index))
                 shape = self._stated(name, self.examples)
                 if shape is not None:
                     self.shapes[number] = shape
@@ -172,10 +152,10 @@ class _Builder:
             self.tensors[name] = spec.target
             first = places.get(stored.place)
             if first is not None:
-                self._define(name, Tensor(first, 0))
-                self.tied[spec.target] = self.nodes[first].name
+                self.parts.define(name, Tensor(first, 0))
+                self.tied[spec.target] = self.parts.nodes[first].name
                 continue
-            number = self._variable(name, spec.target, NodeSource("tensor", index))
+            number = self.parts.variable(name, spec.target, NodeSource("tensor", index))
             places[stored.place] = number
             self.parameters.add(number)
             self.shapes[number] = stored.sizes
@@ -191,19 +171,6 @@ class _Builder:
             self.counting[value] = axis
         if worth_knowing(array):
             self.known[tensor] = array
-
-    def _variable(self, value: str, name: str, source: NodeSource) -> int:
-        self._define(value, Tensor(len(self.nodes), 0))
-        self.nodes.append(Node(name, None, {}, ()))
-        self.sources.append(source)
-        return len(self.nodes) - 1
-
-    def _define(self, name: str, tensor: Tensor) -> None:
-        if name in self.values:
-            note = "every value of a program has one definition"
-            headline = f'the value "{printable(name)}" is defined twice'
-            fail("P336", headline, self.program.shown, note, _HELP)
-        self.values[name] = tensor
 
     # --- operators ---
 
@@ -223,15 +190,15 @@ class _Builder:
         counts = next((self.counting[name] for name in taken if name in self.counting), None)
         if counts is not None:
             attributes[COUNTS] = counts
-        number = len(self.nodes)
+        number = len(self.parts.nodes)
         for position, name in enumerate(node.values):
             tensor = Tensor(number, position)
-            self._define(name, tensor)
+            self.parts.define(name, tensor)
             shape = self._stated(name, self.examples)
             if shape is not None:
                 self.hints[tensor] = shape
-        self.nodes.append(Node(self.names[index], operator, attributes, inputs, connected, len(node.values)))
-        self.sources.append(NodeSource("node", index))
+        made = Node(self.names[index], operator, attributes, inputs, connected, len(node.values))
+        self.parts.add(made, NodeSource("node", index))
 
     def _masks(self, node: ProgramNode, known: Optional[Schema]) -> Iterator[int]:
         """The positions of those among the tensors that index that hold truth values."""
@@ -264,16 +231,10 @@ class _Builder:
         return tuple(size_of(entry, examples) for entry in _sizes(meta))
 
     def _tensor(self, name: str, where: str) -> Tensor:
-        if name not in self.values:
-            later = any(name in node.values for node in self.program.text.nodes)
-            headline, note = f'the value "{printable(name)}" is defined nowhere', f"{where} refers to it"
-            if later:
-                headline, note = (
-                    "the nodes of the model form a circle",
-                    f"{where} needs a value that follows it",
-                )
-            fail("P337" if later else "P336", headline, self.program.shown, note, _HELP)
-        return self.values[name]
+        if name not in self.parts.tensors and any(name in node.values for node in self.program.text.nodes):
+            note = f"{where} needs a value that follows it"
+            fail("P337", "the nodes of the model form a circle", self.program.shown, note, _HELP)
+        return self.parts.tensor(name, where)
 
 
 def _names(nodes: Sequence[ProgramNode], tensors: Mapping[str, str]) -> list[str]:

@@ -17,8 +17,9 @@ from prunec.embedded.pt2_archive import BLOCK
 from prunec.embedded.pt2_program import Archive, check_version, read_archive, table_of
 from prunec.embedded.pt2_tensors import Stored, bits, elements, values
 from prunec.embedded.slices import Problem
+from prunec.frontends.graph_building import fail
 from prunec.frontends.pytorch.document import Malformed, ProgramText, program_text
-from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.diagnostics import printable
 
 Array = NDArray[Any]
 
@@ -163,8 +164,3 @@ def refuse(problem: Problem, where: str) -> NoReturn:
     place = f"{where}: tensor {name}" if code == "P333" else where
     shown = note.format(**{**facts, "name": name}) or printable(str(problem), 200)
     fail(code, headline, place, shown, help_text)
-
-
-def fail(code: str, headline: str, where: str, note: str, help_text: str) -> NoReturn:
-    """Raises PrunecError with one message."""
-    raise PrunecError(Diagnostic(code, headline, where, notes=(note,), help=help_text)) from None
