@@ -217,9 +217,11 @@ MUTATIONS = [
 ]
 
 
-#: Faults that show in few networks: in groups of channels, in values repeated, in sums over one axis.
+#: Faults that show in few networks: in groups of channels, in values repeated, in sums over one axis,
+#: where what is normalised is not zero when masked.
 RARE = {
     "an equation left out",
+    "a norm without weights",
     "a sum of which one part is zero",
     "a running sum that is said to be zero",
 }
