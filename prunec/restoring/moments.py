@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-#: Ridges that are tried where rows are few, and the one taken where they are many: shares of the mean square
-#: of what stays.
+#: Ridges that are tried on examples held back, and the one taken where rows are many or none are held back:
+#: shares of the mean square of what stays.
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 RIDGE = 1e-2
 #: With fewer rows than so many times the channels that stay, a fit says little of other examples.
 STARVED = 3
-#: Rows to be had are taken up to so many for each channel; more change nothing that matters.
+#: Rows to be had are taken up to so many for each channel; more change nothing that matters, nor does then
+#: the ridge.
 _ROWS_EACH, _ROWS = 24, 16384
 #: What differs by less than this share of the largest value is the same.
 _SAME = 1e-5
@@ -128,15 +129,21 @@ class Moments:
         """Whether rows are few for the cells that stay."""
         return self.count < STARVED * self.kept.shape[1]
 
-    def predict(self, shifted: bool, copying: bool = False) -> Prediction:
+    def predict(self, weight: Array, shifted: bool, copying: bool = False) -> Prediction:
         """The prediction by ridge regression, towards copying what stays; with ``copying`` nothing else is
-        done, and only the means are made up for.  With ``shifted`` it has an intercept."""
+        done, and only the means are made up for.  With ``shifted`` it has an intercept.
+
+        The ridge is the one with which what a layer computes by its ``weight`` (shared, others, positions,
+        cells) is nearest on the examples held back.  Errors of layers add up in those behind them, and with
+        ten rows for a channel a ridge too small shows at the outputs.
+        """
         if copying:
             return self._prediction(np.zeros(self._fitted_shape), shifted, 0.0)
-        if not self.starved or not self._samples[True]:
+        if self.count >= _ROWS_EACH * self.kept.shape[1] or not self._samples[True]:
             return self._prediction(self._slopes(RIDGE, shifted), shifted, RIDGE)
         tried = [self._prediction(self._slopes(ridge, shifted), shifted, ridge) for ridge in RIDGES]
-        return min(tried, key=lambda own: self._misfit(own))
+        small = self._narrow(weight)
+        return min(tried, key=lambda own: self._error(own, small, True))
 
     @property
     def _fitted_shape(self) -> tuple[int, int, int]:
@@ -184,9 +191,6 @@ class Moments:
             shift = x - np.einsum("rck,rk->rc", matrix, k)
         return Prediction(self.rows, self.kept, matrix, shift, ridge, self.starved)
 
-    def _misfit(self, found: Prediction) -> float:
-        return self._error(found, None, True)
-
     @property
     def still(self) -> bool:
         """Whether what is read is the same in all rows."""
@@ -199,20 +203,22 @@ class Moments:
     def errors(self, found: Prediction, weight: Array) -> tuple[float, float]:
         """The relative error of what a layer computes, root of the mean square, on the examples fitted and on
         those held back (NaN without any); ``weight`` is (shared, others, positions, cells)."""
-        seen = weight.reshape(len(weight), -1, weight.shape[-1])[self.rows].astype(np.float64)
-        if seen.shape[1] > seen.shape[2]:
-            # Only squares are asked for: those of a smaller triangle are the same.
-            seen = np.stack([np.linalg.qr(own, mode="r") for own in seen])
-        small = seen.astype(np.float32)
+        small = self._narrow(weight)
         return self._error(found, small, False), self._error(found, small, True)
 
-    def _error(self, found: Prediction, weight: Optional[Array], held: bool) -> float:
+    def _narrow(self, weight: Array) -> Array:
+        """A weight (rows, others, cells) by which squares of what a layer computes are the same."""
+        seen = weight.reshape(len(weight), -1, weight.shape[-1])[self.rows].astype(np.float64)
+        if seen.shape[1] > seen.shape[2]:
+            seen = np.stack([np.linalg.qr(own, mode="r") for own in seen])
+        return np.asarray(seen, dtype=np.float32)
+
+    def _error(self, found: Prediction, weight: Array, held: bool) -> float:
         wrong = whole = 0.0
         for x, k in self._samples[held]:
             off = x - np.matmul(k, found.matrix.transpose(0, 2, 1).astype(np.float32))
             off -= found.shift[:, None].astype(np.float32)
-            if weight is not None:
-                x, off = (np.matmul(own, weight.transpose(0, 2, 1)) for own in (x, off))
+            x, off = (np.matmul(own, weight.transpose(0, 2, 1)) for own in (x, off))
             wrong += float(np.square(off, dtype=np.float64).sum())
             whole += float(np.square(x, dtype=np.float64).sum())
         if not self._samples[held]:

@@ -196,9 +196,9 @@ class Pass:
             own = moments[candidate.name]
             if candidate.name == MEANS and place is None:
                 continue
-            found = own.predict(shifted=place is not None, copying=candidate.name == MEANS)
             weight = candidate.values.get(reader.parameter, original(reader.parameter))
             table = reader.weight.table(weight)
+            found = own.predict(table, shifted=place is not None, copying=candidate.name == MEANS)
             new = reader.weight.array(fold(found, table), weight.shape)
             self._set(candidate, reader.parameter, new)
             if place is not None:
@@ -213,7 +213,7 @@ class Pass:
             self.unfitted.append(mixing.node)
             return
         candidate = next(each for each in self._candidates if each.name == RESTORED)
-        found = own.predict(shifted=mixing.centred)
+        found = own.predict(mixing.queries, shifted=mixing.centred)
         matrices = {
             int(shared): (matrix, kept)
             for shared, matrix, kept in zip(found.rows, found.matrix * mixing.factor, found.kept)

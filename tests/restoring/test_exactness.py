@@ -302,8 +302,8 @@ def test_a_wrong_fold_is_seen(
     subject = case.subject()
     right = moments.Moments.predict
 
-    def wrong(own: Any, shifted: bool, copying: bool = False) -> Any:
-        found = right(own, shifted, copying)
+    def wrong(own: Any, weight: Any, shifted: bool, copying: bool = False) -> Any:
+        found = right(own, weight, shifted, copying)
         if copying or not own.gone.any():
             return found
         matrix, kept, shift = damage(found)

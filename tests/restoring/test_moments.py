@@ -13,6 +13,8 @@ from prunec.restoring import moments
 from prunec.restoring.moments import Moments, Prediction, fold, predicted, spread
 
 Array = Any
+#: A weight that reads five channels alike.
+EVEN = np.ones((1, 1, 1, 5))
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def least_squares(x: Array, k: Array, shifted: bool) -> tuple[Array, Array]:
 @pytest.mark.parametrize("sizes", [[60], [20, 20, 20], [1, 7, 52], [59, 1]])
 def test_a_prediction_is_least_squares(no_ridge: None, shifted: bool, sizes: list[int]) -> None:
     before, after = tables()
-    found = taken([0, 1, 0, 0, 1], before, after, sizes).predict(shifted)
+    found = taken([0, 1, 0, 0, 1], before, after, sizes).predict(EVEN, shifted)
     kept = [0, 2, 3]
     matrix, shift = least_squares(before[0, :, 0], after[0, :, 0][:, kept], shifted)
     assert found.kept.tolist() == [kept] and found.rows.tolist() == [0]
@@ -63,7 +65,7 @@ def test_positions_are_rows_and_groups_are_apart(no_ridge: None, shifted: bool) 
     """A matrix for each combination of shared factors, in which other cells may stay; one may go whole."""
     before, after = tables(shared=3, positions=2, rows=40)
     gone = [[0, 1, 0, 0, 1], [1, 1, 1, 1, 1], [1, 0, 0, 1, 0]]
-    found = taken(gone, before, after).predict(shifted)
+    found = taken(gone, before, after).predict(EVEN, shifted)
     assert found.rows.tolist() == [0, 2] and found.kept.tolist() == [[0, 2, 3], [1, 2, 4]]
     for place, (row, kept) in enumerate(((0, [0, 2, 3]), (2, [1, 2, 4]))):
         x, k = before[row].reshape(-1, 5), after[row].reshape(-1, 5)[:, kept]
@@ -76,13 +78,13 @@ def test_the_ridge_is_towards_copying(monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = tables()
     own = taken([0, 1, 0, 0, 1], before, after)
     monkeypatch.setattr(moments, "RIDGE", 1e9)
-    found = own.predict(True)
-    copying = own.predict(True, copying=True)
+    found = own.predict(EVEN, True)
+    copying = own.predict(EVEN, True, copying=True)
     assert np.allclose(found.matrix, copying.matrix, atol=1e-6)
     assert np.array_equal(copying.matrix[0], np.eye(5)[:, [0, 2, 3]])
     means = before.mean(axis=(0, 1, 2)) - np.where([1, 0, 1, 1, 0], after.mean(axis=(0, 1, 2)), 0)
     assert np.allclose(copying.shift[0], means, atol=1e-5)
-    assert not own.predict(False, copying=True).shift.any()
+    assert not own.predict(EVEN, False, copying=True).shift.any()
 
 
 def test_the_ridge_is_a_share_of_the_mean_square(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +95,7 @@ def test_the_ridge_is_a_share_of_the_mean_square(monkeypatch: pytest.MonkeyPatch
     kk = k.T @ k
     copied = np.eye(5)[:, [0, 2, 3]]
     slopes = (x.T @ k - copied @ kk) @ np.linalg.inv(kk + 0.2 * np.diag(kk).mean() * np.eye(3))
-    assert np.allclose(own.predict(True).matrix[0], copied + slopes, atol=1e-4)
+    assert np.allclose(own.predict(EVEN, True).matrix[0], copied + slopes, atol=1e-4)
 
 
 @pytest.mark.parametrize("shifted", [True, False])
@@ -104,7 +106,7 @@ def test_constant_channels_predict_nothing(shifted: bool, scale: float) -> None:
     before = random.standard_normal((1, 500, 1, 5)).astype(np.float32) * np.float32(scale)
     after = np.full_like(before, 0.1 * scale)
     own = taken([0, 1, 0, 0, 1], before, after, [99, 1, 400])
-    found = own.predict(shifted)
+    found = own.predict(EVEN, shifted)
     assert np.isfinite(found.matrix).all() and np.abs(found.matrix).max() < 4
     if shifted:
         means = np.einsum("ck,k->c", found.matrix[0], after[0, 0, 0, [0, 2, 3]]) + found.shift[0]
@@ -116,7 +118,7 @@ def test_constant_channels_predict_nothing(shifted: bool, scale: float) -> None:
 def test_few_rows(rows: int, shifted: bool) -> None:
     before, after = tables(rows=rows)
     own = taken([0, 1, 0, 0, 1], before, after)
-    found = own.predict(shifted)
+    found = own.predict(EVEN, shifted)
     assert own.starved and found.starved and np.isfinite(found.matrix).all()
     assert np.isfinite(own.errors(found, np.ones((1, 2, 1, 5)))[0])
     if rows == 1:
@@ -126,7 +128,7 @@ def test_few_rows(rows: int, shifted: bool) -> None:
 
 def test_zeros(no_ridge: None) -> None:
     own = taken([0, 1], np.zeros((1, 9, 1, 2)), np.zeros((1, 9, 1, 2)))
-    found = own.predict(True)
+    found = own.predict(EVEN, True)
     assert np.isfinite(found.matrix).all() and not found.shift.any()
     assert own.errors(found, np.ones((1, 1, 1, 2)))[0] == 0.0
     # What was nothing and is something is off by more than any share.
@@ -150,7 +152,7 @@ def test_errors_are_those_of_what_a_layer_computes() -> None:
     before, after = tables(rows=50)
     own = taken([0, 1, 0, 0, 1], before[:, :30], after[:, :30])
     own.add(before[:, 30:], after[:, 30:], 1, True)
-    found = own.predict(True)
+    found = own.predict(EVEN, True)
     weight = np.random.default_rng(3).standard_normal((1, 4, 1, 5))
     for part, error in zip((slice(0, 30), slice(30, 50)), own.errors(found, weight)):
         x, k = before[0, part, 0], after[0, part, 0][:, [0, 2, 3]]
@@ -162,17 +164,28 @@ def test_errors_are_those_of_what_a_layer_computes() -> None:
 
 def test_few_rows_choose_the_ridge_that_serves_what_is_held_back() -> None:
     random = np.random.default_rng(5)
-    x = random.standard_normal((1, 400, 1, 12))
+    x = random.standard_normal((1, 900, 1, 12))
     k = x + random.standard_normal(x.shape)
-    own = taken([1] + [0] * 11, x[:, :14], k[:, :14])
-    own.add(x[:, 14:], k[:, 14:], 1, True)
-    found = own.predict(True)
-    errors = {}
-    for ridge in moments.RIDGES:
-        tried = own._prediction(own._slopes(ridge, True), True, ridge)
-        errors[ridge] = own._misfit(tried)
-    assert found.starved and found.ridge == min(errors, key=lambda ridge: errors[ridge])
-    assert len(set(errors.values())) == len(errors)
+    weights = [random.standard_normal((1, 3, 1, 12)) * scale for scale in (1, np.geomspace(1e-3, 1e3, 12))]
+    chosen = []
+    for rows, few in ((14, True), (200, False)):
+        own = taken([1] + [0] * 11, x[:, :rows], k[:, :rows])
+        own.add(x[:, rows:], k[:, rows:], 1, True)
+        for weight in weights:
+            found = own.predict(weight, True)
+            errors = {}
+            for ridge in moments.RIDGES:
+                tried = own._prediction(own._slopes(ridge, True), True, ridge)
+                errors[ridge] = own.errors(tried, weight)[1]
+            assert found.starved is few and found.ridge == min(errors, key=lambda ridge: errors[ridge])
+            assert len(set(errors.values())) == len(errors)
+            chosen.append(found.ridge)
+    # What is best depends on the weight.
+    assert len(set(chosen)) > 1
+    # Where rows are many, nothing is tried.
+    many = taken([1] + [0] * 11, x[:, :600], k[:, :600])
+    many.add(x[:, 600:], k[:, 600:], 1, True)
+    assert many.predict(weights[0], True).ridge == moments.RIDGE
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 5), st.integers(0, 99))

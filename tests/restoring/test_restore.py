@@ -80,8 +80,8 @@ def test_the_best_at_the_outputs_comes_first() -> None:
 def test_where_restoring_is_worse_the_cut_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     right = moments.Moments.predict
 
-    def wrong(own: Any, shifted: bool, copying: bool = False) -> Any:
-        found = right(own, shifted, copying)
+    def wrong(own: Any, weight: Any, shifted: bool, copying: bool = False) -> Any:
+        found = right(own, weight, shifted, copying)
         return replace(found, matrix=found.matrix * 5)
 
     monkeypatch.setattr(moments.Moments, "predict", wrong)
@@ -92,8 +92,8 @@ def test_where_restoring_is_worse_the_cut_is_kept(monkeypatch: pytest.MonkeyPatc
 def test_no_number_is_worse_than_any(monkeypatch: pytest.MonkeyPatch) -> None:
     right = moments.Moments.predict
 
-    def wrong(own: Any, shifted: bool, copying: bool = False) -> Any:
-        found = right(own, shifted, copying)
+    def wrong(own: Any, weight: Any, shifted: bool, copying: bool = False) -> Any:
+        found = right(own, weight, shifted, copying)
         return found if copying else replace(found, matrix=found.matrix * np.nan)
 
     monkeypatch.setattr(moments.Moments, "predict", wrong)
