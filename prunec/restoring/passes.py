@@ -59,7 +59,12 @@ class Pass:
         self._places = Places(subject.analysis, subject.pruned)
         self._shifts = Shifts(subject.analysis, subject.original, readers)
         self._original = Walk(subject.original)
-        self._candidates = [_Candidate(name, Walk(subject.smaller)) for name in ways]
+        # Where nothing is added behind any layer, means cannot be made up for: the model is as it is cut.
+        shifted = any(self._shifts.possible(own) for own in readers)
+        self._as_cut = [name for name in ways if name == MEANS and not shifted]
+        self._candidates = [
+            _Candidate(name, Walk(subject.smaller)) for name in ways if name not in self._as_cut
+        ]
         self._blocks = list(data.batches())
         count = len(self._blocks)
         self._held = [count >= _HELD and number % _HELD == _HELD - 1 for number in range(count)]
@@ -110,10 +115,9 @@ class Pass:
         finally:
             for walk in self._walks:
                 walk.close()
-        cut = Method(CUT, {}, (), self._cut.result())
         return [
             *(Method(own.name, own.values, tuple(own.fits), own.meter.result()) for own in self._candidates),
-            cut,
+            *(Method(name, {}, (), self._cut.result()) for name in (*self._as_cut, CUT)),
         ]
 
     @property
@@ -133,12 +137,17 @@ class Pass:
         for walk in self._walks:
             walk.begin()
         for block, (inputs, labels) in enumerate(self._blocks):
+            # Nothing is fitted on outputs, which may be large: of words, one number for each of a vocabulary.
+            if last and self.held_back and not self._held[block]:
+                continue
             for walk in self._walks:
                 walk.run(stage, block, inputs)
             for number, (group, _) in enumerate(sources):
                 self._add(group, block, {name: own[number] for name, own in moments.items()})
-            if last and (self._held[block] or not self.held_back):
+            if last:
                 self._compare(block, inputs, labels)
+                for walk in self._walks:
+                    walk.drop(stage, block)
         fitted = [(own, number) for number, (group, _) in enumerate(sources) for own in group]
         for own, number in fitted:
             if isinstance(own, Reader):
@@ -147,7 +156,8 @@ class Pass:
             if id(own) in products:
                 self._mix(products[id(own)], moments[RESTORED][number])
         for walk in self._walks:
-            walk.finish(stage, len(self._blocks))
+            for block in range(len(self._blocks)):
+                walk.drop(stage, block)
 
     def _value(self, walk: Walk, block: int, tensor: Tensor) -> Array:
         node = self._graph.nodes[tensor.node]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 
 from prunec.frontends.runtime import Array
+
+#: So many elements are looked at together.
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,11 @@ class QualityMeter:
                 self._wrong.append(0.0)
                 self._whole.append(0.0)
             if a.dtype.kind in "fiu" and a.shape == b.shape:
-                wide = a.astype(np.float64)
-                self._wrong[number] += float(np.square(wide - b).sum())
-                self._whole[number] += float(np.square(wide).sum())
+                for own, other in zip(*(_pieces(array) for array in (a, b))):
+                    wide = own.astype(np.float64)
+                    self._whole[number] += float(np.dot(wide, wide))
+                    wide -= other
+                    self._wrong[number] += float(np.dot(wide, wide))
         if before and before[0].dtype.kind == "f" and before[0].shape == after[0].shape:
             self._count_classes(before[0], after[0], labels)
 
@@ -91,3 +96,9 @@ class QualityMeter:
             self._same / self._cases if self._cases else None,
             self._right / self._labelled if self._labelled else None,
         )
+
+
+def _pieces(array: Array) -> Iterator[Array]:
+    """An array flat, piece by piece: in double precision all of it may not fit where arrays are fast."""
+    flat = array.reshape(-1)
+    return (flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE))

@@ -61,15 +61,32 @@ class Shifts:
                 if axis is not None:
                     place = Place(current, name, axis)
                     return place if self._leads_to(place, reader.node, made or 0, feeds) else None
-            takers = self._takers.get(Tensor(current, 0), [])
-            if len(takers) != 1 or Tensor(current, 0) in self._graph.outputs:
-                return None
-            following = takers[0]
-            others = [tensor for tensor in self._graph.nodes[following].inputs if tensor.node != current]
-            if following in self._readers or not all(tensor.node in self.constant for tensor in others):
+            following = self._following(current)
+            if following is None:
                 return None
             current = following
         return None
+
+    def possible(self, reader: Reader) -> bool:
+        """Whether a layer may have a place: some parameter is taken where one would be looked for."""
+        current: Optional[int] = None if made_axis(self._analysis, reader) is None else reader.node
+        for _ in range(_REACH):
+            if current is None:
+                return False
+            if any(name != reader.parameter for name in self._candidates(current)):
+                return True
+            current = self._following(current)
+        return False
+
+    def _following(self, node: int) -> Optional[int]:
+        """What alone takes what a node makes, and otherwise constants alone, unless it is a layer."""
+        takers = self._takers.get(Tensor(node, 0), [])
+        if len(takers) != 1 or Tensor(node, 0) in self._graph.outputs:
+            return None
+        others = [tensor for tensor in self._graph.nodes[takers[0]].inputs if tensor.node != node]
+        if takers[0] in self._readers or not all(tensor.node in self.constant for tensor in others):
+            return None
+        return takers[0]
 
     def _leads_to(self, place: Place, node: int, made: int, feeds: Mapping[Any, Array]) -> bool:
         """Whether a constant for each channel that a node makes is one for each at a place."""

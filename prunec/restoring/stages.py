@@ -176,8 +176,7 @@ class Walk:
         """Removes what is in files."""
         self._shelf.close()
 
-    def finish(self, stage: Stage, blocks: int) -> None:
-        """Lets go of what no later stage takes."""
+    def drop(self, stage: Stage, block: int) -> None:
+        """Lets go of what no later stage takes of a block."""
         for tensor in stage.spent:
-            for block in range(blocks):
-                self._shelf.drop(block, tensor)
+            self._shelf.drop(block, tensor)

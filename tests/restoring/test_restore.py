@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from prunec.examples import Data
 from prunec.restoring import moments, passes, stages
-from prunec.restoring.records import CUT, RESTORED, Subject
+from prunec.restoring.records import CUT, MEANS, RESTORED, Subject
 from prunec.restoring.restore import in_blocks, restore
 from prunec.support.diagnostics import PrunecError
 from restoring.models import analysis_of, change_of, data_of, method_of, subject_of
@@ -147,20 +147,49 @@ def test_each_model_is_run_once_over_the_examples() -> None:
     assert blocks == 16
     readers = {fit.layer for fit in found.best.fits}
     smaller = {key: count for key, count in runs.items() if key[0] == "smaller"}
-    # Two ways of making up, each stage once for each block; the cut model whole on what is held back.
+    # Two ways of making up, each stage once for each block, but for the last, that of the outputs: there as
+    # the cut model, on what is held back alone.
     whole = sum(count for key, count in smaller.items() if key[1] == "whole")
     assert whole == blocks // passes._HELD
     seen: Counter[Any] = Counter()
     for (_, fetches, examples), count in smaller.items():
         if fetches != "whole":
             seen[fetches] += examples * count
+    outputs = tuple(subject.analysis.model.graph.outputs)
+    assert seen.pop(outputs) == 2 * 256 // passes._HELD
     assert seen and set(seen.values()) == {2 * 256}
     parts = {own for _, own, _ in smaller if own != "whole"}
     # The original: the same stages once (the first block in two), and trials of single layers, on the first
     # few examples alone.
     total = sum(count for key, count in runs.items() if key[0] == "original")
-    trials = total - (blocks + 1) * len(parts)
+    trials = total - (blocks + 1) * (len(parts) - 1) - blocks // passes._HELD
     assert 0 < trials <= 16 * len(readers)
+
+
+@pytest.mark.parametrize("added", [True, False])
+def test_where_nothing_is_added_means_are_as_the_cut_model(added: bool) -> None:
+    """It is not run twice for that."""
+    net = Net()
+    x = net.input("x", "n", 6)
+    for name, i, o in (("first", 6, 12), ("second", 12, 12), ("third", 12, 4)):
+        x = net.op("MatMul", x, net.weight(f"{name}_w", i, o))
+        x = net.op("Add", x, net.weight(f"{name}_b", o)) if added and name == "second" else x
+        x = net.op("Relu", x)
+    net.output(x, 2)
+    subject = subject_of(analysis_of(net.proto()), {"first_w": (0, 3, 5), "second_w": (1, 2)}, axis=1)
+    runs: Counter[Any] = Counter()
+    counted = replace(subject, smaller=Counted(subject.smaller, runs, "smaller"))
+    random = np.random.default_rng(0)
+    found = restore(counted, data_of({"x": random.standard_normal((256, 6)).astype(np.float32)}))
+    means, cut = method_of(found, MEANS), method_of(found, CUT)
+    assert (means.quality.change == cut.quality.change) is not added
+    assert bool(means.parameters) is added and found.best.name == RESTORED
+    seen: Counter[Any] = Counter()
+    for (_, fetches, examples), count in runs.items():
+        seen[fetches] += (
+            examples * count if fetches not in ("whole", subject.analysis.model.graph.outputs) else 0
+        )
+    assert set(filter(None, seen.values())) == {512 if added else 256}
 
 
 # --- examples of all kinds ---

@@ -93,7 +93,8 @@ def test_every_value_is_there_when_it_is_wanted_and_computed_once(drawn: Any) ->
                 if graph.nodes[tensor.node].operator is not None:
                     expected = Counting(graph).value(tensor, inputs[block], {}, {})
                     assert np.array_equal(walk.get(block, tensor), expected)
-        walk.finish(stage, BLOCKS)
+        for block in range(BLOCKS):
+            walk.drop(stage, block)
     # What follows from inputs is computed once for each block; nothing else than what is wanted takes part.
     needed, waiting = set(), [tensor for tensors in wanted for tensor in tensors]
     while waiting:
