@@ -73,8 +73,8 @@ def apply_edits(model: Any, edits: MessageEdits) -> None:
             _set_elements(initializers[name], elements, shape)
         else:
             _set_constant(nodes[name].attribute[0], elements, shape)
-    for name, (elements, shape) in edits.constants.items():
-        _add_constant(model, name, elements, shape)
+    if edits.constants:
+        _add_lists(model, edits.constants)
     if edits.copies:
         _copy_nodes(graph, nodes, edits.copies)
         nodes = nodes_by_key(graph)
@@ -132,13 +132,22 @@ def _set_constant(attribute: Any, elements: Sequence[int], shape: Sequence[int])
         attribute.ints[:] = elements
 
 
-def _add_constant(model: Any, name: str, elements: Sequence[int], shape: Sequence[int]) -> None:
-    from onnx import TensorProto, helper, numpy_helper
+def _add_lists(model: Any, lists: Mapping[str, Elements]) -> None:
+    from onnx import numpy_helper
 
-    array = np.array(elements, dtype=np.int64).reshape(shape)
-    model.graph.initializer.append(numpy_helper.from_array(array, name))
+    for name, (elements, shape) in lists.items():
+        add_constant(model, numpy_helper.from_array(np.array(elements, dtype=np.int64).reshape(shape), name))
+
+
+def add_constant(model: Any, tensor: Any) -> None:
+    """Adds a constant to a model's graph, where all constants are declared as inputs there too."""
+    from onnx import helper
+
+    model.graph.initializer.append(tensor)
     if model.ir_version < FREE_CONSTANTS:
-        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.INT64, list(shape)))
+        model.graph.input.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        )
 
 
 def _copy_nodes(graph: Any, nodes: Mapping[str, Any], copies: Sequence[NodeCopy]) -> None:

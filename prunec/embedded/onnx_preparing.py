@@ -9,7 +9,7 @@ from typing import Any, Container, Mapping, Optional, Sequence
 
 import numpy as np
 
-from prunec.embedded.onnx_edits import nodes_by_key
+from prunec.embedded.onnx_edits import add_constant, nodes_by_key
 from prunec.embedded.onnx_tensors import array_of, constants_of, only_holds
 from prunec.embedded.slices import Array, Problem
 
@@ -38,9 +38,10 @@ def prepare(model: Any, folder: str, preparation: Preparation) -> None:
         _fold(model, folder, preparation.folded)
     nodes, tensors = nodes_by_key(model.graph), dict(constants_of(model.graph))
     for name, (source, uses) in preparation.copies.items():
-        copy = model.graph.initializer.add()
+        copy = type(tensors[source])()
         copy.CopyFrom(tensors[source])
         copy.name = name
+        add_constant(model, copy)
         for key, position in uses:
             nodes[key].input[position] = name
 
@@ -121,7 +122,7 @@ def _fold(model: Any, folder: str, names: Sequence[str]) -> None:
     for name, array in arrays.items():
         if array is None:
             raise Problem(f"{name!a} cannot be computed from constants")
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        add_constant(model, numpy_helper.from_array(np.ascontiguousarray(array), name))
     _remove(graph, places, set(names))
 
 

@@ -56,5 +56,12 @@ def _told(guard: Optional[Expression], operator: str) -> frozenset[str]:
     parts = guard.items if isinstance(guard, Logic) and guard.operator == operator else (guard,)
     if operator == "or":
         parts = tuple(part.item for part in parts if isinstance(part, Not))
-    calls = [part for part in parts if isinstance(part, Call) and part.function == "given"]
-    return frozenset(call.arguments[0].name for call in calls if isinstance(call.arguments[0], Name))
+    calls = [part for part in parts if isinstance(part, Call) and _asks_whether_connected(part)]
+    return frozenset(name.name for call in calls for name in call.arguments if isinstance(name, Name))
+
+
+def _asks_whether_connected(call: Call) -> bool:
+    function = FUNCTIONS.get(call.function)
+    if function is None or not function.asks_what_is_connected:
+        return False
+    return function.form(len(call.arguments), GUARD) == (TENSOR,)

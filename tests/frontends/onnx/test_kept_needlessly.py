@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
@@ -163,3 +164,47 @@ def test_it_keeps_no_channel(build: Any) -> None:
         }
         told = prune(net.proto(), larger if build is not zeros_for_each_sample else shapes)
         assert told.cut == result.cut and told.proved
+
+
+def shared_scale() -> Case:
+    """Two normalisations take a scale that a node holds; the channels of one are an output of the model."""
+    net = Net()
+    ones = onnx.numpy_helper.from_array(np.ones(8, dtype=np.float32))
+    x, scale = net.input("x", 2, 3, 6, 6), net.op("Constant", value=ones)
+    for name, i in (("a", 3), ("b", 8)):
+        x = net.conv(x, name, i, 8)
+        rest = (net.weight(f"{name}_shift", 8), net.weight(f"{name}_mean", 8))
+        variance = net.weight(f"{name}_variance", 8, positive=True)
+        x = net.op("BatchNormalization", x, scale, *rest, variance)
+    net.output(x, 4)
+    return net, {}, [("a_w", 0), ("b_w", 1)]
+
+
+def standardised() -> Case:
+    """A weight whose mean is subtracted and that is divided by its deviation."""
+    net = Net(opset=18)
+    x, axes = net.input("x", 2, 3, 6, 6), net.numbers("axes", [1, 2, 3])
+    for name, i, o in (("a", 3, 8), ("b", 8, 6)):
+        weight = net.weight(f"{name}_w", o, i, 3, 3)
+        weight = net.op("Sub", weight, net.op("ReduceMean", weight, axes))
+        weight = net.op("Div", weight, net.op("ReduceL2", weight, axes))
+        x = net.op("Relu", net.op("Conv", x, weight, net.weight(f"{name}_b", o), pads=[1] * 4))
+    net.head(x, 6)
+    return net, {}, [("a_b", 0), ("b_b", 0), ("fc_w", 1)]
+
+
+@pytest.mark.parametrize("build", [shared_scale, standardised])
+def test_new_constants_of_old_files_are_inputs_too(build: Any) -> None:
+    """Before the fourth version of the format a graph declares its constants as inputs."""
+    net, shapes, removable = build()
+    proto = net.proto()
+    proto.ir_version = 3
+    for tensor in proto.graph.initializer:
+        proto.graph.input.append(
+            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        )
+    result = prune(proto, shapes)
+    assert set(removable) <= set(result.cut) and result.proved, str(result.verdict)
+    after = onnx.load_from_string(result.pruned.model).graph
+    assert {tensor.name for tensor in after.initializer} <= {value.name for value in after.input}
+    assert {tensor.name for tensor in after.initializer} - {t.name for t in proto.graph.initializer}

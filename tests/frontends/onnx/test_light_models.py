@@ -76,8 +76,9 @@ def test_light_model_is_exact(name):
 
 
 def test_constants_made_by_nodes_become_smaller():
-    """As the file is: the sizes of its parameters stand in constants that nodes take."""
-    result = prune(onnx.load(FOLDER / "light_squeezenet.onnx"), strict=True)
+    """As the file is: the sizes of its parameters stand in constants that nodes take.  No mask makes weights
+    zero that nodes fill with one number, so their channels do not go exactly."""
+    result = prune(onnx.load(FOLDER / "light_squeezenet.onnx"))
     assert result.error < 1e-4
     before = {t.name: onnx.numpy_helper.to_array(t) for t in result.model.file.proto.graph.initializer}
     after = {
