@@ -77,6 +77,8 @@ class Graph:
     there is more to do than to write one.  ``nested`` says of nodes with graphs inside them how many
     weights these hold, and how many numbers; what they take of the outer graph is not among these.
     ``output_names`` is what the file calls the outputs, where they have names of their own.
+    ``holds_numbers`` says whether the front end can have a node take a number of the original's where the
+    model computes one.
     """
 
     nodes: tuple[Node, ...]
@@ -89,6 +91,7 @@ class Graph:
     advice: Mapping[str, str] = field(default_factory=dict)
     nested: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     output_names: tuple[str, ...] = ()
+    holds_numbers: bool = False
 
     def output_name(self, place: int) -> str:
         """What the file calls an output: where it has no name for it, as its node, with its place there."""

@@ -17,6 +17,14 @@ FREE_CONSTANTS = 4
 Elements = tuple[tuple[int, ...], tuple[int, ...]]
 
 
+class NewConstant(NamedTuple):
+    """The elements of a constant, its shape, and numpy's name of their type."""
+
+    elements: tuple[float, ...]
+    shape: tuple[int, ...]
+    dtype: str = "int64"
+
+
 class NodeCopy(NamedTuple):
     """A node to be put before the node that makes ``before``: a copy of the one that makes ``of``, with
     other inputs and outputs."""
@@ -32,7 +40,7 @@ class MessageEdits:
     """All changes of a graph but for the slices of its parameters.
 
     ``attributes``: for the node that makes a value, new attributes.  ``elements``: for a constant, its
-    new elements.  ``constants``: new constants (64-bit integers).  ``copies``: new nodes.  ``inputs``: for
+    new elements.  ``constants``: new constants.  ``copies``: new nodes.  ``inputs``: for
     the node that makes a value, new names for some of its inputs, by position.
 
     ``shapes``: of values whose shapes the file states, axes and their new sizes, None for one that it
@@ -42,7 +50,7 @@ class MessageEdits:
 
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     elements: Mapping[str, Elements] = field(default_factory=dict)
-    constants: Mapping[str, Elements] = field(default_factory=dict)
+    constants: Mapping[str, NewConstant] = field(default_factory=dict)
     copies: Sequence[NodeCopy] = ()
     inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     shapes: Mapping[str, Mapping[int, Optional[int]]] = field(default_factory=dict)
@@ -74,7 +82,7 @@ def apply_edits(model: Any, edits: MessageEdits) -> None:
         else:
             _set_constant(nodes[name].attribute[0], elements, shape)
     if edits.constants:
-        _add_lists(model, edits.constants)
+        _add_constants(model, edits.constants)
     if edits.copies:
         _copy_nodes(graph, nodes, edits.copies)
         nodes = nodes_by_key(graph)
@@ -132,11 +140,11 @@ def _set_constant(attribute: Any, elements: Sequence[int], shape: Sequence[int])
         attribute.ints[:] = elements
 
 
-def _add_lists(model: Any, lists: Mapping[str, Elements]) -> None:
+def _add_constants(model: Any, constants: Mapping[str, NewConstant]) -> None:
     from onnx import numpy_helper
 
-    for name, (elements, shape) in lists.items():
-        add_constant(model, numpy_helper.from_array(np.array(elements, dtype=np.int64).reshape(shape), name))
+    for name, (elements, shape, dtype) in constants.items():
+        add_constant(model, numpy_helper.from_array(np.array(elements, dtype=dtype).reshape(shape), name))
 
 
 def add_constant(model: Any, tensor: Any) -> None:

@@ -92,11 +92,12 @@ class _Inference:
                     heapq.heappush(queue, other)
         if self.problems:
             raise PrunecError(*(self.problems[i] for i in sorted(self.problems)))
-        return LoweredGraph(self.graph, self._lowered(), self.opaque, self.shapes, self.known)
+        used, held = sizes_used(self.graph, self.bounds, self.opaque, self.known, self.shapes)
+        return LoweredGraph(self.graph, self._lowered(used), self.opaque, self.shapes, self.known, held)
 
-    def _lowered(self) -> tuple[Optional[LoweredRule], ...]:
-        """The rule of each node; nodes that look alike share theirs."""
-        used = sizes_used(self.graph, self.bounds, self.known, self.shapes)
+    def _lowered(self, used: Mapping[int, frozenset[str]]) -> tuple[Optional[LoweredRule], ...]:
+        """The rule of each node; nodes that look alike share theirs.  ``used``: axes whose sizes the model
+        computes with, by node."""
         shared: dict[object, LoweredRule] = {}
         rules: list[Optional[LoweredRule]] = []
         for index, bound in enumerate(self.bounds):

@@ -108,13 +108,15 @@ class Opaque:
 class LoweredGraph:
     """A graph with a lowered rule for each operator that has one, a shape for each tensor, and what tensors
     hold where that is known: ``values`` and ``open_shapes`` have open sizes among numbers.  Of nodes in
-    ``opaque`` nothing is known, whether they have a rule or not."""
+    ``opaque`` nothing is known, whether they have a rule or not.  ``held``: the inputs, by node and position,
+    that take a number which follows from sizes, and that go on taking it where these shrink."""
 
     graph: Graph
     rules: tuple[Optional[LoweredRule], ...]
     opaque: Mapping[int, Opaque]
     open_shapes: Mapping[Tensor, OpenShape]
     values: Mapping[Tensor, Known]
+    held: frozenset[tuple[int, int]] = frozenset()
 
     @cached_property
     def shapes(self) -> Mapping[Tensor, Shape]:

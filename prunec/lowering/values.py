@@ -5,13 +5,15 @@ where all its inputs are known.  So the inputs that carry values (a shape, the a
 attributes, however a model spells them.
 
 A value that follows from the size of an axis changes when the axis shrinks.  That is what it is for
-where it ends in such inputs; where a size is used in any other way, its axis must stay.
+where it ends in such inputs.  Where an operator computes with a number that follows from sizes, as with
+the scale of a product of queries and keys, the smaller model holds the number that it was; where a size is
+used in any other way, its axis must stay.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Container, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -113,15 +115,22 @@ def _small(shape: Optional[OpenShape]) -> bool:
 def sizes_used(
     graph: Graph,
     bounds: Sequence[Optional[Bound]],
+    opaque: Container[int],
     known: Mapping[Tensor, Known],
     shapes: Mapping[Tensor, OpenShape],
-) -> dict[int, frozenset[str]]:
-    """The names of axes that must stay because the model computes with their sizes, by node."""
+) -> tuple[dict[int, frozenset[str]], frozenset[tuple[int, int]]]:
+    """The names of axes that must stay because the model computes with their sizes, by node; and the inputs,
+    by node and position, that take a number which follows from sizes that need not stay for it."""
     supposed = _supposed(graph, bounds, known, shapes)
     origins = _origins(graph, bounds, known, supposed)
     used: set[tuple[int, int]] = set()
-    for tensor in _escaping(graph, bounds, known, supposed, origins):
-        used |= frozenset().union(*origins[tensor])
+    held: set[tuple[int, int]] = set()
+    for place, tensor in _escaping(graph, bounds, known, supposed, origins):
+        knows = place is not None and bounds[place[0]] is not None and place[0] not in opaque
+        if place is not None and knows and graph.holds_numbers and _is_a_number(known.get(tensor)):
+            held.add(place)
+        else:
+            used |= frozenset().union(*origins[tensor])
     names: dict[int, set[str]] = {}
     for node, element in sorted(used):
         bound = bounds[node]
@@ -129,7 +138,14 @@ def sizes_used(
         for scalars in bound.size_values.values():
             if element < len(scalars):
                 names.setdefault(node, set()).update(names_in(scalars[element]))
-    return {node: frozenset(found) for node, found in names.items()}
+    return {node: frozenset(found) for node, found in names.items()}, frozenset(held)
+
+
+def _is_a_number(array: Optional[Known]) -> bool:
+    """Whether a tensor holds one number with a floating point, which no operator takes for a size."""
+    return (
+        array is not None and array.dtype.kind == "f" and array.size == 1 and bool(np.isfinite(array).all())
+    )
 
 
 def _supposed(
@@ -168,11 +184,12 @@ def _escaping(
     known: Mapping[Tensor, Known],
     supposed: Mapping[Tensor, Known],
     origins: Mapping[Tensor, _Origins],
-) -> Iterator[Tensor]:
-    """The tensors that follow from sizes and are used by anything but inputs that carry known values."""
+) -> Iterator[tuple[Optional[tuple[int, int]], Tensor]]:
+    """The tensors that follow from sizes and are used by anything but inputs that carry known values: with
+    the node and the position of the input, ``None`` for an output of the model."""
     for tensor in graph.outputs:
         if tensor in origins:
-            yield tensor
+            yield None, tensor
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
         computed = all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed
@@ -183,7 +200,7 @@ def _escaping(
             holds_sizes = bound is not None and bool(bound.size_values)
             carries = position in carriers and tensor in known
             if tensor in origins and not carries and not holds_sizes:
-                yield tensor
+                yield (index, position), tensor
 
 
 def _origins(

@@ -128,7 +128,8 @@ def _inputs(
     known_values: Mapping[Tensor, Known],
     attributes: MutableMapping[tuple[int, str], Value],
 ) -> dict[tuple[int, int], Known]:
-    """What inputs must hold that carry values; these are taken out of ``attributes``."""
+    """What inputs must hold that carry values, or a number that follows from sizes; the former are taken out
+    of ``attributes``."""
     inputs: dict[tuple[int, int], Known] = {}
     for index, rule in enumerate(bound.rules):
         if rule is None or index in bound.opaque:
@@ -141,6 +142,10 @@ def _inputs(
             if wanted != as_value(known_values.get(tensor, old)):
                 gone = {} if atoms is None else shrinker.gone(atoms)
                 inputs[index, position] = _array(wanted, old, gone.get(name))
+    for index, position in bound.held:
+        tensor = bound.graph.nodes[index].inputs[position]
+        if tensor in known_values:
+            inputs[index, position] = bound.values[tensor]
     return inputs
 
 

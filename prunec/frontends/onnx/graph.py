@@ -120,6 +120,7 @@ class _Builder:
             {_operator(own.domain, own.name): _FUNCTION for own in self.file.proto.functions},
             dict(self._inside(proto.node)),
             tuple(value.name for value in proto.output),
+            holds_numbers=True,
         )
         return GraphOfFile(graph, tuple(self.parts.sources), self.parts.tensors, self.constants)
 

@@ -12,7 +12,7 @@ from typing import AbstractSet, Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from prunec.embedded.onnx_edits import Elements, MessageEdits, NodeCopy, key_of
+from prunec.embedded.onnx_edits import Elements, MessageEdits, NewConstant, NodeCopy, key_of
 from prunec.frontends.onnx.graph import GraphOfFile
 from prunec.frontends.onnx.input_sizes import declared_shape
 from prunec.graph import Graph, Known, Tensor, same
@@ -40,7 +40,7 @@ class _Rewriting:
     proto: Any
     changed: Edits
     elements: dict[str, Elements] = field(default_factory=dict)
-    constants: dict[str, Elements] = field(default_factory=dict)
+    constants: dict[str, NewConstant] = field(default_factory=dict)
     copies: list[NodeCopy] = field(default_factory=list)
     inputs: dict[str, dict[int, str]] = field(default_factory=dict)
 
@@ -168,7 +168,7 @@ class _Rewriting:
         old = self.values.known[tensor]
         if self.graph.nodes[tensor.node].operator is None:
             return None if opened.any() else {tensor: wanted}
-        if wanted.shape != old.shape:
+        if wanted.shape != old.shape or wanted.dtype.kind == "f":
             return None
         changed: KnownValues = {}
         trials = 0
@@ -262,7 +262,12 @@ class _Rewriting:
 
     def _new_constant(self, name: str, array: Known) -> str:
         new = self._fresh(name)
-        self.constants[new] = _elements(array)
+        elements = array.reshape(-1).tolist()
+        # What computes with integers of any kind computes with these.
+        dtype = array.dtype.name if array.dtype.kind == "f" else "int64"
+        self.constants[new] = NewConstant(
+            tuple(elements if dtype != "int64" else map(int, elements)), array.shape, dtype
+        )
         return new
 
     def _fresh(self, name: str) -> str:

@@ -274,7 +274,7 @@ def attention_of_computed_shapes() -> Pattern:
 @pattern
 def attention_scaled_by_a_size() -> Pattern:
     """Scores are divided by the root of the width of the keys, taken from a list of which other sizes are
-    open: queries and keys keep their width, values do not."""
+    open: the smaller model divides by the root that it was."""
     net = Net()
     x = net.input("x", "n", "s", W)
     q, k, v = (net.dense(x, part, W, 8) for part in "qkv")
@@ -282,7 +282,7 @@ def attention_scaled_by_a_size() -> Pattern:
     scores = net.op("Div", net.op("MatMul", q, net.op("Transpose", k, perm=[0, 2, 1])), root)
     y = net.op("MatMul", net.op("Softmax", scores, axis=-1), v)
     net.output(net.dense(y, "fc", 8, 5), 3)
-    return finished(net, (("v_w", 1), ("v_b", 0), ("fc_w", 0)), (("q_w", 1), ("k_w", 1)))
+    return finished(net, (("q_w", 1), ("k_w", 1), ("k_b", 0), ("v_w", 1), ("v_b", 0), ("fc_w", 0)))
 
 
 @pattern

@@ -488,11 +488,23 @@ def shape_adapts() -> Pattern:
 
 @pattern
 def size_used_as_number() -> Pattern:
-    """The model computes with the number of channels: they stay, others go."""
+    """The model divides by a number that follows from the number of channels: the smaller one by the same."""
     net = Net()
     x = start(net)
     c = net.op("Cast", net.op("Gather", net.op("Shape", x), net.numbers("one", 1)), to=1)
     x = net.op("Div", x, net.op("Sqrt", c))
+    net.head(net.conv(x, "c2", 8, 6), 6)
+    return Pattern(net.proto(), (*START, *outputs("c2"), ("fc_w", 1)))
+
+
+@pattern
+def size_used_as_several_numbers() -> Pattern:
+    """The model computes with a list of sizes: these channels stay, others go."""
+    net = Net()
+    x = start(net)
+    sizes = net.op("Cast", net.op("Shape", x), to=1)
+    mean = net.op("ReduceMean", net.op("Sigmoid", x), keepdims=0)
+    x = net.op("Div", x, net.op("ReduceMax", net.op("Mul", mean, sizes), keepdims=0))
     net.head(net.conv(x, "c2", 8, 6), 6)
     return Pattern(net.proto(), (*outputs("c2"), ("fc_w", 1)), START)
 

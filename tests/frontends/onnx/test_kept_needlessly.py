@@ -128,6 +128,36 @@ def zeros_for_each_sample() -> Case:
     return net, {"x": (5, 2, 6)}, [("l_w", 1), ("l_r", 1), ("l_r", 2), ("fc_w", 0)]
 
 
+def scaled_by_the_width() -> Case:
+    """Scores scaled by a width that the graph reads off a tensor: the smaller model holds the scale."""
+    net, axis = Net(), 2
+    x = net.dense(net.input("x", "n", 6, 10), "d1", 10, 16)
+    width = net.op("Gather", net.op("Shape", x), net.numbers("axis", axis))
+    width = net.op("Cast", net.op("Div", width, net.numbers("heads", 4)), to=TensorProto.FLOAT)
+    scale = net.op("Pow", width, net.numbers("power", -0.5, dtype="f"))
+    parts = []
+    for part in "qkv":
+        own = net.op("Reshape", net.dense(x, part, 16, 16), net.numbers(f"{part}_heads", [0, 0, 4, 4]))
+        own = net.op("Mul", own, scale) if part == "q" else own
+        parts.append(net.op("Transpose", own, perm=[0, 2, 3, 1] if part == "k" else [0, 2, 1, 3]))
+    scores = net.op("Softmax", net.op("MatMul", parts[0], parts[1]), axis=-1)
+    y = net.op("Transpose", net.op("MatMul", scores, parts[2]), perm=[0, 2, 1, 3])
+    y = net.dense(net.op("Reshape", y, net.numbers("flat", [0, 0, 16])), "o", 16, 16)
+    net.output(net.dense(net.op("Add", x, y), "fc", 16, 5), 3)
+    return net, {"x": (2, 6, 10)}, [("d1_w", 1), ("q_w", 0), ("q_w", 1), ("k_w", 1), ("v_w", 1), ("fc_w", 0)]
+
+
+def gated_by_neighbours() -> Case:
+    """Efficient channel attention: a gate for each channel, from its mean and those of its neighbours."""
+    net = Net()
+    x = net.conv(net.input("x", "n", 3, 6, 6), "c1", 3, 8)
+    row = net.op("Reshape", net.op("GlobalAveragePool", x), net.numbers("row", [0, 1, -1]))
+    row = net.op("Conv", row, net.weight("gate", 1, 1, 3), pads=[1, 1], kernel_shape=[3])
+    gate = net.op("Reshape", net.op("Sigmoid", row), net.numbers("apart", [0, -1, 1, 1]))
+    net.head(net.op("Mul", x, gate), 8)
+    return net, {"x": (2, 3, 6, 6)}, [("c1_w", 0), ("fc_w", 1)]
+
+
 def one_input_of_unknown_size() -> Case:
     """What depends on a size that is missing stays; the rest goes."""
     net = Net()
@@ -150,6 +180,8 @@ def one_input_of_unknown_size() -> Case:
         weight_norm,
         demodulated,
         zeros_for_each_sample,
+        scaled_by_the_width,
+        gated_by_neighbours,
         one_input_of_unknown_size,
     ],
 )

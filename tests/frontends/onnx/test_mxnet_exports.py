@@ -38,12 +38,10 @@ NAMES = [
 ]
 #: Patterns whose export is not the same network, or no network at all, with the reason.
 UNLIKE = {
-    "attention_divided": "the exporter divides by the root of a size that the model computes, which keeps it",
     "dense_on_picture": "the exporter flattens all axes but the last",
     "embedding_flattened": "the exporter flattens all axes but the last",
     "embedding_tied": "the exporter writes a bias without axes",
     "prelu": "the exporter writes slopes along the last axis",
-    "fused_attention": "the exporter divides by the root of a size that the model computes, which keeps it",
     "flip": "the exporter writes a slice with a step of -1, whose axis is kept",
     "flip_residual": "the exporter writes a slice with a step of -1, whose axis is kept",
     "slice_with_none": "the exporter writes a slice in steps",
