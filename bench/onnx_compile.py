@@ -13,7 +13,7 @@ import time
 import traceback
 from math import prod
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Container, Mapping, Optional
 
 import numpy as np
 
@@ -73,6 +73,7 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
         "approximate": approximate,
         "barriers": barriers(analysis),
         "left": left_of(model, free),
+        "left_learned": left_of(model, free, learned(model, free)),
         "left_strict": left_of(strict_model, strict),
         "seconds": round(seconds, 2),
         "memory": round(memory),
@@ -95,10 +96,20 @@ def _pruned(
     return model, analysis, emit(analysis, removed)
 
 
-def left_of(model: Model, pruned: Pruned) -> float:
-    """The share of the parameters' elements that stays; the parameters are at hand."""
+def learned(model: OnnxModel, pruned: Pruned) -> frozenset[str]:
+    """The constants that are parameters of the network: those that have its names, statistics of
+    normalisations aside, and those of more than one axis that an exporter computed from some and that are
+    sliced.  Masks, tables of positions and sizes are none."""
+    sliced = {own.name for own in pruned.slices if len(own.shape) > 1}
+    named = {name for name in model.parameter_shapes if name.startswith("network.")}
+    return frozenset(name for name in named | sliced if not name.endswith(("running_mean", "running_var")))
+
+
+def left_of(model: Model, pruned: Pruned, among: Optional[Container[str]] = None) -> float:
+    """The share of the parameters' elements that stays, of all or of those ``among`` some; the parameters are
+    at hand."""
     shapes = model.parameter_shapes or {}
-    sizes = {name: prod(shape) for name, shape in shapes.items()}
+    sizes = {name: prod(shape) for name, shape in shapes.items() if among is None or name in among}
     new = {piece.name: prod(piece.sizes(shapes[piece.name])[1]) for piece in pruned.slices}
     return sum(new.get(name, size) for name, size in sizes.items()) / max(1, sum(sizes.values()))
 

@@ -20,6 +20,8 @@ _MOST = 3
 _KINDS = ("strict", "free")
 #: What starts the part that ``bench/onnx_open_coverage.py`` writes, and further ones behind it.
 OPEN_HEADING = "\n## ONNX exports with an open batch\n"
+#: A share of channels that is much to keep, and a difference of shares that rounding may make.
+_MUCH, _ALIKE = 0.02, 2e-4
 #: Seconds of one core.  Torch-Pruning is done in a few, or does not end.
 PATIENCE = 30
 #: What starts the codes of models that a framework does not run.
@@ -55,6 +57,15 @@ _TABLE = """
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|
 {rows}
 """
+_KEPT = """
+### Exports that keep channels
+
+Those that keep more than {share:.0%} of their layers' output channels, model outputs aside, pruned freely.
+
+| architecture | exporter | channels that stay | why |
+|---|---|---:|---|
+{rows}
+"""
 _BESIDE = """
 ### Beside Torch-Pruning
 
@@ -62,7 +73,8 @@ _BESIDE = """
 prunec prunes what is exported. Its high-level pruner runs as its own examples use it: half of the channels
 of each layer go, by L1 norm, in one step; the layers that make the outputs are ignored; the number of heads
 is given for the layers that make queries, keys and values; whole heads go where positions are rotated;
-widths are rounded to the number of heads in torchvision's vision transformer; Swin of transformers gets a
+widths are rounded to the number of heads in torchvision's vision transformer; of an odd number of channels
+the larger half goes; Swin of transformers gets a
 pruner for its patch merging, layers that make two halves at once are told so. Then attributes of modules
 that hold a width or a number of heads are set, as the examples do. What is not done after {patience} s
 counts as failed. It *succeeds* where something goes and the pruned network takes the same inputs and gives
@@ -75,7 +87,7 @@ one); prunec runs without PyTorch.
 
 {summary}
 
-| architecture | prunec: left | seconds | MB | Torch-Pruning: left | seconds | MB | remarks on Torch-Pruning |
+| architecture | prunec: left | seconds | MB | Torch-Pruning: left | seconds | MB | remarks |
 |---|---:|---:|---:|---:|---:|---:|---|
 {rows}
 """
@@ -99,6 +111,9 @@ def rendered(results: Sequence[Result]) -> str:
         _EXCEPTIONS.format(rows="\n".join(exceptions)) if exceptions else "",
         _TABLE.format(rows="\n".join(_export(one) for one in exports if one["exported"])),
     ]
+    kept = [row for one in exports for row in _kept(one)]
+    if kept:
+        pieces.append(_KEPT.format(share=_MUCH, rows="\n".join(kept)))
     if len(exports) < len(results):
         pieces.append(_beside(results))
     return "".join(pieces)
@@ -208,6 +223,18 @@ def _remarks(one: Result) -> str:
     return "; ".join(found + [f"{count} × {operator}" for operator, count in one["barriers"].items()])
 
 
+def _kept(one: Result) -> Iterator[str]:
+    """A row for an export that keeps many channels: how many, and all reasons."""
+    if not one["exported"] or one["outcome"] not in ("pruned", "kept"):
+        return
+    reasons = Counter({text: count for text, count in one["reasons"].items() if text != "model output"})
+    stay = sum(reasons.values())
+    if stay > _MUCH * one["channels"]:
+        why = "; ".join(f"{count:,} × {reason_text(text)}" for text, count in reasons.most_common())
+        share = f"{stay:,} of {one['channels']:,}"
+        yield f"| {one['name']} | {one['run']} | {share} ({stay / one['channels']:.1%}) | {why} |"
+
+
 # --- beside Torch-Pruning ---
 
 
@@ -245,8 +272,21 @@ def _pair(name: str, own: Optional[Result], other: Optional[Result]) -> str:
     good = other if other and _succeeded(other) else None
     remarks = ""
     if other and not good:
-        remarks = "removes nothing" if other["runs"] else f"fails: {escaped(other['reason'])}"
+        what = "removes nothing" if other["runs"] else f"fails: {escaped(other['reason'])}"
+        remarks = f"Torch-Pruning {what}"
+    elif own and good and own["left"] > good["left"] + _ALIKE:
+        remarks = _more_left(own, good)
     return f"| {name} | {_figures(own)} | {_figures(good)} | {remarks} |"
+
+
+def _more_left(own: Result, other: Result) -> str:
+    """Why prunec leaves more than Torch-Pruning: constants that are no parameters, which only files have, or
+    what is rounded differently."""
+    learned: float = own["left_learned"]
+    text = f"of parameters alone prunec leaves {learned:.3f}: the export has constants that are none"
+    if learned <= other["left"] + _ALIKE:
+        return text
+    return f"{text}, and of odd numbers of channels Torch-Pruning removes the larger half"
 
 
 def _figures(one: Optional[Result]) -> str:
