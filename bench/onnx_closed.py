@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 
 from bench.evidence import evidence
+from bench.measure import layer_channels
 from bench.onnx_compile import left_of, random_value
 from bench.onnx_networks import Architecture, architecture
 from prunec.analysis.analyse import Analysis, analyse
@@ -69,6 +70,7 @@ def examine(one: Architecture, closed: Path, opened: Path) -> dict[str, Any]:
     found["left"] = [_left(own) for own in (before, after)]
     found["groups"] = [sum(len(members) > 1 for members in group_members(own)) for own in (before, after)]
     found["differences"] = differences(before, after)
+    found["reasons"] = [layer_channels(own)[2] for own in (before, after)]
     exact = analyse(read_model(opened), rules, strict=True)
     pruned = _pruned(exact)
     onnx.checker.check_model(onnx.load_from_string(pruned.model), full_check=True)

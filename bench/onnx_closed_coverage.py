@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from bench.coverage import PATH, with_part
+from bench.coverage import PATH, reason_text, with_part
 from bench.evidence import evidence_text
 from bench.onnx_coverage import EXPORTERS, Result
 from bench.proof_coverage import escaped
@@ -132,7 +133,7 @@ def exceptions_of(one: Result) -> list[str]:
     if not _done(one):
         lines = one["message"].splitlines()
         return [f"{one['outcome']}: {lines[0 if one['outcome'] == 'refused' else -1]}"]
-    told = list(one["differences"])
+    told = [*one["differences"], *_stays(one)]
     for size in one["sizes"]:
         if size["outcome"] in _NOT_RUN:
             what = _NOT_RUN[size["outcome"]]
@@ -140,6 +141,16 @@ def exceptions_of(one: Result) -> list[str]:
         elif size["outcome"] != "proved":
             told.append(f"at {size['shapes']}: {evidence_text(size)}".replace("\n", ";"))
     return told
+
+
+def _stays(one: Result) -> Iterator[str]:
+    """Why layers of one of two exports with other groups keep more of their channels."""
+    if not one["differences"]:
+        return
+    closed, opened = (Counter(reasons) for reasons in one["reasons"])
+    for which, more in (("closed", closed - opened), ("open", opened - closed)):
+        for text, count in more.items():
+            yield f"of layers of the {which} one {count:,} more channels stay: {reason_text(text)}"
 
 
 def line(one: Result) -> str:
