@@ -73,7 +73,7 @@ def examine(one: Architecture, path: Path) -> dict[str, Any]:
         "approximate": approximate,
         "barriers": barriers(analysis),
         "left": left_of(model, free),
-        "left_learned": left_of(model, free, learned(model, free)),
+        "left_learned": left_of(model, free, learned(analysis)),
         "left_strict": left_of(strict_model, strict),
         "seconds": round(seconds, 2),
         "memory": round(memory),
@@ -96,13 +96,22 @@ def _pruned(
     return model, analysis, emit(analysis, removed)
 
 
-def learned(model: OnnxModel, pruned: Pruned) -> frozenset[str]:
+def learned(analysis: Analysis) -> frozenset[str]:
     """The constants that are parameters of the network: those that have its names, statistics of
-    normalisations aside, and those of more than one axis that an exporter computed from some and that are
-    sliced.  Masks, tables of positions and sizes are none."""
-    sliced = {own.name for own in pruned.slices if len(own.shape) > 1}
-    named = {name for name in model.parameter_shapes if name.startswith("network.")}
-    return frozenset(name for name in named | sliced if not name.endswith(("running_mean", "running_var")))
+    normalisations aside, and those that layers take and an exporter computed from some.  Masks, tables of
+    positions and sizes are none."""
+    graph = analysis.lowered.graph
+    taken = {
+        graph.nodes[tensor.node].name
+        for index, node in enumerate(graph.nodes)
+        if analysis.lowered.is_costly(index)
+        for tensor in node.inputs
+    }
+    return frozenset(
+        name
+        for name in analysis.model.parameter_shapes or ()
+        if name in taken or name.startswith("network.") and not name.endswith(("running_mean", "running_var"))
+    )
 
 
 def left_of(model: Model, pruned: Pruned, among: Optional[Container[str]] = None) -> float:
