@@ -73,8 +73,7 @@ _BESIDE = """
 prunec prunes what is exported. Its high-level pruner runs as its own examples use it: half of the channels
 of each layer go, by L1 norm, in one step; the layers that make the outputs are ignored; the number of heads
 is given for the layers that make queries, keys and values; whole heads go where positions are rotated;
-widths are rounded to the number of heads in torchvision's vision transformer; of an odd number of channels
-the larger half goes; Swin of transformers gets a
+widths are rounded to the number of heads in torchvision's vision transformer; Swin of transformers gets a
 pruner for its patch merging, layers that make two halves at once are told so. Then attributes of modules
 that hold a width or a number of heads are set, as the examples do. What is not done after {patience} s
 counts as failed. It *succeeds* where something goes and the pruned network takes the same inputs and gives
@@ -87,7 +86,7 @@ one); prunec runs without PyTorch.
 
 {summary}
 
-| architecture | prunec: left | seconds | MB | Torch-Pruning: left | seconds | MB | remarks |
+| architecture | prunec: left | seconds | MB | Torch-Pruning: left | seconds | MB | remarks on Torch-Pruning |
 |---|---:|---:|---:|---:|---:|---:|---|
 {rows}
 """
@@ -272,21 +271,19 @@ def _pair(name: str, own: Optional[Result], other: Optional[Result]) -> str:
     good = other if other and _succeeded(other) else None
     remarks = ""
     if other and not good:
-        what = "removes nothing" if other["runs"] else f"fails: {escaped(other['reason'])}"
-        remarks = f"Torch-Pruning {what}"
+        remarks = "removes nothing" if other["runs"] else f"fails: {escaped(other['reason'])}"
     elif own and good and own["left"] > good["left"] + _ALIKE:
         remarks = _more_left(own, good)
     return f"| {name} | {_figures(own)} | {_figures(good)} | {remarks} |"
 
 
 def _more_left(own: Result, other: Result) -> str:
-    """Why prunec leaves more than Torch-Pruning: constants that are no parameters, which only files have, or
-    what is rounded differently."""
+    """Why prunec leaves more than Torch-Pruning: files have constants that are no parameters."""
     learned: float = own["left_learned"]
-    text = f"of parameters alone prunec leaves {learned:.3f}: the export has constants that are none"
+    text = f"counts parameters alone, of which prunec leaves {learned:.3f}"
     if learned <= other["left"] + _ALIKE:
         return text
-    return f"{text}, and of odd numbers of channels Torch-Pruning removes the larger half"
+    return f"{text}; of odd numbers of channels removes the larger half"
 
 
 def _figures(one: Optional[Result]) -> str:

@@ -44,6 +44,7 @@ def pair(**changes: Any) -> dict[str, Any]:
         "left": [0.27, 0.28],
         "groups": [14, 14],
         "differences": [],
+        "reasons": [{"model output": 2}, {"model output": 2}],
         "outcome": "pruned",
         "left_strict": 0.54,
         "sizes": [size(), size(error=3e-7), size()],
@@ -63,6 +64,11 @@ def test_forty_architectures() -> None:
     [
         ({}, False, ""),
         ({"differences": ["closed only: 8 units of w axis 0"]}, False, "closed only: 8 units"),
+        (
+            {"differences": ["open only: 8 units"], "reasons": [{"model output": 2}, {"Gather: by place": 3}]},
+            False,
+            "layers of the open one 3 more channels stay: `Gather`: by place",
+        ),
         ({"sizes": [size(), size(outcome="differs", worst=["y: 1"])]}, True, "at {'x': [3, 6]}: differs"),
         (
             {"sizes": [size(outcome="neither", message="no session")]},

@@ -138,6 +138,16 @@ def test_the_tables() -> None:
     row = "| vit | dynamo | 40 | 50.0% | 0.250 | 0.500 | 3 |  | 1e-07 | 0.50 | 100 |"
     assert f"{row} 40 × `Gather`: chosen by number |" in text
     assert "| vit | 0.250 | 0.50 | 100 |  | |  | fails: a \\| b |" in text
+    assert "| vit | dynamo | 40 of 200 (20.0%) | 40 × `Gather`: chosen by number |" in text
+
+
+@pytest.mark.parametrize(("learned", "odd"), [(0.2001, False), (0.22, True)])
+def test_why_torch_pruning_leaves_less(learned: float, odd: bool) -> None:
+    results = [export("vit", reasons={"model output": 100}, left_learned=learned)]
+    text = rendered([*results, pruned_by_torch("vit", left=0.2)])
+    assert (f"counts parameters alone, of which prunec leaves {learned:.3f}" in text) is True
+    assert ("larger half" in text) is odd
+    assert "keep channels" not in text
 
 
 def test_without_torch_pruning_its_table_is_left_out() -> None:
