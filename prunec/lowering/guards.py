@@ -17,7 +17,7 @@ from prunec.language.syntax import (
     Name,
     Not,
 )
-from prunec.sizes import OpenShape
+from prunec.sizes import OpenShape, OpenSize
 from prunec.value import Value
 
 #: Shapes of a rule's slots by name (of a variadic slot, a list); a slot that is not connected is absent.
@@ -39,13 +39,13 @@ def holds(guard: Optional[Expression], attributes: Mapping[str, Value], slots: S
         return None if None in answers else not decisive
     if isinstance(guard, Membership):
         item = _value(guard.item, attributes, slots)
-        if isinstance(item, Unknown):
+        if isinstance(item, (Unknown, OpenSize)):
             return None
         return any(_equal(item, choice.value) for choice in guard.choices) != guard.negated
     if isinstance(guard, Comparison):
         return _compare(guard, attributes, slots)
     value = _value(guard, attributes, slots)
-    return None if isinstance(value, Unknown) else bool(value)
+    return None if isinstance(value, (Unknown, OpenSize)) else bool(value)
 
 
 def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShapes) -> Optional[bool]:
@@ -55,6 +55,9 @@ def _compare(guard: Comparison, attributes: Mapping[str, Value], slots: SlotShap
         right = _one(right)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return None
+    if isinstance(left, OpenSize) or isinstance(right, OpenSize):
+        # Of others than the same it shows only when the model runs.
+        return guard.operator in ("==", "<=", ">=") if left == right else None
     if guard.operator in ("==", "!="):
         return _equal(left, right) == (guard.operator == "==")
     if isinstance(left, tuple) and isinstance(right, (int, float)):

@@ -8,6 +8,8 @@ from prunec.graph import shape_text
 from prunec.lowering.bound import BoundTensor, GatherTerm, PlainAxis, Reversed, SumTerm, Term, ZeroInputs
 from prunec.lowering.expressions import Operation, Scalar
 from prunec.lowering.lowered import AttributeEdit, LoweredRule
+from prunec.sizes import OpenSize
+from prunec.value import Value
 
 #: How tightly operators bind; what binds less tightly stands in parentheses.
 _TIGHTNESS = {"+": 1, "-": 1, "*": 2, "/": 2}
@@ -19,7 +21,7 @@ def rule_text(rule: LoweredRule) -> str:
     Sizes that are not known are shown as ``?``.
     """
     lines = [f"rule {rule.header.label} at {rule.header.operator_span.place}"]
-    lines += [f"  {name} = {value!r}" for name, value in rule.attributes.items()]
+    lines += [f"  {name} = {_value_text(value)}" for name, value in rule.attributes.items()]
     for kind, tensors in (("input", rule.inputs), ("implied", rule.implied), ("output", rule.outputs)):
         lines += [f"  {kind} {_tensor(rule, tensor)}" for tensor in tensors]
     lines += [f"  size {name} = {'?' if size is None else size}" for name, size in _plain_sizes(rule)]
@@ -124,3 +126,10 @@ def scalar_text(scalar: Scalar, tightness: int = 0) -> str:
     left, right = scalar.arguments
     text = f"{scalar_text(left, own)} {scalar.function} {scalar_text(right, own + 1)}"
     return f"({text})" if own < tightness else text
+
+
+def _value_text(value: Value) -> str:
+    """A value of an attribute, symbols by their names."""
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_value_text, value)) + ("," if len(value) == 1 else "") + ")"
+    return str(value) if isinstance(value, OpenSize) else repr(value)

@@ -65,7 +65,10 @@ def test_forty_architectures() -> None:
         ({}, False, ""),
         ({"differences": ["closed only: 8 units of w axis 0"]}, False, "closed only: 8 units"),
         (
-            {"differences": ["open only: 8 units"], "reasons": [{"model output": 2}, {"Gather: by place": 3}]},
+            {
+                "differences": ["open only: 8 units"],
+                "reasons": [{"model output": 2}, {"Gather: by place": 3}],
+            },
             False,
             "layers of the open one 3 more channels stay: `Gather`: by place",
         ),

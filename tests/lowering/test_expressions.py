@@ -16,6 +16,7 @@ from prunec.lowering.expressions import (
     sum_key,
 )
 from prunec.lowering.guards import holds
+from prunec.sizes import open_size
 from prunec.support.diagnostics import Source
 
 
@@ -28,6 +29,8 @@ def _rule(text):
 KNOWN = {"data": [(2, 12, 8)], "parts": [(2, 3), None]}
 UNKNOWN = {"data": [None]}
 PARTLY = {"data": [(2, None, 8)]}
+BATCH = open_size("batch")
+OPEN = {"data": [(BATCH, 12, 8)]}
 ATTRIBUTES = {
     "group": 3,
     "layout": None,
@@ -36,6 +39,7 @@ ATTRIBUTES = {
     "kernel": (3, 3),
     "one": (5,),
     "f": 0.5,
+    "sizes": (BATCH, 8),
 }
 
 
@@ -79,6 +83,15 @@ ATTRIBUTES = {
         ("given(data)", {}, False),
         ("count(parts) == 2", KNOWN, True),
         ("count(parts) == 0", {}, True),
+        # An open size is the same as itself; whether it is another shows only when the model runs.
+        ("entry(sizes, 0) == size(data, 0)", OPEN, True),
+        ("entry(sizes, 0) != size(data, 0)", OPEN, False),
+        ("entry(sizes, 0) <= size(data, 0)", OPEN, True),
+        ("entry(sizes, 0) == size(data, 1)", OPEN, None),
+        ("size(data, 0) == 5", OPEN, None),
+        ("size(data, 0) > 1", OPEN, None),
+        ("size(data, 0) in {4, 5}", OPEN, None),
+        ("size(data, 0)", OPEN, None),
     ],
 )
 def test_guards(guard, slots, answer):

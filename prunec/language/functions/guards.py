@@ -17,8 +17,7 @@ def _size(shapes: Sequence[Optional[Shape]], index: Value) -> Union[Value, Unkno
         index = index[0]
     if not isinstance(index, int) or not -len(shape) <= index < len(shape):
         return None
-    size = shape[index]
-    return size if isinstance(size, int) else UNKNOWN
+    return UNKNOWN if shape[index] is None else shape[index]
 
 
 def _entry(value: Value, index: Value) -> Value:

@@ -158,6 +158,15 @@ def gated_by_neighbours() -> Case:
     return net, {"x": (2, 3, 6, 6)}, [("c1_w", 0), ("fc_w", 1)]
 
 
+def resized_to_a_list_of_sizes() -> Case:
+    """Samples and channels of the list are those of what is resized, read off it; the samples are open."""
+    net = Net(opset=18)
+    x = net.conv(net.input("x", "n", 3, 6, 6), "c1", 3, 8)
+    sizes = net.op("Concat", net.op("Shape", x, end=2), net.numbers("size", [12, 9]), axis=0)
+    net.head(net.op("Resize", x, "", "", sizes, mode="linear"), 8)
+    return net, {"x": (2, 3, 6, 6)}, [("c1_w", 0), ("fc_w", 1)]
+
+
 def one_input_of_unknown_size() -> Case:
     """What depends on a size that is missing stays; the rest goes."""
     net = Net()
@@ -182,6 +191,7 @@ def one_input_of_unknown_size() -> Case:
         zeros_for_each_sample,
         scaled_by_the_width,
         gated_by_neighbours,
+        resized_to_a_list_of_sizes,
         one_input_of_unknown_size,
     ],
 )
