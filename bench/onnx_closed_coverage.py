@@ -9,56 +9,15 @@ from typing import Optional
 from bench.coverage import PATH, reason_text, with_part
 from bench.evidence import evidence_text
 from bench.onnx_coverage import EXPORTERS, Result
+from bench.onnx_networks import ARCHITECTURES
 from bench.proof_coverage import escaped
 
 HEADING = "\n## ONNX exports with open sizes beside closed ones\n"
-#: Forty of the architectures: all that read words, and of those that see pictures one of each make.
-NAMES = (
-    "alexnet",
-    "resnet18",
-    "resnext50_32x4d",
-    "densenet121",
-    "squeezenet1_1",
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "shufflenet_v2_x0_5",
-    "efficientnet_b0",
-    "regnet_y_400mf",
-    "convnext_tiny",
-    "swin_t",
-    "vit",
-    "deeplabv3_mobilenet_v3_large",
-    "skresnet18",
-    "ecaresnet26t",
-    "ghostnet_100",
-    "mixnet_s",
-    "repvgg_a0",
-    "rexnet_100",
-    "mobilenetv4_conv_small",
-    "poolformer_s12",
-    "edgenext_xx_small",
-    "mobilevit_xxs",
-    "fastvit_t8",
-    "efficientvit_b0",
-    "deit_tiny_patch16_224",
-    "mixer_s32_224",
-    "levit_128s",
-    "xcit_nano_12_p16_224",
-    "bert",
-    "albert",
-    "deberta_v2",
-    "gpt2",
-    "gpt_neox",
-    "llama",
-    "qwen2",
-    "phi3",
-    "t5_encoder",
-    "bart",
-)
+NAMES = tuple(one.name for one in ARCHITECTURES)
 #: What is said where a model was not run.
 _NOT_RUN = {"fails": "it does not run", "neither": "the original does not run either"}
 _INTRODUCTION = """
-{count} of the architectures above, exported twice (`make corpus-closed`): with a batch of one and every size
+The architectures above, exported twice (`make corpus-closed`): with a batch of one and every size
 closed, and with an open batch and, where they read words, an open length. `--input` is given for neither.
 *Groups* are compared by what their units take of which parameters, whatever their order; parameters that an
 exporter computed go by their shapes. *Left* is the share of the parameters' elements when half of each group
@@ -103,7 +62,6 @@ def rendered(results: Sequence[Result]) -> str:
         [
             HEADING,
             _INTRODUCTION.format(
-                count=len({one["name"] for one in results}),
                 batches=", ".join(map(str, batches)),
                 lengths=", ".join(map(str, lengths)),
                 totals=rows,

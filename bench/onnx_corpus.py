@@ -9,7 +9,7 @@ a process of its own.  Results go to ``build/onnx.jsonl``, and a run that broke 
 With ``--open`` exports leave the batch size open, and ``prunec compile`` is not told it: what it writes has
 to pass onnx's full check, to load and to run (``build/onnx_open.jsonl``).
 
-With ``--closed`` forty architectures are exported twice, with closed sizes and with an open batch and length:
+With ``--closed`` all architectures are exported twice, with closed sizes and with an open batch and length:
 groups have to be the same, and the open one's smaller model has to be exact at three other sizes
 (``build/onnx_closed.jsonl``).
 

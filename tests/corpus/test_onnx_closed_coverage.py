@@ -52,11 +52,10 @@ def pair(**changes: Any) -> dict[str, Any]:
     return {**found, **changes}
 
 
-def test_forty_architectures() -> None:
-    assert len(NAMES) == len(set(NAMES)) == 40
-    assert set(NAMES) <= {one.name for one in ARCHITECTURES}
+def test_all_architectures_are_exported_twice() -> None:
+    assert len(NAMES) == len(set(NAMES)) >= 66
     texts = {one.name for one in ARCHITECTURES if any(own.below is not None for own in one.inputs)}
-    assert len(texts & set(NAMES)) == 10
+    assert len(texts & set(NAMES)) >= 10
 
 
 @pytest.mark.parametrize(
