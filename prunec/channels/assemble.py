@@ -13,7 +13,6 @@ from prunec.lowering.bound import (
     Reversed,
     SumTerm,
     axis_size,
-    names_of,
     terms_of,
 )
 from prunec.lowering.expressions import Sizes
@@ -71,8 +70,7 @@ class Assembler:
         arrays = self.scope.arrays
         if self.places is None:
             self.places = places_of(arrays)
-        names = {name for axis in tensor.axes or () for name in names_of(axis)}
-        factors = {factor for name in names for factor in self.ids(name)}
+        factors = {factor for name in set(tensor.names) for factor in self.ids(name)}
         return [arrays[n] for n in sorted({n for f in factors for n in self.places.get(f, ())})]
 
     def _reverse(

@@ -253,12 +253,11 @@ class _Derivation:
         data: dict[str, None] = {}
         learned: set[str] = set()
         for tensor in self.bound.inputs + self.bound.implied:
-            names = [name for axis in tensor.axes or () for name in names_of(axis)]
             if tensor.slot in self.bound.parameter_slots:
-                learned.update(names)
+                learned.update(tensor.names)
             else:
-                data.update(dict.fromkeys(names))
-        given = {n for t in self.bound.outputs for axis in t.axes or () for n in names_of(axis)}
+                data.update(dict.fromkeys(tensor.names))
+        given = {name for t in self.bound.outputs for name in t.names}
         return [name for name in data if name in learned and name not in given]
 
     def _balance_parts(self) -> None:
@@ -303,9 +302,7 @@ class _Derivation:
     # --- fresh atoms ---
 
     def _make_fresh(self, tensors: Sequence[BoundTensor]) -> None:
-        allowed = {
-            n for t in tensors for axis in t.axes or () for n in names_of(axis)
-        } | self.bound.attribute_sized
+        allowed = {name for t in tensors for name in t.names} | self.bound.attribute_sized
         for tensor in [*tensors, *self.bound.outputs]:
             for axis in tensor.axes or ():
                 self._fresh_axis(axis, [], allowed)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Callable, Mapping
 
 from prunec.channels.scope import Array
-from prunec.lowering.bound import BoundTensor, ZeroInputs, names_of
+from prunec.lowering.bound import BoundTensor, ZeroInputs
 from prunec.lowering.lowered import LoweredRule
 
 
@@ -100,8 +100,8 @@ class Zeros:
 
     def contracted(self, name: str, array: Array) -> bool:
         """Whether a name that data and parameters share, and no output has, is summed over with zeros."""
-        slots = {t.slot for t in self.bound.inputs if any(name in names_of(axis) for axis in t.axes or ())}
-        implied = any(name in names_of(axis) for t in self.bound.implied for axis in t.axes or ())
+        slots = {t.slot for t in self.bound.inputs if name in t.names}
+        implied = any(name in t.names for t in self.bound.implied)
         return implied or any(self._input(slot, array) for slot in slots)
 
     def _places(self, array: Array) -> set[bool]:
@@ -113,4 +113,4 @@ class Zeros:
         }
 
     def _factors(self, tensor: BoundTensor) -> set[int]:
-        return {f for axis in tensor.axes or () for name in names_of(axis) for f in self.ids(name)}
+        return {factor for name in tensor.names for factor in self.ids(name)}

@@ -91,7 +91,7 @@ def _sides(analysis: Analysis, index: int, bound: LoweredRule) -> Iterator[tuple
         for axis in slot.axes or ()
         for name in names_of(axis)
     }
-    made = {name for slot in bound.outputs for axis in slot.axes or () for name in names_of(axis)}
+    made = {name for slot in bound.outputs for name in slot.names}
     produced = produced_axis(bound, slots)
     if produced is not None:
         yield "output channels", Tensor(index, 0), produced

@@ -8,6 +8,7 @@ backwards, or a sum of such axes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Mapping, Optional, Union
 
 from prunec.graph import Shape
@@ -81,6 +82,11 @@ class BoundTensor:
     def label(self) -> str:
         """The slot as messages name it."""
         return self.slot if self.index == 0 else f"{self.slot}[{self.index}]"
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every name of its axes, in order, repeated where it is repeated."""
+        return tuple(name for axis in self.axes or () for name in names_of(axis))
 
 
 @dataclass(frozen=True)
@@ -192,4 +198,13 @@ def terms_of(axis: PlainAxis) -> list[Union[str, Reversed, GatherTerm]]:
 
 def names_of(axis: PlainAxis) -> list[str]:
     """Every name of an axis, in order, repeated where it is repeated."""
-    return [term if isinstance(term, str) else term.name for term in terms_of(axis)]
+    names: list[str] = []
+    for term in axis:
+        if isinstance(term, str):
+            names.append(term)
+        elif isinstance(term, SumTerm):
+            for part in term.parts:
+                names += names_of(part)
+        else:
+            names.append(term.name)
+    return names

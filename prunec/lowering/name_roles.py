@@ -172,8 +172,8 @@ def _made(
     rule: Rule, scope: Scope, inputs: Sequence[BoundTensor], outputs: Sequence[BoundTensor]
 ) -> frozenset[str]:
     """Names on outputs only whose size an equation takes from an attribute."""
-    used = {name for t in inputs for axis in t.axes or () for name in names_of(axis)}
-    out = {name for t in outputs for axis in t.axes or () for name in names_of(axis)} - used
+    used = {name for t in inputs for name in t.names}
+    out = {name for t in outputs for name in t.names} - used
     made: set[str] = set()
     for equation in equations(rule) if out else ():
         for side, other in ((equation.left, equation.right), (equation.right, equation.left)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from prunec.language.functions import function_of
 from prunec.language.functions.base import ITS_OWN, LIKE_LISTS
@@ -59,6 +59,38 @@ def place_of(axis: Axis, attributes: Mapping[str, Value]) -> Optional[int]:
     return value if isinstance(value, int) else None
 
 
+class _AxisList(NamedTuple):
+    """The axes of a slot: how many are ``single``, the ``rests`` that stand for others, and those that are
+    ``placed``, with where they stand in the list."""
+
+    axes: Sequence[Axis]
+    single: int
+    rests: tuple[str, ...]
+    placed: tuple[tuple[int, Axis], ...]
+
+
+def _axis_list(axes: Sequence[Axis]) -> _AxisList:
+    rests = []
+    for axis in axes:
+        if isinstance(axis.item, Rest):
+            rests.append(axis.item.name)
+        elif isinstance(axis.item, Each):
+            rests.append(next(rests_in(axis.item)))
+    placed = tuple((n, axis) for n, axis in enumerate(axes) if axis.place is not None)
+    return _AxisList(axes, len(axes) - len(rests), tuple(rests), placed)
+
+
+def _tells_ranks(tensor: TensorPattern, own: frozenset[str]) -> bool:
+    """Whether a slot's rank tells how many axes its rests stand for: not where it may be shorter, nor where
+    a function says what axes there are."""
+    return not is_broadcast_list(tensor) and not any(
+        isinstance(axis.item, Call)
+        or is_broadcast_rest(axis.item)
+        or (isinstance(axis.item, Rest) and axis.item.name in own)
+        for axis in tensor.axes
+    )
+
+
 class RankSolver:
     """Finds the ranks of a rule's rests by going over what is known until nothing new comes."""
 
@@ -70,9 +102,11 @@ class RankSolver:
         own: frozenset[str],
         letters: Optional[Letters] = None,
     ) -> None:
-        self.own = own
         self.attributes = attributes
         self.tensors = [(tensor, None if shape is None else len(shape)) for tensor, shape in tensors]
+        self.lists = [
+            (_axis_list(tensor.axes), rank) for tensor, rank in self.tensors if _tells_ranks(tensor, own)
+        ]
         self.sizes = _last_sizes(tensors)
         self.ranks: dict[str, int] = {} if letters is None else {letters.rest: letters.count}
         self.sums: dict[tuple[str, ...], int] = {}
@@ -85,8 +119,8 @@ class RankSolver:
         before = (-1, -1)
         while (len(self.ranks), len(self.sums)) != before:
             before = (len(self.ranks), len(self.sums))
-            for tensor, rank in self.tensors:
-                self._from_tensor(tensor, rank)
+            for axes, rank in self.lists:
+                self._from_axes(axes, rank)
             for joined, length in self.joined:
                 known_length = sum(self.ranks.get(name, 0) for name in joined)
                 self._learn(known_length, [name for name in joined if name not in self.ranks], length)
@@ -154,65 +188,41 @@ class RankSolver:
             return next((length for length in lengths if length is not None), None)
         return None
 
-    def _from_tensor(self, tensor: TensorPattern, rank: Optional[int]) -> None:
-        if is_broadcast_list(tensor) or any(is_broadcast_rest(axis.item) for axis in tensor.axes):
-            return
-        if any(isinstance(axis.item, Rest) and axis.item.name in self.own for axis in tensor.axes):
-            return
-        counted = self._count(tensor.axes)
-        if counted is None:
-            return
-        fixed, open_rests = counted
+    def _from_axes(self, axes: _AxisList, rank: Optional[int]) -> None:
+        fixed, open_rests = self._count(axes)
+        rests = tuple(sorted(axes.rests))
         if rank is not None:
             self._learn(fixed, open_rests, rank)
-            self.sums[tuple(sorted(self._all_rests(tensor.axes)))] = rank - self._plain(tensor.axes)
-        else:
-            rests = tuple(sorted(self._all_rests(tensor.axes)))
-            if rests in self.sums:
-                rank = self.sums[rests] + self._plain(tensor.axes)
-            elif not open_rests:
-                rank = fixed
-        for position, axis in enumerate(tensor.axes):
+            self.sums[rests] = rank - axes.single
+        elif rests in self.sums:
+            rank = self.sums[rests] + axes.single
+        elif not open_rests:
+            rank = fixed
+        for position, axis in axes.placed:
             place = place_of(axis, self.attributes)
             if place is None:
                 continue
             if place < 0:
-                behind = self._count(tensor.axes[position:])
-                if behind is not None:
-                    self._learn(behind[0], behind[1], -place)
+                self._learn(*self._count(_axis_list(axes.axes[position:])), -place)
                 if rank is None:
                     continue
             index = place if place >= 0 else place + (rank or 0)
-            before = self._count(tensor.axes[:position])
-            if before is not None and index >= 0:
-                self._learn(before[0], before[1], index)
+            if index >= 0:
+                self._learn(*self._count(_axis_list(axes.axes[:position])), index)
 
     def _learn(self, fixed: int, open_rests: list[str], total: int) -> None:
         if len(open_rests) == 1 and total >= fixed:
             self.ranks.setdefault(open_rests[0], total - fixed)
 
-    def _count(self, axes: Sequence[Axis]) -> Optional[tuple[int, list[str]]]:
-        fixed, open_rests = self._plain(axes), []
-        for name in self._all_rests(axes):
+    def _count(self, axes: _AxisList) -> tuple[int, list[str]]:
+        """How many axes are known of, and the rests that stand for more."""
+        fixed, open_rests = axes.single, []
+        for name in axes.rests:
             if name in self.ranks:
                 fixed += self.ranks[name]
             else:
                 open_rests.append(name)
-        return None if any(isinstance(axis.item, Call) for axis in axes) else (fixed, open_rests)
-
-    @staticmethod
-    def _plain(axes: Sequence[Axis]) -> int:
-        return sum(1 for axis in axes if not isinstance(axis.item, (Rest, Each, Call)))
-
-    @staticmethod
-    def _all_rests(axes: Sequence[Axis]) -> list[str]:
-        names = []
-        for axis in axes:
-            if isinstance(axis.item, Rest):
-                names.append(axis.item.name)
-            elif isinstance(axis.item, Each):
-                names.append(next(rests_in(axis.item)))
-        return names
+        return fixed, open_rests
 
     def _from_broadcast(self) -> None:
         longest: dict[str, int] = {}

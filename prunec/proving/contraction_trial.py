@@ -12,7 +12,6 @@ from prunec.frontends.trial_networks import USUAL, Point
 from prunec.frontends.trials import NODE, TrialModel, Trials
 from prunec.language.canonical import print_axis_expression
 from prunec.language.syntax import Call, Contracts, Name, Rest, Rule
-from prunec.lowering.bound import names_of
 from prunec.lowering.contractions import Contraction, apply_along, contractions
 from prunec.proving.node import TrialNode
 from prunec.proving.random_network import Network
@@ -71,9 +70,7 @@ def try_claims(
 ) -> Iterator[ClaimOutcome]:
     """What one node says of each contracted axis that it has."""
     found = {contraction.name: contraction for contraction in contractions(node.rule)}
-    in_outputs = {
-        name: slot.label for slot in node.rule.outputs for axis in slot.axes or () for name in names_of(axis)
-    }
+    in_outputs = {name: slot.label for slot in node.rule.outputs for name in slot.names}
     for name in node.rule.contracted:
         claim = next(claim for claim in claims(rule) if claim.speaks_of(name))
         if name in in_outputs:

@@ -104,13 +104,13 @@ def _role(
     if len(parameter.shape) == 1:
         return VECTOR, ()
     names = _names(parameter, factor, bound, slot)
-    produced = {name for output in bound.outputs for name in _all_names(output)}
+    produced = {name for output in bound.outputs for name in output.names}
     if names & produced:
         return FILTERS, ()
     sources = []
     for tensor, own in zip(analysis.model.graph.nodes[index].inputs, bound.inputs):
         brings = own is not slot and own.slot not in bound.parameter_slots
-        if brings and names & set(_all_names(own)):
+        if brings and names & set(own.names):
             sources.append(tensor)
     return INPUTS, tuple(sources)
 
@@ -132,7 +132,3 @@ def _axis_of(parameter: Parameter, factor: int) -> tuple[int, int, int]:
             return axis, factor - start, len(factors)
         start += len(factors)
     raise IndexError(factor)
-
-
-def _all_names(tensor: BoundTensor) -> list[str]:
-    return [name for axis in tensor.axes or () for name in names_of(axis)]
