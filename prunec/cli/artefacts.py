@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,10 @@ DIFF = "changes.diff"
 GROUPS = "groups.json"
 PLAN = "plan.json"
 REPORT = "report.html"
+#: What says how a plan was made up for, and what the parameters are called, without the ending, that the
+#: smaller ones are then made of.
+RESTORING_REPORT, RESTORED_COPY = "restoring.json", "restored"
+COMPENSATION_REPORT, COMPENSATED_COPY = "compensation.json", "compensated"
 #: What stands near the beginning of the file :data:`GROUPS`.
 _WRITTEN_BY_PRUNEC = f'"format": "{FORMAT}"'.encode("ascii")
 
@@ -137,7 +140,7 @@ def _staging(folder: Path) -> Iterator[Path]:
     beside = Path(os.path.abspath(folder))
     while not beside.is_dir() and beside != beside.parent:
         beside = beside.parent
-    stage = beside / f".prunec-{secrets.token_hex(6)}.part"
+    stage = beside / f".prunec-{os.urandom(6).hex()}.part"
     try:
         stage.mkdir()
         yield stage

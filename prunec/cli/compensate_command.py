@@ -34,11 +34,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compensates."""
-    from prunec.cli.compensated import COPY, REPORT, compensated
+    from prunec.cli.artefacts import COMPENSATED_COPY, COMPENSATION_REPORT
+    from prunec.cli.compensated import compensated
     from prunec.cli.made_up import make_up
 
     def way(inputs: Inputs, plan: Plan, folder: Path) -> MadeUp:
         with options.terminal.step("making up for what goes"):
             return compensated(options, inputs, plan, folder)
 
-    return make_up(options, COPY, REPORT, way)
+    return make_up(options, COMPENSATED_COPY, COMPENSATION_REPORT, way)

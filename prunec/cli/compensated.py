@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Optional, Sequence
 
+from prunec.cli.artefacts import COMPENSATED_COPY, COMPENSATION_REPORT
 from prunec.cli.inputs import Inputs
 from prunec.cli.made_up import MadeUp, copies, with_changes
 from prunec.cli.plan_options import read_examples
@@ -19,10 +20,6 @@ from prunec.planning.compensation import Shift, by_group, compensate
 from prunec.planning.latency import random_examples
 from prunec.planning.members import group_members, group_names
 
-#: The file that says what was done.
-REPORT = "compensation.json"
-#: What the parameters that `compile` makes the smaller ones of are called, without the ending.
-COPY = "compensated"
 #: Random examples where none are given.
 _EXAMPLES = 8
 
@@ -42,15 +39,15 @@ def compensated(options: argparse.Namespace, inputs: Inputs, plan: Plan, folder:
     return MadeUp(
         changed_inputs,
         result,
-        copies(inputs, COPY, folder),
-        (REPORT, _report_text(inputs, result, shifts)),
+        copies(inputs, COMPENSATED_COPY, folder),
+        (COMPENSATION_REPORT, _report_text(inputs, result, shifts)),
         lambda: _print_groups(inputs, result, shifts),
         {},
     )
 
 
 def _report_text(inputs: Inputs, plan: Plan, shifts: Sequence[Shift]) -> str:
-    """The text of :data:`REPORT`: what was done for each layer, and how it stands with each group."""
+    """The text of the report: what was done for each layer, and how it stands with each group."""
     names = group_names(group_members(inputs.analysis))
     groups = []
     for group, outcome in plan.compensated.items():

@@ -193,17 +193,26 @@ def _compile(
 
 def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     """The files that a run writes."""
-    from prunec.cli import compensated, restored
-    from prunec.cli.artefacts import DIFF, GROUPS, PLAN, REPORT, SCRIPT
+    from prunec.cli.artefacts import (
+        COMPENSATED_COPY,
+        COMPENSATION_REPORT,
+        DIFF,
+        GROUPS,
+        PLAN,
+        REPORT,
+        RESTORED_COPY,
+        RESTORING_REPORT,
+        SCRIPT,
+    )
     from prunec.cli.made_up import copy_names
 
     parameters = () if inputs.parameters is None else (inputs.parameters.name,)
     page = (REPORT,) if options.report else ()
     more: tuple[str, ...] = ()
     if options.restore:
-        more = (*copy_names(inputs, restored.COPY), restored.REPORT)
+        more = (*copy_names(inputs, RESTORED_COPY), RESTORING_REPORT)
     elif options.compensate:
-        more = (*copy_names(inputs, compensated.COPY), compensated.REPORT)
+        more = (*copy_names(inputs, COMPENSATED_COPY), COMPENSATION_REPORT)
     data = inputs.front.data_files(inputs.model)
     further = [own.name for own in inputs.front.further_files(inputs.model) if own.made]
     own_files = (inputs.model.path.name, SCRIPT, DIFF, GROUPS, PLAN)
@@ -214,17 +223,22 @@ def _optional(inputs: Inputs, folder: Path, names: tuple[str, ...]) -> tuple[str
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
     from pathlib import Path
 
-    from prunec.cli import compensated, restored
-    from prunec.cli.artefacts import REPORT
+    from prunec.cli.artefacts import (
+        COMPENSATED_COPY,
+        COMPENSATION_REPORT,
+        REPORT,
+        RESTORED_COPY,
+        RESTORING_REPORT,
+    )
     from prunec.cli.compile_files import left_in_folder
 
     parameters = inputs.front.usual_parameter_file(inputs.model)
     suffix = (inputs.model.path if parameters is None else Path(parameters)).suffix
     usual = [] if parameters is None else [parameters]
-    copies = [f"{own.COPY}{suffix}" for own in (compensated, restored)]
+    copies = [f"{own}{suffix}" for own in (COMPENSATED_COPY, RESTORED_COPY)]
     further = [own.name for own in inputs.front.further_files(inputs.model)]
     beside = left_in_folder(folder)
-    written = (REPORT, compensated.REPORT, restored.REPORT, *copies, *further, *usual, *beside)
+    written = (REPORT, COMPENSATION_REPORT, RESTORING_REPORT, *copies, *further, *usual, *beside)
     return tuple(name for name in written if name not in names)
 
 

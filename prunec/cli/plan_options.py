@@ -148,11 +148,13 @@ def planning_options(options: argparse.Namespace, inputs: Inputs) -> Options:
 
 
 def _sensitivities(options: argparse.Namespace) -> Optional[SensitivityTable]:
+    if options.sensitivity is None:
+        return None
     from pathlib import Path
 
     from prunec.scoring.sensitivity import read_table
 
-    return None if options.sensitivity is None else read_table(Path(options.sensitivity))
+    return read_table(Path(options.sensitivity))
 
 
 def read_examples(path: str, inputs: Inputs) -> Data:
@@ -169,13 +171,14 @@ def make(options: argparse.Namespace, inputs: Inputs) -> Plan:
     from dataclasses import replace
 
     from prunec.planning.choose import make_plan
-    from prunec.planning.history import continued
-    from prunec.planning.planfile import read_plan
 
     chosen = planning_options(options, inputs)
     with options.terminal.step("choosing what goes"):
         plan = make_plan(inputs.analysis, options=chosen)
     if options.previous is not None:
+        from prunec.planning.history import continued
+        from prunec.planning.planfile import read_plan
+
         plan = replace(plan, history=continued(read_plan(options.previous), inputs.analysis))
     options.terminal.warn(plan.warnings)
     return plan

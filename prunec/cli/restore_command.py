@@ -30,9 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restores."""
+    from prunec.cli.artefacts import RESTORED_COPY, RESTORING_REPORT
     from prunec.cli.made_up import make_up
-    from prunec.cli.restored import COPY, REPORT, restored
+    from prunec.cli.restored import restored
 
     return make_up(
-        options, COPY, REPORT, lambda inputs, plan, folder: restored(options, inputs, [plan], folder)
+        options,
+        RESTORED_COPY,
+        RESTORING_REPORT,
+        lambda inputs, plan, folder: restored(options, inputs, [plan], folder),
     )

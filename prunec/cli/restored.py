@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, Optional, Sequence
 
-from prunec.cli.artefacts import write
+from prunec.cli.artefacts import RESTORED_COPY, RESTORING_REPORT, write
 from prunec.cli.compile_files import compiled_files
 from prunec.cli.inputs import Inputs, emit_checked, read_smaller
 from prunec.cli.made_up import MadeUp, copies, with_changes
@@ -26,11 +26,6 @@ from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject
 from prunec.restoring.restore import compare, restore
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.places import Places
-
-#: The file that says what was done.
-REPORT = "restoring.json"
-#: What the parameters that `compile` makes the smaller ones of are called, without the ending.
-COPY = "restored"
 
 
 def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan], folder: Path) -> MadeUp:
@@ -57,8 +52,8 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     return MadeUp(
         changed_inputs,
         replace(plan, method=method),
-        copies(inputs, COPY, folder),
-        (REPORT, _report_text(best)),
+        copies(inputs, RESTORED_COPY, folder),
+        (RESTORING_REPORT, _report_text(best)),
         lambda: show(best),
         summary(best),
     )

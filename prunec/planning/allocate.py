@@ -27,7 +27,6 @@ from prunec.planning.budget import (
     uniform_order,
 )
 from prunec.planning.costs import Cost, CostModel
-from prunec.planning.latency import meet_latency
 from prunec.planning.targets import COSTS, Limits, Target, amount
 from prunec.planning.variables import open_inputs
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity
@@ -49,6 +48,8 @@ def allocate(
         order = _order(model, rankings, allowed, start, budget)
         latency = [target for target in budget.targets if target.cost == "latency"]
         if latency:
+            from prunec.planning.latency import meet_latency  # which runs models
+
             return meet_latency(analysis, model, rankings, order, budget.targets)
         return _meet_targets(analysis, model, allowed, order, budget.targets)
     ratio = 0.5 if budget.ratio is None else budget.ratio

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Optional
+from string import Template
+from typing import Any, Optional, Union
 
-import jinja2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -17,6 +17,9 @@ from prunec.graph import Shape
 from prunec.rewriting.slicing import compact
 
 _EMBEDDED = "prunec.embedded"
+_TEMPLATES = "prunec.rewriting"
+#: What embedded modules import from one another.
+_IMPORTS = re.compile(rf"^from {re.escape(_EMBEDDED)}\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 #: Characters in one string literal of the table; longer ones go on in the next line.
 LITERAL_WIDTH = 92
 
@@ -33,6 +36,21 @@ class _Positions:
     lines: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The entries of a mapping or a list, each in a line of its own."""
+
+    entries: Union[Mapping[str, Any], Sequence[Any]]
+
+    def text(self) -> str:
+        """The lines, as literals."""
+        if isinstance(self.entries, Mapping):
+            lines = [f"{_literal(key)}: {_literal(value)}" for key, value in self.entries.items()]
+        else:
+            lines = list(map(_literal, self.entries))
+        return "".join(f"    {line},\n" for line in lines)
+
+
 def render_script(
     slices: Sequence[ParameterSlice],
     model_name: str,
@@ -46,15 +64,31 @@ def render_script(
     or, for what numpy does not have, a name such as ``"bfloat16"``.  Raises ``ValueError`` when a
     parameter is listed twice.
     """
-    return render(
-        "slice_params.py.j2", slices, records or {}, model_name=model_name, model_digest=model_digest
-    )
+    return render("slice_params.py.txt", slices, records or {}, model=model_name, digest=model_digest)
+
+
+class _Script(Template):
+    """The text of a script with places for what it holds: ``$name``, and ``${embedded.name}`` for a module of
+    :mod:`prunec.embedded`."""
+
+    idpattern = r"(?:embedded\.)?[a-z_0-9]+"
+
+
+class _Texts(dict[str, str]):
+    """What goes into the places of a script, by name."""
+
+    def __missing__(self, name: str) -> str:
+        kind, _, module = name.partition(".")
+        if kind != "embedded" or not module:
+            raise KeyError(name)
+        return f"# --- {module} ".ljust(100, "-") + "\n\n" + embedded(module)
 
 
 def render(
     template: str, slices: Sequence[ParameterSlice], records: Mapping[str, DTypeLike], **values: object
 ) -> str:
-    """The text of a template that shows the tables of some slices, and ``values`` besides.
+    """The text of a template that shows the tables of some slices, and ``values`` besides: each as a literal,
+    and :class:`Rows` line by line.
 
     Raises ``ValueError`` when a parameter is listed twice.
     """
@@ -62,55 +96,51 @@ def render(
         raise ValueError("a parameter is listed twice")
     kept: dict[tuple[Any, ...], _Positions] = {}
     rows = {parameter.name: _row(parameter, records, kept) for parameter in slices}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("prunec.rewriting"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        # The text is a program: names get into it as literals only, through the filters below.
-        autoescape=False,
-    )
-    environment.filters["literal"] = _literal
-    environment.filters["shown"] = _shown
-    environment.globals["embedded"] = _section
-    found = environment.get_template(template)
-    return found.render(kept=list(kept.values()), parameters=rows, **values)
+    tables = {"kept": "".join(map(_kept_lines, kept.values())), "parameters": _literal(Rows(rows))}
+    texts = _Texts({name: _literal(value) for name, value in values.items()})
+    texts["tables"] = Template(_text("tables.py.txt")).substitute(tables).rstrip("\n")
+    texts["reading"] = _text("reading.txt").rstrip("\n")
+    return _Script(_text(template)).substitute(texts)
+
+
+def _text(name: str) -> str:
+    return (files(_TEMPLATES) / "templates" / name).read_text("ascii")
 
 
 def embedded(name: str) -> str:
     """The text of a module of :mod:`prunec.embedded` as a script holds it: all but its imports from that
     package, since what they name stands above."""
-    text = files(_EMBEDDED).joinpath(f"{name}.py").read_text("ascii")
-    tree = ast.parse(text)
-    dropped: set[int] = set()
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{_EMBEDDED}."):
-            dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    lines = enumerate(text.splitlines(keepends=True), start=1)
-    return "".join(line for number, line in lines if number not in dropped)
+    return _IMPORTS.sub("", files(_EMBEDDED).joinpath(f"{name}.py").read_text("ascii"))
 
 
-def _section(name: str) -> str:
-    """An embedded module under a heading."""
-    return f"# --- {name} ".ljust(100, "-") + "\n\n" + embedded(name)
+def _kept_lines(positions: _Positions) -> str:
+    """An entry of the script's KEPT."""
+    rows = f" in each of {len(positions.lines)} rows" if positions.by_row else ""
+    lines = [f"    # {positions.count} of {positions.size}{rows}", f"    {_literal(positions.key)}: ["]
+    for pieces in positions.lines:
+        if len(pieces) > 1:
+            lines += ["        (", *(f"            {_literal(piece)}" for piece in pieces), "        ),"]
+        else:
+            lines.append(f"        {_literal(pieces[0])},")
+    return "".join(f"{line}\n" for line in (*lines, "    ],"))
 
 
-def _shown(value: object) -> str:
-    """Names, numbers, and tuples and lists of such, as a literal; names as :func:`_literal` writes them."""
+def _literal(value: object) -> str:
+    """Texts, numbers, and tuples, lists and mappings of such, as Python writes them: names get into a script
+    in no other way."""
     if isinstance(value, str):
-        return _literal(value)
+        # ASCII only: no letter of a stranger's name can reorder, imitate or end what stands around it.
+        text = ascii(str(value))
+        return text if "'" in value or '"' in value else f'"{text[1:-1]}"'
+    if isinstance(value, Rows):
+        return value.text()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(own)}" for key, own in value.items()) + "}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
     return repr(value)
-
-
-def _literal(value: str) -> str:
-    # ASCII only: no letter of a stranger's name can reorder, imitate or end what stands around it.
-    text = ascii(str(value))
-    return text if "'" in value or '"' in value else f'"{text[1:-1]}"'
 
 
 def _row(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
@@ -271,6 +271,8 @@ def check_needs(analysis: Analysis, name: str, criterion: Criterion, has_data: b
 
 
 def _entry_points() -> dict[str, Any]:
+    from importlib import metadata
+
     found: Any = metadata.entry_points()
     # Python 3.9 gives a dictionary of groups.
     chosen = found.select(group=ENTRY_POINTS) if hasattr(found, "select") else found.get(ENTRY_POINTS, ())

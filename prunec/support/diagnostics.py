@@ -120,6 +120,8 @@ def with_location(where: str) -> Iterator[None]:
 def printable(text: str, limit: int = 200) -> str:
     """A name from a stranger's file made safe for a terminal: no control or direction
     characters, and no more than ``limit`` characters."""
+    if len(text) <= limit and text.isprintable():
+        return text
     safe = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: limit + 1])
     return safe if len(text) <= limit else safe[:limit] + "…"
 

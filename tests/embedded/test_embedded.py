@@ -18,7 +18,9 @@ import prunec.embedded
 from prunec.embedded.onnx_edits import MessageEdits
 from prunec.embedded.onnx_preparing import Preparation
 from prunec.embedded.pt2_edits import ProgramEdits
-from prunec.rewriting.slicing_script import embedded, render, render_script
+from prunec.frontends.onnx.script import tables as onnx_tables
+from prunec.frontends.pytorch.script import tables as pt2_tables
+from prunec.rewriting.slicing_script import Rows, embedded, render, render_script
 
 ROOM = Path(prunec.embedded.__file__).parent
 MODULES = sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
@@ -42,32 +44,31 @@ def scripts() -> dict[str, tuple[str, list[str]]]:
     slices = example()[0]
     mxnet = render_script(slices, "net-symbol.json", "ab" * 32)
     onnx = render(
-        "slice_onnx.py.j2",
+        "slice_onnx.py.txt",
         slices,
         {},
-        edits=MessageEdits(),
-        preparation=Preparation(),
-        model_name="net.onnx",
-        model_digest="ab",
+        **onnx_tables(MessageEdits(), Preparation()),
+        model="net.onnx",
+        digest="ab",
     )
     pt2 = render(
-        "slice_pt2.py.j2",
+        "slice_pt2.py.txt",
         slices,
         {},
-        edits=ProgramEdits(),
+        **pt2_tables(ProgramEdits()),
         unsaved=(),
-        model_name="net.pt2",
-        model_digest="ab",
+        model="net.pt2",
+        digest="ab",
     )
     module = render(
-        "apply_to_module.py.j2",
+        "apply_to_module.py.txt",
         slices,
         {},
-        edits=ProgramEdits(),
+        tied=Rows({}),
         unsaved=(),
-        numbers={"a": [("size", (None, 4), (None, 3))]},
-        model_name="net.pt2",
-        model_digest="ab",
+        numbers=Rows({"a": [("size", (None, 4), (None, 3))]}),
+        model="net.pt2",
+        digest="ab",
     )
     inner = ["onnx_tensors", "onnx_slicing", "onnx_edits", "onnx_preparing"]
     parts = ["archive", "tensors", "program", "edits", "slicing"]
@@ -133,7 +134,7 @@ def names_of(node: ast.stmt) -> list[str]:
 
 def test_the_text_is_found_in_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
-        for path in (*ROOM.parent.rglob("*.py"), *ROOM.parent.rglob("*.j2")):
+        for path in (*ROOM.parent.rglob("*.py"), *ROOM.parent.rglob("*.txt")):
             archive.write(path, Path("prunec") / path.relative_to(ROOM.parent))
     code = "import sys; from prunec.rewriting.slicing_script import render_script\n"
     code += "sys.stdout.write(render_script([], 'm', ''))"

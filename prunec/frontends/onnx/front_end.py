@@ -76,12 +76,13 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
         return render_script(model, pruned)
 
     def diff(self, model: OnnxModel, pruned: Pruned) -> bytes:
-        from prunec.frontends.onnx.text import graph_lines, graph_text
+        from prunec.frontends.onnx.text import graph_lines, graph_text, text_of
         from prunec.rewriting.unified_diff import unified_diff
 
-        original = model.file.written.SerializeToString()
-        old, new = (graph_text(data).encode("utf-8", "backslashreplace") for data in (original, pruned.model))
-        headings = [(number, name) for number, (name, _) in enumerate(graph_lines(original))]
+        lines = list(graph_lines(model.file.written))
+        texts = text_of(lines), graph_text(pruned.model)
+        old, new = (text.encode("utf-8", "backslashreplace") for text in texts)
+        headings = [(number, name) for number, (name, _) in enumerate(lines)]
         # Of the text that stands for the file: nobody should try to apply it to the file itself.
         return unified_diff(f"{model.path.name}.txt", old, new, headings)
 

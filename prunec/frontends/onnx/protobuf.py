@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterator, NoReturn
 
@@ -56,6 +57,7 @@ class OnnxFile:
         return self.path.parent
 
 
+@lru_cache(maxsize=1)
 def onnx_package() -> Any:
     """The ``onnx`` package.  Raises PrunecError P330 where it is not installed."""
     purpose = "ONNX files are read with it; importing it gave"

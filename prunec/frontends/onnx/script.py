@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from prunec.embedded.onnx_edits import MessageEdits
+from prunec.embedded.onnx_preparing import Preparation
 from prunec.embedded.onnx_tensors import type_of
 from prunec.frontends.onnx.model import OnnxModel
 from prunec.frontends.onnx.preparing import needed
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.slicing_script import render
+from prunec.rewriting.slicing_script import Rows, render
+
+TEMPLATE = "slice_onnx.py.txt"
 
 
 def render_script(model: OnnxModel, pruned: Pruned) -> str:
@@ -19,11 +23,26 @@ def render_script(model: OnnxModel, pruned: Pruned) -> str:
     preparation, slices = needed(model.file, edits, pruned.edits.slices)
     types = {own.name: type_of(model.content.constants[own.name]) for own in slices}
     return render(
-        "slice_onnx.py.j2",
+        TEMPLATE,
         slices,
         types,
-        edits=edits,
-        preparation=preparation,
-        model_name=model.path.name,
-        model_digest=model.digest,
+        **tables(edits, preparation),
+        model=model.path.name,
+        digest=model.digest,
     )
+
+
+def tables(edits: MessageEdits, preparation: Preparation) -> dict[str, object]:
+    """What the script says of a graph's changes, by the places of the template."""
+    return {
+        "folded": list(preparation.folded),
+        "copied": Rows(preparation.copies),
+        "attributes": Rows(edits.attributes),
+        "elements": Rows(edits.elements),
+        "constants": Rows(edits.constants),
+        "copies": Rows(edits.copies),
+        "inputs": Rows(edits.inputs),
+        "shapes": Rows(edits.shapes),
+        "unstated": edits.unstated,
+        "functions": edits.functions,
+    }

@@ -6,7 +6,7 @@ that.  Weights are shown by type and shape; constants of a few whole numbers by 
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterable, Iterator, Optional
 
 import numpy as np
 
@@ -21,12 +21,16 @@ _FEW = 16
 
 def graph_text(data: bytes) -> str:
     """The graph of an ONNX message as text.  The same bytes give the same text."""
-    return "".join(f"{line}\n" for _, line in graph_lines(data))
+    return text_of(graph_lines(onnx_package().load_model_from_string(data)))
 
 
-def graph_lines(data: bytes) -> Iterator[tuple[str, str]]:
+def text_of(lines: Iterable[tuple[str, str]]) -> str:
+    """The text of such lines."""
+    return "".join(f"{line}\n" for _, line in lines)
+
+
+def graph_lines(proto: Any) -> Iterator[tuple[str, str]]:
     """The lines of the text, each with the name of what it shows: a node's, or else a value's."""
-    proto = onnx_package().load_model_from_string(data)
     graph = proto.graph
     held = {tensor.name for tensor in graph.initializer}
     domains = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in opsets(proto).items())

@@ -10,9 +10,10 @@ from prunec.frontends.pytorch.model import PytorchModel
 from prunec.frontends.pytorch.program import Program
 from prunec.frontends.pytorch.state import unsaved
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.slicing_script import render
+from prunec.rewriting.slicing_script import Rows, render
 
 MODULE_SCRIPT = "apply_to_module.py"
+TEMPLATE = "apply_to_module.py.txt"
 
 #: A number or a list of numbers, ``None`` for one that is open.
 _Numbers = Union[int, tuple[Optional[int], ...]]
@@ -23,14 +24,14 @@ def render_module_script(model: PytorchModel, pruned: Pruned) -> str:
     slices = pruned.edits.slices
     edits = model.program_edits(pruned.edits)
     return render(
-        "apply_to_module.py.j2",
+        TEMPLATE,
         slices,
         {own.name: model.program.type_of(own.name) for own in slices},
-        edits=edits,
+        tied=Rows(edits.tied),
         unsaved=unsaved(model, pruned.edits),
-        numbers=changed_numbers(model.program, edits),
-        model_name=model.path.name,
-        model_digest=model.digest,
+        numbers=Rows(changed_numbers(model.program, edits)),
+        model=model.path.name,
+        digest=model.digest,
     )
 
 

@@ -3,10 +3,13 @@ one."""
 
 from __future__ import annotations
 
+from prunec.embedded.pt2_edits import ProgramEdits
 from prunec.frontends.pytorch.model import PytorchModel
 from prunec.frontends.pytorch.state import unsaved
 from prunec.rewriting.emit import Pruned
-from prunec.rewriting.slicing_script import render
+from prunec.rewriting.slicing_script import Rows, render
+
+TEMPLATE = "slice_pt2.py.txt"
 
 
 def render_script(model: PytorchModel, pruned: Pruned) -> str:
@@ -17,11 +20,16 @@ def render_script(model: PytorchModel, pruned: Pruned) -> str:
     """
     slices = pruned.edits.slices
     return render(
-        "slice_pt2.py.j2",
+        TEMPLATE,
         slices,
         {own.name: model.program.type_of(own.name) for own in slices},
-        edits=model.program_edits(pruned.edits),
+        **tables(model.program_edits(pruned.edits)),
         unsaved=unsaved(model, pruned.edits),
-        model_name=model.path.name,
-        model_digest=model.digest,
+        model=model.path.name,
+        digest=model.digest,
     )
+
+
+def tables(edits: ProgramEdits) -> dict[str, object]:
+    """What the script says of a program's changes, by the places of the template."""
+    return {"arguments": Rows(edits.arguments), "extents": Rows(edits.extents), "tied": Rows(edits.tied)}
