@@ -72,7 +72,8 @@ class Graph:
     ``parameters`` holds the node indices of learned variables; the other variables are model
     inputs.  ``shapes`` gives what is known of the variables' shapes, by node index: from the
     parameter file, from shape hints in the model, and from the user.  ``known`` gives what small
-    constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators,
+    constants hold, ``hints`` the shapes that the file or the framework gives for outputs of operators
+    (:class:`prunec.support.late.Late` where that takes time),
     ``fold`` computes with constants, and ``advice`` says by operator what helps where no rule knows it, if
     there is more to do than to write one.  ``nested`` says of nodes with graphs inside them how many
     weights these hold, and how many numbers; what they take of the outer graph is not among these.

@@ -12,6 +12,7 @@ from prunec.graph import Shape, Tensor, input_flags, may_agree, shape_text
 from prunec.lowering.infer import describe
 from prunec.lowering.lowered import LoweredGraph
 from prunec.support.diagnostics import Annotation, Diagnostic, Severity
+from prunec.support.late import Late
 
 
 def warnings(bound: LoweredGraph, solution: Solution, parameters: frozenset[int]) -> tuple[Diagnostic, ...]:
@@ -150,8 +151,14 @@ def _unclear(bound: LoweredGraph, solution: Solution) -> list[Diagnostic]:
 
 def _disagreements(bound: LoweredGraph) -> list[Diagnostic]:
     """One warning for each operator whose rule gives another shape than the graph's hints, where its inputs
-    agree: what stands behind such a node is not to blame."""
+    agree: what stands behind such a node is not to blame.  Hints that take time to find are looked at where
+    they were needed, or where there are rules of the user's: prunec's own are held against them by its tests.
+    """
     graph = bound.graph
+    spans = {rule.header.operator_span for rule in bound.rules if rule is not None}
+    known = not isinstance(graph.hints, Late) or bool(bound.opaque)
+    if not known and all(span.source.built_in for span in spans):
+        return []
     differing = {
         tensor
         for tensor, hint in graph.hints.items()

@@ -89,7 +89,7 @@ def load(names: Sequence[str]) -> RuleSet:
             source = read_source(file)
             if is_built_in:
                 # The same name on every machine: it goes into messages, plans and reports.
-                source = Source(f"rules/{file.name}", source.text)
+                source = Source(f"rules/{file.name}", source.text, built_in=True)
             sources.setdefault(file.resolve(), (source, is_built_in))
     return RuleSet(tuple(sources.values()))
 

@@ -24,10 +24,12 @@ class Severity(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A text and the name it is shown under (the path as the user gave it)."""
+    """A text and the name it is shown under (the path as the user gave it); ``built_in`` for one that comes
+    with prunec."""
 
     name: str
     text: str
+    built_in: bool = False
 
     @cached_property
     def _line_starts(self) -> list[int]:

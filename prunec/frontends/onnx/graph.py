@@ -35,6 +35,7 @@ from prunec.graph import (
 )
 from prunec.sizes import OpenShape
 from prunec.support.diagnostics import printable
+from prunec.support.late import Late
 from prunec.value import Value
 
 _HELP = "export the model again; onnx.checker says more"
@@ -48,7 +49,8 @@ _FUNCTION = (
 @dataclass(frozen=True, eq=False)
 class GraphOfFile:
     """The graph of a file: ``sources`` follows its nodes, ``tensors`` finds a tensor by the name of its
-    value, ``constants`` the message of a parameter's elements by name.
+    value, ``constants`` the message of a parameter's elements by name, and ``hints`` the shapes that ONNX
+    infers for values, by name.
 
     A source is an ``"input"``, ``"initializer"``, ``"constant"`` (a node that only holds one; its place is
     among the nodes), ``"sparse"`` or ``"node"``.
@@ -58,6 +60,7 @@ class GraphOfFile:
     sources: tuple[NodeSource, ...]
     tensors: Mapping[str, Tensor]
     constants: Mapping[str, Any]
+    hints: Mapping[str, OpenShape]
 
 
 def to_graph(
@@ -102,17 +105,14 @@ class _Builder:
         for index in order:
             self._operator(proto.node[index], index, names[index])
         outputs = tuple(self.parts.tensor(value.name, "the list of outputs") for value in proto.output)
-        hints = self.hints
-        if hints is None:
-            operators = [proto.node[index] for index in order]
-            hints = inferred_shapes(self.file.proto, operators, self.constants, self.input_sizes)
+        hints = Late(lambda: self._hints(order)) if self.hints is None else self.hints
         graph = Graph(
             tuple(self.parts.nodes),
             outputs,
             frozenset(self.parameters),
             self.shapes,
             self.known,
-            {self.parts.tensors[name]: shape for name, shape in hints.items() if name in self.parts.tensors},
+            Late(lambda: self._by_tensor(hints)),
             Folder(
                 {n: proto.node[s.index] for n, s in enumerate(self.parts.sources) if s.kind == "node"},
                 self.file.proto,
@@ -122,7 +122,16 @@ class _Builder:
             tuple(value.name for value in proto.output),
             holds_numbers=True,
         )
-        return GraphOfFile(graph, tuple(self.parts.sources), self.parts.tensors, self.constants)
+        return GraphOfFile(graph, tuple(self.parts.sources), self.parts.tensors, self.constants, hints)
+
+    def _hints(self, order: Sequence[int]) -> Mapping[str, OpenShape]:
+        operators = [self.file.proto.graph.node[index] for index in order]
+        return inferred_shapes(self.file.proto, operators, self.constants, self.input_sizes)
+
+    def _by_tensor(self, hints: Mapping[str, OpenShape]) -> dict[Tensor, OpenShape]:
+        return {
+            self.parts.tensors[name]: shape for name, shape in hints.items() if name in self.parts.tensors
+        }
 
     # --- variables ---
 

@@ -83,9 +83,7 @@ class OnnxModel:
         file = folded(self.file)
         if file is None:
             return None
-        names = {tensor: name for name, tensor in self.content.tensors.items()}
-        hints = {names[tensor]: shape for tensor, shape in self.graph.hints.items()}
-        return replace(self, file=file, content=to_graph(file, self.input_shapes, hints))
+        return replace(self, file=file, content=to_graph(file, self.input_shapes, self.content.hints))
 
     def message_edits(self, edits: Edits) -> MessageEdits:
         """What the edits of a graph are in the message."""

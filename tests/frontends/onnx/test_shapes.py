@@ -14,6 +14,7 @@ from onnx import helper  # noqa: E402
 from frontends.onnx import patterns  # noqa: E402
 from frontends.onnx.network import RULES, Net  # noqa: E402
 from prunec.analysis.analyse import analyse  # noqa: E402
+from prunec.frontends.onnx import graph as graph_module  # noqa: E402
 from prunec.frontends.onnx.model import model_of  # noqa: E402
 from prunec.language.library import load  # noqa: E402
 from prunec.support.diagnostics import render_all  # noqa: E402
@@ -59,7 +60,22 @@ def test_rules_that_agree_are_not_mentioned():
     assert analyse(read(pooled()), RULES).warnings == ()
 
 
-def test_shapes_behind_functions_of_the_model_are_inferred():
+def test_onnx_infers_shapes_only_where_rules_leave_something_open(monkeypatch):
+    asked = []
+    infer = graph_module.inferred_shapes
+
+    def counted(*given):
+        asked.append(given)
+        return infer(*given)
+
+    monkeypatch.setattr(graph_module, "inferred_shapes", counted)
+    analyse(read(pooled()), RULES)
+    assert not asked
+    analyse(gated(), RULES)
+    assert len(asked) == 1
+
+
+def gated():
     net = Net()
     x = net.op("Gate", net.conv(patterns.start(net), "c2", 8, 6), domain="my.own")
     net.head(net.conv(x, "c3", 6, 4), 4)
@@ -69,7 +85,11 @@ def test_shapes_behind_functions_of_the_model_are_inferred():
     graph = helper.make_graph(net.nodes, "network", net.inputs, net.outputs, net.initializers)
     imports.append(helper.make_opsetid("my.own", 1))
     proto = helper.make_model(graph, opset_imports=imports, functions=[function], ir_version=8)
-    model = model_of(proto.SerializeToString(), Path("model.onnx"))
+    return model_of(proto.SerializeToString(), Path("model.onnx"))
+
+
+def test_shapes_behind_functions_of_the_model_are_inferred():
+    model = gated()
     assert model.graph.hints[model.content.tensors["Gate_0"]] == (2, 6, 8, 8)
     assert model.graph.hints[model.content.tensors["Conv_2"]] == (2, 4, 8, 8)
 
