@@ -12,7 +12,7 @@ from prunec.cli.inputs import Inputs
 from prunec.frontends.base import ModelFolder
 from prunec.planning.choose import Plan
 from prunec.planning.groups_file import groups_text
-from prunec.planning.members import group_members, group_names
+from prunec.planning.members import group_digests, group_members, group_names
 from prunec.planning.planfile import plan_text, refreshed
 from prunec.rewriting.emit import Pruned
 from prunec.rewriting.widths import widths
@@ -40,15 +40,16 @@ def compiled_files(
     members = group_members(analysis)
     planned = origin if inputs.plan is None else refreshed(origin, inputs.plan)
     shapes, names = inputs.shapes_of_groups, group_names(members)
+    digests = group_digests(analysis)
     whole = front.model_bytes(model, pruned)
     files = {
         **({} if whole is None else {model.path.name: whole}),
         SCRIPT: front.script(model, pruned).encode("ascii"),
         DIFF: front.diff(model, pruned),
-        GROUPS: groups_text(analysis, origin, members, __version__).encode("ascii"),
-        PLAN: plan_text(analysis, planned, plan, names, shapes, __version__, widths(analysis, pruned)).encode(
-            "ascii"
-        ),
+        GROUPS: groups_text(analysis, origin, members, digests, __version__).encode("ascii"),
+        PLAN: plan_text(
+            analysis, planned, plan, names, digests, shapes, __version__, widths(analysis, pruned)
+        ).encode("ascii"),
     }
     further = (own.name for own in front.further_files(model) if own.made)
     return Artefacts(

@@ -27,12 +27,13 @@ def run(options: argparse.Namespace) -> int:
     from prunec import __version__
     from prunec.cli.inputs import read_inputs
     from prunec.planning.groups_file import groups_text
-    from prunec.planning.members import group_members
+    from prunec.planning.members import group_digests, group_members
 
     inputs = read_inputs(options)
     members = group_members(inputs.analysis)
     if options.json:
-        print(groups_text(inputs.analysis, inputs.origin, members, __version__), end="")
+        digests = group_digests(inputs.analysis)
+        print(groups_text(inputs.analysis, inputs.origin, members, digests, __version__), end="")
     else:
         _print_groups(inputs, members)
     return 0

@@ -13,7 +13,7 @@ from prunec.cli.artefacts import PLAN, Artefacts, check_folder
 from prunec.cli.inputs import Inputs, read_inputs, widths_after
 from prunec.frontends.runtime import Array
 from prunec.planning.choose import Plan
-from prunec.planning.members import group_members, group_names
+from prunec.planning.members import group_digests, group_members, group_names
 from prunec.planning.planfile import Origin, plan_for, plan_text
 from prunec.scoring.unit_scores import check_finite, learned_names
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
@@ -106,7 +106,8 @@ def make_up(
     found = way(inputs, plan_for(inputs.plan, inputs.analysis, inputs.origin), folder)
     analysis, shapes = found.inputs.analysis, found.inputs.shapes_of_groups
     names, narrower = group_names(group_members(analysis)), widths_after(analysis, found.plan.removed)
-    text = plan_text(analysis, found.inputs.origin, found.plan, names, shapes, __version__, narrower)
+    digests, origin = group_digests(analysis), found.inputs.origin
+    text = plan_text(analysis, origin, found.plan, names, digests, shapes, __version__, narrower)
     write_file(folder / PLAN, text.encode("ascii"))
     write_file(folder / report, found.report[1].encode("ascii"))
     if not options.quiet:

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
     from prunec import __version__
     from prunec.cli.inputs import read_inputs, widths_after
-    from prunec.planning.members import group_members, group_names
+    from prunec.planning.members import group_digests, group_members, group_names
     from prunec.planning.planfile import plan_text
     from prunec.support.files import write_file
 
@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     plan = make(options, inputs)
     names = group_names(group_members(inputs.analysis))
     narrower = widths_after(inputs.analysis, plan.removed)
-    shapes = inputs.shapes_of_groups
-    text = plan_text(inputs.analysis, inputs.origin, plan, names, shapes, __version__, narrower)
+    digests, shapes = group_digests(inputs.analysis), inputs.shapes_of_groups
+    text = plan_text(inputs.analysis, inputs.origin, plan, names, digests, shapes, __version__, narrower)
     write_file(target, text.encode("ascii"))
     if not options.quiet:
         _report(inputs, plan, names, target, narrower)

@@ -68,6 +68,7 @@ class _Inference:
         self.problems: dict[int, Diagnostic] = {}
         self.cache: dict[object, Bound] = {}
         self.chooser = Chooser()
+        self.variants: dict[object, Optional[Rule]] = {}
         self.chosen: dict[object, tuple[Rule, ...]] = {}
         self.known: dict[Tensor, Known] = dict(graph.known)
         self.output_counts = [max(1, node.output_count) for node in graph.nodes]
@@ -125,7 +126,7 @@ class _Inference:
             outputs = tuple(self.shapes.get(Tensor(index, k)) for k in range(self.output_counts[index]))
             attributes = attributes_of(rule, node, self.known)
             if not self.chooser.is_plain(rule):
-                chosen = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
+                chosen = self._variant(rule, attributes, node, inputs)
                 if chosen is None:
                     self.opaque[index] = _no_rule(node, rule)
                     return self._take_hints(index)
@@ -218,6 +219,20 @@ class _Inference:
         return bound
 
     # --- choosing the rule ---
+
+    def _variant(
+        self,
+        rule: Rule,
+        attributes: Mapping[str, Value],
+        node: Node,
+        inputs: tuple[Optional[OpenShape], ...],
+    ) -> Optional[Rule]:
+        """The rule without conditions, as :meth:`Chooser.choose` gives it; the same for nodes that look
+        alike."""
+        key = (id(rule), tuple(attributes.items()), inputs, node.connected)
+        if key not in self.variants:
+            self.variants[key] = self.chooser.choose(rule, attributes, _slot_shapes(rule, node, inputs))
+        return self.variants[key]
 
     def _choose(self, index: int, node: Node, inputs: tuple[Optional[OpenShape], ...]) -> Optional[Rule]:
         assert node.operator is not None

@@ -8,10 +8,12 @@ making it: multiply-adds from the ``macs`` statements of the rules, parameters f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.balance import varying_dimensions
@@ -64,26 +66,45 @@ class Weights:
 
 
 class CostModel:
-    """The costs of a model whose choices lose some steps.
+    """The costs of a model whose choices lose some steps, worked out when they are asked for.
 
-    ``extents`` are sizes of axes: ``base - per_step @ steps``.  Costs that depend on a size which is not
-    known are ``None``.
+    Costs that depend on a size which is not known are ``None``.
     """
 
     def __init__(self, analysis: Analysis, choices: Sequence[Choice]) -> None:
         self.choices = tuple(choices)
-        builder = _Builder(analysis, choices)
-        self.layers = tuple(builder.layers())
-        self.weights = tuple(builder.weights())
-        self.base = np.array([size for size, _ in builder.extents], dtype=np.int64)
-        self.per_step = np.zeros((len(builder.extents), len(choices)))
-        for row, (_, losses) in enumerate(builder.extents):
-            for choice, loss in losses:
-                self.per_step[row, choice] = loss
-        self.axis_counts = builder.axis_counts()
-        self.widths = _widths(len(choices), self.axis_counts)
+        self._builder = _Builder(analysis, choices)
         self._known: dict[tuple[int, tuple[Optional[int], ...]], Optional[int]] = {}
-        self._fixed = builder.fixed_bytes(self.weights)
+
+    @property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """What is computed, node by node."""
+        return self._counted[0]
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        """What is learned."""
+        return self._counted[1]
+
+    @cached_property
+    def _counted(self) -> tuple[tuple[LayerCost, ...], tuple[Weights, ...], _Losses]:
+        # Both number the extents that they stand in.
+        layers, weights = tuple(self._builder.layers()), tuple(self._builder.weights())
+        return layers, weights, _losses(self._builder.extents)
+
+    @cached_property
+    def axis_counts(self) -> tuple[AxisCount, ...]:
+        """Every axis of a parameter that steps shorten."""
+        return self._builder.axis_counts()
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """For each choice how many channels of an axis a step takes, at the least."""
+        return _widths(len(self.choices), self.axis_counts)
+
+    @cached_property
+    def _fixed(self) -> Optional[int]:
+        return self._builder.fixed_bytes(self.weights)
 
     def functions(self) -> dict[str, Cost]:
         """The costs that follow from a plan without running it, by the words for targets."""
@@ -124,7 +145,10 @@ class CostModel:
         return tuple(layer.node for layer in self.layers if self._layer(layer, extents) is None)
 
     def _extents(self, steps: Atoms) -> list[int]:
-        return [int(size) for size in (self.base - np.rint(self.per_step @ steps)).tolist()]
+        found = self._counted[2]
+        weights = found.losses * steps[found.choices]
+        lost = np.bincount(found.rows, weights=weights, minlength=len(found.base))
+        return [int(size) for size in (found.base - np.rint(lost)).tolist()]
 
     def _layer(self, layer: LayerCost, extents: Sequence[int]) -> Optional[int]:
         sizes = {name: _product(factors, extents) for name, factors in layer.names.items()}
@@ -142,6 +166,27 @@ class CostModel:
                 return None
             total += count * (weights.item_size if items else 1)
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Losses:
+    """Sizes of axes, and how much of axis ``rows[i]`` a step of choice ``choices[i]`` takes: few choices
+    shorten one axis."""
+
+    base: Atoms
+    rows: Atoms
+    choices: Atoms
+    losses: NDArray[np.float64]
+
+
+def _losses(extents: Sequence[tuple[int, tuple[tuple[int, float], ...]]]) -> _Losses:
+    entries = [(row, *entry) for row, (_, own) in enumerate(extents) for entry in own]
+    return _Losses(
+        np.array([size for size, _ in extents], dtype=np.int64),
+        np.array([row for row, _, _ in entries], dtype=np.int64),
+        np.array([choice for _, choice, _ in entries], dtype=np.int64),
+        np.array([loss for _, _, loss in entries], dtype=np.float64),
+    )
 
 
 class _Builder:

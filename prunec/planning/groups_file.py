@@ -12,7 +12,7 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from prunec.analysis.analyse import Analysis, Parameter
-from prunec.planning.members import Member, group_digests, group_names
+from prunec.planning.members import Member, group_names
 from prunec.planning.planfile import Origin
 
 FORMAT = "prunec groups"
@@ -56,10 +56,17 @@ def _shared(view: Sequence[int], first: Member, second: Member) -> int:
 # --- the file ---------------------------------------------------------------------------------
 
 
-def groups_text(analysis: Analysis, origin: Origin, members: Sequence[Sequence[Member]], version: str) -> str:
-    """The text of groups.json, one member of a group in a line; ``version`` is prunec's."""
+def groups_text(
+    analysis: Analysis,
+    origin: Origin,
+    members: Sequence[Sequence[Member]],
+    digests: Sequence[str],
+    version: str,
+) -> str:
+    """The text of groups.json, one member of a group in a line; ``digests`` are those of the groups and
+    ``version`` is prunec's."""
     head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
-    head["group_digests"] = group_digests(analysis)
+    head["group_digests"] = list(digests)
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     views = [f"    {json.dumps(p.name)}: {json.dumps(_view(p))}" for p in _parameters(members)]
     lines.append(f'  "parameter_views": {_block("{", views, "}")}')

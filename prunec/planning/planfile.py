@@ -19,7 +19,6 @@ from prunec.channels.solve import Group
 from prunec.graph import Shape
 from prunec.planning.choose import OUTCOMES, Plan
 from prunec.planning.history import History, read_history
-from prunec.planning.members import group_digests
 from prunec.planning.staleness import check_origin
 from prunec.rewriting.widths import Width
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
@@ -93,18 +92,19 @@ def plan_text(
     origin: Origin,
     plan: Plan,
     names: tuple[str, ...],
+    digests: Sequence[str],
     inputs: Mapping[str, Shape],
     version: str,
     narrower: Sequence[Width] = (),
 ) -> str:
-    """The text of plan.json, one group in a line; ``names`` are the groups' names, ``inputs`` the shapes that
-    the groups were found with, ``version`` is prunec's, ``narrower`` what changes of the model's
-    interface."""
+    """The text of plan.json, one group in a line; ``names`` are the groups' names and ``digests`` their
+    digests, ``inputs`` the shapes that the groups were found with, ``version`` is prunec's, ``narrower`` what
+    changes of the model's interface."""
     head = {"format": FORMAT, "version": VERSION, "prunec": version, **origin.members()}
     head["inputs"] = {name: list(shape) for name, shape in sorted(inputs.items())}
     head["method"] = dict(plan.method)
     head["group_units"] = [len(group.units) for group in analysis.solution.groups]
-    head["group_digests"] = group_digests(analysis)
+    head["group_digests"] = list(digests)
     entries = []
     for group, name in zip(analysis.solution.groups, names):
         gone = np.flatnonzero(plan.removed[group.units])

@@ -139,13 +139,14 @@ class _Joiner:
 
     def add(self, units: Atoms, scores: NDArray[np.float64]) -> None:
         live = units >= 0
-        own = np.bincount(units[live], weights=scores[live], minlength=len(self.total))
-        present = np.bincount(units[live], minlength=len(self.total)) > 0
-        self.times += present
+        # Of a large model a parameter has few of the units.
+        present, places = np.unique(units[live], return_inverse=True)
+        own = np.bincount(places.reshape(-1), weights=scores[live], minlength=len(present))
+        self.times[present] += 1
         if self.aggregate == "max":
-            self.total = np.where(present, np.maximum(self.total, own), self.total)
+            self.total[present] = np.maximum(self.total[present], own)
         else:
-            self.total += own
+            self.total[present] += own
 
     def result(self) -> Scores:
         if self.aggregate == "mean":
