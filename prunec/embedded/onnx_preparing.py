@@ -31,6 +31,8 @@ def prepare(model: Any, folder: str, preparation: Preparation) -> None:
 
     Raises Problem where it lacks what is prepared, and as array_of.
     """
+    if not preparation.folded and not preparation.copies:
+        return
     problems = missing(model.graph, preparation)
     if problems:
         raise Problem(*problems)

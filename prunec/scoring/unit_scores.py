@@ -17,6 +17,7 @@ from prunec.channels.components import Atoms
 from prunec.channels.solve import Solution
 from prunec.scoring.channel_axes import ChannelAxis
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+from prunec.support.late import Last
 
 #: A score for each unit; the lowest go first.
 Scores = NDArray[np.float64]
@@ -49,8 +50,11 @@ def parameter_scores(
     Raises what :func:`unit_scores` raises.
     """
 
+    # The axes of a parameter follow each other, and reading one takes longer than scoring it.
+    parameter = Last(analysis.model.parameter)
+
     def of_axis(axis: ChannelAxis) -> NDArray[Any]:
-        return score(axis.values(analysis.model.parameter(axis.parameter.name)), axis.role)
+        return score(axis.values(parameter(axis.parameter.name)), axis.role)
 
     return unit_scores(analysis.solution, axes, of_axis, roles, aggregate, normalise)
 

@@ -20,6 +20,7 @@ from prunec.frontends.onnx.rewriting import message_edits
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
 from prunec.rewriting.edits import Edits
+from prunec.support.late import Last
 
 _SUFFIX = ".onnx"
 
@@ -85,9 +86,10 @@ class OnnxModel:
             return None
         return replace(self, file=file, content=to_graph(file, self.input_shapes, self.content.hints))
 
-    def message_edits(self, edits: Edits) -> MessageEdits:
+    @cached_property
+    def message_edits(self) -> Last[Edits, MessageEdits]:
         """What the edits of a graph are in the message."""
-        return message_edits(self.content, self.file.proto, edits)
+        return Last(lambda edits: message_edits(self.content, self.file.proto, edits))
 
     def rewrite(self, edits: Edits) -> bytes:
         """The message of the smaller model, its parameters sliced; see :meth:`write_external`."""

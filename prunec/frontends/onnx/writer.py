@@ -37,6 +37,8 @@ def write_external(
 
     Each file gets its name when it is complete.  Raises PrunecError P333 to P335 and OSError.
     """
+    if not data_files(file):
+        return ()
     proto, by_name = _prepared(file, edits, slices)
     files = _layout(proto, file.name, by_name)
     for location, placed in files.items():

@@ -17,6 +17,7 @@ from prunec.frontends.pytorch.program import Program, read_program
 from prunec.frontends.pytorch.rewriting import has_argument, program_edits
 from prunec.graph import Graph, Shape
 from prunec.rewriting.edits import Edits
+from prunec.support.late import Last
 
 if TYPE_CHECKING:
     from prunec.frontends.pytorch.model_runtime import PytorchRuntime
@@ -78,9 +79,10 @@ class PytorchModel:
         """Programs are taken as they are."""
         return None
 
-    def program_edits(self, edits: Edits) -> ProgramEdits:
+    @cached_property
+    def program_edits(self) -> Last[Edits, ProgramEdits]:
         """What the edits of a graph are in the program."""
-        return program_edits(self.program, self.content, edits)
+        return Last(lambda edits: program_edits(self.program, self.content, edits))
 
     def rewrite(self, edits: Edits) -> bytes:
         """The text of the smaller program, without its tensors."""

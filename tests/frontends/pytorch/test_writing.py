@@ -16,6 +16,7 @@ from prunec.analysis.analyse import analyse
 from prunec.channels.removal import uniform
 from prunec.cli.main import main
 from prunec.embedded.slices import sliced
+from prunec.frontends.pytorch import model as model_module
 from prunec.frontends.pytorch.front_end import FRONT_END
 from prunec.frontends.pytorch.model import PytorchModel, read_model
 from prunec.language.library import load
@@ -162,3 +163,17 @@ def test_strides_follow_sizes(tmp_path: Path) -> None:
     assert channels < 8
     assert meta["strides"][1:] == [{"as_int": 1}, {"as_int": 8 * channels}, {"as_int": channels}]
     assert meta["strides"][0] == {"as_int": 64 * channels}
+
+
+def test_what_edits_are_in_the_program_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    original = model_module.program_edits
+
+    def counted(*given: Any) -> Any:
+        found.append(given)
+        return original(*given)
+
+    monkeypatch.setattr(model_module, "program_edits", counted)
+    written = compiled(NEWEST, tmp_path / "out")
+    assert {SCRIPT, "apply_to_module.py", NEWEST.name} <= set(written)
+    assert len(found) == 1
