@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Collection, Mapping, NamedTuple, Optional
 
 import numpy as np
 
-from prunec.embedded.slices import ParameterSlice, Problem, sliced
+from prunec.embedded.slices import ParameterSlice, Problem, pieces
 
 LIST_MAGIC = 0x112
 VERSIONS = {0xF993FAC8: 1, 0xF993FAC9: 2, 0xF993FACA: 3}
@@ -222,7 +222,8 @@ def write_sliced(
             target.write(header(record.version, new_shape, record.context, record.dtype))
             # Elements are moved as unsigned numbers of their width, whatever they stand for.
             array = np.memmap(source, f"<u{item_size(record.dtype)}", "r", record.data_at, record.shape)
-            target.write(sliced(np.asarray(array), parameter).data)
+            for piece in pieces(np.asarray(array), parameter):
+                target.write(piece.data)
             copied = record.end
     copy(source, copied, size, target)
 

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 from prunec.embedded.command import check_output
 from prunec.embedded.onnx_edits import MessageEdits, apply_edits, nodes_by_key
 from prunec.embedded.onnx_preparing import Preparation, missing, prepare
-from prunec.embedded.onnx_slicing import external_data, full_check, layout, slice_constants
+from prunec.embedded.onnx_slicing import append, external_data, full_check, layout, slice_constants
 from prunec.embedded.onnx_tensors import constants_of, path_of, place_of, rows_of, type_of
 from prunec.embedded.slices import ParameterSlice, Problem, misfits
 
@@ -132,8 +132,8 @@ def write_whole(
         for location, placed in files.items():
             os.makedirs(os.path.dirname(os.path.join(stage, location)), exist_ok=True)
             with open(os.path.join(stage, location), "xb") as file:
-                for block in external_data(model.graph, folder, placed, slices):
-                    file.write(block)
+                for part in external_data(model.graph, folder, placed, slices):
+                    append(file, part)
         slice_constants(model.graph, folder, slices)
         apply_edits(model, edits)
         written = os.path.join(stage, name)

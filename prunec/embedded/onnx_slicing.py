@@ -4,13 +4,15 @@ External data keep their layout: the same files, the tensors in the same order, 
 the alignment that the file had.
 """
 
-from typing import Any, Iterator, Mapping, NamedTuple, Sequence
+import os
+from typing import Any, BinaryIO, Iterator, Mapping, NamedTuple, Sequence, Union
 
 import numpy as np
 
 from prunec.embedded.onnx_tensors import (
     DataLocation,
     array_of,
+    bits_of,
     bytes_of,
     constants_of,
     is_external,
@@ -19,7 +21,7 @@ from prunec.embedded.onnx_tensors import (
     raw_bytes,
     rows_of,
 )
-from prunec.embedded.slices import ParameterSlice, Problem, sliced
+from prunec.embedded.slices import ParameterSlice, Problem, pieces, sliced
 
 BLOCK = 1 << 23
 ALIGNMENTS = (65536, 4096, 64, 16, 8, 4)
@@ -32,6 +34,18 @@ class Placed(NamedTuple):
     old: DataLocation
     offset: int
     length: int
+
+
+class Stretch(NamedTuple):
+    """A part of a file."""
+
+    path: str
+    offset: int
+    length: int
+
+
+#: What a file is put together from: bytes, and stretches of other files.
+Part = Union[bytes, memoryview, Stretch]
 
 
 def layout(graph: Any, slices: Mapping[str, ParameterSlice]) -> dict[str, list[Placed]]:
@@ -69,10 +83,9 @@ def _placed(
 
 def external_data(
     graph: Any, folder: str, placed: Sequence[Placed], slices: Mapping[str, ParameterSlice]
-) -> Iterator[bytes]:
-    """The contents of one new file of external data; the old ones are in ``folder``.
-
-    Raises Problem as array_of and path_of, and where a file becomes shorter meanwhile (shorter).
+) -> Iterator[Part]:
+    """The contents of one new file of external data, to be appended one after the other; the old ones are in
+    ``folder``.  Raises Problem as array_of and path_of.
     """
     tensors = dict(constants_of(graph))
     at = 0
@@ -81,22 +94,48 @@ def external_data(
             continue  # two tensors with the same elements
         yield b"\0" * (offset - at)
         if name in slices:
-            yield raw_bytes(sliced(array_of(tensors[name], folder), slices[name]))
+            yield from _kept(tensors[name], folder, slices[name])
         else:
-            yield from _blocks(path_of(old, folder, name), old)
+            yield Stretch(path_of(old, folder, name), old.offset, old.length)
         at = offset + length
 
 
-def _blocks(path: str, place: DataLocation) -> Iterator[bytes]:
-    with open(path, "rb") as source:
-        source.seek(place.offset)
-        left = place.length
-        while left:
-            block = source.read(min(left, BLOCK))
+def _kept(tensor: Any, folder: str, parameter: ParameterSlice) -> Iterator[Part]:
+    """What is kept of a tensor, as raw bytes; an array of external data has them in the order of files."""
+    array = array_of(tensor, folder)
+    if bits_of(tensor) < 8:
+        yield raw_bytes(sliced(array, parameter))
+        return
+    for piece in pieces(array, parameter):
+        yield piece.reshape(-1).view(np.uint8).data
+
+
+def append(file: BinaryIO, part: Part) -> None:
+    """Writes a part at the end of a file.  Raises OSError, and Problem where the file that it is a stretch of
+    became shorter (shorter)."""
+    if not isinstance(part, Stretch):
+        file.write(part)
+        return
+    at, end = part.offset, part.offset + part.length
+    file.flush()
+    with open(part.path, "rb") as source:
+        # By the system, within which nothing has to be copied to and fro.
+        while at < end and hasattr(os, "copy_file_range"):
+            try:
+                done = os.copy_file_range(source.fileno(), file.fileno(), end - at, at)
+            except OSError:  # not between these files, or not on this system
+                break
+            if not done:
+                break
+            at += done
+        file.seek(0, os.SEEK_END)
+        source.seek(at)
+        while at < end:
+            block = source.read(min(end - at, BLOCK))
             if not block:
-                raise Problem(f"{path} became shorter while it was read", kind="shorter")
-            yield block
-            left -= len(block)
+                raise Problem(f"{part.path} became shorter while it was read", kind="shorter")
+            file.write(block)
+            at += len(block)
 
 
 def slice_constants(graph: Any, folder: str, slices: Mapping[str, ParameterSlice]) -> None:

@@ -9,12 +9,14 @@ the other, and what is left is reshaped to the new shape.  A grouped convolution
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Iterable, Mapping, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
 Array = Any  # a numpy.ndarray
 Shape = tuple[Optional[int], ...]  # None: a size that is open
+#: Bytes of an array that are cut at a time.
+PIECE = 1 << 22
 
 
 class Problem(Exception):
@@ -118,6 +120,24 @@ def sliced(array: Array, parameter: ParameterSlice) -> Array:
     """The part of an array of a shape that fits that is kept: contiguous, in some cases a view."""
     view, new_shape = parameter.sizes(array.shape)
     return np.ascontiguousarray(gathered(array.reshape(view), parameter.gathers)).reshape(new_shape)
+
+
+def pieces(array: Array, parameter: ParameterSlice) -> Iterator[Array]:
+    """The elements that sliced gives, in order, as contiguous arrays of a few megabytes where they can be cut
+    one after the other along the first axis of the view."""
+    view = parameter.sizes(array.shape)[0]
+    array = array.reshape(view)
+    by_row = [axis for step in parameter.gathers if step.rows for axis in (step.axis, *step.rows)]
+    if not array.size or not view or 0 in by_row:
+        yield np.ascontiguousarray(gathered(array, parameter.gathers))
+        return
+    kept = np.arange(view[0])
+    for step in parameter.gathers:
+        kept = kept[step.kept] if step.axis == 0 else kept
+    others = [step for step in parameter.gathers if step.axis != 0]
+    count = max(1, PIECE // array[0].nbytes)
+    for start in range(0, len(kept), count):
+        yield np.ascontiguousarray(gathered(_gather(array, 0, kept[start : start + count]), others))
 
 
 def gathered(array: Array, gathers: Iterable[Gather]) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from math import prod
+from typing import Any, Iterator, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ SCALE = "scale"
 #: Any other parameter with one number for each channel: biases, shifts, statistics.
 VECTOR = "vector"
 ROLES = (FILTERS, INPUTS, SCALE, VECTOR)
+#: Bytes of a parameter that are looked at together.
+_BLOCK = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +46,28 @@ class ChannelAxis:
 
     def values(self, array: NDArray[Any]) -> NDArray[Any]:
         """The parameter as (positions, elements of each), in float32 or better."""
-        if array.dtype.kind != "f" or array.dtype.itemsize < 4:
-            # Sums of small types overflow, and the least integer has no absolute value of its own type.
-            array = array.astype(np.float32)
+        array = _precise(array)
         view = tuple(size or 0 for size in self.parameter.channels.layout.factors)
         front = np.moveaxis(array.reshape(view), self.factors, range(len(self.factors)))
         return front.reshape(self.units.size, -1)
+
+    def blocks(self, array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """The same in blocks of positions, for arrays that take up much of the memory."""
+        view = tuple(size or 0 for size in self.parameter.channels.layout.factors)
+        front = np.moveaxis(array.reshape(view), self.factors, range(len(self.factors)))
+        inner = prod(front.shape[1 : len(self.factors)])
+        count = max(1, _BLOCK // max(1, front[:1].nbytes))
+        for start in range(0, len(front), count):
+            block = _precise(front[start : start + count])
+            yield block.reshape(len(block) * inner, -1)
+
+
+def _precise(array: NDArray[Any]) -> NDArray[Any]:
+    """An array in float32 or better."""
+    if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
+        return array
+    # Sums of small types overflow, and the least integer has no absolute value of its own type.
+    return array.astype(np.float32)
 
 
 def channel_axes(analysis: Analysis) -> tuple[ChannelAxis, ...]:

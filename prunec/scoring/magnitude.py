@@ -41,6 +41,10 @@ def l2(values: Values, role: str) -> Scores:
     return np.sqrt(squared_l2(values, role))
 
 
+#: Those by which the score of a channel depends on that channel alone.
+SEPARATE = (l1, squared_l2, l2)
+
+
 def geometric_median(values: Values, role: str) -> Scores:
     """The sum of distances to all other channels: what lies near their geometric median goes first, since
     the others can stand in for it.

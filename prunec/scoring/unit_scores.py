@@ -16,6 +16,7 @@ from prunec.analysis.learned import is_floating
 from prunec.channels.components import Atoms
 from prunec.channels.solve import Solution
 from prunec.scoring.channel_axes import ChannelAxis
+from prunec.scoring.magnitude import SEPARATE
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.support.late import Last
 
@@ -23,6 +24,10 @@ from prunec.support.late import Last
 Scores = NDArray[np.float64]
 #: ``score(values, role)``: see :mod:`prunec.scoring.magnitude`.
 ChannelScore = Callable[[NDArray[Any], str], NDArray[Any]]
+
+
+#: Elements that are looked at together.
+_PIECE = 1 << 18
 
 
 class ScoreError(ValueError):
@@ -54,7 +59,10 @@ def parameter_scores(
     parameter = Last(analysis.model.parameter)
 
     def of_axis(axis: ChannelAxis) -> NDArray[Any]:
-        return score(axis.values(parameter(axis.parameter.name)), axis.role)
+        array = parameter(axis.parameter.name)
+        if score not in SEPARATE or not array.size:
+            return score(axis.values(array), axis.role)
+        return np.concatenate([score(block, axis.role) for block in axis.blocks(array)])
 
     return unit_scores(analysis.solution, axes, of_axis, roles, aggregate, normalise)
 
@@ -73,10 +81,17 @@ def check_finite(analysis: Analysis, names: Iterable[str]) -> None:
     problems = []
     for name in names:
         array = analysis.model.parameter(name)
-        if is_floating(array.dtype) and not np.isfinite(array).all():
+        if is_floating(array.dtype) and not _is_finite(array):
             problems.append(_not_finite(name, array))
     if problems:
         raise PrunecError(*problems)
+
+
+def _is_finite(array: NDArray[Any]) -> bool:
+    """Whether all elements are finite numbers, piece by piece: an array can take up much of the memory."""
+    flat = array.reshape(-1)
+    starts = range(0, flat.size, _PIECE)
+    return all(bool(np.isfinite(flat[start : start + _PIECE]).all()) for start in starts)
 
 
 def unit_scores(

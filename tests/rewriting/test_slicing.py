@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunec.embedded.slices import Gather, ParameterSlice, gathered, slices_of
+import prunec.embedded.slices as slices_module
+from prunec.embedded.slices import Gather, ParameterSlice, gathered, pieces, slices_of
 from prunec.rewriting.slicing import compact, expand, mask_array, slice_array
 from prunec.rewriting.slicing_script import render_script
 from prunec.support.diagnostics import PrunecError
@@ -46,6 +48,23 @@ def test_library_and_script_do_what_numpy_does(parameter: ParameterSlice) -> Non
     exec(render_script([parameter], "m", "").split("# --- slices")[0], tables)
     (read,) = slices_of(tables["PARAMETERS"], tables["KEPT"]).values()
     assert read == replace(parameter, neutral=0.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(parameter=parameter_slices(), room=st.integers(1, 100))
+def test_pieces_are_what_is_kept_in_order(parameter: ParameterSlice, room: int) -> None:
+    array = np.arange(np.prod(parameter.shape), dtype=np.int32).reshape(parameter.shape)
+    with mock.patch.object(slices_module, "PIECE", room):
+        found = [np.array(piece) for piece in pieces(array, parameter)]
+    assert all(piece.flags.c_contiguous for piece in pieces(array, parameter))
+    joined = np.concatenate([piece.reshape(-1) for piece in found])
+    assert np.array_equal(joined.reshape(parameter.new_shape), expected(parameter, array))
+
+
+def test_large_arrays_are_cut_piece_by_piece() -> None:
+    wide = ParameterSlice("w", (64, 8), (64, 8), (Gather(1, (), np.array([1, 3])),), (64, 2))
+    with mock.patch.object(slices_module, "PIECE", 256):
+        assert [piece.shape for piece in pieces(np.zeros((64, 8), np.float32), wide)] == [(8, 2)] * 8
 
 
 def test_what_is_cut_out_is_no_view() -> None:

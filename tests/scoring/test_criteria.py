@@ -11,6 +11,8 @@ import pytest
 from planning.models import parameters, scores_of, small_analysis
 
 from prunec.planning.choose import make_plan
+from prunec.scoring import channel_axes
+from prunec.scoring.channel_axes import ChannelAxis
 from prunec.scoring.criteria import CRITERIA, Criterion, Settings, find_criterion, unit_scores
 from prunec.support.diagnostics import PrunecError, render
 
@@ -30,6 +32,27 @@ def test_l1_is_the_mean_over_all_weights_of_a_group(tmp_path: Path) -> None:
     assert np.allclose(summed, 3 * found)
     greatest = scores_of(analysis, unit_scores(analysis, "l1", settings(aggregate="max")), "conv1_weight")
     assert np.allclose(greatest, np.maximum(made, read), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "lamp"])
+def test_large_parameters_are_scored_in_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    analysis = small_analysis(tmp_path, parameters())
+    whole = unit_scores(analysis, name, settings())
+    lengths: list[int] = []
+    blocks = ChannelAxis.blocks
+
+    def counted(axis: ChannelAxis, array: Any) -> Any:
+        found = list(blocks(axis, array))
+        assert np.array_equal(np.concatenate(found), axis.values(array))
+        lengths.append(len(found))
+        return found
+
+    monkeypatch.setattr(channel_axes, "_BLOCK", 100)
+    monkeypatch.setattr(ChannelAxis, "blocks", counted)
+    assert np.allclose(unit_scores(analysis, name, settings()), whole, rtol=1e-6)
+    assert max(lengths) > 3
 
 
 def test_normalised_scores_do_not_depend_on_the_scale_of_a_layer(tmp_path: Path) -> None:

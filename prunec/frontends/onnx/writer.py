@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunec.embedded.onnx_edits import MessageEdits, apply_edits
 from prunec.embedded.onnx_preparing import prepare
-from prunec.embedded.onnx_slicing import BLOCK, Placed, external_data, layout, slice_constants
+from prunec.embedded.onnx_slicing import Part, Placed, Stretch, append, external_data, layout, slice_constants
 from prunec.embedded.slices import ParameterSlice, Problem
 from prunec.frontends.onnx import tensors
 from prunec.frontends.onnx.graph import constant_of
@@ -124,7 +124,8 @@ def write_changed(file: OnnxFile, arrays: Mapping[str, NDArray[Any]], folder: Pa
             copy = folder / location
             copy.parent.mkdir(parents=True, exist_ok=True)
             name, place, _, _ = placed[-1]
-            _write(copy, _whole(tensors.external_path(place, file.folder, file.name, name)))
+            source = tensors.external_path(place, file.folder, file.name, name)
+            _write(copy, [Stretch(str(source), 0, source.stat().st_size)])
         _write(target, [with_constants(file.proto, arrays).SerializeToString()])
     except (OSError, ValueError) as error:  # a message that is too long is a wrong value
         cannot_write(target, error)
@@ -140,22 +141,17 @@ def _layout(proto: Any, name: str, slices: Mapping[str, ParameterSlice]) -> dict
 
 def _data(
     file: OnnxFile, proto: Any, placed: Sequence[Placed], slices: Mapping[str, ParameterSlice]
-) -> Iterator[bytes]:
+) -> Iterator[Part]:
     try:
         yield from external_data(proto.graph, str(file.folder), placed, slices)
     except Problem as problem:
-        if problem.facts["kind"] == "shorter":
-            raise OSError(str(problem)) from None
         tensors.refuse(problem, file.name)
 
 
-def _whole(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as source:
-        while block := source.read(BLOCK):
-            yield block
-
-
-def _write(target: Path, blocks: Iterable[bytes]) -> None:
+def _write(target: Path, parts: Iterable[Part]) -> None:
     with written(target) as output:
-        for block in blocks:
-            output.write(block)
+        for part in parts:
+            try:
+                append(output, part)
+            except Problem as problem:
+                raise OSError(str(problem)) from None
