@@ -87,7 +87,7 @@ MODELS = (
         ("explain", "net-symbol.json", "conv_weight", "--axis", "0", "--channel", "8"),
     ),
     Case("explain_no_code", {}, ("explain", "P403")),
-    model("symbol_file_of_33_megabytes", lambda: b" " * (33 << 20)),
+    model("symbol_file_of_12_million_objects", lambda: b"[" + b"{}," * (12 << 20) + b"0]"),
     model(
         "flattened_image_of_unknown_size",
         symbol(

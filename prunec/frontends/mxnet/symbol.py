@@ -18,8 +18,10 @@ from prunec.graph import Graph, Node, Shape, Tensor
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 from prunec.value import Value
 
-#: The largest public models need 3 MB; the worst a file of this size can parse into is about 1 GB.
-MAXIMUM_BYTES = 32 << 20
+#: The largest public models need 3 MB, a million nodes 120 MB.
+MAXIMUM_BYTES = 512 << 20
+#: What a file may take up when it is parsed, in bytes; a million nodes take 1 GB.
+MAXIMUM_MEMORY = 4 << 30
 #: Outputs of one node; beyond any operator there is.
 _MAXIMUM_OUTPUTS = 1 << 16
 _VARIABLE = "null"
@@ -82,6 +84,9 @@ def read_symbol(data: bytes, name: str) -> SymbolFile:
     """
     if len(data) > MAXIMUM_BYTES:
         _too_large(name, len(data))
+    room = memory_of(data)
+    if room > MAXIMUM_MEMORY:
+        _too_much(name, room)
     document = _parse(data, name)
     if not isinstance(document, dict) or not isinstance(document.get("nodes"), list):
         note = 'a symbol file is a JSON object with a list "nodes"; this one has none'
@@ -97,6 +102,15 @@ def read_symbol(data: bytes, name: str) -> SymbolFile:
         has_subgraphs=frozenset(i for i, node in enumerate(nodes) if node.get("subgraphs")),
         numpy_shapes=_numpy_shapes(document.get("attrs")),
     )
+
+
+def memory_of(data: bytes) -> int:
+    """How many bytes JSON can take up, at most, while it is parsed and afterwards: what can be told of it
+    before.  Each object, list, member and text has its mark, and takes up so much besides its letters, of
+    which there are up to three copies, four bytes each where one of them is not of ASCII."""
+    letters = (3 if data.isascii() else 12) * len(data)
+    members = data.count(b",") + data.count(b'"') // 2
+    return letters + 256 * data.count(b"{") + 96 * data.count(b"[") + 96 * members
 
 
 def to_graph(
@@ -346,4 +360,9 @@ def too_deep(name: str) -> NoReturn:
 
 def _too_large(name: str, size: int) -> NoReturn:
     note = f"it has {size:,} bytes, and at most {MAXIMUM_BYTES:,} are read"
+    _fail("P302", "the model file is too large", name, note, _HELP_FILE)
+
+
+def _too_much(name: str, room: int) -> NoReturn:
+    note = f"it may take up {room:,} bytes when it is read, and at most {MAXIMUM_MEMORY:,} are taken"
     _fail("P302", "the model file is too large", name, note, _HELP_FILE)

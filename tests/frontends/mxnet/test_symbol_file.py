@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,38 @@ def test_a_file_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "P302" in failure(b" " * 101)
     with pytest.raises(PrunecError, match="P302: the model file is too large"):
         read_symbol_file(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + '{"op": "null", "name": "x", "inputs": [[0, 0]], "attrs": {"a": "1"}},' * 2000 + "0]",
+        "[" + "[]," * 20000 + "0]",
+        "[" + "{}," * 20000 + "0]",
+        "[" + '{"":0},' * 20000 + "0]",
+        "[" + "99999," * 20000 + "0]",
+        "[" + '"ab",' * 20000 + "0]",
+        "{" + ",".join(f'"{n:x}":0' for n in range(20000)) + "}",
+        "[" + "[[[[[[1]]]]]]," * 5000 + "0]",
+        '["' + "a" * 100000 + "\U0001f600" + '"]',
+        '["' + "\u20ac" * 100000 + '"]',
+    ],
+)  # fmt: skip
+def test_what_json_takes_up_is_bounded_before(text: str) -> None:
+    data = text.encode("utf-8")
+    tracemalloc.start()
+    json.loads(data)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < symbol.memory_of(data)
+
+
+def test_a_file_that_takes_up_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(node("x"), node("y", "op", [[0, 0]]))
+    monkeypatch.setattr(symbol, "MAXIMUM_MEMORY", symbol.memory_of(data))
+    read_symbol(data, "m.json")
+    monkeypatch.setattr(symbol, "MAXIMUM_MEMORY", symbol.memory_of(data) - 1)
+    assert "P302" in failure(data)
 
 
 @pytest.mark.parametrize("name", ["absent.json", "", "a\0b"])
