@@ -35,8 +35,16 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
     Raises PrunecError as reading the examples, running the models and writing do.
     """
     data = read_examples(options.data, inputs)
-    found = [_with_progress(options, inputs, plan, data) for plan in plans]
-    plan, best = min(zip(plans, found), key=lambda own: own[1].best.quality.change)
+    plan = plans[0]
+    best: Optional[Restoration] = None
+    changes: list[float] = []
+    for own in plans:
+        # Of what is worse nothing is held: the parameters of each take as much room as the model.
+        result = _with_progress(options, inputs, own, data)
+        changes.append(result.best.quality.change)
+        if best is None or changes[-1] < best.best.quality.change:
+            plan, best = own, result
+    assert best is not None
     changed_inputs = with_changes(inputs, best.best.parameters, folder)
     method = {**plan.method, "restored": best.best.name}
     if len(plans) > 1:
@@ -44,9 +52,9 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
             {
                 "criterion": own.method["criterion"],
                 "global": bool(own.method.get("global")),
-                "change": round(result.best.quality.change, 4),
+                "change": round(change, 4),
             }
-            for own, result in zip(plans, found)
+            for own, change in zip(plans, changes)
         ]
     options.terminal.warn(warnings_of(best, data))
     return MadeUp(

@@ -209,8 +209,8 @@ class Pass:
             weight = candidate.values.get(reader.parameter, original(reader.parameter))
             table = reader.weight.table(weight)
             found = own.predict(table, shifted=place is not None, copying=candidate.name == MEANS)
-            new = reader.weight.array(fold(found, table), weight.shape)
-            self._set(candidate, reader.parameter, new)
+            if candidate.name != MEANS:
+                self._set(candidate, reader.parameter, reader.weight.array(fold(found, table), weight.shape))
             if place is not None:
                 shift = self._lacking(reader, candidate, feeds, place, found)
                 old = candidate.values.get(place.parameter, original(place.parameter))

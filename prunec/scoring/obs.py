@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +66,7 @@ def obs(analysis: Analysis, settings: Settings) -> Scores:
     scores = np.full(analysis.solution.unit_count, np.nan)
     if not readers:
         return scores
-    moments = _moments(analysis, settings.data, readers)
-    inverses = {key: own.inverses() for key, own in moments.items()}
-    seen = [_seen(analysis, own, moments, inverses) for own in readers]
+    seen = _what_is_seen(analysis, readers, _sums(analysis, settings.data, readers))
     for choice in choices_of(analysis.solution):
         layers = [_Layer(own, choice.units) for own in seen if own.has(choice.units)]
         if layers:
@@ -92,23 +90,41 @@ class _Seen:
         return any(np.isin(table, units).any() for table in self.reader.units)
 
 
-def _seen(
-    analysis: Analysis,
-    own: Contracted,
-    moments: Mapping[_Key, _Moments],
-    inverses: Mapping[_Key, Sequence[Optional[Floats]]],
-) -> _Seen:
-    key = (own.source, own.data)
-    if isinstance(own, Product):
-        # A constant in all keys of a row means nothing to the softmax behind: it is no part of the energy.
-        queries = moments[own.other, own.other_data].about_zero
-        energy = float(np.einsum("sij,sij->", moments[key].covariance, queries))
-        return _Seen(own, inverses[key], energy, lambda shared, cells: queries[shared][np.ix_(cells, cells)])
-    assert isinstance(own, Reader)
-    reader = own
+def _what_is_seen(analysis: Analysis, readers: Sequence[Contracted], sums: dict[_Key, _Sum]) -> list[_Seen]:
+    """What each reader sees.  Takes the sums of what they read out of ``sums``, one after the other: the
+    moments of a wide network are larger than its weights."""
+    products = [own for own in readers if isinstance(own, Product)]
+    queries = {_queries_of(own): sums[_queries_of(own)].moments().about_zero for own in products}
+    found: dict[int, _Seen] = {}
+    for key in dict.fromkeys(_key_of(own) for own in readers):
+        moments = sums.pop(key).moments()
+        inverses = moments.inverses()
+        for own in readers:
+            if _key_of(own) != key:
+                continue
+            if isinstance(own, Product):
+                found[id(own)] = _seen_by_product(
+                    own, moments.covariance, inverses, queries[_queries_of(own)]
+                )
+            else:
+                assert isinstance(own, Reader)
+                found[id(own)] = _seen_by_reader(analysis, own, moments.covariance, inverses)
+    return [found[id(own)] for own in readers]
 
+
+def _seen_by_product(
+    own: Product, varies: Floats, inverses: Sequence[Optional[Floats]], queries: Floats
+) -> _Seen:
+    # A constant in all keys of a row means nothing to the softmax behind: it is no part of the energy.
+    energy = float(np.einsum("sij,sij->", varies, queries))
+    return _Seen(own, inverses, energy, lambda shared, cells: queries[shared][np.ix_(cells, cells)])
+
+
+def _seen_by_reader(
+    analysis: Analysis, own: Reader, varies: Floats, inverses: Sequence[Optional[Floats]]
+) -> _Seen:
     def weight(shared: int, cells: Optional[Atoms] = None) -> Floats:
-        table = reader.weight.table(analysis.model.parameter(reader.parameter))[shared]
+        table = own.weight.table(analysis.model.parameter(own.parameter))[shared]
         flat = table.reshape(-1, table.shape[-1])
         return np.asarray((flat if cells is None else flat[:, cells]).astype(np.float64))
 
@@ -117,9 +133,12 @@ def _seen(
         return np.asarray(flat.T @ flat)
 
     # What a layer computes whatever the example is says nothing.
-    varies = moments[key].covariance
-    energy = sum(float(np.sum((flat @ own) * flat)) for n, own in enumerate(varies) for flat in (weight(n),))
-    return _Seen(own, inverses[key], energy, gram)
+    energy = sum(
+        float(np.sum((flat @ covariance) * flat))
+        for shared, covariance in enumerate(varies)
+        for flat in (weight(shared),)
+    )
+    return _Seen(own, inverses, energy, gram)
 
 
 # --- second moments ------------------------------------------------------------------------------
@@ -129,10 +148,20 @@ def _seen(
 _Key = tuple[Tensor, View]
 
 
-def _moments(analysis: Analysis, data: Data, readers: Sequence[Contracted]) -> dict[_Key, _Moments]:
-    """The moments of what layers read, and of what products multiply it by."""
-    sums = {(own.source, own.data): _Sum() for own in readers}
-    sums.update({(own.other, own.other_data): _Sum() for own in readers if isinstance(own, Product)})
+def _key_of(reader: Contracted) -> _Key:
+    """What a reader reads."""
+    return reader.source, reader.data
+
+
+def _queries_of(product: Product) -> _Key:
+    """What a product multiplies it by."""
+    return product.other, product.other_data
+
+
+def _sums(analysis: Analysis, data: Data, readers: Sequence[Contracted]) -> dict[_Key, _Sum]:
+    """The sums of what layers read, and of what products multiply it by."""
+    sums = {_key_of(own): _Sum() for own in readers}
+    sums.update({_queries_of(own): _Sum() for own in readers if isinstance(own, Product)})
     tensors = list(dict.fromkeys(source for source, _ in sums))
     small = _few_at_a_time(analysis, data, tensors)
     batches = -(-small.count // small.batch)
@@ -140,7 +169,7 @@ def _moments(analysis: Analysis, data: Data, readers: Sequence[Contracted]) -> d
         by_tensor = dict(zip(tensors, values))
         for (source, view), own in sums.items():
             own.add(view.table(by_tensor[source]), batches)
-    return {key: own.moments() for key, own in sums.items()}
+    return sums
 
 
 def _few_at_a_time(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) -> Data:
@@ -171,7 +200,9 @@ class _Moments(NamedTuple):
             least = ROUNDING * (variance + float(np.square(mean).mean()))
             ridge = max(_RIDGE * variance, least)
             enough = variance > least
-            found.append(np.linalg.inv(covariance + ridge * np.eye(len(covariance))) if enough else None)
+            ridged = covariance.copy()
+            ridged[np.diag_indices_from(ridged)] += ridge
+            found.append(np.linalg.inv(ridged) if enough else None)
         return found
 
 
@@ -193,15 +224,17 @@ class _Sum:
         rows = rows[:, spread(rows.shape[1], most, self.blocks)].astype(np.float32)
         if self.origin is None:
             self.origin = rows.mean(axis=1, keepdims=True)
+            self.products = np.zeros((len(rows), rows.shape[2], rows.shape[2]))
         rows = rows - self.origin
         self.count += rows.shape[1]
         self.sums = self.sums + rows.sum(axis=1, dtype=np.float64)
-        self.products = self.products + np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
+        self.products += np.matmul(rows.transpose(0, 2, 1), rows)
 
     def moments(self) -> _Moments:
         count = max(self.count, 1)
         off = self.sums / count
-        covariance = self.products / count - off[:, :, None] * off[:, None, :]
+        covariance = self.products / count
+        covariance -= off[:, :, None] * off[:, None, :]
         if not np.isfinite(covariance).all():
             covariance = np.zeros_like(covariance)
         return _Moments(np.asarray(covariance), np.asarray(off + self.origin[:, 0]))

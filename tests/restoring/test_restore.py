@@ -82,7 +82,7 @@ def test_where_restoring_is_worse_the_cut_is_kept(monkeypatch: pytest.MonkeyPatc
 
     def wrong(own: Any, weight: Any, shifted: bool, copying: bool = False) -> Any:
         found = right(own, weight, shifted, copying)
-        return replace(found, matrix=found.matrix * 5)
+        return replace(found, matrix=found.matrix * 5, shift=found.shift + 100)
 
     monkeypatch.setattr(moments.Moments, "predict", wrong)
     found = restore(small(), data_of({"x": images(200)}))
