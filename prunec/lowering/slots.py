@@ -37,8 +37,28 @@ def assign_slots(rule: Rule, input_count: int, connected_inputs: Sequence[bool] 
     ``input_count`` counts those that are.  Raises :class:`Contradiction` where the number of inputs does not
     fit.
     """
+    found = _filled(rule, input_count, connected_inputs)
+    return replace(found, inputs=tuple((_with_axes(tensor), index) for tensor, index in found.inputs))
+
+
+def values_among(
+    rule: Rule, input_count: int, connected_inputs: Sequence[bool] = ()
+) -> tuple[tuple[str, int], ...]:
+    """The slots that carry values, each with the position of the input that fills it; none where the number
+    of inputs does not fit."""
+    if not any(tensor.value for tensor in rule.signature.data):
+        return ()
+    try:
+        inputs = _filled(rule, input_count, connected_inputs).inputs
+    except Contradiction:
+        return ()
+    return tuple((tensor.name, position) for position, (tensor, _) in enumerate(inputs) if tensor.value)
+
+
+def _filled(rule: Rule, input_count: int, connected_inputs: Sequence[bool]) -> Slots:
+    """The slots with their axes as the rule has them."""
     signature = rule.signature
-    tensors = tuple(map(_with_axes, signature.data + signature.parameters))
+    tensors = signature.data + signature.parameters
     if connected_inputs:
         return _by_position(rule, tensors, connected_inputs)
     variadic = [t for t in tensors if t.kind == "variadic"]

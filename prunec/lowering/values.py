@@ -22,7 +22,7 @@ from prunec.language.syntax import Rule
 from prunec.lowering.bound import Bound, PlainRule
 from prunec.lowering.expressions import Sizes, evaluate, names_in
 from prunec.lowering.open_values import as_array, folded_open, generic, is_open
-from prunec.lowering.slots import Contradiction, assign_slots
+from prunec.lowering.slots import values_among
 from prunec.sizes import OpenShape, Symbol
 
 #: The sizes (node whose output holds them, position) that each element of a known tensor follows from.
@@ -37,13 +37,7 @@ _NOTHING: frozenset[tuple[int, int]] = frozenset()
 def value_inputs_of(rule: Rule, node: Node) -> tuple[tuple[str, int], ...]:
     """The attributes that inputs of a node carry, each with the position of its input among
     ``node.inputs``; none where the inputs do not fit the rule."""
-    if not any(tensor.value for tensor in rule.signature.data):
-        return ()
-    try:
-        slots = assign_slots(rule, len(node.inputs), node.connected)
-    except Contradiction:
-        return ()
-    return tuple((tensor.name, n) for n, (tensor, _) in enumerate(slots.inputs) if tensor.value)
+    return values_among(rule, len(node.inputs), node.connected)
 
 
 # --- sizes as values -----------------------------------------------------------------------
@@ -162,12 +156,15 @@ def _supposed(
         bound = bounds[index]
         if bound is None or Tensor(index, 0) in known:
             continue
+        follows = any(tensor in supposed and tensor not in known for tensor in node.inputs)
+        if not (bound.size_values or follows):
+            continue
         scalars = itertools.chain.from_iterable(bound.size_values.values())
         names = dict.fromkeys(name for scalar in scalars for name in sorted(names_in(scalar)))
         open_sizes = {name: _FIRST_SUPPOSED + n for n, name in enumerate(names)}
         found = size_arrays(bound, {**open_sizes, **_without_open(bound.sizes)})
         found = {k: generic(array, numbers) for k, array in found.items()}
-        if not found and any(tensor in supposed and tensor not in known for tensor in node.inputs):
+        if not found and follows:
             given = [shapes.get(Tensor(index, k)) for k in range(len(bound.outputs))]
             found = dict(enumerate(folded(graph, index, supposed, given) or ()))
         supposed.update((Tensor(index, k), array) for k, array in found.items())
@@ -192,8 +189,9 @@ def _escaping(
             yield None, tensor
     for index, node in enumerate(graph.nodes):
         bound = bounds[index]
-        computed = all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed
-        if node.operator is None or computed:
+        if node.operator is None or not any(tensor in origins for tensor in node.inputs):
+            continue
+        if all(tensor in supposed for tensor in node.inputs) and Tensor(index, 0) in supposed:
             continue
         carriers = {n for _, n in value_inputs_of(bound.rule, node)} if bound is not None else set()
         for position, tensor in enumerate(node.inputs):
