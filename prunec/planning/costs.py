@@ -215,11 +215,13 @@ class _Builder:
         known = self.arrays.get(id(array))
         if known is None:
             units = self.solution.units(array)
-            found = np.bincount(self.group_of[units.reshape(-1)] + 1, minlength=1)[1:]
+            groups = self.group_of[units.reshape(-1)]
+            # Of a large model an array has few of the groups.
+            found, counts = np.unique(groups[groups >= 0], return_counts=True)
             by_choice: dict[int, float] = {}
-            for group in np.flatnonzero(found).tolist():
+            for group, count in zip(found.tolist(), counts.tolist()):
                 choice = self.choice_of[group]
-                elements = float(found[group]) * self.cell_counts[group]
+                elements = float(count) * self.cell_counts[group]
                 by_choice[choice] = by_choice.get(choice, 0.0) + elements
             varying = varying_dimensions(units) if by_choice else ()
             dimension = varying[-1] if varying else None
