@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from prunec.rewriting.edits import Edits
 
 
+def model_text(model: FileModel) -> str:
+    """A model in a few words, for those who look at one."""
+    shapes = model.parameter_shapes
+    count = "without parameters" if shapes is None else f"{len(shapes)} parameters"
+    return f"<{type(model).__name__} {model.prefix!r}: {len(model.graph.nodes)} nodes, {count}>"
+
+
 class Model(Protocol):
     """A graph with its parameters, and what it takes to write the smaller one."""
 

@@ -48,6 +48,10 @@ class Analysis:
     warnings: tuple[Diagnostic, ...]
     strict: bool
 
+    def __repr__(self) -> str:
+        solution = self.solution
+        return f"<Analysis of {self.model!r}: {len(solution.groups)} groups, {solution.unit_count} units>"
+
     @cached_property
     def learned(self) -> Learned:
         """Which constants of the model are learned."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from prunec.cli.options import (
     add_comparison_options,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prunec.cli.artefacts import Artefacts
-    from prunec.cli.compile_result import Result
+    from prunec.cli.compile_result import Compiled, Result
     from prunec.cli.inputs import Inputs
     from prunec.cli.made_up import MadeUp
     from prunec.cli.verification import ComparisonInputs
@@ -79,6 +80,19 @@ def run(options: argparse.Namespace) -> int:
 
 def compile_model(options: argparse.Namespace) -> tuple[int, str]:
     """Compiles: the exit status, and the document of ``--json``, "" where it was not asked for."""
+    from prunec.cli.compile_result import result_json
+
+    with compiling(options) as (status, found):
+        if found is None or not options.json:
+            return status, ""
+        warnings = options.terminal.take_warnings()
+        return status, result_json(found.result, warnings, found.checked, found.quality)
+
+
+@contextmanager
+def compiling(options: argparse.Namespace) -> Iterator[tuple[int, Optional[Compiled]]]:
+    """Compiles: the exit status, and what was made, ``None`` where there is nothing to verify it on.  The
+    parameters that make up for what went are there until the end of the block."""
     check_means(options)
     if options.restore is None and options.data is not None:
         # Where nothing was said, it stays ``None`` if there is nothing to restore with.
@@ -110,10 +124,11 @@ def compile_model(options: argparse.Namespace) -> tuple[int, str]:
     check_folder(folder, (*_names(inputs, options), *names_in_folder(beside)), read, options.force)
     plans = make_all(options, inputs) if options.criterion == AUTO else [_plan(options, inputs)]
     if not making_up:
-        return _compile(options, inputs, plans[0], folder, beside)
+        yield _compile(options, inputs, plans[0], folder, beside)
+        return
     with TemporaryDirectory(prefix="prunec-") as scratch:
         found = _made_up(options, inputs, plans, Path(scratch))
-        return _compile(options, inputs, found.plan, folder, beside, found)
+        yield _compile(options, inputs, found.plan, folder, beside, found)
 
 
 def _beside(options: argparse.Namespace, inputs: Inputs) -> Optional[ModelFolder[Any]]:
@@ -148,13 +163,16 @@ def _compile(
     folder: Path,
     beside: Optional[ModelFolder[Any]],
     made_up: Optional[MadeUp] = None,
-) -> tuple[int, str]:
+) -> tuple[int, Optional[Compiled]]:
     """Writes the smaller model, made up for if it is, and says what it is."""
+    from dataclasses import replace
+    from functools import partial
+
     from prunec.cli.artefacts import REPORT, stale_files, write
     from prunec.cli.compile_files import compiled_files
-    from prunec.cli.compile_result import Result, print_result, result_json
-    from prunec.cli.inputs import emit_checked
+    from prunec.cli.compile_result import Compiled, Result, print_result
     from prunec.cli.made_up import added
+    from prunec.planning.checked import emit_checked
     from prunec.support.files import write_file
 
     inputs = given_inputs if made_up is None else made_up.inputs
@@ -163,15 +181,18 @@ def _compile(
     if options.verify:
         comparison, status = _comparison(options, inputs)
         if comparison is None:
-            return status, ""
+            return status, None
     with options.terminal.step("writing the smaller model"):
         pruned = emit_checked(inputs.analysis, plan.removed)
         artefacts = compiled_files(inputs, plan, pruned, beside)
-        if options.report:
-            artefacts = _with_report(artefacts, inputs, plan, pruned, options)
         if made_up is not None:
             artefacts = added(artefacts, made_up)
-        stale = stale_files(folder, _optional(given_inputs, folder, artefacts.names()), given_inputs.files)
+        page = partial(_page, artefacts, inputs, plan, pruned, options)
+        if options.report:
+            artefacts = replace(artefacts, files={**artefacts.files, REPORT: page()})
+        stale = stale_files(
+            folder, optional_files(given_inputs, folder, artefacts.names()), given_inputs.files
+        )
         write(artefacts, folder, stale)
     options.terminal.warn([*_approximation(inputs, plan), *_not_restored(options, inputs, plan)])
     result = Result(given_inputs, plan, pruned, folder, artefacts.names())
@@ -184,11 +205,8 @@ def _compile(
     if comparison is not None:
         status, checked, proof = _verified(options, inputs, result, comparison)
         if options.report and proof:
-            page = _page(artefacts, inputs, plan, pruned, options, proof)
-            write_file(folder / REPORT, page)
-    if not options.json:
-        return status, ""
-    return status, result_json(result, options.terminal.take_warnings(), checked, quality)
+            write_file(folder / REPORT, page(proof))
+    return status, Compiled(result, inputs, quality, checked, page)
 
 
 def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
@@ -219,7 +237,7 @@ def _names(inputs: Inputs, options: argparse.Namespace) -> tuple[str, ...]:
     return (*own_files, *page, *more, *data, *further, *parameters)
 
 
-def _optional(inputs: Inputs, folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+def optional_files(inputs: Inputs, folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that a run writes only when it is asked or has parameters, but for those it does write."""
     from pathlib import Path
 
@@ -248,17 +266,6 @@ def _plan(options: argparse.Namespace, inputs: Inputs) -> Plan:
     if inputs.plan is not None:
         return plan_for(inputs.plan, inputs.analysis, inputs.origin)
     return make(options, inputs)
-
-
-def _with_report(
-    artefacts: Artefacts, inputs: Inputs, plan: Plan, pruned: Pruned, options: argparse.Namespace
-) -> Artefacts:
-    from dataclasses import replace
-
-    from prunec.cli.artefacts import REPORT
-
-    page = _page(artefacts, inputs, plan, pruned, options)
-    return replace(artefacts, files={**artefacts.files, REPORT: page})
 
 
 def _page(
@@ -317,10 +324,10 @@ def _measured(options: argparse.Namespace, result: Result) -> Mapping[str, Any]:
         return {}
     from prunec.cli.restored import measured
 
-    return measured(options, result.inputs, result.pruned, _smaller(result).runtime)
+    return measured(options, result.inputs, result.pruned, smaller_files(result).runtime)
 
 
-def _smaller(result: Result) -> PrunedFiles:
+def smaller_files(result: Result) -> PrunedFiles:
     """The files written.  Raises PrunecError where they cannot be read."""
     from prunec.cli.inputs import read_smaller
 
@@ -370,7 +377,7 @@ def _verified(
 
     try:
         with options.terminal.step("comparing the models"):
-            verdict = verify(inputs, result.pruned, _smaller(result), comparison)
+            verdict = verify(inputs, result.pruned, smaller_files(result), comparison)
     except PrunecError as error:
         options.terminal.close(error.diagnostics)
         return CANNOT_RUN, None, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from prunec.cli.inputs import Inputs, open_shapes
 from prunec.cli.plan_options import method_text
@@ -27,6 +27,19 @@ class Result:
     pruned: Pruned
     folder: Path
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What came of compiling: ``inputs`` are what the files were made of, with the parameters that make up
+    for what went; ``quality`` is what was measured on examples, ``checked`` a proof, if there was one;
+    ``page`` makes the report, with the lines of a proof."""
+
+    result: Result
+    inputs: Inputs
+    quality: Mapping[str, Any]
+    checked: Optional[Mapping[str, Any]]
+    page: Callable[[Sequence[str]], bytes]
 
 
 def print_result(result: Result) -> None:

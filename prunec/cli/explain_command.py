@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _edits(inputs: Inputs) -> Optional[Edits]:
     """What the plan does, where there is one."""
-    from prunec.cli.inputs import edits_checked
+    from prunec.planning.checked import edits_checked
     from prunec.planning.planfile import plan_for
 
     if inputs.plan is None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, cast
+from typing import Any, Mapping, Optional, cast
 
 from prunec.analysis.analyse import Analysis, analyse
-from prunec.channels.removal import Removed
 from prunec.cli.options import input_shapes
 from prunec.examples import example_shapes
 from prunec.frontends.base import FrontEnd, PrunedFiles
@@ -22,13 +20,9 @@ from prunec.model import FileModel
 from prunec.planning.planfile import Origin, PlanFile, read_plan
 from prunec.planning.policy import ModelPolicy, read_policy, regrouped
 from prunec.planning.staleness import has_other_groups
-from prunec.rewriting.edits import Edits, edits_for
-from prunec.rewriting.emit import Pruned, emit
+from prunec.rewriting.emit import Pruned
 from prunec.rewriting.places import Places
-from prunec.rewriting.shrink import Shrinker, Unbalanced
-from prunec.rewriting.widths import Width, widths
 from prunec.sizes import OpenShape, closed_shape, exemplary
-from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: Options that name files which commands read.
 _READ = ("policy", "data", "sensitivity", "previous", "register")
@@ -181,36 +175,3 @@ def _register(options: argparse.Namespace, front: FrontEnd[Any]) -> None:
     if not front.registers_operators:
         options.parser.error(f"argument --register: {front.framework} has no operators written in Python")
     front.register(Path(options.register))
-
-
-def emit_checked(analysis: Analysis, removed: Removed) -> Pruned:
-    """The smaller model; raises PrunecError P506 where what stays of a table is not rectangular."""
-    with _balanced():
-        return emit(analysis, removed)
-
-
-def edits_checked(analysis: Analysis, removed: Removed) -> Edits:
-    """What makes the smaller model; raises PrunecError P506 as :func:`emit_checked` does."""
-    with _balanced():
-        return edits_for(analysis, Shrinker(analysis.solution, removed))
-
-
-def widths_after(analysis: Analysis, removed: Removed) -> tuple[Width, ...]:
-    """What a plan changes of the model's interface.  Raises PrunecError as :func:`emit_checked` does."""
-    named = analysis.solution.propagation.interface
-    return widths(analysis, emit_checked(analysis, removed)) if named else ()
-
-
-@contextmanager
-def _balanced() -> Iterator[None]:
-    try:
-        yield
-    except Unbalanced:
-        raise PrunecError(
-            Diagnostic(
-                "P506",
-                "the plan removes what cannot go",
-                notes=("rows of a table that must stay equally long would lose unequally many channels",),
-                help="remove equally many units of every cell; `prunec groups --json` lists the cells",
-            )
-        ) from None

@@ -10,8 +10,9 @@ from typing import Any, Callable, Mapping
 
 from prunec import __version__
 from prunec.cli.artefacts import PLAN, Artefacts, check_folder
-from prunec.cli.inputs import Inputs, read_inputs, widths_after
+from prunec.cli.inputs import Inputs, read_inputs
 from prunec.frontends.runtime import Array
+from prunec.planning.checked import widths_after
 from prunec.planning.choose import Plan
 from prunec.planning.members import group_digests, group_members, group_names
 from prunec.planning.planfile import Origin, plan_for, plan_text

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec import __version__
-    from prunec.cli.inputs import read_inputs, widths_after
+    from prunec.cli.inputs import read_inputs
+    from prunec.planning.checked import widths_after
     from prunec.planning.members import group_digests, group_members, group_names
     from prunec.planning.planfile import plan_text
     from prunec.support.files import write_file
@@ -95,9 +96,9 @@ def _same(path: Path, other: Path) -> bool:
 def _report(
     inputs: Inputs, plan: Plan, names: tuple[str, ...], target: Path, narrower: Sequence[Width]
 ) -> None:
-    from prunec.cli.inputs import emit_checked
     from prunec.cli.summary_table import change_text, print_widths, share_left
     from prunec.cli.table import print_table
+    from prunec.planning.checked import emit_checked
     from prunec.rewriting.layers import layers
     from prunec.support.diagnostics import printable
 

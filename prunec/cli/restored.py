@@ -13,13 +13,14 @@ from typing import Any, Callable, Optional, Sequence
 
 from prunec.cli.artefacts import RESTORED_COPY, RESTORING_REPORT, write
 from prunec.cli.compile_files import compiled_files
-from prunec.cli.inputs import Inputs, emit_checked, read_smaller
+from prunec.cli.inputs import Inputs, read_smaller
 from prunec.cli.made_up import MadeUp, copies, with_changes
 from prunec.cli.plan_options import read_examples
 from prunec.cli.restoring_warnings import warnings_of
 from prunec.cli.table import print_table
 from prunec.examples import Data
 from prunec.frontends.runtime import Runtime
+from prunec.planning.checked import emit_checked
 from prunec.planning.choose import Plan
 from prunec.restoring.quality import Quality
 from prunec.restoring.records import CUT, MEANS, RESTORED, Restoration, Subject

@@ -49,9 +49,10 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from prunec.cli.artefacts import PLAN
-    from prunec.cli.inputs import emit_checked, parameter_path, read_inputs, read_smaller
+    from prunec.cli.inputs import parameter_path, read_inputs, read_smaller
     from prunec.cli.verification import STATUS, prepare, verdict_object, verdict_text, verify
     from prunec.frontends.registry import front_end
+    from prunec.planning.checked import emit_checked
     from prunec.planning.planfile import plan_for
 
     given = parameter_path(options, front_end(Path(options.model)), "pruned_params")

@@ -7,11 +7,12 @@ not know a file or rules: what is installed takes longer to go through than most
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Union
 
 from prunec.frontends.base import FrontEnd
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
@@ -115,15 +116,17 @@ def libraries() -> tuple[str, ...]:
 
 
 def read_model(
-    path: Path, parameters: Optional[Path] = None, input_shapes: Mapping[str, Shape] = {}
+    path: Union[str, os.PathLike[str]],
+    parameters: Union[str, os.PathLike[str], None] = None,
+    input_shapes: Mapping[str, Shape] = {},
 ) -> FileModel:
     """Reads a model of any kind, with the parameters given or those that its front end finds beside it or in
-    it.
+    it.  ``input_shapes`` are by the names of inputs, for those whose shapes the file does not say.
 
     Raises PrunecError for files that cannot be read, for inputs the model does not have, and P338 for a
     parameter file beside a model that has its own.
     """
-    front = front_end(path)
+    front = front_end(Path(path))
     if parameters is not None and not front.separate_parameters:
         raise PrunecError(
             Diagnostic(
@@ -134,7 +137,7 @@ def read_model(
                 help="leave out the parameters",
             )
         )
-    model: FileModel = front.read(path, parameters, input_shapes)
+    model: FileModel = front.read(Path(path), None if parameters is None else Path(parameters), input_shapes)
     return model
 
 

@@ -8,11 +8,13 @@ asked for.  The files of the user, who is at work on them, are parsed and checke
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Union
 
 from prunec.language.check import check
 from prunec.language.parser import chunks, keywords, read_source
@@ -20,6 +22,9 @@ from prunec.language.resources import data_folder
 from prunec.language.stored import read_chunk
 from prunec.language.syntax import Rule, RuleFile
 from prunec.support.diagnostics import Diagnostic, PrunecError, Severity, Source, Span, printable
+
+#: The path of a rule file, or the name of a built-in one.
+FileName = Union[str, "os.PathLike[str]"]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.]*(?:::[A-Za-z_][A-Za-z0-9_.]*)?"
 _HEADER = re.compile(
@@ -74,15 +79,16 @@ def built_in() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in data_folder("rules").glob("*.prune")))
 
 
-def load(names: Sequence[str]) -> RuleSet:
-    """The rules of several files, by path or built-in name; a file named twice counts once.
+def load(names: Union[FileName, Sequence[FileName]]) -> RuleSet:
+    """The rules of a file or of several, by path or built-in name; a file named twice counts once.
 
     The files given by path are parsed and checked against each other and the built-in ones. Raises
     ``PrunecError``: P107 to P110 for files, P101 to P111 for syntax errors and P201 to P230 for
     semantic ones, all of them at once.
     """
     sources: dict[Path, tuple[Source, bool]] = {}
-    for name in names:
+    for given in [names] if isinstance(names, (str, os.PathLike)) else names:
+        name = os.fspath(given)
         path = locate(name)
         is_built_in = _stem(name) in built_in() and not Path(name).is_file()
         for file in sorted(path.glob("*.prune")) if path.is_dir() else [path]:
@@ -148,6 +154,9 @@ class RuleSet:
         if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
             raise PrunecError(*found)
         self.warnings: tuple[Diagnostic, ...] = found
+
+    def __repr__(self) -> str:
+        return f"<RuleSet: {len(self._chunks)} rules for {len(self._by_operator)} operators>"
 
     def operators(self) -> tuple[str, ...]:
         """The operators that have a rule, in the order of the files."""

@@ -42,6 +42,10 @@ class Plan:
     history: Optional[History] = None
     compensated: Mapping[int, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{key}={value!r}" for key, value in self.method.items())
+        return f"<Plan: {int(self.removed.sum())} of {len(self.removed)} units go, {said or 'by no method'}>"
+
 
 @dataclass(frozen=True, eq=False)
 class Options:

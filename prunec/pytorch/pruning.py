@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Iterable, Mapping, NoReturn, Optional, Sequence, Union
-
-import numpy as np
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from prunec.cli.artefacts import PLAN
 from prunec.cli.compile_command import compile_model
-from prunec.cli.main import command_parser
-from prunec.cli.terminal import Terminal
+from prunec.compiling.calling import Examples, example_file, parsed, repeated, valued
 from prunec.pytorch.programs import export, loaded, training
-from prunec.support.diagnostics import Diagnostic, PrunecError
 
 #: Before and after; ``None`` where it is not known.
 Change = tuple[Optional[int], Optional[int]]
-Array = Any  # a tensor, or an array of numpy
-#: The path of an ``.npz``; arrays by the names of inputs, and "labels"; the array of the only input;
-#: or that and the labels.
-Examples = Union[str, "os.PathLike[str]", Mapping[str, Array], Array, tuple[Array, Array]]
 
 _MODEL = "model.pt2"
 
@@ -60,6 +51,10 @@ class PrunedModule:
     plan: Mapping[str, Any]
     report: Report
 
+    def __repr__(self) -> str:
+        before, after = self.report.parameters
+        return f"<PrunedModule: {before} to {after} parameters, {self.report.verdict or 'not compared'}>"
+
 
 def prune(
     model: Any,
@@ -92,12 +87,11 @@ def prune(
         path, folder = Path(scratch) / _MODEL, Path(scratch) / "out" if out is None else Path(out)
         export(model, example_inputs, dynamic_shapes, path)
         words = ["compile", str(path), "--json", "--out", str(folder)]
-        words += _valued("--ratio", ratio) + _valued("--criterion", criterion) + _valued("--policy", policy)
+        words += valued("--ratio", ratio) + valued("--criterion", criterion) + valued("--policy", policy)
         words += ["--verify"] * verify + ["--strict"] * strict
-        for one in [target] if isinstance(target, str) else target or ():
-            words += ["--target", one]
+        words += repeated("--target", target)
         if data is not None:
-            words += ["--data", _data_file(data, Path(scratch))]
+            words += ["--data", example_file(data, Path(scratch))]
         if data is None or not restore:
             words.append("--no-restore")
         report = _compiled(words)
@@ -105,16 +99,9 @@ def prune(
         return PrunedModule(training(folder / _MODEL), loaded(folder / _MODEL), plan, report)
 
 
-def _valued(flag: str, value: object) -> list[str]:
-    return [] if value is None else [flag, str(value)]
-
-
 def _compiled(words: Sequence[str]) -> Report:
     """Runs the command, and tells what it told."""
-    options = command_parser(words, _Parser).parse_args(words)
-    options.command_line = ("prunec", *words)
-    options.terminal = _Raising(json=True)
-    _, text = compile_model(options)
+    _, text = compile_model(parsed(words))
     document = json.loads(text)
     totals, verification = document["totals"], document["verification"]
     verdict = None if verification is None else str(verification["outcome"])
@@ -132,37 +119,3 @@ def _compiled(words: Sequence[str]) -> Report:
 
 def _change(pair: Mapping[str, Optional[int]]) -> Change:
     return pair["before"], pair["after"]
-
-
-def _data_file(data: Examples, folder: Path) -> str:
-    """The file of the examples, written into a folder where they are none."""
-    if isinstance(data, (str, os.PathLike)):
-        return os.fspath(data)
-    if isinstance(data, tuple):
-        arrays = dict(zip(("inputs", "labels"), data))
-    else:
-        arrays = dict(data) if isinstance(data, Mapping) else {"inputs": data}
-    path = folder / "examples.npz"
-    np.savez(path, **{name: _array(array) for name, array in arrays.items()})
-    return str(path)
-
-
-def _array(array: Array) -> Any:
-    """An array of numpy, of a tensor wherever it is."""
-    return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises what the command line prints."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
-
-
-class _Raising(Terminal):
-    """Raises what the command prints as its last words."""
-
-    def close(self, errors: Iterable[Diagnostic] = ()) -> None:
-        found = tuple(errors)
-        if found:
-            raise PrunecError(*found) from None

@@ -22,6 +22,9 @@ class Pruned:
     edits: Edits
     shrinker: Shrinker
 
+    def __repr__(self) -> str:
+        return f"<Pruned: {len(self.model)} bytes, {len(self.slices)} parameters sliced>"
+
     @property
     def slices(self) -> tuple[ParameterSlice, ...]:
         """How the parameters are cut that change."""

@@ -35,6 +35,7 @@ ROOMS = (
     "authoring",
     "language_server",
     "cli",
+    "compiling",
     "pytorch",
 )
 #: What may read the syntax tree of rules: what makes it, what lowers it, what tries and documents rules.

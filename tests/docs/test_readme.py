@@ -128,20 +128,24 @@ def test_every_command_runs(folder: Path) -> None:
     assert '"num_filter": "4"' in (folder / "model-pruned" / "model-symbol.json").read_text(encoding="utf-8")
 
 
-def test_program_runs(folder: Path) -> None:
-    program = next(text for _, text in BLOCKS if "import prunec\n" in text)
+def test_programs_run(folder: Path) -> None:
+    """One call, and a choice of one's own, each in a process of its own."""
+    programs = [text for _, text in BLOCKS if "import prunec\n" in text]
+    assert len(programs) == 2
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    small = (folder / "small-symbol.json").read_text(encoding="utf-8")
-    assert '"num_filter": "16"' in small
+    for program in programs:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    for name in ("called", "mine"):
+        small = (folder / name / "digits-symbol.json").read_text(encoding="utf-8")
+        assert '"num_filter": "16"' in small
 
 
 def test_call_from_python_is_that_of_the_interface() -> None:

@@ -18,6 +18,7 @@ from torch import nn
 
 import prunec.pytorch.pruning as pruning
 from prunec import PrunecError
+from prunec.compiling.calling import example_file
 from prunec.pytorch import PrunedModule, prune
 
 BATCH = ({0: torch.export.Dim("batch")},)
@@ -105,7 +106,7 @@ def test_examples_come_in_several_forms(tmp_path: Path, form: str) -> None:
         "names": {"input": IMAGES, "labels": CLASSES},
         "file": tmp_path / "given.npz",
     }[form]
-    with np.load(pruning._data_file(data, tmp_path)) as read:
+    with np.load(example_file(data, tmp_path)) as read:
         arrays = dict(read)
     np.testing.assert_array_equal(arrays.pop("input" if form in ("names", "file") else "inputs"), IMAGES)
     assert list(arrays) == (["labels"] if form in ("tuple", "names") else [])

@@ -15,6 +15,7 @@ from prunec.frontends.mxnet.params import ParameterFile, read_params
 from prunec.frontends.mxnet.symbol import SymbolFile, read_symbol_file, to_graph
 from prunec.frontends.mxnet.symbol_writing import rewrite
 from prunec.graph import Graph, Shape, Tensor
+from prunec.model import model_text
 from prunec.rewriting.edits import Edits
 
 _SHAPE_HINT = "__shape__"
@@ -30,6 +31,9 @@ class MXNetModel:
     graph: Graph
     parameters: Optional[ParameterFile]
     input_shapes: Mapping[str, Shape]
+
+    def __repr__(self) -> str:
+        return model_text(self)
 
     @property
     def prefix(self) -> str:

@@ -19,6 +19,7 @@ from prunec.frontends.onnx.protobuf import OnnxFile, parse_file, read_file
 from prunec.frontends.onnx.rewriting import message_edits
 from prunec.frontends.onnx.writer import pruned_message, write_external
 from prunec.graph import Graph, Shape
+from prunec.model import model_text
 from prunec.rewriting.edits import Edits
 from prunec.support.late import Last
 
@@ -33,6 +34,9 @@ class OnnxModel:
     file: OnnxFile
     content: GraphOfFile
     input_shapes: Mapping[str, Shape] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return model_text(self)
 
     @property
     def graph(self) -> Graph:

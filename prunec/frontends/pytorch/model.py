@@ -16,6 +16,7 @@ from prunec.frontends.pytorch.graph import GraphOfProgram, to_graph
 from prunec.frontends.pytorch.program import Program, read_program
 from prunec.frontends.pytorch.rewriting import has_argument, program_edits
 from prunec.graph import Graph, Shape
+from prunec.model import model_text
 from prunec.rewriting.edits import Edits
 from prunec.support.late import Last
 
@@ -33,6 +34,9 @@ class PytorchModel:
     program: Program
     content: GraphOfProgram
     input_shapes: Mapping[str, Shape] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return model_text(self)
 
     @property
     def graph(self) -> Graph:
