@@ -35,7 +35,7 @@ help:
 	@echo "make test-oldest   tests of ONNX models with the oldest packages declared, in $(OLDEST_VENV)"
 	@echo "make test-exports  what needs PyTorch: its exports, programs and operators: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
-	@echo "make docs          make docs/diagnostics.md of the records of messages"
+	@echo "make docs          make docs/diagnostics.md of the records of messages, docs/api.md of docstrings"
 	@echo "make prove         run every rule against the real operator"
 	@echo "make prove-aten    run every rule for PyTorch against it, in $(EXPORTS_VENV)"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
@@ -99,6 +99,7 @@ lint: $(VENV)/ready
 
 docs: $(VENV)/ready
 	$(BIN)/python -m prunec.support.codes > docs/diagnostics.md
+	$(BIN)/python docs/make_api.py > docs/api.md
 
 prove: $(VENV)/ready
 	$(BIN)/python -m prunec.proving

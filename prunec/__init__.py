@@ -4,17 +4,17 @@ In one call, which gives a result to save, to prove and to look at::
 
     import prunec
 
-    result = prunec.compile("net.onnx", ratio=0.3)              # or "net-symbol.json", "net.pt2"
+    result = prunec.compile("net.onnx", ratio=0.3)  # or "net-symbol.json", "net.pt2"
     result.verify().proved
     result.save("smaller")
 
 Step by step, for a choice of one's own::
 
     model = prunec.read_model("net-symbol.json")
-    analysis = prunec.analyse(model, prunec.load_rules("default"))    # "onnx" for ONNX, "aten" for PyTorch
-    groups = prunec.groups(analysis)                    # parameters, axes and positions of each unit
-    plan = prunec.make_plan(analysis, ratio=0.3)        # or an array of one's own: plan.removed
-    pruned = prunec.emit(analysis, plan.removed)        # pruned.model: the bytes of the smaller symbol file
+    analysis = prunec.analyse(model, prunec.load_rules("default"))  # "onnx" for ONNX, "aten" for PyTorch
+    groups = prunec.groups(analysis)  # parameters, axes and positions of each unit
+    plan = prunec.make_plan(analysis, ratio=0.3)  # or an array of one's own: plan.removed
+    pruned = prunec.emit(analysis, plan.removed)  # pruned.model: the bytes of the smaller symbol file
     weight = prunec.sliced(pruned.slices[0], model.parameter(pruned.slices[0].name))
 
 ``plan.removed`` is an array of truth values, one for each unit; ``groups[k].units`` are the numbers of the

@@ -3,7 +3,7 @@
     from prunec.pytorch import prune, training
 
     smaller = prune(model, (images,), ({0: torch.export.Dim("batch")},), ratio=0.5, data=examples)
-    optimiser = torch.optim.AdamW(smaller.module.parameters())    # smaller.exported is in eval mode
+    optimiser = torch.optim.AdamW(smaller.module.parameters())  # smaller.exported is in eval mode
 
 PyTorch is imported where something is called, and not before.
 """
