@@ -11,6 +11,8 @@ ONNX_VENV ?= .venv-onnx
 # Running exported programs, and exporting the small networks of the tests, takes less: one build of PyTorch
 # that needs no graphics card.
 EXPORTS_VENV ?= .venv-exports
+# What builds the site of the documentation.
+SITE_VENV ?= .venv-site
 JOBS ?= auto
 # What make fuzz starts from, and how long it may take; an input that fails is kept in fuzz-failures.
 SEED ?= 0
@@ -25,7 +27,7 @@ OLDEST_VENV ?= .venv-oldest
 # What a change to the core should not break; what is marked as slow is left out.
 FAST = tests/core tests/language tests/lowering tests/channels tests/scoring tests/planning tests/cli
 
-.PHONY: help demo test test-fast test-exports test-oldest lint docs prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-closed corpus-pytorch corpus-packages smollm2 \
+.PHONY: help demo test test-fast test-exports test-oldest lint docs docs-site prove prove-aten corpus corpus-exact corpus-onnx corpus-open corpus-closed corpus-pytorch corpus-packages smollm2 \
 	proofs-transformers restoring fuzz bench clean
 
 help:
@@ -36,6 +38,7 @@ help:
 	@echo "make test-exports  what needs PyTorch: its exports, programs and operators: 1 GB in $(EXPORTS_VENV)"
 	@echo "make lint          formatting, lint and types"
 	@echo "make docs          make docs/diagnostics.md of the records of messages, docs/api.md of docstrings"
+	@echo "make docs-site     build the site of all pages in build/site; links are checked"
 	@echo "make prove         run every rule against the real operator"
 	@echo "make prove-aten    run every rule for PyTorch against it, in $(EXPORTS_VENV)"
 	@echo "make corpus        compile every network of a corpus beside the checkout"
@@ -101,6 +104,16 @@ docs: $(VENV)/ready
 	$(BIN)/python -m prunec.support.codes > docs/diagnostics.md
 	$(BIN)/python docs/make_api.py > docs/api.md
 
+$(SITE_VENV)/ready: docs/requirements.txt
+	@echo "== Setting up $(SITE_VENV) with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv $(SITE_VENV)
+	$(SITE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
+docs-site: $(SITE_VENV)/ready
+	$(SITE_VENV)/bin/python docs/site.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/python -m mkdocs build --strict
+
 prove: $(VENV)/ready
 	$(BIN)/python -m prunec.proving
 	$(BIN)/python -m prunec.proving onnx --against onnx
@@ -152,5 +165,5 @@ bench: $(VENV)/ready
 	$(BIN)/python bench/cost.py
 
 clean:
-	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) $(EXPORTS_VENV) build demo-out fuzz-failures \
+	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) $(EXPORTS_VENV) $(SITE_VENV) build demo-out fuzz-failures \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
