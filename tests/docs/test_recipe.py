@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
-(WORKFLOW,) = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+WORKFLOW, _ = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 #: What stands in for programs that would reach out: each notes its words.
 _STAND_IN = """#!/bin/sh
 echo "$0 $*" >> "$NOTES"
