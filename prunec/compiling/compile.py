@@ -19,7 +19,7 @@ from prunec.compiling.calling import Examples, FileName, example_file, parsed, r
 from prunec.compiling.result import CompiledModel
 from prunec.planning.checked import check_choice, widths_after
 from prunec.planning.choose import Plan
-from prunec.planning.members import group_members, group_names
+from prunec.planning.members import group_digests, group_members, group_names
 from prunec.planning.planfile import plan_text
 
 #: An algorithm of one's own: which units go, truth values of the shape (units,).
@@ -101,6 +101,6 @@ def _write_plan(choice: Choice, words: Sequence[str], path: Path) -> None:
     check_choice(analysis, removed)
     names, narrower = group_names(group_members(analysis)), widths_after(analysis, removed)
     own = Plan(removed, {"criterion": getattr(choice, "__name__", "own")})
-    shapes = inputs.shapes_of_groups
-    text = plan_text(analysis, inputs.origin, own, names, shapes, __version__, narrower)
+    digests, shapes = group_digests(analysis), inputs.shapes_of_groups
+    text = plan_text(analysis, inputs.origin, own, names, digests, shapes, __version__, narrower)
     path.write_text(text, encoding="ascii")
