@@ -18,6 +18,7 @@ from typing import NoReturn, Optional, Sequence
 
 from prunec import __version__
 from prunec.cli.terminal import Terminal
+from prunec.cli.usage import CommandParser, UsageError
 from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 
 #: Each command's module and what it does in a few words.  The module has DESCRIPTION, ``add_options(parser)``
@@ -61,8 +62,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         terminal.close()
         sys.stdout.flush()
         return code
-    except SystemExit as stop:  # argparse: a usage error, --help or --version
+    except SystemExit as stop:  # argparse: --help or --version
         return stop.code if isinstance(stop.code, int) else 2
+    except UsageError as error:
+        Terminal(json="--json" in words).close([error.diagnostic])
+        return 2
     except PrunecError as error:
         terminal.close(error.diagnostics)
         return failure
@@ -81,13 +85,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return failure
 
 
-def command_parser(
-    argv: Sequence[str], kind: type[argparse.ArgumentParser] = argparse.ArgumentParser
-) -> argparse.ArgumentParser:
-    """The parser of a command line, of a ``kind`` that may tell of usage errors in a way of its own.  Of the
-    command that it names it knows the options; of others, which would take longer to set up than many a run
-    takes, no more than ``--help`` shows."""
-    parser = kind(
+def command_parser(argv: Sequence[str]) -> CommandParser:
+    """The parser of a command line.  Of the command that it names it knows the options; of others, which
+    would take longer to set up than many a run takes, no more than ``--help`` shows."""
+    parser = CommandParser(
         prog="prunec",
         description="Makes trained neural networks smaller: removes channels of a serialised model, exactly.",
     )

@@ -139,14 +139,15 @@ def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def ratio(text: str) -> float:
-    """A share in [0, 1)."""
+    """A share in [0, 1), as ``0.4`` or ``40%``."""
+    number, percent, rest = text.partition("%")
     try:
-        value = float(text)
+        value = float(number) / (100 if percent else 1)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1:
+    if rest or not 0 <= value < 1:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a share: a number from 0 (nothing goes) to below 1 is"
+            f"{text!r} is not a share: a number from 0 (nothing goes) to below 1 is, such as 0.4 or 40%"
         )
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any, Iterable, Mapping, NoReturn, Sequence, Union
+from typing import Any, Iterable, Mapping, Sequence, Union
 
 import numpy as np
 
@@ -22,9 +22,9 @@ Examples = Union[FileName, Mapping[str, Array], Array, tuple[Array, Array]]
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line.  Raises ValueError where the command would end with a usage error; what
+    """The options of a command line.  Raises UsageError where the command would; what
     it prints as its last words is raised as PrunecError when it runs."""
-    options = command_parser(words, _Parser).parse_args(words)
+    options = command_parser(words).parse_args(words)
     options.command_line = ("prunec", *words)
     options.terminal = _Raising(json=True)
     return options
@@ -58,13 +58,6 @@ def example_file(data: Examples, folder: Path) -> str:
 def _array(array: Array) -> Any:
     """An array of numpy, of a tensor wherever it is."""
     return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises what the command line prints."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
 
 
 class _Raising(Terminal):

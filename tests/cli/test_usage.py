@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import io
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import pytest
 import prunec
 from cli.tools import ROOT, run, run_process, symbol, write_network
 from prunec.cli import main as command
+from prunec.cli.options import ratio
+from prunec.cli.usage import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +29,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "prunec: error: the following arguments are required: COMMAND"),
-        ("frobnicate", "invalid choice: 'frobnicate'"),
-        ("compile", "prunec compile: error: the following arguments are required: MODEL"),
+        ("", "prunec: the following arguments are required: COMMAND"),
+        ("groups net.json other.json", "prunec groups: nothing is expected where it says 'other.json'"),
+        ("compile", "prunec compile: the following arguments are required: MODEL"),
         ("compile net.json --input data", "argument --input: 'data' is not of the form NAME=1,3,224,224"),
         ("compile net.json --input =1,3", "argument --input: '=1,3' is not of the form NAME=1,3,224,224"),
         ("compile net.json --input data=1,x", "'x' in 'data=1,x' is not a size: sizes are whole numbers"),
@@ -50,7 +54,84 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_usage_errors(capsys: Any, arguments: str, message: str) -> None:
     code, out, err = run(capsys, *arguments.split())
     assert (code, out) == (2, "")
-    assert message in err and err.startswith("usage: prunec")
+    assert message in err and err.startswith("error[P001]: prunec") and len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "headline", "advice"),
+    [
+        (
+            "frobnicate",
+            "there is no command 'frobnicate'",
+            "there are compile, groups, plan",
+        ),
+        (
+            "compil",
+            "there is no command 'compil'",
+            "did you mean `compile`?",
+        ),
+        (
+            "rules chekc",
+            "prunec rules: there is no command 'chekc'",
+            "did you mean `check`?",
+        ),
+        (
+            "compile net.json --ratoi 0.4",
+            "prunec compile has no option '--ratoi'",
+            "did you mean `--ratio`?",
+        ),
+        (
+            "compile net.json --ratoi=0.4",
+            "prunec compile has no option '--ratoi'",
+            "did you mean `--ratio`?",
+        ),
+        (
+            "groups net.json --bogus",
+            "has no option '--bogus'",
+            "`prunec groups --help` says what it takes",
+        ),
+        (
+            "compile net.json --aggregate men",
+            "argument --aggregate: 'men' is none of its values",
+            "did you mean `mean`?",
+        ),
+        (
+            "explain net.json x --format xml",
+            "is none of its values",
+            "there are text, json",
+        ),
+    ],
+)
+def test_words_that_are_none_of_prunec_s(capsys: Any, arguments: str, headline: str, advice: str) -> None:
+    code, out, err = run(capsys, *arguments.split())
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first.endswith(headline) and second.startswith(f"  help: {advice}")
+
+
+def test_usage_errors_for_programs(capsys: Any) -> None:
+    code, out, err = run(capsys, "compile", "net.json", "--ratoi", "0.4", "--json")
+    (told,) = json.loads(err)
+    assert (code, out) == (2, "")
+    assert (told["code"], told["help"]) == ("P001", "did you mean `--ratio`?")
+
+
+def test_options_of_the_parser_itself_are_those_that_are_proposed() -> None:
+    """Which options there are is asked of argparse where it does not say that it may be asked."""
+    with pytest.raises(UsageError, match="has no option '--rulse'") as raised:
+        command.command_parser(["groups"]).parse_args(["groups", "net.json", "--rulse", "mine.prune"])
+    assert raised.value.diagnostic.help == "did you mean `--rules`?"
+
+
+@pytest.mark.parametrize(("text", "share"), [("40%", 0.4), ("0.4", 0.4), ("0%", 0), ("12.5%", 0.125)])
+def test_shares_in_per_cent(text: str, share: float) -> None:
+    assert ratio(text) == share
+
+
+@pytest.mark.parametrize("text", ["100%", "-1%", "%", "4%0", "40%%", "0.4 per cent"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 0.4 or 40%"):
+        ratio(text)
 
 
 def test_version_and_help(capsys: Any) -> None:

@@ -146,6 +146,7 @@ PLANS = (
     ),
     Case("size_of_zero", {"net-symbol.json": GOOD}, ("groups", "net-symbol.json", "--input", "data=0,3,8,8")),
     Case("ratio_of_one", {"net-symbol.json": GOOD}, ("compile", "net-symbol.json", "--ratio", "1")),
+    Case("misspelt_option", {"net-symbol.json": GOOD}, ("compile", "net-symbol.json", "--ratoi", "0.4")),
     Case("no_policy", {"net-symbol.json": NET}, planned("--policy", "my.prune")),
     Case("policy_for_no_node", policy("stem_*"), planned("--policy", "my.prune")),
     Case("interface_of_no_name", interface('interface "state_*"'), planned("--policy", "my.prune", *STEP)),

@@ -22,6 +22,7 @@ command line with the message that it gets (`tests/messages` has the files).
 
 #: What the codes of each hundred are about.
 _SUBJECTS = {
+    "P0": "the command line",
     "P1": "the text of rule files",
     "P2": "what rules say",
     "P3": "model files",
