@@ -55,7 +55,7 @@ help:
 	@echo "                   40 minutes, and 6 GB in $(ONNX_VENV); one task: python bench/restoring.py files"
 	@echo "make smollm2       prune a language model of a package (130 MB): its perplexity, cut and restored"
 	@echo "make fuzz          200,000 hostile inputs; goes on where it stopped (MINUTES=60 SEED=0)"
-	@echo "make bench         what it costs"
+	@echo "make bench         what it costs, beside cp and Torch-Pruning (of $(ONNX_VENV)): docs/benchmarks.md"
 
 $(VENV)/ready: pyproject.toml
 	@echo "== Setting up $(VENV) with $$($(PYTHON) --version)"
@@ -163,6 +163,7 @@ fuzz: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python bench/cost.py
+	$(BIN)/python bench/benchmarks.py
 
 clean:
 	rm -rf $(VENV) $(ONNX_VENV) $(OLDEST_VENV) $(EXPORTS_VENV) $(SITE_VENV) build demo-out fuzz-failures \

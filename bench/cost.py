@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.children import Run, child
 from bench.networks import ROOT
 from prunec.analysis.analyse import analyse
 from prunec.channels.removal import uniform
@@ -120,7 +121,7 @@ def _command(data: Optional[bytes], repeat: int) -> Figure:
         path.write_bytes(data)
         out = str(Path(folder) / "out")
         command = [sys.executable, "-m", "prunec", "compile", str(path), "--input", "data=1,3,224,224"]
-        runs = [_child([*command, "--out", out, "--force", "--quiet"]) for _ in range(repeat)]
+        runs = [child([*command, "--out", out, "--force", "--quiet"]) for _ in range(repeat)]
     return Figure(what, min(run.cpu for run in runs), 0.7, "s")
 
 
@@ -164,35 +165,6 @@ def chain(length: int, residual: bool, width: int = 16) -> bytes:
 # --- slicing ---
 
 
-@dataclass(frozen=True)
-class _Run:
-    cpu: float
-    elapsed: float
-    peak: int
-
-
-#: A child's peak counts the memory of the process it was forked from: that must be a small one.
-_MEASURED = """
-import json, os, subprocess, sys, time
-start = time.monotonic()
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, usage = os.wait4(process.pid, 0)
-elapsed = time.monotonic() - start
-print(json.dumps([status, usage.ru_utime + usage.ru_stime, elapsed, usage.ru_maxrss * 1024]))
-"""
-
-
-def _child(command: list[str]) -> _Run:
-    """Runs a command and gives its CPU and wall time in seconds and its peak memory in bytes."""
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, *command], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
-    status, cpu, elapsed, peak = json.loads(done.stdout)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return _Run(cpu, elapsed, peak)
-
-
 def _slicing() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -202,14 +174,12 @@ def _slicing() -> Iterator[Figure]:
         size = parameters.stat().st_size
         inputs = ["--input", f"data=1,{_SLICE_WIDTH}"]
         out = folder / "out"
-        _child(
-            [sys.executable, "-m", "prunec", "compile", str(symbol), *inputs, "--out", str(out), "--quiet"]
-        )
+        child([sys.executable, "-m", "prunec", "compile", str(symbol), *inputs, "--out", str(out), "--quiet"])
         copy = shutil.which("cp") or "cp"
         script = [sys.executable, str(out / "slice_params.py"), str(parameters), str(folder / "small.params")]
         # Both once beforehand, so that the file is in memory for both.
-        copying = min((_child([copy, str(parameters), str(folder / "copy")]) for _ in range(3)), key=_cpu)
-        slicing = min((_child(script) for _ in range(3)), key=_cpu)
+        copying = min((child([copy, str(parameters), str(folder / "copy")]) for _ in range(3)), key=_cpu)
+        slicing = min((child(script) for _ in range(3)), key=_cpu)
     note = f"{slicing.cpu:.2f} s against {copying.cpu:.2f} s; by the clock {slicing.elapsed:.2f} s"
     yield Figure(
         f"slice_params.py on {size / 1e6:.0f} MB against cp, CPU time",
@@ -222,7 +192,7 @@ def _slicing() -> Iterator[Figure]:
     yield Figure("slice_params.py, peak memory", slicing.peak / 1e6, limit, "MB")
 
 
-def _cpu(run: _Run) -> float:
+def _cpu(run: Run) -> float:
     return run.cpu
 
 

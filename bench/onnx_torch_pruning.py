@@ -42,7 +42,7 @@ def main() -> int:
     start = time.process_time()
     found: dict[str, Any] = {}
     try:
-        _prune(network, values)
+        prune(network, values)
         found["seconds"] = round(time.process_time() - start, 2)
         found["memory"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         found["left"] = _count(network) / before
@@ -65,7 +65,8 @@ def _shapes(network: torch.nn.Module, values: Sequence[Any]) -> list[tuple[int, 
     return [tuple(tensor.shape) for tensor in (found if isinstance(found, tuple) else (found,))]
 
 
-def _prune(network: Any, values: tuple[Any, ...]) -> None:
+def prune(network: Any, values: tuple[Any, ...]) -> None:
+    """Prunes a network in place, half of each layer by L1."""
     heads = dict(_projections(network))
     rotary = any("rotary" in type(module).__name__.lower() for module in network.modules())
     vision = [
