@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Callable, Generator, NoReturn, Optional, Sequence
 
 from prunec.cli.options import add_model_options, add_register_option
 from prunec.cli.plan_options import whole_number
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prunec.channels.choices import Choice, Ranking
     from prunec.cli.inputs import Inputs
     from prunec.examples import Data
+    from prunec.scoring.parts import Sweep
     from prunec.scoring.sensitivity import Measurement, OutputChange, SensitivityTable
 
 DESCRIPTION = """Prunes each group of a model alone at several ratios, runs it on examples and writes
@@ -26,9 +27,11 @@ _RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    add_model_options(parser)
+    model = add_model_options(parser)
+    model.nargs = "?"
+    model.required = False
     add_register_option(parser)
-    parser.add_argument("--data", metavar="FILE", required=True, help="examples of the inputs (.npz)")
+    parser.add_argument("--data", metavar="FILE", help="examples of the inputs (.npz)")
     parser.add_argument(
         "--ratios",
         metavar="R,R",
@@ -37,8 +40,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="shares of each group to try (default: 0.1,0.25,0.5,0.75,0.9)",
     )
     parser.add_argument("--criterion", metavar="NAME", help="which units go first (default: l1)")
+    parser.add_argument("--out", metavar="FILE", help="the table (default: sensitivity.csv)")
     parser.add_argument(
-        "--out", metavar="FILE", default="sensitivity.csv", help="the table (default: sensitivity.csv)"
+        "--part",
+        metavar="K/N",
+        type=_part,
+        help="measure the K-th of N parts of the table (default of --out: sensitivity-K-of-N.csv)",
+    )
+    parser.add_argument(
+        "--join", metavar="FILE", nargs="+", help="put all parts together; takes no MODEL and no --data"
     )
     parser.add_argument("--plot", metavar="FILE", help="a picture of it as well (.svg, .png)")
     parser.add_argument(
@@ -52,29 +62,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures."""
+    """Measures, or joins what was measured."""
     from contextlib import closing
     from pathlib import Path
 
     from prunec.cli.inputs import read_inputs
     from prunec.cli.plan_command import check_output
+    from prunec.scoring.parts import Part, write_part
     from prunec.scoring.pictures import check_picture
     from prunec.scoring.sensitivity import write_table
 
+    _check_usage(options)
+    path = Path(options.out or _default_out(options.part))
+    if options.join is not None:
+        return _join(options, path)
     if options.plot is not None:
         check_picture(options.plot)
-        if Path(options.plot) == Path(options.out):
+        if Path(options.plot) == path:
             options.parser.error("argument --plot: it is the file of the table, --out; give another")
     inputs = read_inputs(options)
-    path = Path(options.out)
     check_output(path, inputs, "--out")
     if options.plot is not None:
         check_output(Path(options.plot), inputs, "--plot")
-    table, tables, total = _prepare(options, inputs, path)
-    write_table(path, table)
+    table, tables, sweep = _prepare(options, inputs, path)
+    number = 1 if options.part is None else options.part[0]
+
+    def write(table: SensitivityTable) -> None:
+        if options.part is None:
+            write_table(path, table)
+        else:
+            write_part(path, Part(number, sweep, table))
+
+    total = len(range(number - 1, sweep.rows, sweep.parts))
+    write(table)
     with closing(tables), options.terminal.step("measuring", total, len(table.entries)) as advance:
         for table in tables:
-            write_table(path, table)
+            write(table)
             advance()
     if options.plot is not None:
         _plot(options.plot, table, inputs)
@@ -83,10 +106,51 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_usage(options: argparse.Namespace) -> None:
+    """Measuring takes a model and examples; joining takes neither."""
+    if options.join is None:
+        lacking = [name for name, own in (("MODEL", options.model), ("--data", options.data)) if own is None]
+        if lacking:
+            options.parser.error(f"the following arguments are required: {', '.join(lacking)}")
+    elif options.model is not None or options.data is not None or options.part is not None:
+        options.parser.error(
+            "argument --join: it takes no MODEL, --data or --part: parts say what they are of"
+        )
+    if options.plot is not None and (options.join is not None or options.part is not None):
+        flag = "part" if options.join is None else "join"
+        options.parser.error(
+            f"argument --plot: not with --{flag}; join all parts, then give MODEL, --data and --plot with "
+            "the whole table as --out: nothing is measured anew"
+        )
+
+
+def _default_out(part: Optional[tuple[int, int]]) -> str:
+    return "sensitivity.csv" if part is None else f"sensitivity-{part[0]}-of-{part[1]}.csv"
+
+
+def _join(options: argparse.Namespace, path: Path) -> int:
+    """Writes the table of all parts."""
+    from pathlib import Path
+
+    from prunec.scoring.parts import join
+    from prunec.scoring.sensitivity import write_table
+
+    parts = [Path(name) for name in options.join]
+    if path.resolve() in {part.resolve() for part in parts}:
+        options.parser.error("argument --out: it is one of the parts to join; give another")
+    table = join(parts)
+    if path.exists() and not options.force:
+        _check_known(path, table.measured_for)
+    write_table(path, table)
+    if not options.quiet:
+        _report(table, path)
+    return 0
+
+
 def _prepare(
     options: argparse.Namespace, inputs: Inputs, path: Path
-) -> tuple[SensitivityTable, Generator[SensitivityTable, None, None], int]:
-    """The table so far, the tables that measurements make of it, and how many entries the last has."""
+) -> tuple[SensitivityTable, Generator[SensitivityTable, None, None], Sweep]:
+    """The table so far, the tables that measurements make of it, and what they are a part of."""
     from prunec.channels.choices import choices_of, rank
     from prunec.planning.members import group_members, group_names
     from prunec.scoring.criteria import Settings, check_needs, find_criterion, unit_scores
@@ -98,8 +162,10 @@ def _prepare(
     name = options.criterion or "l1"
     criterion = find_criterion(name)
     check_needs(inputs.analysis, name, criterion, True)
-    table = _known(options, inputs, name, measurement.data.digest, path)
     choices = choices_of(inputs.analysis.solution)
+    part = options.part or (1, 1)
+    sweep = _sweep(options, inputs, part[1], len(pending(choices, options.ratios)))
+    table = _known(options, inputs, name, measurement.data.digest, path, sweep)
     settings = Settings(criterion.aggregate, criterion.normalise, 0, measurement.data)
     check_finite(inputs.analysis, learned_names(inputs.analysis))
     scores = unit_scores(inputs.analysis, name, settings)
@@ -107,11 +173,21 @@ def _prepare(
     names = group_names(group_members(inputs.analysis))
     if options.restore:
         changes = _restored_changes(options, inputs, choices, rankings, measurement.data)
-        tables = measure_by(changes, choices, names, options.ratios, table)
-        return table, tables, len(pending(choices, options.ratios))
+        tables = measure_by(changes, choices, names, options.ratios, table, part)
+        return table, tables, sweep
     jobs = options.jobs or processors()
-    tables = measure(inputs.analysis, choices, rankings, names, measurement, options.ratios, table, jobs)
-    return table, tables, len(pending(choices, options.ratios))
+    tables = measure(
+        inputs.analysis, choices, rankings, names, measurement, options.ratios, table, jobs, part
+    )
+    return table, tables, sweep
+
+
+def _sweep(options: argparse.Namespace, inputs: Inputs, parts: int, rows: int) -> Sweep:
+    from prunec.scoring.parts import Sweep
+
+    said = [f"criterion={options.criterion or 'l1'}", "ratios=" + ",".join(map(repr, options.ratios))]
+    said += [flag for flag in ("strict", "restore") if getattr(options, flag)]
+    return Sweep(parts, rows, inputs.origin.model, inputs.origin.rules or "", " ".join(said))
 
 
 def _restored_changes(
@@ -153,12 +229,12 @@ def _measurement(options: argparse.Namespace, inputs: Inputs) -> Measurement:
 
 
 def _known(
-    options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path
+    options: argparse.Namespace, inputs: Inputs, criterion: str, examples: str, path: Path, sweep: Sweep
 ) -> SensitivityTable:
     """The table that an earlier run left, or an empty one.  Raises PrunecError P542 for another table."""
     from prunec.planning.members import group_digests
-    from prunec.scoring.sensitivity import SensitivityTable, key_of, read_table
-    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+    from prunec.scoring.parts import read_part
+    from prunec.scoring.sensitivity import SensitivityTable, key_of
 
     origin = inputs.origin
     how = ("restored",) if options.restore else ()
@@ -167,15 +243,32 @@ def _known(
     )
     if not path.exists() or options.force:
         return SensitivityTable(criterion, key, ())
+    if options.part is None:
+        return _check_known(path, key)
+    part = read_part(path)
+    if (part.number, part.sweep, part.table.measured_for) != (options.part[0], sweep, key):
+        _measured_for_else(path, "its part, model, rules, groups, parameters, examples or options")
+    return part.table
+
+
+def _check_known(path: Path, key: str) -> SensitivityTable:
+    """The table that is there.  Raises PrunecError P542 where it was measured for something else."""
+    from prunec.scoring.sensitivity import read_table
+
     table = read_table(path)
     if table.measured_for != key:
-        note = "its model, groups, parameters, examples or criterion are not those given"
-        help_text = "give another --out, or --force to replace it"
-        where = printable(str(path))
-        raise PrunecError(
-            Diagnostic("P542", "the table was measured for something else", where, (), (note,), help_text)
-        )
+        _measured_for_else(path, "its model, groups, parameters, examples or criterion")
     return table
+
+
+def _measured_for_else(path: Path, what: str) -> NoReturn:
+    from prunec.support.diagnostics import Diagnostic, PrunecError, printable
+
+    note = f"{what} are not those given"
+    help_text = "give another --out, or --force to replace it"
+    where = printable(str(path))
+    headline = "the table was measured for something else"
+    raise PrunecError(Diagnostic("P542", headline, where, (), (note,), help_text))
 
 
 def _plot(path: str, table: SensitivityTable, inputs: Inputs) -> None:
@@ -202,6 +295,14 @@ def _report(table: SensitivityTable, path: Path) -> None:
     if table.original is not None:
         print(f"accuracy of the original: {table.original:.4f}")
     print(printable(f"written to {path}", 1000))
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, parts = text.partition("/")
+    known = all(own.isascii() and own.isdigit() and len(own) <= 6 for own in (number, parts))
+    if not known or not 1 <= int(number) <= int(parts) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part: 3/16 is the third of sixteen")
+    return int(number), int(parts)
 
 
 def _ratios(text: str) -> tuple[float, ...]:

@@ -162,14 +162,15 @@ def measure(
     ratios: Sequence[float],
     table: SensitivityTable,
     jobs: int,
+    part: tuple[int, int] = (1, 1),
 ) -> Generator[SensitivityTable, None, None]:
     """Measures each choice at each ratio, but for what the table holds, in as many processes; the table
-    after each measurement.
+    after each measurement.  Of ``part`` (3, 16) it is each sixteenth, from the third on.
 
     Entries come in the order in which they are done; the file has them in the order of the groups.  Raises
     PrunecError as the model's framework and :func:`prunec.support.workers.spread` do.
     """
-    missing = _missing(choices, ratios, table)
+    missing = _missing(choices, ratios, table, part)
 
     def smaller() -> Iterator[Candidate]:
         for choice, steps in missing:
@@ -190,21 +191,22 @@ def measure_by(
     names: Sequence[str],
     ratios: Sequence[float],
     table: SensitivityTable,
+    part: tuple[int, int] = (1, 1),
 ) -> Generator[SensitivityTable, None, None]:
     """Measures as :func:`measure` does, one after the other, by what ``change`` says of a choice after a
     number of steps."""
-    for choice, steps in _missing(choices, ratios, table):
+    for choice, steps in _missing(choices, ratios, table, part):
         table = _with_entry(table, choice, steps, names, change(choice, steps))
         yield table
 
 
 def _missing(
-    choices: Sequence[Choice], ratios: Sequence[float], table: SensitivityTable
+    choices: Sequence[Choice], ratios: Sequence[float], table: SensitivityTable, part: tuple[int, int]
 ) -> list[tuple[Choice, int]]:
     done = {(entry.group, entry.removed) for entry in table.entries}
     return [
         (choice, steps)
-        for choice, steps in pending(choices, ratios)
+        for choice, steps in pending(choices, ratios)[part[0] - 1 :: part[1]]
         if (choice.groups[0], steps * len(choice.cells)) not in done
     ]
 
@@ -250,33 +252,48 @@ def write_table(path: Path, table: SensitivityTable) -> None:
 
 def read_table(path: Path) -> SensitivityTable:
     """Reads a table.  Raises PrunecError P541 where the file cannot be read or is no such table."""
-    name = str(path)
+    return parse_table(path, read_table_text(path))
+
+
+def read_table_text(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, not longer than a table may be.  Raises PrunecError P541."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read(MAXIMUM_BYTES + 1)
     except OSError as error:
         note = f"the system says: {error.strerror or error}"
-        _fail("P541", "cannot read the sensitivities", name, note, _HELP)
+        _fail("P541", "cannot read the sensitivities", str(path), note, _HELP)
     except UnicodeDecodeError:
-        _fail("P541", "these are no sensitivities", name, "it is not text", _HELP)
+        unreadable(path, "it is not text")
     try:
         rows = list(csv.reader(io.StringIO(text[:MAXIMUM_BYTES])))
     except csv.Error as error:  # a field longer than any name
-        _fail("P541", "these are no sensitivities", name, printable(str(error)), _HELP)
-    if len(text) > MAXIMUM_BYTES or len(rows) < 2 or tuple(rows[0]) != COLUMNS:
-        _fail("P541", "these are no sensitivities", name, f"the first row is not {','.join(COLUMNS)}", _HELP)
+        unreadable(path, printable(str(error)))
+    return [] if len(text) > MAXIMUM_BYTES else rows
+
+
+def parse_table(path: Path, rows: Sequence[Sequence[str]], before: int = 0) -> SensitivityTable:
+    """The table in rows that come after ``before`` others.  Raises PrunecError P541 where they are none."""
+    if len(rows) < 2 or tuple(rows[0]) != COLUMNS:
+        unreadable(
+            path, f"{'the first row' if not before else f'row {before + 1}'} is not {','.join(COLUMNS)}"
+        )
     entries = []
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in enumerate(rows[1:], before + 2):
         try:
             entry = _entry(row)
         except (ValueError, IndexError):
-            note = f"row {number} does not hold a measurement"
-            _fail("P541", "these are no sensitivities", name, note, _HELP)
+            unreadable(path, f"row {number} does not hold a measurement")
         if entry is not None:
             entries.append(entry)
     first = rows[1]
     original = float(first[6]) if not first[0] and first[6] else None
     return SensitivityTable(first[7], first[8], tuple(entries), original)
+
+
+def unreadable(path: Path, note: str) -> NoReturn:
+    """Raises PrunecError P541 for a file that is no table."""
+    _fail("P541", "these are no sensitivities", str(path), note, _HELP)
 
 
 def _entry(row: Sequence[str]) -> Optional[Entry]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cli.tools import plan_of, run
 from planning.models import parameters, small_analysis, write_model
 
 from prunec.planning.choose import Options, make_plan
+from prunec.scoring.parts import Part, Sweep, join, write_part
 from prunec.scoring.sensitivity import COLUMNS, Entry, SensitivityTable, read_table, write_table
 from prunec.support.diagnostics import PrunecError, render
 
@@ -247,3 +249,89 @@ def test_usage(model: Path, capsys: Any) -> None:
     assert code == 2 and "argument --ratios: '2' is not a share" in err
     code, _, err = run(capsys, "plan", model, "--criterion", "sensitivity")
     assert code == 2 and "argument --criterion: sensitivity needs --sensitivity FILE" in err
+
+
+def joined(capsys: Any, folder: Path, names: list[Path], *more: object) -> tuple[int, str, str]:
+    return run(capsys, "sensitivity", "--join", *names, "--out", folder / "joined.csv", "--quiet", *more)
+
+
+def test_sixteen_parts_make_the_same_table(model: Path, capsys: Any) -> None:
+    folder = model.parent
+    assert measured(capsys, model, "--quiet") == (0, "", "")
+    whole = (folder / "s.csv").read_bytes()
+    # More parts than measurements would leave some empty: of 10, sixteen parts do.
+    assert len(read_table(folder / "s.csv").entries) < 16
+    parts = [folder / f"p{number}.csv" for number in range(1, 17)]
+    for number, path in enumerate(parts, 1):
+        own = ("--out", path, "--part", f"{number}/16", "--quiet")
+        assert measured(capsys, model, *own) == (0, "", "")
+    assert joined(capsys, folder, parts[::-1]) == (0, "", "")
+    assert (folder / "joined.csv").read_bytes() == whole
+    code, _, err = joined(capsys, folder, parts[:2] + parts[3:12] + parts[13:], "--force")
+    assert code == 1 and "error[P549]: parts are lacking" in err and "3/16, 13/16" in err
+    # A part goes on as the same part of the same sweep, and as nothing else.
+    before = parts[0].read_bytes()
+    assert measured(capsys, model, "--out", parts[0], "--part", "1/16", "--quiet")[0] == 0
+    assert parts[0].read_bytes() == before
+    for part, more in (("2/16", ()), ("1/17", ()), ("1/16", ("--ratios", "0.3"))):
+        code, _, err = measured(capsys, model, "--out", parts[0], "--part", part, *more)
+        assert code == 1 and "error[P542]" in err and parts[0].read_bytes() == before
+
+
+SWEEP = Sweep(2, 3, "m", "r", "criterion=l1")
+
+
+def parts_of(folder: Path, *parts: Part) -> list[Path]:
+    paths = [folder / f"{number}.csv" for number in range(len(parts))]
+    for path, part in zip(paths, parts):
+        write_part(path, part)
+    return paths
+
+
+FIRST = Part(1, SWEEP, table((0, 8, 2, 0.1), (1, 6, 3, 0.5)))
+SECOND = Part(2, SWEEP, table((0, 8, 4, 0.25)))
+
+
+def test_parts_joined(tmp_path: Path) -> None:
+    whole = table((0, 8, 2, 0.1), (0, 8, 4, 0.25), (1, 6, 3, 0.5))
+    assert join(parts_of(tmp_path, FIRST, SECOND)) == whole
+    assert join(parts_of(tmp_path, SECOND, FIRST, SECOND)) == whole
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((FIRST,), "parts are lacking"),
+        ((FIRST, replace(SECOND, sweep=replace(SWEEP, model="n"))), "the model: n here, m in"),
+        ((FIRST, replace(SECOND, sweep=replace(SWEEP, rules="s"))), "the rules: s here, r in"),
+        ((FIRST, replace(SECOND, sweep=replace(SWEEP, options="x"))), "options: x here"),
+        ((FIRST, replace(SECOND, sweep=replace(SWEEP, parts=3))), "the number of parts: 3 here, 2 in"),
+        ((FIRST, replace(SECOND, table=replace(SECOND.table, measured_for="d"))), "(measured_for): d here"),
+        ((FIRST, replace(SECOND, table=table())), "part 2/2 is not whole"),
+        ((FIRST, replace(SECOND, table=table((0, 8, 2, 0.1)))), "parts hold measurements of each other"),
+        (
+            (FIRST, SECOND, replace(SECOND, table=table((0, 8, 4, 0.26)))),
+            "it is group 0 without 4 of its units",
+        ),
+        ((FIRST, replace(SECOND, table=replace(SECOND.table, original=0.5))), "0.500000 and 0.750000"),
+    ],
+)
+def test_parts_that_make_no_whole(tmp_path: Path, parts: tuple[Part, ...], words: str) -> None:
+    with pytest.raises(PrunecError) as caught:
+        join(parts_of(tmp_path, *parts))
+    shown = render(caught.value.diagnostics[0])
+    assert shown.startswith("error[P549]: ") and words in shown
+
+
+def test_files_that_are_no_parts(tmp_path: Path, capsys: Any) -> None:
+    write_table(tmp_path / "s.csv", table((0, 8, 2, 0.1)))
+    code, _, err = joined(capsys, tmp_path, [tmp_path / "s.csv"])
+    assert code == 1 and "error[P541]" in err and "it is no part of a table" in err
+    (path,) = parts_of(tmp_path, FIRST)
+    path.write_text(path.read_text().replace("1,2,3,m", "3,2,3,m"))
+    code, _, err = joined(capsys, tmp_path, [path])
+    assert code == 1 and "row 2 does not say which part it is" in err
+    for part in ("0/2", "3/2", "a/2", "2", "1/1000000"):
+        assert run(capsys, "sensitivity", "m.onnx", "--data", "d.npz", "--part", part)[0] == 2
+    assert run(capsys, "sensitivity", "--join", path, "--out", path)[0] == 2
+    assert run(capsys, "sensitivity", "--part", "1/2")[0] == 2
