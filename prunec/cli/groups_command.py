@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Sequence
 
-from prunec.cli.options import add_model_options
+from prunec.cli.options import add_model_options, add_policy_option
 
 if TYPE_CHECKING:
     from prunec.cli.inputs import Inputs
@@ -19,6 +19,7 @@ choose what goes."""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model_options(parser)
+    add_policy_option(parser)
     parser.add_argument("--json", action="store_true", help="print groups.json instead of a table")
 
 

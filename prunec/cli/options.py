@@ -52,6 +52,11 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_policy_option(parser: argparse.ArgumentParser) -> None:
+    """A policy, for commands that show groups as a plan with it has them."""
+    parser.add_argument("--policy", metavar="FILE", help="a .prune file: groups are as it has them")
+
+
 def add_register_option(parser: argparse.ArgumentParser) -> None:
     """Operators written in Python, for commands that run the model.  Nothing else imports a user's file."""
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Callable, Generator, NoReturn, Optional, Sequence
 
-from prunec.cli.options import add_model_options, add_register_option
+from prunec.cli.options import add_model_options, add_policy_option, add_register_option
 from prunec.cli.plan_options import whole_number
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model = add_model_options(parser)
     model.nargs = "?"
     model.required = False
+    add_policy_option(parser)
     add_register_option(parser)
     parser.add_argument("--data", metavar="FILE", help="examples of the inputs (.npz)")
     parser.add_argument(
@@ -81,6 +82,10 @@ def run(options: argparse.Namespace) -> int:
         if Path(options.plot) == path:
             options.parser.error("argument --plot: it is the file of the table, --out; give another")
     inputs = read_inputs(options)
+    if inputs.policy is not None and inputs.policy.interfaces:
+        options.parser.error(
+            "argument --policy: models are measured with the same inputs and outputs; leave out `interface`"
+        )
     check_output(path, inputs, "--out")
     if options.plot is not None:
         check_output(Path(options.plot), inputs, "--plot")
@@ -238,6 +243,8 @@ def _known(
 
     origin = inputs.origin
     how = ("restored",) if options.restore else ()
+    if inputs.policy is not None and inputs.policy.regroups:
+        how = (*how, f"policy {inputs.policy.digest}")
     key = key_of(
         (origin.model, *group_digests(inputs.analysis), origin.parameters or "", examples, criterion, *how)
     )

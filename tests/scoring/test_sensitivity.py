@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -335,3 +336,40 @@ def test_files_that_are_no_parts(tmp_path: Path, capsys: Any) -> None:
         assert run(capsys, "sensitivity", "m.onnx", "--data", "d.npz", "--part", part)[0] == 2
     assert run(capsys, "sensitivity", "--join", path, "--out", path)[0] == 2
     assert run(capsys, "sensitivity", "--part", "1/2")[0] == 2
+
+
+def test_groups_as_a_policy_has_them_are_measured(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("mxnet", reason="needs MXNet")
+    values = parameters()
+    values["conv2_weight"] = values["conv2_weight"][:, :4]
+    path = write_model(tmp_path, values)
+    document = json.loads(path.read_text())
+    document["nodes"][11]["attrs"]["num_group"] = "2"
+    path.write_text(json.dumps(document))
+    inputs = np.random.default_rng(1).standard_normal((4, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", data=inputs)
+    whole, hold, interface = (tmp_path / name for name in ("whole.prune", "hold.prune", "interface.prune"))
+    whole.write_text('policy "conv*" { whole rows }')
+    hold.write_text('policy "conv1" { hold }')
+    interface.write_text('interface "*"')
+    groups = []
+    for policy in ((), ("--policy", hold), ("--policy", whole)):
+        code, out, _ = run(capsys, "groups", path, *policy, "--json")
+        assert code == 0
+        groups.append(json.loads(out)["groups"])
+    assert groups[0] == groups[1] != groups[2]
+    ratios = ("--ratios", "0.5", "--quiet")
+    assert measured(capsys, path, *ratios, "--policy", whole) == (0, "", "")
+    by_rows = read_table(tmp_path / "s.csv")
+    # What changes no groups goes on with the table of none; what changes them does not.
+    code, _, err = measured(capsys, path, *ratios)
+    assert code == 1 and "error[P542]" in err
+    given = ("--criterion", "sensitivity", "--sensitivity", tmp_path / "s.csv", "--policy", whole)
+    assert run(capsys, "plan", path, *given, "--out", tmp_path / "plan.json")[0] == 0
+    assert measured(capsys, path, *ratios, "--force") == (0, "", "")
+    by_columns = read_table(tmp_path / "s.csv")
+    assert [e.change for e in by_columns.entries] != [e.change for e in by_rows.entries]
+    assert measured(capsys, path, *ratios, "--policy", hold) == (0, "", "")
+    assert read_table(tmp_path / "s.csv") == by_columns
+    code, _, err = measured(capsys, path, "--policy", interface)
+    assert code == 2 and "leave out `interface`" in err
