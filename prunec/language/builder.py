@@ -304,6 +304,11 @@ class _RuleBuilder(Builder):
         (tensor, *condition), guard = _with_guard(children)
         return syntax.Zero(self.name(tensor), condition[0] if condition else None, guard, span)
 
+    def make_passes(self, children: Children, span: Span) -> syntax.Passes:
+        tensors, guard = _with_guard(children)
+        passed, output, zero = (self.name(token) for token in tensors)
+        return syntax.Passes(passed, output, zero, guard, span)
+
     def make_balanced(self, children: Children, span: Span) -> syntax.Balanced:
         (name,), guard = _with_guard(children)
         return syntax.Balanced(self.name(name), guard, span)

@@ -40,6 +40,7 @@ from prunec.language.syntax import (
     MultiplyAdds,
     Name,
     Neutral,
+    Passes,
     Product,
     Reason,
     Rest,
@@ -202,6 +203,8 @@ def _statement(statement: Statement | Hint) -> str:
     if isinstance(statement, Zero):
         condition = f" if {_condition(statement.condition)}" if statement.condition else ""
         return f"zero {statement.tensor.name}{condition}"
+    if isinstance(statement, Passes):
+        return f"passes {statement.passed.name} as {statement.output.name} if zero {statement.zero.name}"
     if isinstance(statement, Balanced):
         return f"balanced {statement.name.name}"
     if isinstance(statement, Holds):

@@ -134,6 +134,16 @@ def wrong_argument(function: Function, argument: Expression, kind: str) -> Diagn
     )
 
 
+def passes_several(tensor: Name) -> Diagnostic:
+    """A variadic tensor in ``passes``, which speaks of single ones."""
+    return Diagnostic(
+        "P223",
+        f"`passes` speaks of single tensors, and `{tensor.name}` stands for several",
+        annotations=(Annotation(tensor.span, "is variadic"),),
+        help="name tensors that stand without `*`, or delete the statement",
+    )
+
+
 def contracts_nothing(target: Name | Rest, place: AxisOccurrence, in_output: bool) -> Diagnostic:
     """An axis under ``contracts`` that an output has, or only one input."""
     why = "an output has this axis" if in_output else f"only `{place.tensor.name}` has this axis"

@@ -9,6 +9,7 @@ from prunec.language.check_messages import (
     contracts_nothing,
     function_out_of_place,
     function_span,
+    passes_several,
     replaced,
     rest_or_name,
     twice,
@@ -61,6 +62,7 @@ from prunec.language.syntax import (
     Name,
     Neutral,
     Not,
+    Passes,
     Rest,
     Rule,
     Scales,
@@ -320,6 +322,12 @@ class _Names:
         for statement in self.rule.statements:
             if isinstance(statement, (Zero, Holds)):
                 yield from self._tensor_of(statement.tensor, (OUTPUTS,), "an output")
+            if isinstance(statement, Passes):
+                yield from self._tensor_of(statement.output, (OUTPUTS,), "an output")
+                for tensor in (statement.passed, statement.zero):
+                    yield from self._tensor_of(tensor, ("data", "parameters"), "an input")
+                tensors = (statement.passed, statement.output, statement.zero)
+                yield from (passes_several(name) for name in tensors if self._is_variadic(name))
             condition = None
             if isinstance(statement, Zero):
                 condition = statement.condition
@@ -346,6 +354,10 @@ class _Names:
             if outputs or len(inputs) == 1:
                 yield contracts_nothing(target, outputs[0] if outputs else found[0], bool(outputs))
 
+    def _is_variadic(self, name: Name) -> bool:
+        tensor = self.tensors.get(name.name)
+        return tensor is not None and tensor.kind == "variadic"
+
     def _tensor_of(self, name: Name, parts: tuple[str, ...], what: str) -> Iterator[Diagnostic]:
         found = tuple(self._tensor(name))
         yield from found
@@ -354,5 +366,6 @@ class _Names:
                 "P223",
                 f"`{name.name}` is not {what} of this rule",
                 annotations=(Annotation(name.span, f"expected {what}"),),
-                help="`zero` and `holds` speak of outputs, `if`, `unless zero` and `neutral` of inputs",
+                help="`zero`, `as` and `holds` speak of outputs, `passes`, `if`, `unless zero` and `neutral` "
+                "of inputs",
             )

@@ -289,6 +289,18 @@ class Zero:
 
 
 @dataclass(frozen=True)
+class Passes:
+    """``passes a as out if zero b when guard``: where all of ``b`` is zero, ``out`` is ``a``, if that has
+    its shape."""
+
+    passed: Name
+    output: Name
+    zero: Name
+    when: Optional[Expression]
+    span: Span = span_field()
+
+
+@dataclass(frozen=True)
 class Balanced:
     """``balanced c``: the parts named ``c`` of a variadic sum stay equal in size."""
 
@@ -307,7 +319,7 @@ class Holds:
     span: Span = span_field()
 
 
-Statement = Union[Equation, Keep, Mixes, Zero, Balanced, Holds]
+Statement = Union[Equation, Keep, Mixes, Zero, Passes, Balanced, Holds]
 
 
 # --- hints: what no channel depends on ------------------------------------------------------

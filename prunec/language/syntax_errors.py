@@ -43,6 +43,7 @@ _GROUPS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "KEEP",
                 "MIXES",
                 "ZERO",
+                "PASSES",
                 "BALANCED",
                 "HOLDS",
                 "HINT",

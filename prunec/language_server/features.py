@@ -33,6 +33,7 @@ _KEYWORDS = {
     "mixes": "The operator combines over these channels: removing some changes the value of the rest.",
     "unless": "…unless removed channels are known to be zero in these tensors.",
     "zero": "The tensor is zero in a removed channel.",
+    "passes": "Where all of one input is zero, the output is the other input, if that has its shape.",
     "balanced": "The parts of a variadic sum stay equally long.",
     "hint": "What no channel depends on; behind all statements.",
     "neutral": "The value that masks a parameter, where zero does not.",

@@ -18,6 +18,7 @@ from prunec.language.syntax import (
     MultiplyAdds,
     Name,
     Neutral,
+    Passes,
     Rest,
     Rule,
     Scales,
@@ -27,7 +28,7 @@ from prunec.language.syntax import (
 from prunec.lowering.bound import Bound
 from prunec.lowering.expansion import variadic_names
 from prunec.lowering.expressions import Scalar, Scope, Unspreadable, indexed, spread
-from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, RuleHeader, ZeroClaim
+from prunec.lowering.lowered import AttributeEdit, CodesEdit, LoweredRule, Passing, RuleHeader, ZeroClaim
 from prunec.lowering.name_roles import zero_inputs
 from prunec.lowering.reasons import RuleReason
 from prunec.lowering.signatures import axis_names, equations, slots_of
@@ -66,6 +67,7 @@ def lower(
         codes=() if bound.open else tuple(_codes(bound)),
         vanishing=tuple(_vanishing(bound)),
         zeros=_zeros(rule),
+        passes=_passes(bound),
         neutral=_neutral(rule),
         scales=frozenset(hint.tensor.name for hint in rule.hints if isinstance(hint, Scales)),
         value_inputs=value_inputs,
@@ -190,6 +192,18 @@ def _zeros(rule: Rule) -> tuple[ZeroClaim, ...]:
         ZeroClaim(s.tensor.name, None if s.condition is None else zero_inputs(s.condition))
         for s in rule.statements
         if isinstance(s, Zero)
+    )
+
+
+def _passes(bound: Bound) -> tuple[Passing, ...]:
+    """What the rule says of tensors that are connected."""
+    said = [s for s in bound.rule.statements if isinstance(s, Passes)]
+    inputs = {tensor.slot: place for place, tensor in enumerate(bound.inputs)} if said else {}
+    outputs = {tensor.slot: place for place, tensor in enumerate(bound.outputs)} if said else {}
+    return tuple(
+        Passing(inputs[s.passed.name], outputs[s.output.name], inputs[s.zero.name])
+        for s in said
+        if s.passed.name in inputs and s.zero.name in inputs and s.output.name in outputs
     )
 
 

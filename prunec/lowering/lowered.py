@@ -64,11 +64,22 @@ class ZeroClaim:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """That the output ``output`` is the input ``passed`` where all of the input ``zero`` is zero, if output
+    and passed input have one shape: by their places among the node's outputs and inputs."""
+
+    passed: int
+    output: int
+    zero: int
+
+
+@dataclass(frozen=True)
 class LoweredRule(PlainRule):
     """A rule lowered to one node.
 
     ``edits`` and ``codes`` give the attributes of the smaller model.  ``vanishing`` are names of axes that
     the operator takes away if they come to have size one.  ``zeros`` are what the rule claims of zeros,
+    ``passes`` which inputs it hands on where others are zero,
     ``neutral`` the values that mask parameters where that is not zero, by slot, ``scales`` the slots of
     parameters that channels are multiplied by.  ``value_inputs`` are the attributes that inputs carry, each
     with the position of its input.  ``costly`` says whether the rule counts ``multiply_adds``, an expression
@@ -80,6 +91,7 @@ class LoweredRule(PlainRule):
     codes: tuple[CodesEdit, ...]
     vanishing: tuple[str, ...]
     zeros: tuple[ZeroClaim, ...]
+    passes: tuple[Passing, ...]
     neutral: Mapping[str, float]
     scales: frozenset[str]
     value_inputs: tuple[tuple[str, int], ...]

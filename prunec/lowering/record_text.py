@@ -50,6 +50,9 @@ def _statements(rule: LoweredRule) -> Iterator[str]:
     for claim in rule.zeros:
         condition = "" if claim.condition is None else f" if {zero_inputs_text(claim.condition)}"
         yield f"  zero {claim.slot}{condition}"
+    for own in rule.passes:
+        passed, zero = rule.inputs[own.passed].label, rule.inputs[own.zero].label
+        yield f"  passes {passed} as {rule.outputs[own.output].label} if zero {zero}"
     for slot, value in rule.neutral.items():
         yield f"  neutral {slot} = {value:g}"
     for slot in sorted(rule.scales):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from prunec.frontends.runtime import Array
-from prunec.frontends.trial_networks import USUAL, Point
-from prunec.frontends.trials import NODE, TrialModel, Trials
+from prunec.frontends.trial_networks import USUAL
+from prunec.frontends.trials import TrialModel, Trials
 from prunec.language.canonical import print_axis_expression
 from prunec.language.syntax import Call, Contracts, Name, Rest, Rule
 from prunec.lowering.contractions import Contraction, apply_along, contractions
+from prunec.proving.claims import Claim, ClaimOutcome, node_alone, refuted_claim
 from prunec.proving.node import TrialNode
-from prunec.proving.random_network import Network
-from prunec.proving.rule_verdict import Failure
 from prunec.proving.rules_under_trial import AROUND
-from prunec.proving.trial import TOLERANCE, source
+from prunec.proving.trial import TOLERANCE
 from prunec.sizes import closed
 from prunec.support.comparison import relative_error
 from prunec.support.diagnostics import PrunecError
@@ -29,11 +28,9 @@ _DRAWS = 3
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What a rule says of an axis, or of several: ``words``, and the name whose plain names it speaks of."""
+class AxisClaim(Claim):
+    """What a rule says of an axis, or of several: ``name`` is that whose plain names it speaks of."""
 
-    words: str
-    place: str
     name: str
 
     def speaks_of(self, name: str) -> bool:
@@ -41,19 +38,10 @@ class Claim:
         return name == self.name or name.startswith(f"{self.name}.")
 
 
-@dataclass(frozen=True)
-class ClaimOutcome:
-    """What a node says of a claim: a failure, or why it says nothing; neither where the claim holds."""
-
-    claim: Claim
-    failure: Optional[Failure] = None
-    untried: str = ""
-
-
-def claims(rule: Rule) -> tuple[Claim, ...]:
+def contraction_claims(rule: Rule) -> tuple[AxisClaim, ...]:
     """What a rule says of contracted axes."""
     return tuple(
-        Claim(f"contracts {print_axis_expression(target)}", hint.span.place, _name(target))
+        AxisClaim(f"hint contracts {print_axis_expression(target)}", hint.span.place, _name(target))
         for hint in rule.hints
         if isinstance(hint, Contracts)
         for target in hint.targets
@@ -65,25 +53,21 @@ def _name(target: Name | Rest | Call) -> str:
     return first.name if isinstance(first, (Name, Rest)) else ""
 
 
-def try_claims(
+def try_contractions(
     trials: Trials, rule: Rule, node: TrialNode, random: np.random.Generator
 ) -> Iterator[ClaimOutcome]:
     """What one node says of each contracted axis that it has."""
     found = {contraction.name: contraction for contraction in contractions(node.rule)}
     in_outputs = {name: slot.label for slot in node.rule.outputs for name in slot.names}
     for name in node.rule.contracted:
-        claim = next(claim for claim in claims(rule) if claim.speaks_of(name))
+        claim = next(claim for claim in contraction_claims(rule) if claim.speaks_of(name))
         if name in in_outputs:
             problem = f"the output {in_outputs[name]} has the axis {name}, so no sum runs over it"
-            yield ClaimOutcome(claim, _failure(node, claim, problem))
+            yield ClaimOutcome(claim, refuted_claim(node, claim, problem))
         elif name not in found:
             yield ClaimOutcome(claim, untried="no two inputs have the axis")
         else:
             yield _try(trials, node, claim, found[name], random)
-
-
-def _failure(node: TrialNode, claim: Claim, problem: str) -> Failure:
-    return node.failure(f"`hint {claim.words}` ({claim.place}) does not hold: {problem}")
 
 
 def _try(
@@ -100,7 +84,7 @@ def _try(
             return ClaimOutcome(claim, untried=(first.notes or (first.headline,))[0])
         if not problem:
             return ClaimOutcome(claim, untried=doubt)
-    return ClaimOutcome(claim, _failure(node, claim, problem))
+    return ClaimOutcome(claim, refuted_claim(node, claim, problem))
 
 
 @dataclass(frozen=True)
@@ -158,7 +142,9 @@ class _Trial:
 
 def _trial(trials: Trials, node: TrialNode, contraction: Contraction, random: np.random.Generator) -> _Trial:
     """The node with inputs and matrices drawn at random."""
-    network, names = _network(trials, node, contraction, random)
+    network, by_place = node_alone(trials, node, contraction.inputs, random)
+    first_name, second_name = (by_place[place] for place in contraction.inputs)
+    names = (first_name, second_name)
     values = {**network.inputs, **network.parameters}
     first, second = (np.asarray(values[name], np.float64) for name in names)
     rule = node.rule
@@ -180,29 +166,6 @@ def _trial(trials: Trials, node: TrialNode, contraction: Contraction, random: np
         multiplied=(_usual(multiplied[0]), _usual(multiplied[1])),
         length=lengths[-1],
     )
-
-
-def _network(
-    trials: Trials, node: TrialNode, contraction: Contraction, random: np.random.Generator
-) -> tuple[Network, tuple[str, str]]:
-    """The node alone, and the names of the two variables that it multiplies."""
-    version = node.operator.version
-    network = Network(random, trials.templates(version), version, trials.types)
-    points: list[Optional[Point]] = []
-    names: list[str] = []
-    for position, slot in enumerate(node.inputs):
-        if slot is None:
-            points.append(None)
-        elif sum(point is not None for point in points) in contraction.inputs:
-            names.append(f"{NODE}_{position}_{slot.name}")
-            add = network.add_parameter if slot.learned else network.add_input
-            points.append(add(names[-1], slot.shape))
-        else:
-            points.append(source(network, position, slot))
-    made = network.add(node.operator.name, node.attributes, points, node.outputs, NODE, node.kinds)
-    network.heads += [network.cast(point) for point in made]
-    first, second = names
-    return network, (first, second)
 
 
 def _usual(array: Array) -> Array:

@@ -15,11 +15,12 @@ from prunec.frontends.operators import Operator
 from prunec.frontends.trials import Illegal, SampledNode, Trials
 from prunec.language.library import RuleSet, load
 from prunec.language.syntax import Rule
-from prunec.proving.contraction_trial import claims, try_claims
+from prunec.proving.contraction_trial import contraction_claims, try_contractions
 from prunec.proving.draw import draw_form
 from prunec.proving.forms import forms, may_hold
 from prunec.proving.framework import Refuted, trials_for
 from prunec.proving.node import TrialNode, legal_node
+from prunec.proving.passing_trial import passing_claims, try_passing
 from prunec.proving.rule_verdict import NOT_TRIED, RIGHT, TOO_STRICT, WRONG, Failure, RuleVerdict, span_of
 from prunec.proving.rules_under_trial import RulesUnderTrial
 from prunec.proving.shapes import NotDrawn
@@ -226,9 +227,11 @@ class _Proof:
             self.record.untried += self._untried_claims(name)
 
     def _untried_claims(self, name: str) -> list[tuple[str, str]]:
-        """What the rule says of contracted axes that no node of an operator put to the test."""
-        words = dict.fromkeys(f"{name} {claim.words}" for claim in claims(self.rule))
-        found = {told: self.record.claimed.get(told, ["no node has the axis"]) for told in words}
+        """The claims of the rule that no node of an operator put to the test."""
+        words = dict.fromkeys(
+            f"{name} {claim.words}" for claim in (*contraction_claims(self.rule), *passing_claims(self.rule))
+        )
+        found = {told: self.record.claimed.get(told, ["no node has what it speaks of"]) for told in words}
         return [(told, _commonest(reasons)) for told, reasons in found.items() if "" not in reasons]
 
     def _try_form(
@@ -268,9 +271,11 @@ class _Proof:
         return reasons
 
     def _try_claims(self, name: str, node: TrialNode) -> None:
-        """What the rule says of contracted axes, with draws of their own."""
+        """What the rule says of contracted axes and of inputs passed on, with draws of their own."""
         random = np.random.default_rng([self.seed, len(self.record.nodes)])
-        for outcome in try_claims(self.trials, self.rule, node, random):
+        contracted = try_contractions(self.trials, self.rule, node, random)
+        passed = try_passing(self.trials, self.rule, node, random)
+        for outcome in (*contracted, *passed):
             self.record.claimed.setdefault(f"{name} {outcome.claim.words}", []).append(outcome.untried)
             if outcome.failure is not None:
                 self.record.failures.append(outcome.failure)
@@ -293,7 +298,12 @@ class _Proof:
     def _verdict(self) -> RuleVerdict:
         rule, record = self.rule, self.record
         untried = tuple(record.untried)
-        contracted = sum(reasons.count("") for reasons in record.claimed.values())
+        passing = {claim.words for claim in passing_claims(rule)}
+        tried = [
+            (told.partition(" ")[2] in passing, reasons.count("")) for told, reasons in record.claimed.items()
+        ]
+        contracted = sum(count for is_passing, count in tried if not is_passing)
+        passed = sum(count for is_passing, count in tried if is_passing)
         base = RuleVerdict(
             rule.label,
             span_of(rule),
@@ -302,6 +312,7 @@ class _Proof:
             record.pruned,
             untried=untried,
             contracted=contracted,
+            passed=passed,
         )
         if record.failures:
             smallest = min(record.failures, key=lambda failure: failure.size)

@@ -43,7 +43,8 @@ class RuleVerdict:
     ``verdict`` is ``"right"``, ``"wrong"``, ``"too strict"`` or ``"not tried"``.  ``cases`` networks ran and
     in ``pruned`` of them channels were removed.  ``failure`` is the smallest case in which the rule is wrong;
     ``reason`` says why a rule was not tried, or what it keeps without need.  ``untried`` gives, for operators
-    of the rule without a case, the reason; ``contracted`` counts the contracted axes that were tried.
+    of the rule without a case, the reason; ``contracted`` counts the contracted axes that were tried,
+    ``passed`` the inputs that are passed on.
     """
 
     label: str
@@ -55,10 +56,12 @@ class RuleVerdict:
     reason: str = ""
     untried: tuple[tuple[str, str], ...] = ()
     contracted: int = 0
+    passed: int = 0
 
     def __str__(self) -> str:
         contracted = f", {self.contracted} contracted axes tried" if self.contracted else ""
-        cases = f"{self.cases} cases, {self.pruned} with channels removed{contracted}"
+        passed = f", {self.passed} passed inputs tried" if self.passed else ""
+        cases = f"{self.cases} cases, {self.pruned} with channels removed{contracted}{passed}"
         head = f"{self.verdict:10} {self.label}  ({cases})"
         if self.verdict == RIGHT:
             return "\n    ".join([head, *(f"{name} not tried: {why}" for name, why in self.untried)])

@@ -166,4 +166,6 @@ def test_claims_that_no_case_tries_are_told() -> None:
     text = SUM.replace("if data\n", "if data\n  hint contracts pick(*x, axis, exclude) when not keepdims\n")
     verdict = proved(text, 8, False, MXNET)
     assert verdict.verdict == "right" and verdict.contracted == 0
-    assert "sum contracts pick(*x, axis, exclude) not tried: no two inputs have the axis" in report([verdict])
+    assert "sum hint contracts pick(*x, axis, exclude) not tried: no two inputs have the axis" in report(
+        [verdict]
+    )
