@@ -22,6 +22,7 @@ ROOMS = (
     "lowering",
     "channels",
     "analysis",
+    "branches",
     "embedded",
     "rewriting",
     "frontends",

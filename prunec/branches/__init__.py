@@ -1,0 +1,1 @@
+"""Whole branches of a model: what may leave it where a rule passes on another input."""
