@@ -9,7 +9,9 @@ from typing import Iterator, Mapping, Optional
 from prunec.analysis.analyse import Analysis
 from prunec.branches.zeroing import Zeroing, zeroings
 from prunec.graph import Graph, Tensor, shape_text
+from prunec.lowering.expressions import evaluate
 from prunec.lowering.lowered import LoweredGraph, Passing
+from prunec.sizes import closed
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,26 @@ def find_branches(analysis: Analysis) -> tuple[Branch, ...]:
             if branch is not None:
                 found.append(branch)
     return tuple(found)
+
+
+def branch_costs(analysis: Analysis, branch: Branch) -> tuple[Optional[int], Optional[int]]:
+    """The elements of the parameters of a branch, and the multiply-adds of one run of it; ``None`` where a
+    size is not known."""
+    lowered = analysis.lowered
+    shapes = [lowered.shapes.get(Tensor(variable, 0)) for variable in branch.parameters]
+    known = all(shape is not None and None not in shape for shape in shapes)
+    elements = sum(prod(size or 0 for size in shape or ()) for shape in shapes)
+    total = 0
+    for index in branch.nodes:
+        rule = lowered.rules[index]
+        if rule is None or not rule.costly:
+            continue
+        sizes = {name: lowered.example(size) for name, size in rule.sizes.items()}
+        count = closed(evaluate(rule.multiply_adds, sizes))
+        if count is None:
+            return elements if known else None, None
+        total += count
+    return elements if known else None, total
 
 
 def branches_text(analysis: Analysis, branches: tuple[Branch, ...]) -> str:

@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     add_policy_option(parser)
     parser.add_argument("--json", action="store_true", help="print groups.json instead of a table")
+    parser.add_argument("--branches", action="store_true", help="list whole branches in the place of groups")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,7 +31,12 @@ def run(options: argparse.Namespace) -> int:
     from prunec.planning.groups_file import groups_text
     from prunec.planning.members import group_digests, group_members
 
+    if options.branches and options.json:
+        options.parser.error("argument --branches: not with --json, which prints groups.json")
     inputs = read_inputs(options)
+    if options.branches:
+        _print_branches(inputs)
+        return 0
     members = group_members(inputs.analysis)
     if options.json:
         digests = group_digests(inputs.analysis)
@@ -59,3 +65,21 @@ def _print_groups(inputs: Inputs, members: Sequence[Sequence[Member]]) -> None:
     print_table(columns, rows, frozenset((0, 2, 3, 4)))
     units = sum(len(group.units) for group in inputs.analysis.solution.groups)
     print(f"{len(rows)} groups with {units:,} units")
+
+
+def _print_branches(inputs: Inputs) -> None:
+    from prunec.branches.find import branch_costs, find_branches
+    from prunec.cli.table import print_table
+
+    nodes = inputs.analysis.lowered.graph.nodes
+    branches = [branch for branch in find_branches(inputs.analysis) if branch.nodes]
+    rows = []
+    for branch in branches:
+        names = ", ".join(nodes[variable].name for variable in branch.masked)
+        remark = f"kept: {branch.kept}" if branch.kept else f"zero with {names}"
+        costs = branch_costs(inputs.analysis, branch)
+        numbers = (str(len(branch.nodes)), *("?" if cost is None else f"{cost:,}" for cost in costs))
+        rows.append((nodes[branch.operand.node].name, nodes[branch.node].name, *numbers, remark))
+    print_table(("branch", "ends in", "nodes", "parameters", "multiply-adds", ""), rows, frozenset((2, 3, 4)))
+    free = sum(not branch.kept for branch in branches)
+    print(f"{len(branches)} branches, of which {free} can go")
