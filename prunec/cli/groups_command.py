@@ -21,7 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     add_policy_option(parser)
     parser.add_argument("--json", action="store_true", help="print groups.json instead of a table")
-    parser.add_argument("--branches", action="store_true", help="list whole branches in the place of groups")
+    parser.add_argument(
+        "--branches",
+        action="store_true",
+        help="list whole branches in the place of groups (no command removes these yet)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
