@@ -62,9 +62,8 @@ def roles_of(
                 _mark(rule, statement, target, expander, kept, mixed)
     written = {tensor.name: tensor for tensor in slots_of(rule.signature)}
     for name, place in _alone([*inputs, *outputs], expander.regroupings):
-        if name not in made and name not in mixed and name not in in_values:
-            text = print_tensor(written[place.slot])
-            kept.setdefault(name, RuleReason(ReasonKind.ALONE, place.span, text))
+        if not (name in kept or name in made or name in mixed or name in in_values):
+            kept[name] = RuleReason(ReasonKind.ALONE, place.span, print_tensor(written[place.slot]))
     for name in expander.fixed:
         kept.setdefault(name, RuleReason(ReasonKind.FIXED_SIZE, rule.signature.span))
     return NameRoles(kept, made, mixed, _contracted(rule, expander), size_values)
@@ -75,6 +74,8 @@ def is_open(rule: Rule, inputs: Sequence[BoundTensor], outputs: Sequence[BoundTe
     shares a name with another slot."""
     if any(tensor.axes is None for tensor in outputs):
         return True
+    if all(tensor.axes is not None for tensor in inputs):
+        return False
     names = {
         tensor.name: {name for axis in tensor.axes for name in axis_names(axis.item)}
         for tensor in slots_of(rule.signature)

@@ -24,7 +24,7 @@ from prunec.language.syntax import (
 )
 from prunec.language.tree import Item, children, walk
 from prunec.lowering.einsum import Letters
-from prunec.lowering.signatures import is_broadcast_list, is_broadcast_rest
+from prunec.lowering.signatures import is_broadcast_list, is_broadcast_rest, slots_of
 from prunec.sizes import OpenShape
 from prunec.value import Value
 
@@ -252,10 +252,12 @@ def _last_sizes(tensors: Sequence[tuple[TensorPattern, Optional[OpenShape]]]) ->
 
 def own_rests(rule: Rule) -> frozenset[str]:
     """Rests that stand in one variadic slot and nowhere else: each of its tensors has its own."""
-    signature = rule.signature
+    tensors = slots_of(rule.signature)
+    if all(tensor.kind != "variadic" for tensor in tensors):
+        return frozenset()
     slots: dict[str, set[str]] = {}
     variadic: set[str] = set()
-    for tensor in signature.data + signature.parameters + signature.outputs:
+    for tensor in tensors:
         for axis in tensor.axes:
             for name in rests_in(axis.item):
                 slots.setdefault(name, set()).add(tensor.name)
@@ -273,8 +275,7 @@ def own_rests(rule: Rule) -> frozenset[str]:
 
 def _same_rank_sets(rule: Rule) -> list[tuple[str, ...]]:
     sets: list[tuple[str, ...]] = []
-    signature = rule.signature
-    for tensor in signature.data + signature.parameters + signature.outputs:
+    for tensor in slots_of(rule.signature):
         for axis in tensor.axes:
             if isinstance(axis.item, Each):
                 sets.append(tuple(dict.fromkeys(rests_in(axis.item))))

@@ -60,7 +60,7 @@ def test_json(capsys: Any) -> None:
 
 @pytest.mark.parametrize(
     ("code", "near"),
-    [("P403", "P402 or P404"), ("P4040", "P404 or P405"), ("P1", "P101"), ("p99999", "P999")],
+    [("P403", "P402 or P404"), ("P4040", "P404 or P405"), ("P1", "P001 or P101"), ("p99999", "P999")],
 )
 def test_a_code_there_is_not(code: str, near: str, capsys: Any) -> None:
     assert main(["explain", code]) == 1
