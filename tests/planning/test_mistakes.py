@@ -34,7 +34,7 @@ def planned(capsys: Any, model: Path, *more: object) -> tuple[int, str]:
     ("options", "message"),
     [
         (("--ratio", "1.5"), "argument --ratio: '1.5' is not a share: a number from 0"),
-        (("--ratio", "50%"), "argument --ratio: '50%' is not a share"),
+        (("--ratio", "half"), "argument --ratio: 'half' is not a share"),
         (("--target", "macs=fast"), "argument --target: 'fast' in 'macs=fast' is no number above 0"),
         (("--target", "flops=0.5"), "'flops=0.5' is no target: targets are macs=…, params=…, size=…"),
         (
