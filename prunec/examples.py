@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, Sequence, TypeVar, Union
 
@@ -49,6 +49,11 @@ class Data:
         """The number of examples."""
         return len(next(iter(self.inputs.values())))
 
+    def within(self, each: int, held: int) -> Data:
+        """The same in batches for which values of ``each`` bytes an example take at most ``held``, or of one
+        example; as they are where the model fixes the number."""
+        return self if self.whole else replace(self, batch=max(1, min(self.batch, held // max(each, 1))))
+
     def batches(self) -> Iterator[tuple[dict[str, Array], Optional[Array]]]:
         """Inputs and labels of one run after the other; a last batch that is not full is left out where the
         model fixes the number."""
@@ -84,6 +89,12 @@ def read_data(path: Union[str, os.PathLike[str]], wanted: Mapping[str, Shape]) -
         note = f"the model takes {batch} examples at a time, the file has {count}"
         _fail("P532", "there are too few examples for one run", name, note)
     return Data(name, inputs, labels, _digest(name), batch or min(BATCH, count), batch is not None)
+
+
+def bytes_of_example(shape: Shape) -> int:
+    """What one example takes of a value of this shape, its first size that of examples, in single
+    precision."""
+    return 4 * prod(size or 1 for size in shape[1:])
 
 
 # --- reading ---------------------------------------------------------------------------------

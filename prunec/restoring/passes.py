@@ -15,7 +15,7 @@ from prunec.restoring.quality import Quality, QualityMeter, SpreadMeter
 from prunec.restoring.readers import Contracted, Reader
 from prunec.restoring.records import CUT, MEANS, RESTORED, Fit, Method, Subject
 from prunec.restoring.shifts import Place, Shifts
-from prunec.restoring.stages import Stage, Walk, stages
+from prunec.restoring.stages import IN_MEMORY, Stage, Walk, stages
 from prunec.rewriting.places import Places, cut_alike
 from prunec.rewriting.slicing import slice_array
 
@@ -58,12 +58,13 @@ class Pass:
         self._slices = {piece.name: piece for piece in subject.pruned.slices}
         self._places = Places(subject.analysis, subject.pruned)
         self._shifts = Shifts(subject.analysis, subject.original, readers)
-        self._original = Walk(subject.original)
+        shelf = IN_MEMORY // (1 + len(ways))
+        self._original = Walk(subject.original, shelf)
         # Where nothing is added behind any layer, means cannot be made up for: the model is as it is cut.
         shifted = any(self._shifts.possible(own) for own in readers)
         self._as_cut = [name for name in ways if name == MEANS and not shifted]
         self._candidates = [
-            _Candidate(name, Walk(subject.smaller)) for name in ways if name not in self._as_cut
+            _Candidate(name, Walk(subject.smaller, shelf)) for name in ways if name not in self._as_cut
         ]
         self._blocks = list(data.batches())
         count = len(self._blocks)

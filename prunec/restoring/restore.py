@@ -15,7 +15,8 @@ from dataclasses import replace
 from math import isfinite
 from typing import Callable, Sequence, TypeVar
 
-from prunec.examples import Data
+from prunec.analysis.analyse import Analysis
+from prunec.examples import Data, bytes_of_example
 from prunec.frontends.runtime import Runtime, run_batches
 from prunec.restoring.mixing import Mixer, Mixing
 from prunec.restoring.passes import Pass
@@ -27,6 +28,9 @@ from prunec.rewriting.places import Places, cut_alike
 
 #: So many blocks of examples are wanted at least, so that some can be held back.
 _BLOCKS = 8
+#: The largest value that a model makes of a block takes at most so many bytes: several are held at a time,
+#: of the original and of each way of making up.
+_BLOCK_BYTES = 8 << 20
 _UNSEEN = "no examples reach it, or it reads what is no number"
 
 _Kind = TypeVar("_Kind", bound=Contracted)
@@ -53,7 +57,7 @@ def restore(
     tried = mixer.find(products)
     mixings = [own for own in tried if isinstance(own, Mixing)]
     refused = [Unreadable(own.node, why) for own, why in zip(products, tried) if isinstance(why, str)]
-    both = Pass(subject, readers, in_blocks(data), mixer, mixings, ways)
+    both = Pass(subject, readers, in_blocks(subject.analysis, data), mixer, mixings, ways)
     methods = both.methods(progress)
     # No number at all is worse than any.
     ranked = sorted(methods, key=lambda own: (not isfinite(own.quality.change), own.quality.change))
@@ -73,9 +77,14 @@ def compare(original: Runtime, smaller: Runtime, data: Data, places: Places) -> 
     return own.result(), other.result()
 
 
-def in_blocks(data: Data) -> Data:
-    """The examples in enough blocks to hold some back, where the model leaves their number open."""
-    return data if data.whole else replace(data, batch=max(1, min(data.batch, data.count // _BLOCKS)))
+def in_blocks(analysis: Analysis, data: Data) -> Data:
+    """The examples in enough blocks to hold some back, and in so small ones that what layers make of one
+    takes little room, where the model leaves their number open."""
+    if data.whole:
+        return data
+    largest = max(map(bytes_of_example, analysis.lowered.example_shapes.values()), default=0)
+    blocks = replace(data, batch=max(1, min(data.batch, data.count // _BLOCKS)))
+    return blocks.within(largest, _BLOCK_BYTES)
 
 
 def _affected(subject: Subject, every: Sequence[_Kind]) -> list[_Kind]:

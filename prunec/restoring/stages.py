@@ -13,8 +13,9 @@ import numpy as np
 from prunec.frontends.runtime import Array, Runtime, Session
 from prunec.graph import Graph, Tensor
 
-#: Values between pieces are kept in memory up to so many bytes, beyond in a temporary folder.
-_IN_MEMORY = 96 << 20
+#: Values between pieces, of all networks that are run, are kept in memory up to so many bytes, beyond in a
+#: temporary folder.
+IN_MEMORY = 96 << 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _ancestors(graph: Graph, tensors: Iterable[Tensor], known: Mapping[int, int]
 class Shelf:
     """Values by block and tensor: in memory, and in files of a temporary folder where that is full."""
 
-    def __init__(self, limit: int = _IN_MEMORY) -> None:
+    def __init__(self, limit: int = IN_MEMORY) -> None:
         self._limit = limit
         self._held = 0
         self._arrays: dict[tuple[int, Tensor], Array] = {}
@@ -138,11 +139,11 @@ class Shelf:
 
 class Walk:
     """One network on its way through the stages.  ``parameters`` take the place of its own, and may change
-    between stages."""
+    between stages.  Up to ``shelf`` bytes of what it gives are kept in memory."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, shelf: int = IN_MEMORY) -> None:
         self.runtime = runtime
-        self._shelf = Shelf()
+        self._shelf = Shelf(shelf)
         self.parameters: dict[str, Array] = {}
         self._session: Optional[Session] = None
         self._shapes: Mapping[Any, tuple[int, ...]] = {}

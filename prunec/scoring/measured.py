@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunec.analysis.analyse import Analysis
 from prunec.channels.propagate import Channels
-from prunec.examples import Data
+from prunec.examples import Data, bytes_of_example
 from prunec.frontends.runtime import run_batches, runtime_of
 from prunec.graph import Tensor
 from prunec.scoring.channel_axes import FILTERS, INPUTS, SCALE, ChannelAxis, channel_axes
@@ -21,6 +21,8 @@ from prunec.support.diagnostics import Diagnostic, PrunecError, printable
 if TYPE_CHECKING:
     from prunec.scoring.criteria import Settings
 
+#: Values of examples that are held at a time, in bytes.
+_HELD = 64 << 20
 #: Values closer to zero than this count as zero.
 _ZERO = 1e-12
 
@@ -193,12 +195,18 @@ def _groups_in(analysis: Analysis, channels: Channels, group_of: NDArray[np.int6
 
 def activities(analysis: Analysis, settings: Settings, tensors: Sequence[Tensor]) -> dict[Tensor, Activity]:
     """Runs the examples and measures tensors."""
-    runtime, data = runtime_of(analysis.model), _data(settings)
+    runtime, data = runtime_of(analysis.model), in_small_batches(analysis, _data(settings), tensors)
     meters = [_Meter(analysis, tensor) for tensor in tensors]
     for values, _ in run_batches(runtime, data, list(tensors)):
         for meter, value in zip(meters, values):
             meter.add(value)
     return {tensor: meter.result() for tensor, meter in zip(tensors, meters)}
+
+
+def in_small_batches(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) -> Data:
+    """The examples in batches for which the values of tensors take little room, all at once."""
+    shapes = analysis.lowered.example_shapes
+    return data.within(sum(bytes_of_example(shapes.get(tensor, ())) for tensor in tensors), _HELD)
 
 
 class _Meter:

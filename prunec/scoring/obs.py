@@ -12,8 +12,7 @@ structures of layers Kurtic, Frantar and Alistarh, "ZipLM", NeurIPS 2023.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -29,6 +28,7 @@ from prunec.restoring.moments import ROUNDING, spread
 from prunec.restoring.products import Product, find_products
 from prunec.restoring.readers import Contracted, Reader, find_readers
 from prunec.restoring.views import View
+from prunec.scoring.measured import in_small_batches
 from prunec.scoring.unit_scores import Scores
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ Floats = NDArray[np.float64]
 _RIDGE = 1e-1
 #: A choice is made in at most so many rounds: where it has more units, several go in one.
 _ROUNDS = 64
-#: Values of examples that are held at a time, in bytes.
-_HELD = 192 << 20
 #: No layer is to be off by more than this share of what it computes, squared, while others can lose instead.
 _MOST = 0.25
 #: What lies beyond comes after everything else, in its own order.
@@ -163,22 +161,13 @@ def _sums(analysis: Analysis, data: Data, readers: Sequence[Contracted]) -> dict
     sums = {_key_of(own): _Sum() for own in readers}
     sums.update({_queries_of(own): _Sum() for own in readers if isinstance(own, Product)})
     tensors = list(dict.fromkeys(source for source, _ in sums))
-    small = _few_at_a_time(analysis, data, tensors)
+    small = in_small_batches(analysis, data, tensors)
     batches = -(-small.count // small.batch)
     for values, _ in run_batches(runtime_of(analysis.model), small, tensors):
         by_tensor = dict(zip(tensors, values))
         for (source, view), own in sums.items():
             own.add(view.table(by_tensor[source]), batches)
     return sums
-
-
-def _few_at_a_time(analysis: Analysis, data: Data, tensors: Sequence[Tensor]) -> Data:
-    """The examples in batches whose values take little room."""
-    if data.whole:
-        return data
-    shapes = [analysis.lowered.example_shapes.get(tensor, ()) for tensor in tensors]
-    each = 4 * sum(prod(size or 1 for size in shape[1:]) for shape in shapes)
-    return replace(data, batch=max(1, min(data.batch, _HELD // max(each, 1))))
 
 
 class _Moments(NamedTuple):

@@ -62,7 +62,7 @@ def test_the_best_at_the_outputs_comes_first() -> None:
     cut, best = method_of(found, CUT), found.best
     assert best.quality.change < cut.quality.change / 2
     # What is measured on the way is what the parameters that are handed out give.
-    data = replace(in_blocks(data_of({"x": images(200)})), labels=np.arange(200) % 5)
+    data = replace(in_blocks(subject.analysis, data_of({"x": images(200)})), labels=np.arange(200) % 5)
     blocks = list(data.batches())[passes._HELD - 1 :: passes._HELD]
     kept = {"x": np.concatenate([inputs["x"] for inputs, _ in blocks])}
     assert best.quality.change == pytest.approx(change_of(subject, best, kept), rel=1e-3)
@@ -143,7 +143,7 @@ def test_each_model_is_run_once_over_the_examples() -> None:
     )
     data = data_of({"x": images(256)})
     found = restore(counted, data)
-    blocks = len(list(in_blocks(data).batches()))
+    blocks = len(list(in_blocks(subject.analysis, data).batches()))
     assert blocks == 16
     readers = {fit.layer for fit in found.best.fits}
     smaller = {key: count for key, count in runs.items() if key[0] == "smaller"}
@@ -203,7 +203,7 @@ def test_a_model_that_takes_so_many_examples_at_a_time() -> None:
 
 def test_a_last_block_that_is_shorter() -> None:
     """One of those held back, too."""
-    data = in_blocks(data_of({"x": images(245)}, batch=16))
+    data = in_blocks(small().analysis, data_of({"x": images(245)}, batch=16))
     sizes = [len(inputs["x"]) for inputs, _ in data.batches()]
     assert len(sizes) % passes._HELD == 0 and sizes[-1] < sizes[0]
     found = restore(small(), data_of({"x": images(245)}, batch=16))
@@ -308,10 +308,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _in_files(runtime: Any) -> Any:
-    walk = stages.Walk(runtime)
-    walk._shelf = stages.Shelf(limit=1000)
-    return walk
+def _in_files(runtime: Any, shelf: int) -> Any:
+    return stages.Walk(runtime, 1000)
 
 
 def test_values_in_files_give_the_same(folder: Path) -> None:
@@ -338,17 +336,20 @@ def test_nothing_is_left_behind(folder: Path, error: type[BaseException]) -> Non
 def test_memory_does_not_grow_with_the_examples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     limit = 50_000
+    shelves: list[Measured] = []
     most: list[int] = []
 
     class Measured(stages.Shelf):
-        def __init__(self) -> None:
+        def __init__(self, limit: int) -> None:
             super().__init__(limit)
+            shelves.append(self)
 
         def put(self, block: int, tensor: Any, array: Any) -> None:
             super().put(block, tensor, array)
-            most.append(sum(own.nbytes for own in self._arrays.values()))
+            most.append(sum(own.nbytes for shelf in shelves for own in shelf._arrays.values()))
 
     monkeypatch.setattr(stages, "Shelf", Measured)
+    monkeypatch.setattr(passes, "IN_MEMORY", limit)
     restore(small(), data_of({"x": images(150)}))
     assert limit / 2 < max(most) <= limit
 
