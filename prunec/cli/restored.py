@@ -43,7 +43,8 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
         # Of what is worse nothing is held: the parameters of each take as much room as the model.
         result = _with_progress(options, inputs, own, data)
         changes.append(result.best.quality.change)
-        if best is None or changes[-1] < best.best.quality.change:
+        # No number at all is worse than any.
+        if best is None or changes[-1] < best.best.quality.change or math.isnan(best.best.quality.change):
             plan, best = own, result
     assert best is not None
     changed_inputs = with_changes(inputs, best.best.parameters, folder)
@@ -53,7 +54,7 @@ def restored(options: argparse.Namespace, inputs: Inputs, plans: Sequence[Plan],
             {
                 "criterion": own.method["criterion"],
                 "global": bool(own.method.get("global")),
-                "change": round(change, 4),
+                "change": round(change, 4) if math.isfinite(change) else None,
             }
             for own, change in zip(plans, changes)
         ]

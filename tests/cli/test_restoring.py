@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,31 @@ def test_with_examples_a_model_is_restored(capsys: Any, tmp_path: Path) -> None:
     taken = (plan["method"]["criterion"], bool(plan["method"].get("global")))
     changes = dict(zip(tried, (own["change"] for own in plan["method"]["tried"])))
     assert changes[taken] == min(changes.values())
+
+
+def test_a_plan_that_gives_no_numbers_is_not_kept(
+    capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prunec.cli import restored
+
+    own = restored._with_progress
+    calls: list[float] = []
+
+    def broken_first(*arguments: Any) -> Any:
+        found = own(*arguments)
+        calls.append(found.best.quality.change)
+        if len(calls) > 1:
+            return found
+        lost = replace(found.best, quality=replace(found.best.quality, change=float("nan")))
+        return replace(found, methods=(lost, *found.methods[1:]))
+
+    monkeypatch.setattr(restored, "_with_progress", broken_first)
+    assert run(capsys, "compile", "net.onnx", *RATIO, "--data", "examples.npz")[0] == 0
+    method = plan_of(tmp_path / "net-pruned")["method"]
+    changes = [each["change"] for each in method["tried"]]
+    assert changes[0] is None and changes[1:] == [round(change, 4) for change in calls[1:]]
+    kept = method["tried"][calls.index(min(calls[1:]), 1)]
+    assert (method["criterion"], bool(method.get("global"))) == (kept["criterion"], kept["global"])
 
 
 def test_the_document_says_what_becomes_of_the_outputs(capsys: Any, tmp_path: Path) -> None:
