@@ -37,6 +37,7 @@ COMMANDS = {
         "say what a channel goes with, why it stays, or what a message means",
     ),
     "diff": ("prunec.cli.diff_command", "compare the structure of two models"),
+    "doctor": ("prunec.cli.doctor_command", "say what is installed, and what is missing for more"),
     "rules": ("prunec.cli.rules_command", "check, try, format, list and document rules"),
 }
 

@@ -84,6 +84,11 @@ class FrontEnd(ABC, Generic[M]):
     endings: tuple[str, ...]
     #: The rules for its operators: a built-in rule file, or the path of another.
     rules: str
+    #: The packages that reading such a file takes, and those that running the model takes besides, as pip and
+    #: as ``import`` call them; what to give pip for them.
+    reading_packages: tuple[str, ...] = ()
+    running_packages: tuple[str, ...] = ()
+    install: str = ""
     #: Whether parameters are in a file of their own, which an option names.
     separate_parameters: bool = False
     #: Whether operators can be registered from Python.

@@ -1,6 +1,6 @@
 """The language server, ``python -m prunec.language_server``, over standard input and output.
 
-Needs pygls (``pip install 'prunec[lsp]'``), version 1 or 2.
+Needs pygls (``pip install pygls``), version 1 or 2.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _pygls() -> tuple[Any, Any]:
                 "P731",
                 "the language server needs pygls",
                 notes=(f"Python says: {error}",),
-                help="pip install 'prunec[lsp]'",
+                help="pip install pygls",
             )
         ) from None
     return types, module.LanguageServer

@@ -147,7 +147,7 @@ def _matplotlib() -> Any:
                 "P546",
                 "a PNG file needs matplotlib",
                 notes=(printable(f"importing it gave: {reason}", 300),),
-                help="pip install 'prunec[plot]', or give a name that ends in .svg",
+                help="pip install matplotlib, or give a name that ends in .svg",
             )
         ) from None
     return matplotlib

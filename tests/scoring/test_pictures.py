@@ -104,4 +104,4 @@ def test_kinds_there_are_not(monkeypatch: Any) -> None:
         check_picture("s.png")
     shown = render(caught.value.diagnostics[0])
     assert shown.startswith("error[P546]: a PNG file needs matplotlib\n  note: importing it gave: ")
-    assert shown.endswith("help: pip install 'prunec[plot]', or give a name that ends in .svg")
+    assert shown.endswith("help: pip install matplotlib, or give a name that ends in .svg")

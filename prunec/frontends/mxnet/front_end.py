@@ -31,6 +31,8 @@ class MXNetFrontEnd(FrontEnd["MXNetModel"]):
     file_kind = "an MXNet symbol file"
     endings = (".json", ".params")
     rules = "default.prune"
+    running_packages = ("mxnet",)
+    install = "pip install mxnet==1.9.1 'numpy<1.24', with Python 3.11 or older"
     separate_parameters = True
     registers_operators = True
 

@@ -10,5 +10,5 @@ from prunec.support.importing import imported
 def mxnet(purpose: str) -> Any:
     """The MXNet module.  Raises PrunecError P700 where it cannot be imported: ``purpose`` says what for, and
     leads up to the reason."""
-    help_text = "pip install 'prunec[mxnet]', with Python 3.11 or older and numpy before 1.24"
+    help_text = "pip install mxnet==1.9.1 'numpy<1.24', with Python 3.11 or older"
     return imported("mxnet", "P700", "MXNet is not installed", purpose, help_text)

@@ -28,6 +28,9 @@ class OnnxFrontEnd(FrontEnd["OnnxModel"]):
     file_kind = "an ONNX file"
     endings = (".onnx",)
     rules = "onnx.prune"
+    reading_packages = ("onnx",)
+    running_packages = ("onnxruntime",)
+    install = "pip install onnx onnxruntime"
     open_batch = 1
 
     def recognises(self, start: bytes) -> bool:

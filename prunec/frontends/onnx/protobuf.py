@@ -62,7 +62,7 @@ def onnx_package() -> Any:
     """The ``onnx`` package.  Raises PrunecError P330 where it is not installed."""
     purpose = "ONNX files are read with it; importing it gave"
     package, *_ = (
-        imported(name, "P330", "the package onnx is not installed", purpose, "pip install 'prunec[onnx]'")
+        imported(name, "P330", "the package onnx is not installed", purpose, "pip install onnx")
         for name in ("onnx", *_PARTS)
     )
     return package

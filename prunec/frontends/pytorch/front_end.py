@@ -25,6 +25,8 @@ class PytorchFrontEnd(FrontEnd["PytorchModel"]):
     file_kind = "an exported program"
     endings = (".pt2",)
     rules = "aten.prune"
+    running_packages = ("torch",)
+    install = "pip install torch"
     open_batch = 1
     registers_operators = True
 

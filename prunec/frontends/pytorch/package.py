@@ -18,7 +18,7 @@ def torch_package() -> Any:
     Raises PrunecError P700 where it cannot be imported.
     """
     purpose = "exported programs are run in it; importing it gave"
-    help_text = "pip install torch, or pip install 'prunec[torch]'"
+    help_text = "pip install torch"
     torch = imported("torch", "P700", "PyTorch is not installed", purpose, help_text)
     threads = os.environ.get(_THREADS, "")
     if threads.isascii() and threads.isdigit() and int(threads) not in (0, torch.get_num_threads()):

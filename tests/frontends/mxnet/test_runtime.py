@@ -71,7 +71,7 @@ def test_without_mxnet_the_message_says_how_to_get_it(monkeypatch):
     with pytest.raises(PrunecError) as error:
         run(b"{}", {}, {})
     assert "error[P700]: MXNet is not installed" in message(error)
-    assert "pip install 'prunec[mxnet]', with Python 3.11 or older and numpy before 1.24" in message(error)
+    assert "pip install mxnet==1.9.1 'numpy<1.24', with Python 3.11 or older" in message(error)
 
 
 # --- with MXNet ------------------------------------------------------------------------------

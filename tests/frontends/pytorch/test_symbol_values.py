@@ -47,4 +47,4 @@ def test_without_pytorch_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
         torch_package()
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "P700"
-    assert diagnostic.help == "pip install torch, or pip install 'prunec[torch]'"
+    assert diagnostic.help == "pip install torch"
