@@ -19,7 +19,8 @@ def add_model_options(
         "model",
         action=action,
         metavar="MODEL",
-        help="the model: an MXNet symbol file (…-symbol.json) or an ONNX file (….onnx)",
+        help="the model: an MXNet symbol file (…-symbol.json), an ONNX file (….onnx) or an exported program "
+        "of PyTorch (….pt2)",
     )
     parser.add_argument(
         "--params",
@@ -37,7 +38,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         help="rules: a .prune file or the name of a built-in one; repeatable "
-        "(default: default.prune, for ONNX files onnx.prune)",
+        "(default: those of the model's kind, default.prune, onnx.prune or aten.prune)",
     )
     parser.add_argument(
         "--input",
